@@ -1,0 +1,3 @@
+module github.com/normswap/normswap
+
+go 1.26.0
