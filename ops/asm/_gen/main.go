@@ -1,0 +1,26 @@
+// Command gen writes one family of the amd64 kernels of package asm.
+package main
+
+import (
+	"flag"
+	"log"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+// families maps the -family flag to the function that emits its kernels.
+var families = map[string]func(){
+	"norm": norm,
+}
+
+func main() {
+	family := flag.String("family", "", "which kernels to generate")
+	flag.Parse() // avo registers -out, -stubs and -pkg on the same set
+	emit, ok := families[*family]
+	if !ok {
+		log.Fatalf("gen: unknown -family %q", *family)
+	}
+	ConstraintExpr("!purego")
+	emit()
+	Generate()
+}
