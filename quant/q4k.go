@@ -1,0 +1,36 @@
+package quant
+
+// Q4_K, 256 values in 144 B: d, m, 12 B of 6-bit group scales and minima (see
+// scaleMin), 128 B of nibbles. A group is 32 values; groups 2n and 2n+1 are
+// the low and high nibbles of the n-th 32 bytes.
+//
+//	x = d * scale * q - m * minimum
+func decodeQ4_K(dst []float32, src []byte) {
+	for ; len(src) > 0; dst, src = dst[256:], src[144:] {
+		x, b := (*[256]float32)(dst), (*[144]byte)(src)
+		d, m := half(b[:2]), half(b[2:4])
+		for g := 0; g < 8; g += 2 {
+			s0, l0 := scaleMin(b[4:16], g)
+			s1, l1 := scaleMin(b[4:16], g+1)
+			scale0, low0, scale1, low1 := d*s0, m*l0, d*s1, m*l1
+			y0, y1 := (*[32]float32)(x[32*g:]), (*[32]float32)(x[32*g+32:])
+			for i, q := range (*[32]byte)(b[16+16*g:]) {
+				y0[i] = scale0*float32(q&15) - low0
+				y1[i] = scale1*float32(q>>4) - low1
+			}
+		}
+	}
+}
+
+// scaleMin unpacks the 6-bit scale and minimum of group g of a Q4_K or Q5_K
+// block from its 12 bytes. Groups 0 to 3 have the low six bits of a byte each:
+// scales first, then minima. Groups 4 to 7 have their low four bits in the
+// last four bytes, a nibble each, and their high two in what the first eight
+// bytes left.
+func scaleMin(b []byte, g int) (scale, low float32) {
+	_ = b[11]
+	if g < 4 {
+		return float32(b[g] & 63), float32(b[g+4] & 63)
+	}
+	return float32(b[g+4]&15 | b[g-4]>>6<<4), float32(b[g+4]>>4 | b[g]>>6<<4)
+}

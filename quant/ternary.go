@@ -1,0 +1,48 @@
+package quant
+
+// TQ1_0, 256 values of -1, 0 or 1 times d in 54 B: 48 B of five ternary digits
+// each, 4 B of four digits each, d. A byte is the fraction 0.t0 t1 t2 t3 t4 in
+// base 3, times 256 and rounded up, so that multiplying by 3 moves the next
+// digit above the point. Values lie digit by digit: t0 of the first 32 bytes,
+// then t1 of them and so on; then the next 16 bytes; then the last 4.
+//
+//	x = d * (t - 1)
+func decodeTQ1_0(dst []float32, src []byte) {
+	for ; len(src) > 0; src = src[54:] {
+		b := (*[54]byte)(src)
+		d := half(b[52:54])
+		dst = ternary(dst, b[:32], 5, d)
+		dst = ternary(dst, b[32:48], 5, d)
+		dst = ternary(dst, b[48:52], 4, d)
+	}
+}
+
+// ternary decodes the given number of digits of each byte and returns the
+// rest of dst.
+func ternary(dst []float32, b []byte, digits int, d float32) []float32 {
+	power := byte(1) // wraps on purpose: what is above the point is spent
+	for range digits {
+		for i, f := range b {
+			t := uint16(f*power) * 3 >> 8
+			dst[i] = d * float32(int(t)-1)
+		}
+		dst = dst[len(b):]
+		power *= 3
+	}
+	return dst
+}
+
+// TQ2_0, 256 values of -1, 0 or 1 times d in 66 B: 64 B of 2-bit levels, in
+// two halves laid out as in Q2_K, d.
+//
+//	x = d * (q - 1)
+func decodeTQ2_0(dst []float32, src []byte) {
+	for ; len(src) > 0; dst, src = dst[256:], src[66:] {
+		x, b := (*[256]float32)(dst), (*[66]byte)(src)
+		d := half(b[64:66])
+		for i := range x {
+			q := b[i/128*32+i%32] >> (i % 128 / 32 * 2) & 3
+			x[i] = d * float32(int(q)-1)
+		}
+	}
+}
