@@ -1,0 +1,138 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// What stock llama.cpp may lose between a model and its folded file, F32 both.
+// Exact arithmetic apart, the bound is what was measured with some room: 1e-13
+// to 2e-12 where the feed-forward network is gated or ReLU. GELU models lose
+// 3e-10 to 1e-9 because llama.cpp looks GELU up in a half-precision table, so
+// that a rounding of its argument can move the result by 2^-11.
+const (
+	exact = 1e-11
+	gelu  = 1e-8
+)
+
+// model returns the path of a fixture, or of a file in the larger data folder;
+// without the file the test is skipped and says what was looked for.
+func model(t *testing.T, file string) string {
+	t.Helper()
+	here := filepath.Join(root(), "tests", "testdata", file)
+	if _, err := os.Stat(here); err == nil {
+		return here
+	}
+	folder := os.Getenv("NORMSWAP_DATA")
+	if folder == "" {
+		folder = filepath.Join(root(), "..", "shared", "data")
+	}
+	there := filepath.Join(folder, file)
+	if _, err := os.Stat(there); err != nil {
+		t.Skipf("no %s in tests/testdata nor in %s (set NORMSWAP_DATA)", file, folder)
+	}
+	return there
+}
+
+// A LayerNorm model whose writers are centred, exported under the name of an
+// RMSNorm architecture, gives the same logits on a runner that has never heard
+// of folding. The four routes, and the architecture llama.cpp must see.
+func TestExports(t *testing.T) {
+	for _, route := range []struct{ file, to string }{
+		{"archs/olmo.gguf", "llama"},
+		{"archs/stablelm-2.gguf", "phimoe"},
+		{"archs/stablelm-3b.gguf", "phimoe"},
+		{"archs/orion.gguf", "phimoe"},
+		{"archs/command-r.gguf", "plamo"},
+		{"trained/fairy-tales-5.5M-layernorm-F32.gguf", "phimoe"},
+	} {
+		t.Run(name(route.file)+"-to-"+route.to, func(t *testing.T) {
+			foldAndCompare(t, model(t, route.file), route.to, exact, "--export", "auto")
+		})
+	}
+}
+
+// A folded file under its own architecture is still a LayerNorm model: stock
+// llama.cpp, which removes the mean once more, gives the same logits.
+func TestFoldedFiles(t *testing.T) {
+	for _, fixture := range []struct {
+		name, architecture string
+		bound              float64
+	}{
+		{"bloom", "bloom", gelu},
+		{"bloom-tied", "bloom", gelu},
+		{"codeshell", "codeshell", gelu},
+		{"dbrx", "dbrx", exact},
+		{"falcon-40b", "falcon", gelu},
+		{"falcon-7b", "falcon", gelu},
+		{"gpt2", "gpt2", gelu},
+		{"gpt2-tied", "gpt2", gelu},
+		{"gptneox", "gptneox", gelu},
+		{"gptneox-parallel", "gptneox", gelu},
+		{"jais", "jais", exact},
+		{"mpt-7b", "mpt", gelu},
+		{"mpt-full", "mpt", gelu},
+		{"nemotron", "nemotron", exact},
+		{"nemotron-nobias", "nemotron", exact},
+		{"olmo", "olmo", exact},
+		{"olmo-clamp", "olmo", exact},
+		{"orion", "orion", exact},
+		{"phi2", "phi2", gelu},
+		{"stablelm-12b", "stablelm", exact},
+		{"stablelm-2", "stablelm", exact},
+		{"stablelm-3b", "stablelm", exact},
+		{"starcoder", "starcoder", gelu},
+		{"starcoder2", "starcoder2", gelu},
+	} {
+		t.Run(fixture.name, func(t *testing.T) {
+			foldAndCompare(t, model(t, "archs/"+fixture.name+".gguf"), fixture.architecture, fixture.bound)
+		})
+	}
+}
+
+// llama.cpp's command-r and cohere2 have no tensor for a head of their own, and
+// a head that shares the centred table would be wrong: infer must refuse to
+// write them under their own name.
+func TestRefusedFiles(t *testing.T) {
+	for _, fixture := range []string{"command-r", "cohere2"} {
+		t.Run(fixture, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "folded.gguf")
+			if _, err := execute("infer", nil, "fold", model(t, "archs/"+fixture+".gguf"), "-o", out); err == nil {
+				t.Error("infer fold wrote a file that no runner computes correctly")
+			}
+			if _, err := os.Stat(out); err == nil {
+				t.Error("a refused fold left a file")
+			}
+		})
+	}
+}
+
+// foldAndCompare folds a model with `infer fold` and holds llama.cpp's logits of
+// the result against its logits of the original.
+func foldAndCompare(t *testing.T, original, architecture string, bound float64, options ...string) {
+	t.Helper()
+	folded := filepath.Join(t.TempDir(), "folded.gguf")
+	if _, err := execute("infer", nil, append([]string{"fold", original, "-o", folded}, options...)...); err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := peerLogits(original, "", fixtureTokens())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, took, err := peerLogits(folded, "", fixtureTokens())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took != architecture {
+		t.Errorf("llama.cpp takes the folded file for %s, want %s", took, architecture)
+	}
+	e, err := nmse(got, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("NMSE %.2g", e)
+	if e > bound {
+		t.Errorf("llama.cpp's logits of the folded file: NMSE %.2g from the original's, want at most %.0g", e, bound)
+	}
+}

@@ -1,0 +1,3 @@
+module github.com/normswap/normswap/tests/peers
+
+go 1.26.0

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "sidebyside:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	fs := flag.NewFlagSet("tests/peers/run", flag.ExitOnError)
+	var (
+		shapes  = fs.String("shapes", "gpt2-124M,llama-1B", "`shapes` of the random models to write and compare, when no MODEL is given")
+		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`")
+		folder  = fs.String("models", filepath.Join(here(), "..", "..", "bench-models"), "`folder` of the random models")
+		prompt  = fs.Int("p", 512, "tokens of the prompt")
+		gen     = fs.Int("n", 64, "tokens to generate")
+		threads = fs.String("t", "1,2", "numbers of `threads`")
+		pairs   = fs.Int("pairs", 5, "runs of each side, in turn")
+		norms   = fs.String("norms", "native,rms-folded,rms-naive", "norm `modes` of the second table; empty for none")
+		quick   = fs.Bool("quick", false, "one pair on one small trained model: does it work, not how fast is it")
+	)
+	fs.Usage = func() {
+		fmt.Fprintf(fs.Output(), "usage: tests/peers/run [options] [MODEL.gguf ...]\n\nPrints llama.cpp's and infer's tokens per second side by side, as markdown.\n\n")
+		fs.PrintDefaults()
+	}
+	fs.Parse(args)
+	w := workload{prompt: *prompt, gen: *gen, pairs: *pairs}
+	for _, s := range split(*threads) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-t %s: want numbers of threads", *threads)
+		}
+		w.threads = append(w.threads, n)
+	}
+	models := fs.Args()
+	if *quick {
+		w = workload{prompt: 64, gen: 16, pairs: 1, threads: []int{1, 2}}
+		models = []string{filepath.Join(root(), "tests", "testdata", "trained", "stories260K-F32.gguf")}
+	}
+	if w.pairs < 1 || w.prompt < 1 || w.gen < 1 || len(w.threads) == 0 {
+		return fmt.Errorf("nothing to run: -p, -n, -pairs and -t must be at least 1")
+	}
+	if len(models) == 0 {
+		var err error
+		if models, err = synthesise(*folder, split(*shapes), split(*types)); err != nil {
+			return err
+		}
+	}
+
+	fmt.Printf("Machine: %s. llama.cpp: release v0.5.0, the libraries of node-llama-cpp 3.22.1.\n", cpuModel())
+	fmt.Printf("Command: tests/peers/run %s\n\n", strings.Join(args, " "))
+	fmt.Printf("Tokens per second, medians of %d runs of each side in turn; the ratio is infer / llama.cpp,\n", w.pairs)
+	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Memory is the most resident\n", w.pairs)
+	fmt.Printf("memory of a run, the mapped file included.\n\n")
+	fmt.Println("| model | threads | test | llama.cpp | infer | ratio | min..max | verdict | memory llama.cpp / infer |")
+	fmt.Println("|---|---:|---|---:|---:|---:|---|---|---|")
+	for _, model := range models {
+		for _, t := range w.threads {
+			rows, err := sideBySide(model, t, w)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				fmt.Println(r)
+			}
+		}
+	}
+	if *norms == "" || *quick {
+		return nil
+	}
+	fmt.Printf("\nNorm modes, one thread:\n")
+	for _, model := range models {
+		out, err := execute("infer", nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
+			"-t", "1", "-r", strconv.Itoa(w.pairs), "--norm", *norms, "-o", "md")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%s\n\n%s", name(model), out.stdout)
+	}
+	return nil
+}
+
+// root is the repository's root folder.
+func root() string { return filepath.Join(here(), "..", "..") }
+
+// name is a model's file name without folder and extension.
+func name(model string) string { return strings.TrimSuffix(filepath.Base(model), ".gguf") }
+
+func split(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" })
+}
+
+// synthesise writes the random models that are not there yet and returns all of
+// them.
+func synthesise(folder string, shapes, types []string) ([]string, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	var models []string
+	for _, shape := range shapes {
+		for _, typ := range types {
+			model := filepath.Join(folder, shape+"-"+typ+".gguf")
+			models = append(models, model)
+			if _, err := os.Stat(model); err == nil {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "writing %s\n", model)
+			if _, err := execute("infer", nil, "synth", "--shape", shape, "--type", typ, "-o", model); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return models, nil
+}
+
+func cpuModel() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	seen := map[string]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if key, value, ok := strings.Cut(s.Text(), ":"); ok {
+			seen[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	return fmt.Sprintf("%s, family %s model %s", seen["model name"], seen["cpu family"], seen["model"])
+}

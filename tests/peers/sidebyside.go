@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+)
+
+// A workload is what both sides are given.
+type workload struct {
+	prompt, gen, pairs int
+	threads            []int
+}
+
+// A speed is one run of one side: tokens per second by the test's name, and the
+// most resident memory in bytes.
+type speed struct {
+	tps    map[string]float64
+	memory int64
+}
+
+// sides are the programs in build/ that are compared.
+var sides = [2]string{"peer", "infer"}
+
+// sideBySide runs both sides in turn, each first in every other pair, and
+// returns one row of the table for each test.
+func sideBySide(model string, threads int, w workload) ([]string, error) {
+	var runs [2][]speed
+	for pair := range w.pairs {
+		for i := range sides {
+			side := (pair + i) % 2
+			s, err := bench(sides[side], model, threads, w)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %d threads: a run ended early, so the comparison is void: %w", model, threads, err)
+			}
+			runs[side] = append(runs[side], s)
+		}
+	}
+	var rows []string
+	for _, test := range []string{"pp" + strconv.Itoa(w.prompt), "tg" + strconv.Itoa(w.gen)} {
+		var tps [2][]float64
+		var memory [2]int64
+		for side := range runs {
+			for _, s := range runs[side] {
+				if s.tps[test] <= 0 {
+					return nil, fmt.Errorf("%s, %d threads: a run gave no figure for %s, so the comparison is void", model, threads, test)
+				}
+				tps[side] = append(tps[side], s.tps[test])
+				memory[side] = max(memory[side], s.memory)
+			}
+		}
+		ratios := make([]float64, w.pairs)
+		for i := range ratios {
+			ratios[i] = tps[1][i] / tps[0][i]
+		}
+		low, high := slices.Min(ratios), slices.Max(ratios)
+		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %.1f | %.2f | %.2f..%.2f | %s | %d / %d MB |",
+			name(model), threads, test, median(tps[0]), median(tps[1]), median(ratios), low, high,
+			verdict(low, high), memory[0]/1e6, memory[1]/1e6))
+	}
+	return rows, nil
+}
+
+// verdict says what the smallest and the largest ratio allow to say.
+func verdict(low, high float64) string {
+	switch {
+	case low > 1:
+		return "infer faster"
+	case high < 1:
+		return "llama.cpp faster"
+	}
+	return "no measurable difference"
+}
+
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// bench runs `PROGRAM bench` once; peer and infer take the same options and both
+// print one JSON object for each test, with llama-bench's names for the fields.
+func bench(program, model string, threads int, w workload) (speed, error) {
+	out, err := execute(program, nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
+		"-t", strconv.Itoa(threads), "-r", "1", "-o", "jsonl")
+	if err != nil {
+		return speed{}, err
+	}
+	s := speed{map[string]float64{}, out.peak}
+	for dec := json.NewDecoder(bytes.NewReader(out.stdout)); ; {
+		var line struct {
+			Test string  `json:"test"`
+			TPS  float64 `json:"avg_ts"`
+		}
+		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
+			return s, nil
+		} else if err != nil {
+			return speed{}, fmt.Errorf("%s bench: %w", program, err)
+		}
+		s.tps[line.Test] = line.TPS
+	}
+}
