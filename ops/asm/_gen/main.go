@@ -11,6 +11,7 @@ import (
 // families maps the -family flag to the function that emits its kernels.
 var families = map[string]func(){
 	"norm": norm,
+	"pool": pool,
 }
 
 func main() {

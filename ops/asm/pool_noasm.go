@@ -1,0 +1,6 @@
+//go:build (!amd64 && !arm64) || purego
+
+package asm
+
+// Pause tells the processor that this is a spin loop.
+func Pause() {}

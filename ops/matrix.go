@@ -1,0 +1,63 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/quant"
+)
+
+// A Matrix is a stored weight matrix of Rows outputs by Cols inputs, row by
+// row, in blocks of a GGUF tensor type along the columns. Data is a view,
+// often of a mapped file; nothing here writes to it.
+type Matrix struct {
+	Type       quant.Type
+	Rows, Cols int
+	Data       []byte
+}
+
+// NewMatrix returns a view of data as a matrix. It is an error if the type is
+// unknown, if cols is not a whole number of its blocks, or if data has another
+// size.
+func NewMatrix(t quant.Type, rows, cols int, data []byte) (Matrix, error) {
+	stride, err := t.RowBytes(cols)
+	if err != nil {
+		return Matrix{}, fmt.Errorf("ops: matrix of %d x %d: %w", rows, cols, err)
+	}
+	if rows < 0 || stride > 0 && len(data)/stride != rows || len(data) != rows*stride {
+		return Matrix{}, fmt.Errorf("ops: %v matrix of %d x %d has %d bytes, want %d", t, rows, cols, len(data), rows*stride)
+	}
+	return Matrix{t, rows, cols, data}, nil
+}
+
+// Row decodes row i to dst, which has Cols elements.
+func (m *Matrix) Row(dst []float32, i int) {
+	if len(dst) != m.Cols {
+		panic(fmt.Sprintf("ops: row of %d columns into %d elements", m.Cols, len(dst)))
+	}
+	if err := quant.Decode(dst, m.Type, m.row(i)); err != nil {
+		panic(err) // NewMatrix has checked all it can complain about
+	}
+}
+
+// Slice returns the rows lo to hi (exclusive) as a view.
+func (m *Matrix) Slice(lo, hi int) Matrix {
+	if lo < 0 || hi < lo || hi > m.Rows {
+		panic(fmt.Sprintf("ops: rows %d to %d of a matrix of %d", lo, hi, m.Rows))
+	}
+	s := m.stride()
+	return Matrix{m.Type, hi - lo, m.Cols, m.Data[lo*s : hi*s : hi*s]}
+}
+
+// stride returns the bytes of a row.
+func (m *Matrix) stride() int {
+	if m.Rows == 0 {
+		return 0
+	}
+	return len(m.Data) / m.Rows
+}
+
+// row returns the bytes of row i.
+func (m *Matrix) row(i int) []byte {
+	s := m.stride()
+	return m.Data[i*s : (i+1)*s]
+}

@@ -1,0 +1,263 @@
+package ops
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/normswap/normswap/ops/asm"
+)
+
+// A Task is work that can be cut into pieces. Do handles the items lo to hi
+// (exclusive); worker, below [Pool.Threads], numbers the goroutine it runs
+// on, so that a task can own scratch for each. Pieces run in any order, some
+// of them at once, and must not call [Pool.Run].
+type Task interface {
+	Do(worker, lo, hi int)
+}
+
+// A Pool is a set of resident workers. The goroutine that calls [Pool.Run] is
+// worker 0; the others wait for it, spinning for a moment and then parked, so
+// that the many small tasks of one token cost one wake.
+//
+// A pool serves one Run at a time: calls from several goroutines wait for
+// each other.
+type Pool struct {
+	threads int
+	scratch []scratch // one per worker
+	closed  chan struct{}
+
+	mu   sync.Mutex // held through a Run
+	task Task
+	n    int // items
+	size int // items in a chunk
+
+	// queue packs the number of chunks of the current task (high half) and
+	// the next one to take (low half). Whoever takes a chunk below the number
+	// owns it, and the fields above stand still until every owner is done; so
+	// a worker that comes late finds either nothing or a piece of the next
+	// task, and needs no other handshake.
+	queue atomic.Uint64
+	_     [56]byte // the counters are written by all: a cache line each
+	done  atomic.Int64
+	_     [56]byte
+
+	crowded atomic.Int64 // time until which nobody spins, in ns since start
+	waiting atomic.Bool  // the caller is parked on finish
+	finish  chan struct{}
+	failure atomic.Pointer[failure]
+	workers []worker
+}
+
+// A failure is a panic of a worker, on its way to the caller.
+type failure struct{ value any }
+
+// worker is how the caller wakes a parked worker.
+type worker struct {
+	parked atomic.Bool
+	wake   chan struct{}
+	_      [48]byte
+}
+
+const (
+	// spin is how long a worker without work, and a caller without the last
+	// piece, watches the counters before it parks. A wake costs 5 us and
+	// more; the gaps between the tasks of one token are shorter than this.
+	spin = 80 * time.Microsecond
+	// stall is a gap between two looks at the clock that only the scheduler
+	// of the operating system makes: somebody else needs the processor.
+	stall = time.Millisecond
+	// crowding is how long spinning stays off after a stall.
+	crowding = 50 * time.Millisecond
+	// chunksPerWorker bounds what one late worker can cost.
+	chunksPerWorker = 8
+)
+
+// start is the zero of the pool's clock.
+var start = time.Now()
+
+// NewPool starts a pool of so many threads, the caller of Run among them;
+// 0 means one for each physical core that the process may use.
+func NewPool(threads int) *Pool {
+	if threads <= 0 {
+		threads = physicalCores()
+	}
+	p := &Pool{
+		threads: threads,
+		scratch: make([]scratch, threads),
+		closed:  make(chan struct{}),
+		finish:  make(chan struct{}, 1),
+		workers: make([]worker, threads-1),
+	}
+	for i := range p.workers {
+		p.workers[i].wake = make(chan struct{}, 1)
+		go p.work(i)
+	}
+	return p
+}
+
+// Threads returns the number of workers, the caller of Run included.
+func (p *Pool) Threads() int { return p.threads }
+
+// Close ends the workers. The pool must not be used afterwards.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.closed:
+	default:
+		close(p.closed)
+	}
+}
+
+// Run calls t.Do on pieces of [0, n) and returns when all are done. A piece
+// has at least grain items, the last one excepted: what is below one grain
+// runs on the caller alone. If a piece panics, Run panics with the same value
+// when the others are done. Run does not allocate.
+func (p *Pool) Run(t Task, n, grain int) {
+	if n <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := max(grain, 1, (n+p.threads*chunksPerWorker-1)/(p.threads*chunksPerWorker))
+	chunks := (n + size - 1) / size
+	if p.threads == 1 || chunks == 1 {
+		t.Do(0, 0, n)
+		return
+	}
+	p.task, p.n, p.size = t, n, size
+	p.done.Store(0)
+	p.queue.Store(uint64(chunks) << 32)
+	for i := range min(len(p.workers), chunks-1) {
+		if w := &p.workers[i]; w.parked.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+	for p.step(0) {
+	}
+	p.join(int64(chunks))
+	p.task = nil
+	if f := p.failure.Swap(nil); f != nil {
+		panic(f.value)
+	}
+}
+
+// step takes and runs one chunk, and reports whether there was one.
+func (p *Pool) step(worker int) bool {
+	if q := p.queue.Load(); uint32(q) >= uint32(q>>32) {
+		return false
+	}
+	q := p.queue.Add(1) - 1
+	i, chunks := uint32(q), uint32(q>>32)
+	if i >= chunks {
+		return false
+	}
+	lo := int(i) * p.size
+	p.do(worker, lo, min(lo+p.size, p.n))
+	if p.done.Add(1) == int64(chunks) && p.waiting.CompareAndSwap(true, false) {
+		p.finish <- struct{}{}
+	}
+	return true
+}
+
+// do runs one chunk and keeps a panic for the caller.
+func (p *Pool) do(worker, lo, hi int) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.failure.CompareAndSwap(nil, &failure{v})
+		}
+	}()
+	p.task.Do(worker, lo, hi)
+}
+
+// join waits until so many chunks are done.
+func (p *Pool) join(chunks int64) {
+	if p.done.Load() == chunks || p.watch(func() bool { return p.done.Load() == chunks }) {
+		return
+	}
+	p.waiting.Store(true)
+	if p.done.Load() == chunks && p.waiting.CompareAndSwap(true, false) {
+		return
+	}
+	<-p.finish
+}
+
+// work is the life of a worker.
+func (p *Pool) work(i int) {
+	// Weights are mapped files: should one shrink while it is read, the fault
+	// becomes a panic, which do carries to the caller.
+	debug.SetPanicOnFault(true)
+	w := &p.workers[i]
+	for {
+		for p.step(i + 1) {
+		}
+		if p.watch(p.ready) {
+			continue
+		}
+		w.parked.Store(true)
+		if p.ready() && w.parked.CompareAndSwap(true, false) {
+			continue
+		}
+		select {
+		case <-w.wake:
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+// ready reports whether there is a chunk to take.
+func (p *Pool) ready() bool {
+	q := p.queue.Load()
+	return uint32(q) < uint32(q>>32)
+}
+
+// watch spins until ready, and reports whether that came to pass in time. It
+// does not spin when there are more workers than processors, nor for a while
+// after the operating system took the processor away from a spinning worker.
+func (p *Pool) watch(ready func() bool) bool {
+	from := time.Since(start)
+	if int64(from) < p.crowded.Load() || p.threads > runtime.GOMAXPROCS(0) {
+		runtime.Gosched()
+		return ready()
+	}
+	for last := from; ; {
+		for range 16 {
+			if ready() {
+				return true
+			}
+			asm.Pause()
+		}
+		now := time.Since(start)
+		if now-last > stall {
+			p.crowded.Store(int64(now + crowding))
+		}
+		if now-last > stall || now-from > spin {
+			return false
+		}
+		last = now
+	}
+}
+
+// physicalCores returns how many cores this process may use, hardware threads
+// of one core counted once where the operating system tells.
+func physicalCores() int {
+	n := min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+	files, _ := filepath.Glob("/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")
+	cores := map[string]bool{}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			cores[strings.TrimSpace(string(b))] = true
+		}
+	}
+	if len(cores) > 0 && len(files) > 0 {
+		n = min(n, max(1, runtime.NumCPU()*len(cores)/len(files)))
+	}
+	return max(n, 1)
+}

@@ -1,0 +1,132 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// marks counts how often each item was done, and by whom.
+type marks struct {
+	items   []atomic.Int32
+	threads int
+	bad     atomic.Bool
+}
+
+func (m *marks) Do(worker, lo, hi int) {
+	if worker < 0 || worker >= m.threads || lo >= hi {
+		m.bad.Store(true)
+	}
+	for i := lo; i < hi; i++ {
+		m.items[i].Add(1)
+	}
+}
+
+func TestPoolRunsEveryItemOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 8} {
+		p := NewPool(threads)
+		if p.Threads() != threads {
+			t.Fatalf("Threads() = %d, want %d", p.Threads(), threads)
+		}
+		for _, n := range []int{0, 1, 2, 7, 64, 1000} {
+			for _, grain := range []int{0, 1, 3, 64, 5000} {
+				m := &marks{items: make([]atomic.Int32, n), threads: threads}
+				p.Run(m, n, grain)
+				for i := range m.items {
+					if c := m.items[i].Load(); c != 1 || m.bad.Load() {
+						t.Fatalf("threads=%d n=%d grain=%d: item %d done %d times", threads, n, grain, i, c)
+					}
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+// Callers that share a pool, and pauses long enough for workers to park.
+func TestPoolManyCallers(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	var wg sync.WaitGroup
+	for caller := range 4 {
+		wg.Go(func() {
+			m := &marks{items: make([]atomic.Int32, 100), threads: 3}
+			for turn := range int32(200) {
+				p.Run(m, len(m.items), 1)
+				for i := range m.items {
+					if c := m.items[i].Load(); c != turn+1 {
+						t.Errorf("caller %d turn %d: item %d done %d times", caller, turn, i, c)
+						return
+					}
+				}
+				if turn%50 == 0 {
+					time.Sleep(2 * spin)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+type failing struct{ err error }
+
+func (f failing) Do(_, lo, hi int) {
+	if lo <= 50 && 50 < hi {
+		panic(f.err)
+	}
+}
+
+func TestPoolPanicReachesTheCaller(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	want := errors.New("boom")
+	for range 20 {
+		func() {
+			defer func() {
+				if v := recover(); v != want {
+					t.Errorf("recovered %v, want %v", v, want)
+				}
+			}()
+			p.Run(failing{want}, 100, 1)
+		}()
+	}
+	m := &marks{items: make([]atomic.Int32, 100), threads: 2}
+	if p.Run(m, 100, 1); m.items[99].Load() != 1 {
+		t.Error("the pool does not work after a panic")
+	}
+}
+
+func TestPoolDoesNotAllocate(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	m := &marks{items: make([]atomic.Int32, 100), threads: 2}
+	if a := testing.AllocsPerRun(100, func() { p.Run(m, 100, 1) }); a != 0 {
+		t.Errorf("%v allocations in a run", a)
+	}
+}
+
+func TestDefaultThreads(t *testing.T) {
+	p := NewPool(0)
+	defer p.Close()
+	if n := p.Threads(); n < 1 || n > runtime.NumCPU() {
+		t.Errorf("%d threads on %d processors", n, runtime.NumCPU())
+	}
+}
+
+// BenchmarkPoolRun is the cost of one fan-out of empty pieces.
+func BenchmarkPoolRun(b *testing.B) {
+	for _, threads := range []int{1, 2, 2 * runtime.NumCPU()} {
+		b.Run(fmt.Sprint("threads=", threads), func(b *testing.B) {
+			p := NewPool(threads)
+			defer p.Close()
+			m := &marks{items: make([]atomic.Int32, 64), threads: threads}
+			for b.Loop() {
+				p.Run(m, 64, 1)
+			}
+		})
+	}
+}
