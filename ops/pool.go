@@ -30,6 +30,8 @@ type Task interface {
 type Pool struct {
 	threads int
 	scratch []scratch // one per worker
+	rows    rowRunner
+	attn    attnWork
 	closed  chan struct{}
 
 	mu   sync.Mutex // held through a Run

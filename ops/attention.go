@@ -1,0 +1,306 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/normswap/normswap/ops/asm"
+)
+
+// Attention is the shape of causal self-attention in one layer. Query head h
+// reads key-value head h/(Heads/KVHeads).
+//
+//	score(q, k) = Scale * <q, k>, then cap*tanh(score/cap) if Softcap is set,
+//	              then + slope * (position of k - position of q) if Slopes is
+//	out = sum of softmax(scores) * v over the visible positions
+//
+// A query at position p sees the positions 0 to p, or, with a Window, the
+// last Window of them.
+type Attention struct {
+	Heads, KVHeads, HeadDim int
+	Scale                   float32   // usually 1/sqrt(HeadDim)
+	Softcap                 float32   // 0: none
+	Window                  int       // 0: none
+	Slopes                  []float32 // ALiBi, one per head; nil: none
+}
+
+// ALiBiSlopes returns the slope of each head for attention with linear biases
+// (Press et al., arXiv 2108.12409). With n the largest power of two in heads,
+// the first n heads have the slopes 2^(-maxBias*(h+1)/n) and the others those
+// of the odd steps of a ladder twice as fine.
+func ALiBiSlopes(heads int, maxBias float32) []float32 {
+	n := 1
+	for 2*n <= heads {
+		n *= 2
+	}
+	slopes := make([]float32, heads)
+	for h := range slopes {
+		step := float64(h + 1)
+		if h >= n {
+			step = float64(2*(h-n)+1) / 2
+		}
+		slopes[h] = float32(math.Exp2(-float64(maxBias) * step / float64(n)))
+	}
+	return slopes
+}
+
+// first is the first position that a query at pos sees.
+func (a *Attention) first(pos int) int {
+	if a.Window > 0 {
+		return max(0, pos-a.Window+1)
+	}
+	return 0
+}
+
+func (a *Attention) check(dst, q []float32, c *KV, pos, n int) {
+	if a.KVHeads != c.heads || a.HeadDim != c.dim {
+		panic(fmt.Sprintf("ops: attention over %d heads of %d, the KV cache has %d of %d", a.KVHeads, a.HeadDim, c.heads, c.dim))
+	}
+	if a.Heads%a.KVHeads != 0 {
+		panic(fmt.Sprintf("ops: attention with %d heads over %d key-value heads", a.Heads, a.KVHeads))
+	}
+	if pos < 0 || n < 0 || pos+n > c.capacity {
+		panic(fmt.Sprintf("ops: attention at positions %d to %d of a KV cache of %d", pos, pos+n-1, c.capacity))
+	}
+	checkLen("queries", len(q), n*a.Heads*a.HeadDim)
+	checkLen("dst", len(dst), len(q))
+	if a.Slopes != nil {
+		checkLen("ALiBi slopes", len(a.Slopes), a.Heads)
+	}
+}
+
+// attnRows is about how many query rows share one pass over a block of keys.
+const attnRows = 48
+
+// attnGrain is how much work, as Attention counts it, a piece should have.
+const attnGrain = 64 << 10
+
+// attnWork is one call of Pool.Attention: what it was given and its scratch.
+type attnWork struct {
+	mu     sync.Mutex // held through a call
+	dst, q []float32
+	c      *KV
+	a      *Attention
+	pos, n int
+	each   int // queries of an item
+
+	worker []attnScratch
+	// parts holds, when blocks of one query are spread over the workers, the
+	// result of each (head, block).
+	parts []attnPart
+}
+
+// attnScratch is what one worker needs for an item.
+type attnScratch struct {
+	q     []float32 // [rows][dim]
+	s     []float32 // [rows][kvBlock]
+	block attnPart
+	total attnPart
+}
+
+// attnPart is attention over some of the keys: per query row the largest
+// score, the sum of exp(score-max) and the values weighted by these.
+type attnPart struct {
+	max []float32 // [rows]
+	sum []float64 // [rows]
+	out []float32 // [rows][padLanes(dim)]
+}
+
+func (t *attnPart) grow(rows, pad int) {
+	t.max, t.sum, t.out = grow(t.max, rows), grow(t.sum, rows), grow(t.out, rows*pad)
+}
+
+// grow returns x with at least n elements, which may be new.
+func grow[T any](x []T, n int) []T {
+	if len(x) < n {
+		return make([]T, n)
+	}
+	return x
+}
+
+// Attention computes causal attention of the n queries at positions pos to
+// pos+n-1 over the keys and values stored in c, theirs included. q and dst
+// are rows of Heads*HeadDim elements.
+//
+// Scores are normalised per block of 256 positions and the blocks merged in
+// order, so a row of the result depends neither on the number of threads nor
+// on how many queries were asked for together. Memory is linear in the
+// context.
+func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
+	a.check(dst, q, c, pos, n)
+	if n == 0 {
+		return
+	}
+	group := a.Heads / a.KVHeads
+	t := &p.attn
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dst, t.q, t.c, t.a, t.pos, t.n = dst, q, c, a, pos, n
+	t.each = min(n, max(1, attnRows/group))
+	t.reserve(p.Threads(), group)
+	work := group * t.each * (pos + n - a.first(pos)) * a.HeadDim // multiply-adds of an item, halved
+	items := a.KVHeads * ((n + t.each - 1) / t.each)
+	if blocks := (pos+n-1)/kvBlock + 1; n == 1 && items < p.Threads() && blocks > 1 {
+		p.Run((*attnBlocks)(t), a.KVHeads*blocks, 1)
+		p.Run((*attnMerge)(t), a.KVHeads, 1)
+	} else {
+		p.Run(t, items, attnGrain/work+1)
+	}
+	t.dst, t.q, t.c, t.a = nil, nil, nil, nil
+}
+
+func (t *attnWork) reserve(workers, group int) {
+	rows, pad := t.each*group, padLanes(t.a.HeadDim)
+	t.worker = grow(t.worker, workers)
+	for i := range t.worker {
+		w := &t.worker[i]
+		w.q, w.s = grow(w.q, rows*t.a.HeadDim), grow(w.s, rows*kvBlock)
+		w.block.grow(rows, pad)
+		w.total.grow(rows, pad)
+	}
+	if t.n == 1 && t.a.KVHeads < workers {
+		t.parts = grow(t.parts, t.a.KVHeads*t.c.blocks)
+		for i := range t.parts {
+			t.parts[i].grow(rows, pad)
+		}
+	}
+}
+
+// Do handles items: all blocks of one key-value head for some of the queries.
+func (t *attnWork) Do(worker, lo, hi int) {
+	for item := lo; item < hi; item++ {
+		t.do(worker, item)
+	}
+}
+
+func (t *attnWork) do(worker, item int) {
+	w := &t.worker[worker]
+	head, first := item%t.a.KVHeads, item/t.a.KVHeads*t.each
+	n := min(t.each, t.n-first)
+	t.gather(w, head, first, n)
+	total := &w.total
+	total.reset()
+	for b := t.a.first(t.pos+first) / kvBlock; b <= (t.pos+first+n-1)/kvBlock; b++ {
+		t.block(&w.block, w, head, b, first, n)
+		total.merge(&w.block, n*t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
+	}
+	t.finish(total, head, first, n)
+}
+
+// attnBlocks computes one block of one key-value head, for one query.
+type attnBlocks attnWork
+
+// Do handles items: one block of one head each.
+func (t *attnBlocks) Do(worker, lo, hi int) {
+	w := &t.worker[worker]
+	for item := lo; item < hi; item++ {
+		head, b := item%t.a.KVHeads, item/t.a.KVHeads
+		if (b+1)*kvBlock <= t.a.first(t.pos) {
+			continue
+		}
+		(*attnWork)(t).gather(w, head, 0, 1)
+		(*attnWork)(t).block(&t.parts[head*t.c.blocks+b], w, head, b, 0, 1)
+	}
+}
+
+// attnMerge merges the blocks of one key-value head.
+type attnMerge attnWork
+
+// Do handles one head per item.
+func (t *attnMerge) Do(worker, lo, hi int) {
+	total := &t.worker[worker].total
+	for head := lo; head < hi; head++ {
+		total.reset()
+		for b := t.a.first(t.pos) / kvBlock; b <= t.pos/kvBlock; b++ {
+			total.merge(&t.parts[head*t.c.blocks+b], t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
+		}
+		(*attnWork)(t).finish(total, head, 0, 1)
+	}
+}
+
+// gather copies the queries first to first+n-1 of all query heads that read a
+// key-value head into rows.
+func (t *attnWork) gather(w *attnScratch, head, first, n int) {
+	a := t.a
+	size := a.Heads / a.KVHeads * a.HeadDim
+	for i := range n {
+		copy(w.q[i*size:(i+1)*size], t.q[(first+i)*a.Heads*a.HeadDim+head*size:])
+	}
+}
+
+// block attends to the keys of block b of a head.
+func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) {
+	a, c := t.a, t.c
+	group, pad := a.Heads/a.KVHeads, padLanes(a.HeadDim)
+	rows, start := n*group, b*kvBlock
+	at := (head*c.blocks + b) * c.size
+	// positions lo to hi-1 of the block are seen by some row
+	lo := max(0, a.first(t.pos+first)-start)
+	hi := min(kvBlock, t.pos+first+n-start)
+	from := lo / asm.Lanes * asm.Lanes
+	panels := (hi - from + asm.Lanes - 1) / asm.Lanes
+	c.mulKeys(w.s[from:], w.q, at+from*a.HeadDim, rows, panels)
+	for r := range rows {
+		pos := t.pos + first + r/group
+		x := w.s[r*kvBlock:][:kvBlock]
+		l, h := min(max(lo, a.first(pos)-start), hi), max(lo, min(hi, pos+1-start))
+		clear(x[lo:min(l, hi)])
+		clear(x[min(max(l, h), hi):hi])
+		part.max[r], part.sum[r] = float32(math.Inf(-1)), 0
+		if l < h {
+			part.max[r] = a.bias(x[l:h], head*group+r%group, start+l-pos)
+			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
+		}
+	}
+	c.mulValues(part.out, w.s[lo:], at+lo*asm.Lanes, rows, hi-lo, pad)
+}
+
+// bias turns dot products of one query head with consecutive keys, the first
+// of them at the given distance, into scores, and returns the largest.
+func (a *Attention) bias(x []float32, head, distance int) float32 {
+	scale, slope := a.Scale, float32(0)
+	if a.Softcap != 0 {
+		asm.Softcap(x, scale/a.Softcap, a.Softcap)
+		scale = 1
+	}
+	if a.Slopes != nil {
+		slope = a.Slopes[head]
+	}
+	return asm.Bias(x, scale, slope, float32(distance))
+}
+
+func (t *attnPart) reset() {
+	for r := range t.max {
+		t.max[r] = float32(math.Inf(-1))
+	}
+}
+
+// merge adds attention over further keys.
+func (t *attnPart) merge(u *attnPart, rows, pad int) {
+	inf := float32(math.Inf(-1))
+	for r := range rows {
+		switch {
+		case u.max[r] == inf && u.sum[r] == 0: // no key was visible
+		case t.max[r] == inf:
+			t.max[r], t.sum[r] = u.max[r], u.sum[r]
+			copy(row(t.out, r, pad), row(u.out, r, pad))
+		default:
+			m := max(t.max[r], u.max[r])
+			x, y := float32(math.Exp(float64(t.max[r]-m))), float32(math.Exp(float64(u.max[r]-m)))
+			t.max[r], t.sum[r] = m, t.sum[r]*float64(x)+u.sum[r]*float64(y)
+			asm.ScaleAdd(row(t.out, r, pad), row(u.out, r, pad), x, y)
+		}
+	}
+}
+
+// finish writes the rows of a key-value head to dst.
+func (t *attnWork) finish(total *attnPart, head, first, n int) {
+	a := t.a
+	group, pad := a.Heads/a.KVHeads, padLanes(a.HeadDim)
+	for r := range n * group {
+		dst := t.dst[((first+r/group)*a.Heads+head*group+r%group)*a.HeadDim:][:a.HeadDim]
+		copy(dst, row(total.out, r, pad))
+		asm.Scale(dst, float32(1/total.sum[r]))
+	}
+}

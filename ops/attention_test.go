@@ -1,0 +1,131 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// reference is attention by its definition, in float64, over all queries.
+func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float64) {
+	dst, scale = make([]float64, len(q)), make([]float64, len(q))
+	group := a.Heads / a.KVHeads
+	for t := range n {
+		for h := range a.Heads {
+			qr := q[(t*a.Heads+h)*a.HeadDim:][:a.HeadDim]
+			var w []float64
+			var sum float64
+			for p := a.first(pos + t); p <= pos+t; p++ {
+				kr := k[(p*a.KVHeads+h/group)*a.HeadDim:][:a.HeadDim]
+				var s float64
+				for i := range qr {
+					s += float64(qr[i]) * float64(kr[i])
+				}
+				s *= float64(a.Scale)
+				if a.Softcap != 0 {
+					s = float64(a.Softcap) * math.Tanh(s/float64(a.Softcap))
+				}
+				if a.Slopes != nil {
+					s += float64(a.Slopes[h]) * float64(p-pos-t)
+				}
+				w = append(w, s)
+			}
+			top := slices.Max(w)
+			for i := range w {
+				w[i] = math.Exp(w[i] - top)
+				sum += w[i]
+			}
+			for i := range a.HeadDim {
+				at := (t*a.Heads+h)*a.HeadDim + i
+				for j := range w {
+					x := w[j] / sum * float64(v[((a.first(pos+t)+j)*a.KVHeads+h/group)*a.HeadDim+i])
+					dst[at] += x
+					scale[at] += math.Abs(x)
+				}
+			}
+		}
+	}
+	return dst, scale
+}
+
+func randoms(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+var attentionCases = []struct {
+	Attention
+	context int
+}{
+	{Attention{Heads: 1, KVHeads: 1, HeadDim: 1, Scale: 1}, 3},
+	{Attention{Heads: 4, KVHeads: 4, HeadDim: 8, Scale: 0.35}, 20},
+	{Attention{Heads: 12, KVHeads: 2, HeadDim: 16, Scale: 0.25}, 70},
+	{Attention{Heads: 3, KVHeads: 1, HeadDim: 80, Scale: 0.11, Slopes: ALiBiSlopes(3, 8)}, 300},
+	{Attention{Heads: 4, KVHeads: 1, HeadDim: 64, Scale: 0.125}, 600},
+	{Attention{Heads: 2, KVHeads: 2, HeadDim: 20, Scale: 0.2, Window: 5}, 40},
+	{Attention{Heads: 2, KVHeads: 1, HeadDim: 32, Scale: 0.2, Window: 270}, 560},
+	{Attention{Heads: 2, KVHeads: 2, HeadDim: 128, Scale: 0.3, Softcap: 2}, 280},
+}
+
+func TestAttention(t *testing.T) {
+	pools := []*Pool{NewPool(1), NewPool(2), NewPool(5)}
+	for _, test := range attentionCases {
+		a := &test.Attention
+		t.Run(fmt.Sprintf("%dx%d/%d", a.Heads, a.HeadDim, a.KVHeads), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 2))
+			n := test.context
+			q := randoms(r, n*a.Heads*a.HeadDim)
+			k, v := randoms(r, n*a.KVHeads*a.HeadDim), randoms(r, n*a.KVHeads*a.HeadDim)
+			want, scale := a.reference(q, k, v, 0, n)
+			for _, f16 := range []bool{false, true} {
+				c := NewKV(a.KVHeads, a.HeadDim, n, f16)
+				var first []float32
+				for _, p := range pools {
+					got := make([]float32, len(q))
+					p.Store(c, 0, k, v)
+					p.Attention(got, q, c, a, 0, n)
+					if first == nil {
+						first = got
+						for i, w := range want {
+							// scores are off by HeadDim roundings of their
+							// size, and F16 rounds both operands
+							unit := 0x1p-24 * float64(a.HeadDim+n)
+							if f16 {
+								unit = 0x1p-11 * math.Sqrt(float64(a.HeadDim))
+							}
+							if d := math.Abs(float64(got[i]) - w); !(d <= 8*unit*scale[i]) {
+								t.Fatalf("f16=%v element %d: got %v want %v", f16, i, got[i], w)
+							}
+						}
+					}
+					if !slices.Equal(first, got) {
+						t.Fatalf("f16=%v: %d threads give another result than 1", f16, p.Threads())
+					}
+					// one token at a time, and in two batches
+					one := make([]float32, len(q))
+					width := a.Heads * a.HeadDim
+					for i := 0; i < n; i++ {
+						p.Attention(one[i*width:(i+1)*width], q[i*width:(i+1)*width], c, a, i, 1)
+					}
+					if !slices.Equal(first, one) {
+						t.Fatalf("f16=%v: token by token gives another result than one batch", f16)
+					}
+					cut := n / 3
+					p.Attention(one[:cut*width], q[:cut*width], c, a, 0, cut)
+					p.Attention(one[cut*width:], q[cut*width:], c, a, cut, n-cut)
+					if !slices.Equal(first, one) {
+						t.Fatalf("f16=%v: two batches give another result than one", f16)
+					}
+				}
+			}
+		})
+	}
+	for _, p := range pools {
+		p.Close()
+	}
+}

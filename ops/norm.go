@@ -1,0 +1,160 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/normswap/normswap/ops/asm"
+)
+
+// A Norm is one normalisation site: LayerNorm when Center is set, RMSNorm
+// otherwise. The two differ by that bit alone: LayerNorm subtracts the mean
+// first.
+//
+//	LayerNorm: y = gain * (x - mean(x)) / sqrt(var(x) + eps) + bias
+//	RMSNorm:   y = gain * x / sqrt(mean(x*x) + eps) + bias
+//
+// var is the biased variance, the mean of (x - mean(x))^2. A nil Gain is all
+// ones, a nil Bias all zeros; otherwise they have the row's length.
+type Norm struct {
+	Gain, Bias []float32
+	Eps        float32
+	Center     bool
+}
+
+// LayerNorm writes the LayerNorm of x to dst, which may be x. A nil gain is
+// all ones, a nil bias all zeros.
+func LayerNorm(dst, x, gain, bias []float32, eps float32) {
+	n := Norm{Gain: gain, Bias: bias, Eps: eps, Center: true}
+	n.Apply(dst, x)
+}
+
+// RMSNorm writes the RMSNorm of x to dst, which may be x. A nil gain is all
+// ones, a nil bias all zeros.
+func RMSNorm(dst, x, gain, bias []float32, eps float32) {
+	n := Norm{Gain: gain, Bias: bias, Eps: eps}
+	n.Apply(dst, x)
+}
+
+// Apply normalises the row x into dst, which may be x. The result is that of
+// the float64 definition to 4 ulp of its largest element (before gain and
+// bias), whatever the mean.
+func (n *Norm) Apply(dst, x []float32) {
+	n.check(len(x))
+	checkLen("dst", len(dst), len(x))
+	n.apply(dst, x)
+}
+
+// check panics unless gain and bias fit rows of the given width.
+func (n *Norm) check(width int) {
+	if n.Gain != nil {
+		checkLen("norm gain", len(n.Gain), width)
+	}
+	if n.Bias != nil {
+		checkLen("norm bias", len(n.Bias), width)
+	}
+}
+
+func (n *Norm) apply(dst, x []float32) {
+	if n.Center {
+		n.finish(dst, x, asm.Sum(x))
+	} else {
+		n.finish(dst, x, asm.SumSquares(x))
+	}
+}
+
+// finish normalises x given the first pass over it: the sum of x if n
+// centres, the sum of squares if not.
+func (n *Norm) finish(dst, x []float32, sum float64) {
+	if len(x) == 0 {
+		return
+	}
+	c, scale, offset := n.affine(x, sum)
+	asm.Normalize(dst, x, n.Gain, n.Bias, c, scale, offset)
+}
+
+// affine returns the standardisation as (x-c)*scale + offset.
+func (n *Norm) affine(x []float32, sum float64) (c, scale, offset float32) {
+	width, eps := float64(len(x)), float64(n.Eps)
+	if !n.Center {
+		return 0, float32(1 / math.Sqrt(sum/width+eps)), 0
+	}
+	c = float32(sum / width)
+	s, s2 := asm.CentredSums(x, c)
+	rest := s / width // mean - c
+	inv := 1 / math.Sqrt(max(0, s2/width-rest*rest)+eps)
+	return c, float32(inv), float32(-rest * inv)
+}
+
+// Norm normalises each row of x, of the given width, into dst, which may be
+// x. Rows are spread over the pool.
+func (p *Pool) Norm(dst, x []float32, width int, n *Norm) {
+	checkRows("x", len(x), width)
+	checkLen("dst", len(dst), len(x))
+	n.check(width)
+	p.rows.run(p, rowWork{op: normRows, dst: dst, x: x, width: width, norm: n}, len(x)/width, width)
+}
+
+// Add adds y to x, rows of the given width: x += y - shift[r] for row r. A
+// nil shift is zero.
+func (p *Pool) Add(x, y []float32, width int, shift []float32) {
+	p.AddNorm(nil, x, y, width, shift, nil)
+}
+
+// AddNorm closes one residual branch and opens the next in one pass over the
+// rows: x += y - shift[r] for row r, then dst = norm(x). A nil shift is zero.
+// dst must not overlap x.
+func (p *Pool) AddNorm(dst, x, y []float32, width int, shift []float32, n *Norm) {
+	checkRows("x", len(x), width)
+	checkLen("y", len(y), len(x))
+	if shift != nil {
+		checkLen("shift", len(shift), len(x)/width)
+	}
+	if n != nil {
+		checkLen("dst", len(dst), len(x))
+		n.check(width)
+	}
+	p.rows.run(p, rowWork{op: addNormRows, dst: dst, x: x, y: y, shift: shift, width: width, norm: n}, len(x)/width, width)
+}
+
+func normRows(w *rowWork, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		w.norm.apply(row(w.dst, r, w.width), row(w.x, r, w.width))
+	}
+}
+
+func addNormRows(w *rowWork, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		x, y := row(w.x, r, w.width), row(w.y, r, w.width)
+		var shift float32
+		if w.shift != nil {
+			shift = w.shift[r]
+		}
+		var sum float64
+		if w.norm != nil && !w.norm.Center {
+			sum = asm.AddSumSquares(x, y, shift)
+		} else {
+			sum = asm.AddSum(x, y, shift)
+		}
+		if w.norm != nil {
+			w.norm.finish(row(w.dst, r, w.width), x, sum)
+		}
+	}
+}
+
+// Sum returns the sum of x.
+func Sum(x []float32) float64 { return asm.Sum(x) }
+
+// SumSquares returns the sum of the squares of x.
+func SumSquares(x []float32) float64 { return asm.SumSquares(x) }
+
+// Mean returns the mean of x, to about one part in 2^24 of its spread; 0 if x
+// is empty.
+func Mean(x []float32) float64 {
+	if len(x) == 0 {
+		return 0
+	}
+	n := float64(len(x))
+	c := float32(asm.Sum(x) / n)
+	s, _ := asm.CentredSums(x, c)
+	return float64(c) + s/n
+}
