@@ -1,0 +1,149 @@
+package geometry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// StateSchema marks the JSON of a State.
+const StateSchema = "normswap.geometry.state/1"
+
+// State is everything a collector has seen: plain data, lossless in JSON, and
+// mergeable with the states of other runs over other parts of the same text.
+type State struct {
+	Schema string       `json:"schema"`
+	Model  Model        `json:"model"`
+	Text   string       `json:"text"` // what was read; merging wants it equal
+	Shards []Shard      `json:"shards,omitempty"`
+	Top    int          `json:"top"` // length of the lists of extremes
+	Sites  []*SiteState `json:"sites"`
+}
+
+// Tokens returns the number of tokens seen, at the site that saw most.
+func (s *State) Tokens() uint64 {
+	var n uint64
+	for _, site := range s.Sites {
+		n = max(n, (site.First.Count+site.Rest.Count)/uint64(max(site.Heads, 1)))
+	}
+	return n
+}
+
+// Merge adds what o has seen, of the same model, sites and text. States of
+// shards merge when their shards are of one division and differ.
+func (s *State) Merge(o *State) error {
+	switch {
+	case s.Schema != o.Schema:
+		return fmt.Errorf("geometry: merge: schema %q and %q", s.Schema, o.Schema)
+	case s.Model != o.Model:
+		return fmt.Errorf("geometry: merge: different models: %+v and %+v", s.Model, o.Model)
+	case s.Text != o.Text:
+		return fmt.Errorf("geometry: merge: different texts: %q and %q", s.Text, o.Text)
+	case s.Top != o.Top:
+		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.Top, o.Top)
+	case len(s.Sites) != len(o.Sites):
+		return fmt.Errorf("geometry: merge: %d and %d sites", len(s.Sites), len(o.Sites))
+	case (len(s.Shards) == 0) != (len(o.Shards) == 0):
+		return errors.New("geometry: merge: one is a shard of a run, the other a whole run")
+	}
+	for i, site := range s.Sites {
+		// Weights are not part of a state, so this compares the description.
+		if a, b := describe(site.Site), describe(o.Sites[i].Site); a != b {
+			return fmt.Errorf("geometry: merge: site %d is %s and %s", i, a, b)
+		}
+	}
+	shards, err := mergeShards(s.Shards, o.Shards)
+	if err != nil {
+		return err
+	}
+	for i, site := range s.Sites {
+		if err := site.merge(o.Sites[i], s.Top); err != nil {
+			return err
+		}
+	}
+	s.Shards = shards
+	return nil
+}
+
+func describe(s Site) string {
+	return fmt.Sprintf("%s (layer %d, %s, %s, eps %g, %d x %d)", s.Name, s.Layer, s.Role, s.Type, s.Eps, s.Heads, s.Dim)
+}
+
+// ReadState parses the JSON of a State and checks that it is whole.
+func ReadState(b []byte) (*State, error) {
+	var s State
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("geometry: state: %w", err)
+	}
+	if s.Schema != StateSchema {
+		return nil, fmt.Errorf("geometry: state: schema is %q, want %q", s.Schema, StateSchema)
+	}
+	for i, site := range s.Sites {
+		if site == nil || site.First == nil || site.Rest == nil {
+			return nil, fmt.Errorf("geometry: state: site %d has no statistics", i)
+		}
+		for _, c := range []*Cell{site.First, site.Rest} {
+			if err := newCell().Merge(c); err != nil {
+				return nil, fmt.Errorf("geometry: state: site %s: %w", site.Name, err)
+			}
+		}
+	}
+	return &s, nil
+}
+
+// Shard is part Index (from 0) of a division of a text into Count parts.
+type Shard struct {
+	Index int `json:"index"`
+	Count int `json:"count"`
+}
+
+// ParseShard reads "I/N", I from 0 to N-1.
+func ParseShard(s string) (Shard, error) {
+	var h Shard
+	if n, err := fmt.Sscanf(s, "%d/%d", &h.Index, &h.Count); n != 2 || err != nil || s != h.String() {
+		return Shard{}, fmt.Errorf("geometry: shard %q is not of the form I/N", s)
+	}
+	if h.Count < 1 || h.Index < 0 || h.Index >= h.Count {
+		return Shard{}, fmt.Errorf("geometry: shard %q: I must be 0 to N-1", s)
+	}
+	return h, nil
+}
+
+// String returns I/N.
+func (h Shard) String() string { return fmt.Sprintf("%d/%d", h.Index, h.Count) }
+
+// Range returns the part of n things that falls to h: the parts of all shards
+// are disjoint, in order, cover everything, and differ by one at most.
+func (h Shard) Range(n int) (lo, hi int) {
+	return n/h.Count*h.Index + min(h.Index, n%h.Count), n/h.Count*(h.Index+1) + min(h.Index+1, n%h.Count)
+}
+
+func mergeShards(a, b []Shard) ([]Shard, error) {
+	out := slices.Clone(a)
+	for _, h := range b {
+		if len(out) > 0 && h.Count != out[0].Count {
+			return nil, fmt.Errorf("geometry: merge: shards %s and %s are of different divisions", out[0], h)
+		}
+		if slices.Contains(out, h) {
+			return nil, fmt.Errorf("geometry: merge: shard %s is there twice", h)
+		}
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b Shard) int { return a.Index - b.Index })
+	return out, nil
+}
+
+// Missing returns the shards that a merged run still lacks.
+func (s *State) Missing() []Shard {
+	var out []Shard
+	if len(s.Shards) == 0 {
+		return nil
+	}
+	for i := range s.Shards[0].Count {
+		if h := (Shard{i, s.Shards[0].Count}); !slices.Contains(s.Shards, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
