@@ -1,0 +1,135 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"unsafe"
+)
+
+// Open maps the file into memory, where the system can, and parses it. If the
+// metadata say that it is the first of several parts, the others are opened
+// too, and the tensors and metadata returned are those of the whole.
+//
+// Pages are read when they are first used. If the file shrinks meanwhile, the
+// use of a tensor faults, which ends the program unless it happens in
+// [File.Guard].
+func Open(path string) (*File, error) {
+	f, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.join(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// openOne opens a single file, be it a part or not.
+func openOne(path string) (*File, error) {
+	m, err := openMapping(path)
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %w", err)
+	}
+	var f *File
+	guard := &File{mappings: []mapping{m}}
+	err = guard.Guard(func() (err error) {
+		if f, err = parse(m.data); err != nil {
+			err = fmt.Errorf("gguf: %s: %w", path, err)
+		}
+		return err
+	})
+	if err != nil {
+		m.unmap()
+		return nil, err
+	}
+	f.Paths, f.mappings = []string{path}, guard.mappings
+	return f, nil
+}
+
+// A mapping is the contents of a file.
+type mapping struct {
+	path  string
+	data  []byte
+	unmap func() error
+}
+
+func openMapping(path string) (mapping, error) {
+	// Without nonblock, opening a FIFO waits for a writer.
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return mapping{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return mapping{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return mapping{}, fmt.Errorf("%s is not a regular file but %v", path, info.Mode())
+	}
+	n := info.Size()
+	if n != int64(int(n)) {
+		return mapping{}, fmt.Errorf("%s has %d bytes, too many for this machine", path, n)
+	}
+	m := mapping{path: path, unmap: func() error { return nil }}
+	if n > 0 {
+		m.data, m.unmap, err = mapFile(file, int(n))
+	}
+	if err != nil {
+		return mapping{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// readFile is what mapFile is where files cannot be mapped.
+func readFile(file *os.File, n int) ([]byte, func() error, error) {
+	data := make([]byte, n)
+	_, err := io.ReadFull(file, data)
+	return data, func() error { return nil }, err
+}
+
+// Guard calls fn and returns its error. If fn faults because a file of f shrank
+// while it was mapped, that becomes an error that names the file.
+//
+// A fault can be turned into an error only on the goroutine where it happens.
+// Worker goroutines that fn waits for must therefore call
+// debug.SetPanicOnFault(true) once, recover panics, and hand the recovered
+// value to the goroutine of fn, which panics with it again: the value tells
+// Guard the address.
+func (f *File) Guard(fn func() error) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if v := recover(); v != nil {
+			if err = f.fault(v); err == nil {
+				panic(v)
+			}
+		}
+	}()
+	return fn()
+}
+
+// fault returns an error if the panic is a fault within a mapping of f.
+func (f *File) fault(v any) error {
+	e, ok := v.(interface {
+		runtime.Error
+		Addr() uintptr
+	})
+	if !ok {
+		return nil
+	}
+	for _, m := range f.mappings {
+		base := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+		if off := e.Addr() - base; off < uintptr(len(m.data)) {
+			return fmt.Errorf("gguf: %s: %w: byte %d cannot be read", m.path, errShrunk, off)
+		}
+	}
+	return nil
+}
+
+var errShrunk = errors.New("the file changed while it was in use")
