@@ -1,0 +1,350 @@
+// Package report turns results into what people read: tables as text,
+// Markdown, CSV, JSON or JSON lines, plots as SVG and PNG, and the
+// self-contained HTML report of a geometry run.
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Format is a way to write a table.
+type Format string
+
+// The formats of a table. Text and Markdown round as the columns say; CSV and
+// JSON keep every digit.
+const (
+	Text     Format = "text"
+	Markdown Format = "md"
+	CSV      Format = "csv"
+	JSON     Format = "json"  // one array of objects
+	JSONL    Format = "jsonl" // one object a line
+)
+
+// ParseFormat reads the name of a format.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(s); f {
+	case Text, Markdown, CSV, JSON, JSONL:
+		return f, nil
+	}
+	return "", fmt.Errorf("report: unknown format %q: want text, md, csv, json or jsonl", s)
+}
+
+// Column describes the cells below it.
+type Column struct {
+	Key    string // name in CSV and JSON, such as angle_deg
+	Name   string // heading for people; "" means Key
+	Unit   string // shown after the heading in parentheses, when there is one
+	Format string // verb for numbers in text, such as %.2f; "" means %v
+	Left   bool   // align left (text); the default suits numbers
+}
+
+func (c Column) heading() string {
+	name := c.Name
+	if name == "" {
+		name = c.Key
+	}
+	if c.Unit != "" {
+		name += " (" + c.Unit + ")"
+	}
+	return name
+}
+
+// Spread is a cell of two numbers, a mean and the deviation around it. People
+// read "mean ± sd"; CSV and JSON get two fields, KEY and KEY_sd.
+type Spread struct{ Mean, SD float64 }
+
+// Table is a titled grid. A cell is a string, a bool, an integer, a float64,
+// a Spread, or nil for a figure that does not exist; NaN and the infinities
+// are shown to people and are null in JSON.
+type Table struct {
+	Title   string
+	Columns []Column
+	Rows    [][]any
+	Notes   []string // lines below the table, for people
+}
+
+// Add appends a row. It panics when the number of cells is not that of the
+// columns.
+func (t *Table) Add(cells ...any) {
+	if len(cells) != len(t.Columns) {
+		panic(fmt.Sprintf("report: a row of %d cells in a table of %d columns", len(cells), len(t.Columns)))
+	}
+	t.Rows = append(t.Rows, cells)
+}
+
+// Write writes the table in a format.
+func (t *Table) Write(w io.Writer, f Format) error {
+	var b bytes.Buffer
+	var err error
+	switch f {
+	case Text:
+		t.text(&b)
+	case Markdown:
+		t.markdown(&b)
+	case CSV:
+		err = t.csv(&b)
+	case JSON:
+		err = t.json(&b)
+	case JSONL:
+		err = t.jsonl(&b)
+	default:
+		_, err = ParseFormat(string(f))
+	}
+	if err == nil {
+		_, err = w.Write(b.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("report: table %q: %w", t.Title, err)
+	}
+	return nil
+}
+
+// String returns the table as text.
+func (t *Table) String() string {
+	var b bytes.Buffer
+	t.text(&b)
+	return b.String()
+}
+
+func (t *Table) text(b *bytes.Buffer) {
+	rows := t.shown()
+	width := make([]int, len(t.Columns))
+	for _, row := range rows {
+		for i, s := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(s))
+		}
+	}
+	if t.Title != "" {
+		b.WriteString(clean(t.Title) + "\n\n")
+	}
+	line := func(row []string) {
+		var out []string
+		for i, s := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(s))
+			if t.Columns[i].Left {
+				s += pad
+			} else {
+				s = pad + s
+			}
+			out = append(out, s)
+		}
+		b.WriteString(strings.TrimRight(strings.Join(out, "  "), " ") + "\n")
+	}
+	for i, row := range rows {
+		line(row)
+		if i == 0 {
+			rule := make([]string, len(row))
+			for j, n := range width {
+				rule[j] = strings.Repeat("─", n)
+			}
+			line(rule)
+		}
+	}
+	for _, n := range t.Notes {
+		b.WriteString(clean(n) + "\n")
+	}
+}
+
+func (t *Table) markdown(b *bytes.Buffer) {
+	if t.Title != "" {
+		b.WriteString("### " + markdownText(clean(t.Title)) + "\n\n")
+	}
+	for i, row := range t.shown() {
+		b.WriteByte('|')
+		for _, s := range row {
+			b.WriteString(" " + markdownText(s) + " |")
+		}
+		b.WriteByte('\n')
+		if i == 0 {
+			b.WriteByte('|')
+			for _, c := range t.Columns {
+				if c.Left {
+					b.WriteString("---|")
+				} else {
+					b.WriteString("---:|")
+				}
+			}
+			b.WriteByte('\n')
+		}
+	}
+	for _, n := range t.Notes {
+		b.WriteString("\n" + markdownText(clean(n)) + "\n")
+	}
+}
+
+// markdownText keeps a cell from ending its column or becoming markup.
+func markdownText(s string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "`", "\\`").Replace(s)
+}
+
+// shown returns the headings and the rows as people read them.
+func (t *Table) shown() [][]string {
+	head := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		head[i] = clean(c.heading())
+	}
+	rows := [][]string{head}
+	for _, row := range t.Rows {
+		out := make([]string, len(row))
+		for i, cell := range row {
+			out[i] = show(cell, t.Columns[i].Format)
+		}
+		rows = append(rows, out)
+	}
+	return rows
+}
+
+func show(cell any, format string) string {
+	verb := func(v any) string {
+		if format == "" {
+			return fmt.Sprint(v)
+		}
+		return fmt.Sprintf(format, v)
+	}
+	switch v := cell.(type) {
+	case nil:
+		return "-"
+	case string:
+		return clean(v)
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
+	case float64:
+		if math.IsNaN(v) {
+			return "-"
+		}
+		return verb(v)
+	case Spread:
+		return show(v.Mean, format) + " ± " + show(v.SD, format)
+	}
+	return verb(cell)
+}
+
+// clean replaces what would move a cursor or break a line: names come from
+// files that strangers wrote.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// fields yields the keys and values of a row as machines read them.
+func (t *Table) fields(row []any, yield func(key string, v any)) {
+	for i, cell := range row {
+		key := t.Columns[i].Key
+		if s, ok := cell.(Spread); ok {
+			yield(key, s.Mean)
+			yield(key+"_sd", s.SD)
+			continue
+		}
+		yield(key, cell)
+		if t.spread(i) {
+			yield(key+"_sd", nil)
+		}
+	}
+}
+
+// spread says whether column i has cells of two numbers.
+func (t *Table) spread(i int) bool {
+	for _, row := range t.Rows {
+		if _, ok := row[i].(Spread); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Table) csv(b *bytes.Buffer) error {
+	w := csv.NewWriter(b)
+	var head []string
+	for i, c := range t.Columns {
+		head = append(head, c.Key)
+		if t.spread(i) {
+			head = append(head, c.Key+"_sd")
+		}
+	}
+	if err := w.Write(head); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		var out []string
+		t.fields(row, func(_ string, v any) {
+			switch v := v.(type) {
+			case nil:
+				out = append(out, "")
+			case float64:
+				out = append(out, strconv.FormatFloat(v, 'g', -1, 64))
+			default:
+				out = append(out, fmt.Sprint(v))
+			}
+		})
+		if err := w.Write(out); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// object writes a row as a JSON object with the keys in column order.
+func (t *Table) object(b *bytes.Buffer, row []any) error {
+	var err error
+	sep := "{"
+	t.fields(row, func(key string, v any) {
+		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			v = nil
+		}
+		k, e := json.Marshal(key)
+		if e == nil {
+			var j []byte
+			j, e = json.Marshal(v)
+			b.WriteString(sep)
+			b.Write(k)
+			b.WriteString(": ")
+			b.Write(j)
+		}
+		if e != nil && err == nil {
+			err = fmt.Errorf("column %s: %w", key, e)
+		}
+		sep = ", "
+	})
+	b.WriteByte('}')
+	return err
+}
+
+func (t *Table) json(b *bytes.Buffer) error {
+	sep := "[\n "
+	for _, row := range t.Rows {
+		b.WriteString(sep)
+		if err := t.object(b, row); err != nil {
+			return err
+		}
+		sep = ",\n "
+	}
+	if len(t.Rows) == 0 {
+		b.WriteByte('[')
+	}
+	b.WriteString("\n]\n")
+	return nil
+}
+
+func (t *Table) jsonl(b *bytes.Buffer) error {
+	for _, row := range t.Rows {
+		if err := t.object(b, row); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+	}
+	return nil
+}
