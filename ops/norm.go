@@ -55,34 +55,29 @@ func (n *Norm) check(width int) {
 }
 
 func (n *Norm) apply(dst, x []float32) {
-	if n.Center {
-		n.finish(dst, x, asm.Sum(x))
-	} else {
-		n.finish(dst, x, asm.SumSquares(x))
-	}
-}
-
-// finish normalises x given the first pass over it: the sum of x if n
-// centres, the sum of squares if not.
-func (n *Norm) finish(dst, x []float32, sum float64) {
 	if len(x) == 0 {
 		return
 	}
-	c, scale, offset := n.affine(x, sum)
-	asm.Normalize(dst, x, n.Gain, n.Bias, c, scale, offset)
+	if n.Center {
+		n.finish(dst, x, x[0], asm.DiffSum(x, x[0]))
+	} else {
+		n.finish(dst, x, 0, asm.DiffSquares(x, 0))
+	}
 }
 
-// affine returns the standardisation as (x-c)*scale + offset.
-func (n *Norm) affine(x []float32, sum float64) (c, scale, offset float32) {
+// finish normalises x given what the first pass over it found: if n centres,
+// the sum of x[i]-c, if not, the sum of squares.
+func (n *Norm) finish(dst, x []float32, c float32, sum float64) {
 	width, eps := float64(len(x)), float64(n.Eps)
 	if !n.Center {
-		return 0, float32(1 / math.Sqrt(sum/width+eps)), 0
+		asm.Normalize(dst, x, n.Gain, n.Bias, 0, float32(1/math.Sqrt(sum/width+eps)), 0)
+		return
 	}
-	c = float32(sum / width)
-	s, s2 := asm.CentredSums(x, c)
-	rest := s / width // mean - c
-	inv := 1 / math.Sqrt(max(0, s2/width-rest*rest)+eps)
-	return c, float32(inv), float32(-rest * inv)
+	mean := float64(c) + sum/width
+	c = float32(mean)
+	rest := mean - float64(c)
+	scale := 1 / math.Sqrt(max(0, asm.DiffSquares(x, c)/width-rest*rest)+eps)
+	asm.Normalize(dst, x, n.Gain, n.Bias, c, float32(scale), float32(-rest*scale))
 }
 
 // Norm normalises each row of x, of the given width, into dst, which may be
@@ -129,32 +124,29 @@ func addNormRows(w *rowWork, lo, hi int) {
 		if w.shift != nil {
 			shift = w.shift[r]
 		}
-		var sum float64
 		if w.norm != nil && !w.norm.Center {
-			sum = asm.AddSumSquares(x, y, shift)
-		} else {
-			sum = asm.AddSum(x, y, shift)
+			w.norm.finish(row(w.dst, r, w.width), x, 0, asm.AddSquares(x, y, shift))
+			continue
 		}
+		c := x[0] + (y[0] - shift)
+		sum := asm.AddDiffSum(x, y, shift, c)
 		if w.norm != nil {
-			w.norm.finish(row(w.dst, r, w.width), x, sum)
+			w.norm.finish(row(w.dst, r, w.width), x, c, sum)
 		}
 	}
 }
 
 // Sum returns the sum of x.
-func Sum(x []float32) float64 { return asm.Sum(x) }
+func Sum(x []float32) float64 { return asm.DiffSum(x, 0) }
 
 // SumSquares returns the sum of the squares of x.
-func SumSquares(x []float32) float64 { return asm.SumSquares(x) }
+func SumSquares(x []float32) float64 { return asm.DiffSquares(x, 0) }
 
-// Mean returns the mean of x, to about one part in 2^24 of its spread; 0 if x
-// is empty.
+// Mean returns the mean of x, 0 if x is empty. Its error is a few 2^-24 of
+// the spread of x, not of its size.
 func Mean(x []float32) float64 {
 	if len(x) == 0 {
 		return 0
 	}
-	n := float64(len(x))
-	c := float32(asm.Sum(x) / n)
-	s, _ := asm.CentredSums(x, c)
-	return float64(c) + s/n
+	return float64(x[0]) + asm.DiffSum(x, x[0])/float64(len(x))
 }

@@ -5,8 +5,11 @@ import (
 	"flag"
 	"log"
 
+	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 )
+
+const rodata = attr.RODATA | attr.NOPTR
 
 // families maps the -family flag to the function that emits its kernels.
 var families = map[string]func(){

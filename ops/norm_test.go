@@ -1,0 +1,230 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/normswap/normswap/ops/asm"
+)
+
+// eachTier runs f once per instruction set of this machine.
+func eachTier(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	defer asm.Reset()
+	for _, name := range asm.Tiers() {
+		if err := asm.Select(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, f)
+	}
+}
+
+// definition is the norm in float64, and the standardised row alone, with a
+// bound on its own rounding.
+func (n *Norm) definition(x []float32) (y, std []float64, rounding float64) {
+	var mean, sum, size float64
+	d := float64(len(x))
+	if n.Center {
+		for _, v := range x {
+			mean += float64(v) / d
+		}
+	}
+	for _, v := range x {
+		sum += (float64(v) - mean) * (float64(v) - mean)
+		size = max(size, math.Abs(float64(v)))
+	}
+	rounding = d * 0x1p-52 * size / math.Sqrt(sum/d+float64(n.Eps))
+	for i, v := range x {
+		s := (float64(v) - mean) / math.Sqrt(sum/d+float64(n.Eps))
+		std = append(std, s)
+		if n.Gain != nil {
+			s *= float64(n.Gain[i])
+		}
+		if n.Bias != nil {
+			s += float64(n.Bias[i])
+		}
+		y = append(y, s)
+	}
+	return y, std, rounding
+}
+
+// ulp is the distance of float32 numbers at the size of x.
+func ulp(x float64) float64 { return math.Ldexp(1, max(math.Ilogb(x), -126)-23) }
+
+// checkNorm holds a result against the definition: 4 ulp of the largest
+// element before gain and bias, carried through these, and the rounding of
+// their own product and sum.
+func (n *Norm) checkNorm(got, x []float32) error {
+	y, std, rounding := n.definition(x)
+	scale := 0.0
+	for _, s := range std {
+		scale = max(scale, math.Abs(s))
+	}
+	for i, want := range y {
+		tol := 4*ulp(scale) + rounding
+		if n.Gain != nil {
+			tol = tol*math.Abs(float64(n.Gain[i])) + ulp(std[i]*float64(n.Gain[i]))
+		}
+		if n.Bias != nil {
+			tol += ulp(want)
+		}
+		if d := math.Abs(float64(got[i]) - want); !(d <= tol) {
+			return fmt.Errorf("width %d, element %d: got %v, want %v, off by %.3g, tolerance %.3g", len(x), i, got[i], want, d, tol)
+		}
+	}
+	return nil
+}
+
+func eachNorm(width int, r *rand.Rand, f func(name string, n *Norm)) {
+	gain, bias := randoms(r, width), randoms(r, width)
+	for _, center := range []bool{false, true} {
+		for _, g := range [][]float32{nil, gain} {
+			for _, b := range [][]float32{nil, bias} {
+				f(fmt.Sprintf("center=%v gain=%v bias=%v", center, g != nil, b != nil), &Norm{Gain: g, Bias: b, Eps: 1e-5, Center: center})
+			}
+		}
+	}
+}
+
+// rows that make the statistics hard.
+var hardRows = map[string]func(r *rand.Rand, i int) float64{
+	"normal":        func(r *rand.Rand, i int) float64 { return r.NormFloat64() },
+	"far":           func(r *rand.Rand, i int) float64 { return 1e4 + 1e-2*r.NormFloat64() },
+	"far below":     func(r *rand.Rand, i int) float64 { return -1e4 + 1e-2*r.NormFloat64() },
+	"outlier first": func(r *rand.Rand, i int) float64 { return []float64{r.NormFloat64(), 3e4}[b2i(i == 0)] },
+	"outlier":       func(r *rand.Rand, i int) float64 { return []float64{r.NormFloat64(), -3e4}[b2i(i == 100)] },
+	"ramp":          func(r *rand.Rand, i int) float64 { return float64(i) },
+	"steps":         func(r *rand.Rand, i int) float64 { return []float64{0.9, -1.1}[b2i(i%1024 < 512)] },
+	"tiny":          func(r *rand.Rand, i int) float64 { return 1e-22 * r.NormFloat64() },
+	"huge":          func(r *rand.Rand, i int) float64 { return 1e22 * r.NormFloat64() },
+	"constant":      func(r *rand.Rand, i int) float64 { return 3.3 },
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestNormAccuracy(t *testing.T) {
+	eachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, width := range []int{1, 2, 7, 64, 100, 768, 1000, 2048, 4096, 8192} {
+			for name, value := range hardRows {
+				x, dst := make([]float32, width), make([]float32, width)
+				for i := range x {
+					x[i] = float32(value(r, i))
+				}
+				eachNorm(width, r, func(kind string, n *Norm) {
+					n.Apply(dst, x)
+					if err := n.checkNorm(dst, x); err != nil {
+						t.Errorf("%s, %s: %v", name, kind, err)
+					}
+					same := slices.Clone(x)
+					n.Apply(same, same)
+					if !slices.Equal(same, dst) {
+						t.Errorf("%s, %s, width %d: in place differs", name, kind, width)
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestNormRows(t *testing.T) {
+	const width, rows = 96, 400
+	r := rand.New(rand.NewPCG(3, 4))
+	x, y, shift := randoms(r, width*rows), randoms(r, width*rows), randoms(r, rows)
+	eachNorm(width, r, func(kind string, n *Norm) {
+		want, sum := make([]float32, len(x)), slices.Clone(x)
+		for i := range rows {
+			for j := range width {
+				sum[i*width+j] += y[i*width+j] - shift[i]
+			}
+			n.Apply(row(want, i, width), row(sum, i, width))
+		}
+		for _, threads := range []int{1, 2, 3} {
+			p := NewPool(threads)
+			res, got := slices.Clone(x), make([]float32, len(x))
+			p.AddNorm(got, res, y, width, shift, n)
+			if !slices.Equal(res, sum) {
+				t.Errorf("%s, %d threads: the residual of AddNorm differs from a plain sum", kind, threads)
+			}
+			for i := range rows {
+				if err := n.checkNorm(row(got, i, width), row(sum, i, width)); err != nil {
+					t.Fatalf("%s, %d threads, row %d: %v", kind, threads, i, err)
+				}
+			}
+			p.Norm(got, sum, width, n)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, %d threads: Norm of rows differs from Apply", kind, threads)
+			}
+			res = slices.Clone(x)
+			p.Add(res, y, width, shift)
+			if !slices.Equal(res, sum) {
+				t.Errorf("%s, %d threads: Add differs from a plain sum", kind, threads)
+			}
+			p.Close()
+		}
+	})
+}
+
+func FuzzNorm(f *testing.F) {
+	f.Add(uint64(1), uint16(768), 1e4, 1e-2, true)
+	f.Add(uint64(2), uint16(100), 0.0, 1.0, false)
+	f.Fuzz(func(t *testing.T, seed uint64, width uint16, mean, spread float64, center bool) {
+		if !(math.Abs(mean) < 1e15 && math.Abs(spread) < 1e15) || width == 0 {
+			t.Skip("outside the range of hidden states")
+		}
+		defer asm.Reset()
+		r := rand.New(rand.NewPCG(seed, 0))
+		x := make([]float32, width%9000+1)
+		for i := range x {
+			x[i] = float32(mean + spread*r.NormFloat64())
+		}
+		n := Norm{Eps: 1e-5, Center: center}
+		for _, tier := range asm.Tiers() {
+			if err := asm.Select(tier); err != nil {
+				t.Fatal(err)
+			}
+			dst := make([]float32, len(x))
+			n.Apply(dst, x)
+			if err := n.checkNorm(dst, x); err != nil {
+				t.Fatalf("%s: %v", tier, err)
+			}
+		}
+	})
+}
+
+func BenchmarkNorm(b *testing.B) {
+	defer asm.Reset()
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, op := range []string{"layernorm", "rmsnorm", "copy3", "copy2"} {
+		for _, width := range []int{768, 2048, 4096, 8192} {
+			x, dst, gain, bias := randoms(r, width), randoms(r, width), randoms(r, width), randoms(r, width)
+			for _, tier := range asm.Tiers()[1:] {
+				if err := asm.Select(tier); err != nil {
+					b.Fatal(err)
+				}
+				b.Run(fmt.Sprintf("op=%s/n=%d/impl=%s", op, width, tier), func(b *testing.B) {
+					for b.Loop() {
+						switch op {
+						case "layernorm":
+							LayerNorm(dst, x, gain, bias, 1e-5)
+						case "rmsnorm":
+							RMSNorm(dst, x, gain, nil, 1e-5)
+						case "copy3": // the same reads and writes in one pass
+							asm.Normalize(dst, x, gain, bias, 0, 1, 0)
+						case "copy2":
+							asm.Normalize(dst, x, gain, nil, 0, 1, 0)
+						}
+					}
+				})
+			}
+		}
+	}
+}
