@@ -1,0 +1,176 @@
+package tokenizer
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The split patterns that most models use, written by hand: a backtracking
+// regular expression is many times slower. A test holds each against the
+// pattern itself.
+
+// scanners give the length of the first piece of a text, which is not empty.
+var scanners = map[string]func(string) int{
+	patGPT2:     nextGPT2,
+	patLlama3:   func(s string) int { return nextLlama3(s, 3) },
+	patQwen2:    func(s string) int { return nextLlama3(s, 1) },
+	patTrailing: nextTrailing,
+}
+
+// A class is what the patterns tell characters apart by.
+type class uint8
+
+const (
+	other  class = iota // [^\s\p{L}\p{N}], and bytes that are no UTF-8
+	letter              // \p{L}
+	number              // \p{N}
+	space               // \s
+	none                // the end of the text
+)
+
+var asciiClass = func() (table [utf8.RuneSelf]class) {
+	for r := range rune(utf8.RuneSelf) {
+		table[r] = classOf(r)
+	}
+	return table
+}()
+
+func classOf(r rune) class {
+	switch {
+	case unicode.IsLetter(r):
+		return letter
+	case unicode.IsNumber(r):
+		return number
+	case unicode.IsSpace(r):
+		return space
+	}
+	return other
+}
+
+// classAt returns the class and the length of the character at s[i:].
+func classAt(s string, i int) (class, int) {
+	if i >= len(s) {
+		return none, 0
+	}
+	if b := s[i]; b < utf8.RuneSelf {
+		return asciiClass[b], 1
+	}
+	r, n := utf8.DecodeRuneInString(s[i:])
+	return classOf(r), n
+}
+
+// run is where the characters of class c that begin at i end.
+func run(s string, i int, c class) int {
+	for {
+		at, n := classAt(s, i)
+		if at != c {
+			return i
+		}
+		i += n
+	}
+}
+
+// contraction is the length of 's, 't, 're, 've, 'm, 'll or 'd at the start of
+// s, or 0.
+func contraction(s string, anyCase bool) int {
+	if len(s) < 2 || s[0] != '\'' {
+		return 0
+	}
+	at := func(i int) byte {
+		if i >= len(s) {
+			return 0
+		}
+		if anyCase && 'A' <= s[i] && s[i] <= 'Z' {
+			return s[i] + 'a' - 'A'
+		}
+		return s[i]
+	}
+	switch b, c := at(1), at(2); {
+	case b == 's' || b == 't' || b == 'm' || b == 'd':
+		return 2
+	case b == 'r' && c == 'e', b == 'v' && c == 'e', b == 'l' && c == 'l':
+		return 3
+	}
+	return 0
+}
+
+// spaces is the length of what \s+(?!\S)|\s+ matches: a run of white space,
+// but for its last character where a word follows. The run ends at end.
+func spaces(s string, end int) int {
+	_, last := utf8.DecodeLastRuneInString(s[:end])
+	if end < len(s) && end > last {
+		return end - last
+	}
+	return end
+}
+
+// nextGPT2 is the length of the first word by GPT-2's pattern.
+func nextGPT2(s string) int {
+	if n := contraction(s, false); n > 0 {
+		return n
+	}
+	i := 0
+	if s[0] == ' ' {
+		i = 1
+	}
+	switch c, n := classAt(s, i); c {
+	case letter, number, other:
+		return run(s, i+n, c)
+	}
+	return spaces(s, run(s, 0, space))
+}
+
+// nextLlama3 is the length of the first word by Llama 3's pattern, with up to
+// digits numbers in a word (Llama 3: 3, Qwen 2: 1).
+func nextLlama3(s string, digits int) int {
+	if n := contraction(s, true); n > 0 {
+		return n
+	}
+	c, n := classAt(s, 0)
+	newline := s[0] == '\r' || s[0] == '\n'
+	if c == letter {
+		return run(s, n, letter)
+	}
+	if next, m := classAt(s, n); next == letter && c != number && !newline {
+		return run(s, n+m, letter)
+	}
+	if c == number {
+		i := n
+		for range digits - 1 {
+			next, m := classAt(s, i)
+			if next != number {
+				break
+			}
+			i += m
+		}
+		return i
+	}
+	i := 0
+	if s[0] == ' ' {
+		i = 1
+	}
+	if c, m := classAt(s, i); c == other {
+		i = run(s, i+m, other)
+		for i < len(s) && (s[i] == '\r' || s[i] == '\n') {
+			i++
+		}
+		return i
+	}
+	end := run(s, 0, space)
+	for i := end; i > 0; i-- { // up to the last line end of the run
+		if s[i-1] == '\r' || s[i-1] == '\n' {
+			return i
+		}
+	}
+	return spaces(s, end)
+}
+
+// nextTrailing separates the white space at the end of a text. As a regular
+// expression \s+\z takes quadratic time on a long run of it elsewhere.
+func nextTrailing(s string) int {
+	if n := len(strings.TrimRightFunc(s, unicode.IsSpace)); n > 0 {
+		return n
+	}
+	return len(s)
+}

@@ -1,0 +1,47 @@
+/* Tokenises with llama.cpp: the reference of reference.json.
+ *
+ *   cc -o reference reference.c -I LLAMA/include -I LLAMA/ggml/include -lllama
+ *   reference VOCAB.gguf < cases
+ *
+ * A case is three little-endian uint32 (add special tokens, parse special
+ * tokens, bytes of text) and the text. For each, a line of ids is printed. */
+#include "llama.h"
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void quiet(enum ggml_log_level level, const char *text, void *data) {
+	(void)level, (void)text, (void)data;
+}
+
+int main(int argc, char **argv) {
+	if (argc != 2) {
+		fprintf(stderr, "usage: reference VOCAB.gguf < cases\n");
+		return 2;
+	}
+	llama_log_set(quiet, NULL);
+	struct llama_model_params params = llama_model_default_params();
+	params.vocab_only = true;
+	struct llama_model *model = llama_model_load_from_file(argv[1], params);
+	if (!model) {
+		fprintf(stderr, "%s: llama.cpp does not load it\n", argv[1]);
+		return 1;
+	}
+	const struct llama_vocab *vocab = llama_model_get_vocab(model);
+	uint32_t head[3];
+	while (fread(head, sizeof head, 1, stdin) == 1) {
+		char *text = malloc(head[2] + 1);
+		int32_t max = (int32_t)head[2] + 8;
+		llama_token *ids = malloc(max * sizeof *ids);
+		if (head[2] && fread(text, head[2], 1, stdin) != 1)
+			return 1;
+		int32_t n = llama_tokenize(vocab, text, (int32_t)head[2], ids, max, head[0], head[1]);
+		for (int32_t i = 0; i < n; i++)
+			printf("%s%d", i ? " " : "", ids[i]);
+		printf("\n");
+		free(text);
+		free(ids);
+	}
+	llama_model_free(model);
+	return 0;
+}
