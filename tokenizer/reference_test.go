@@ -126,11 +126,22 @@ func TestReference(t *testing.T) {
 // count combining marks to the word; DeepSeek's class of East Asian characters,
 // U+0800 to U+D7FF with gaps, includes U+3000, which is white space too.
 var asTrained = map[[2]string][]string{
-	{"tekken", accents}:        accented,
-	{"gpt-4o", accents}:        accented,
-	{"deepseek-llm", spaces}:   spaced,
-	{"deepseek-coder", spaces}: spaced,
+	{"tekken", accents}:            accented,
+	{"gpt-4o", accents}:            accented,
+	{"deepseek-llm", wideSpaces}:   wideSpaced,
+	{"deepseek-coder", wideSpaces}: wideSpaced,
 }
+
+const (
+	accents    = "e\u0301te\u0301 a\u0301\u0301 \u0301"
+	wideSpaces = "\u00a0a\u00a0\u00a0b \u3000c\u3000 \u2003d\u2028e\u0085f\u200b g"
+)
+
+var (
+	accented   = []string{"e\u0301", "t", "e\u0301", " ", "a\u0301", "\u0301", " \u0301"}
+	wideSpaced = []string{"\u00a0a", "\u00a0", "\u00a0", "b", " ", "\u3000", "c", "\u3000", " ", "\xe2", "\x80", "\x83", "d",
+		"\xe2", "\x80", "\xa8", "e", "\xc2", "\x85", "f", "\xe2", "\x80", "\x8b", " ", "g"}
+)
 
 func pieces(tok *Tokenizer, ids []int32) []string {
 	var out []string

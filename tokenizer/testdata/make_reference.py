@@ -118,7 +118,7 @@ def make_bpe():
         for b in some:
             merge(spell(a), spell(b))
     # Some longer ones, and a step ("th") that is no token itself.
-    for left, right in (("Ġt", "he"), ("Ġ", "the"), ("t", "h"), ("th", "e"), ("h", "e"), ("ar", "e"), ("ĠĠ", "ĠĠ"), ("00", "0"), ("ĠT", "he")):
+    for left, right in (("Ġt", "he"), ("Ġ", "the"), ("t", "h"), ("th", "e"), ("h", "e"), ("ar", "e"), ("ĠĠ", "ĠĠ"), ("00", "0"), ("ĠT", "he"), ("ĉĉ", "ĉĉ"), ("ĉĉĉĉ", "ĉĉ")):
         merge(left, right)
     tokens.remove("th")
     # Special tokens, one of which begins another.
