@@ -1,0 +1,21 @@
+package arch
+
+// Cohere2, which Command-R7B is (Cohere 2024): three layers of four have a
+// sliding window and RoPE, the fourth has neither.
+var _ = register(Spec{
+	Name:      "cohere2",
+	Norm:      LayerNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+	Form:      Parallel,
+
+	Rotary:         Pairwise,
+	WindowedRotary: true,
+	Window:         4,
+	QKVBias:        Optional,
+
+	Activation: SiLU,
+	Gating:     Gated,
+
+	LogitScale: true,
+})

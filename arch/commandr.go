@@ -1,0 +1,20 @@
+package arch
+
+// Command-R (Cohere 2024): LayerNorm with a gain alone, one a block; logits
+// scaled; the models of 64 layers and more norm queries and keys per head.
+var _ = register(Spec{
+	Name:      "command-r",
+	Norm:      LayerNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+	QKNorm:    Optional,
+	Form:      Parallel,
+
+	Rotary:  Pairwise,
+	QKVBias: Optional,
+
+	Activation: SiLU,
+	Gating:     Gated,
+
+	LogitScale: true,
+})

@@ -1,0 +1,23 @@
+package arch
+
+// Gemma 2 (Google 2024): norms after the branches too, a sliding window on
+// every other layer, and soft caps (by their keys).
+var _ = register(Spec{
+	Name:      "gemma2",
+	Norm:      RMSNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
+	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+
+	Rotary:    HalfSplit,
+	Window:    2,
+	QKVBias:   Optional,
+	AttnScale: InvSqrtQuery,
+
+	Activation: GELU,
+	Gating:     Gated,
+
+	EmbedScale: SqrtDim,
+})

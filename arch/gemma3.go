@@ -1,0 +1,25 @@
+package arch
+
+// Gemma 3 (Google 2025): Gemma 2 with norms on queries and keys in place of
+// the soft caps, and five windowed layers to a global one.
+var _ = register(Spec{
+	Name:      "gemma3",
+	Norm:      RMSNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
+	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+	QKNorm:    Required,
+
+	Rotary:    HalfSplit,
+	Window:    6,
+	QKVBias:   Optional,
+	AttnScale: InvSqrtQuery,
+
+	Activation: GELU,
+	Gating:     Gated,
+
+	EmbedScale: SqrtDim,
+	Head:       Optional,
+})

@@ -1,0 +1,19 @@
+package arch
+
+// GPT-2 (OpenAI 2019): the plain pre-norm decoder with learned positions.
+var _ = register(Spec{
+	Name:      "gpt2",
+	Norm:      LayerNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
+
+	Positions: Required,
+	QKVBias:   Required,
+	OutBias:   Required,
+
+	Activation: GELU,
+	FFNBias:    Required,
+
+	Head: Optional,
+})

@@ -1,0 +1,238 @@
+package arch
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/normswap/normswap/gguf"
+)
+
+// maxLayers bounds block_count: the deepest published models have a few
+// hundred blocks.
+const maxLayers = 4096
+
+// reader reads the keys of one architecture and keeps the first error.
+type reader struct {
+	meta *gguf.Meta
+	name string // of the architecture
+	err  error
+}
+
+func (r *reader) key(k string) string { return r.name + "." + k }
+
+func (r *reader) fail(err error) {
+	if r.err == nil && err != nil {
+		r.err = fmt.Errorf("arch: %w", err)
+	}
+}
+
+// need returns a key that must be there, opt one that may be absent.
+func need[T gguf.Value](r *reader, k string) T {
+	v, err := gguf.Get[T](r.meta, r.key(k))
+	r.fail(err)
+	return v
+}
+
+func opt[T gguf.Value](r *reader, k string, def T) T {
+	v, err := gguf.GetOr(r.meta, r.key(k), def)
+	r.fail(err)
+	return v
+}
+
+// positive returns an integer key that must lie in 1..max.
+func (r *reader) positive(k string, v, max int) int {
+	if r.err == nil && (v < 1 || v > max) {
+		r.err = fmt.Errorf("arch: %s is %d, want 1 to %d", r.key(k), v, max)
+	}
+	return v
+}
+
+// float returns a number that must be finite and not negative.
+func (r *reader) float(k string, def float64) float64 {
+	v := opt(r, k, def)
+	if r.err == nil && (math.IsNaN(v) || math.IsInf(v, 0) || v < 0) {
+		r.err = fmt.Errorf("arch: %s is %v, want a finite number that is not negative", r.key(k), v)
+	}
+	return v
+}
+
+// perLayer returns a key that is one number for all layers or an array with
+// one for each.
+func (r *reader) perLayer(k string, layers int, def []int) []int {
+	all := make([]int, layers)
+	one, err := gguf.Get[int](r.meta, r.key(k))
+	switch {
+	case err == nil:
+		for i := range all {
+			all[i] = r.positive(k, one, math.MaxInt32)
+		}
+	case errors.Is(err, gguf.ErrMissing):
+		if def == nil {
+			r.fail(err)
+		}
+		return def
+	default:
+		each, err := gguf.Get[[]int](r.meta, r.key(k))
+		r.fail(err)
+		if r.err == nil && len(each) != layers {
+			r.err = fmt.Errorf("arch: %s has %d elements, want one for each of %d layers", r.key(k), len(each), layers)
+		}
+		if r.err == nil {
+			for i, v := range each {
+				all[i] = r.positive(k, v, math.MaxInt32)
+			}
+		}
+	}
+	return all
+}
+
+// layerShape is what may differ between layers.
+type layerShape struct{ heads, kvHeads, ffn []int }
+
+// hyper reads the hyper-parameters. vocab is the number of rows of the
+// embedding.
+func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
+	var h Hyper
+	var shape layerShape
+	h.Dim = r.positive("embedding_length", need[int](r, "embedding_length"), 1<<24)
+	h.Layers = r.positive("block_count", need[int](r, "block_count"), maxLayers)
+	h.Context = r.positive("context_length", need[int](r, "context_length"), math.MaxInt32)
+	h.Vocab = vocab
+	if r.err != nil {
+		return h, shape
+	}
+	shape.heads = r.perLayer("attention.head_count", h.Layers, nil)
+	shape.kvHeads = r.perLayer("attention.head_count_kv", h.Layers, shape.heads)
+	shape.ffn = r.perLayer("feed_forward_length", h.Layers, nil)
+	if r.err != nil {
+		return h, shape
+	}
+	h.Heads, h.KVHeads, h.FFN = shape.heads[0], shape.kvHeads[0], shape.ffn[0]
+	h.HeadDim = r.positive("attention.key_length", opt(r, "attention.key_length", h.Dim/h.Heads), 1<<16)
+	if _, given := r.meta.Lookup(r.key("attention.key_length")); !given && h.Dim%h.Heads != 0 {
+		r.fail(fmt.Errorf("%s %d is not a multiple of %d heads", r.key("embedding_length"), h.Dim, h.Heads))
+	}
+	if v := opt(r, "attention.value_length", h.HeadDim); v != h.HeadDim {
+		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key("attention.value_length"), v, h.HeadDim))
+	}
+	for i := range shape.heads {
+		if r.err == nil && shape.heads[i]%shape.kvHeads[i] != 0 {
+			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key("attention.head_count_kv"), shape.kvHeads[i], shape.heads[i], i)
+		}
+	}
+	epsKey := "attention.layer_norm_epsilon"
+	if s.Norm == RMSNorm {
+		epsKey = "attention.layer_norm_rms_epsilon"
+	}
+	eps := need[float64](r, epsKey)
+	if r.err == nil && !(eps > 0 && eps < 1) {
+		r.err = fmt.Errorf("arch: %s is %v, want a small positive number", r.key(epsKey), eps)
+	}
+	h.Eps = float32(eps)
+
+	if s.Experts != Absent {
+		h.Experts = opt(r, "expert_count", 0)
+		if h.Experts != 0 || s.Experts == Required {
+			r.positive("expert_count", h.Experts, 1<<16)
+			h.Active = r.positive("expert_used_count", need[int](r, "expert_used_count"), h.Experts)
+		}
+	}
+	if s.Clamp {
+		h.Clamp = float32(r.float("attention.clamp_kqv", 0))
+	}
+	if s.ALiBi == Required {
+		h.MaxALiBi = float32(r.float("attention.max_alibi_bias", 8))
+	} else if s.ALiBi == Optional {
+		h.MaxALiBi = float32(r.float("attention.max_alibi_bias", 0))
+	}
+	h.AttnScale = float32(s.AttnScale.value(&h))
+	if s.AttnScale == DefaultScale {
+		h.AttnScale = float32(r.float("attention.scale", float64(h.AttnScale)))
+	}
+	h.AttnSoftcap = float32(r.float("attn_logit_softcapping", 0))
+	h.LogitSoftcap = float32(r.float("final_logit_softcapping", 0))
+	h.EmbedScale = 1
+	if s.EmbedScale != DefaultScale {
+		h.EmbedScale = float32(s.EmbedScale.value(&h))
+	}
+	h.LogitScale = 1
+	if s.LogitScale {
+		if v := float32(r.float("logit_scale", 1)); v != 0 {
+			h.LogitScale = v
+		}
+	}
+	r.rope(s, &h)
+	return h, shape
+}
+
+// value evaluates the rule.
+func (s Scale) value(h *Hyper) float64 {
+	switch s {
+	case InvHeadDim:
+		return 1 / float64(h.HeadDim)
+	case SqrtDim:
+		return math.Sqrt(float64(h.Dim))
+	case InvSqrtQuery:
+		// Gemma's 27B models, told apart by their depth (46 layers in the
+		// second generation, 62 in the third), scale by the query width that
+		// their dimension implies; their heads are narrower.
+		if h.Layers == 46 || h.Layers == 62 {
+			return 1 / math.Sqrt(float64(h.Dim/h.Heads))
+		}
+	}
+	return 1 / math.Sqrt(float64(h.HeadDim))
+}
+
+func (r *reader) rope(s *Spec, h *Hyper) {
+	if s.Rotary == NoRotary {
+		return
+	}
+	p := RoPE{Rotary: s.Rotary, Scale: 1, Attn: 1}
+	p.Dims = opt(r, "rope.dimension_count", h.HeadDim)
+	if r.err == nil && (p.Dims < 2 || p.Dims > h.HeadDim || p.Dims%2 != 0) {
+		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the head's width %d", r.key("rope.dimension_count"), p.Dims, h.HeadDim)
+	}
+	p.Base = r.float("rope.freq_base", 10000)
+	if r.err == nil && p.Base <= 0 {
+		r.err = fmt.Errorf("arch: %s is %v, want a positive number", r.key("rope.freq_base"), p.Base)
+	}
+	factor := r.float("rope.scaling.factor", 0)
+	if factor == 0 {
+		factor = r.float("rope.scale_linear", 0)
+	}
+	if factor != 0 {
+		p.Scale = 1 / factor
+	}
+	p.OrigContext = opt(r, "rope.scaling.original_context_length", h.Context)
+	p.BetaFast = r.float("rope.scaling.yarn_beta_fast", 32)
+	p.BetaSlow = r.float("rope.scaling.yarn_beta_slow", 1)
+	switch kind := opt(r, "rope.scaling.type", "linear"); kind {
+	case "none":
+		p.Scale = 1
+	case "linear", "longrope":
+	case "yarn":
+		p.Ext = r.float("rope.scaling.yarn_ext_factor", 1)
+		// YaRN multiplies queries and keys by 1 + 0.1 ln(factor); a logit
+		// multiplier in the file replaces that.
+		if mul := r.float("rope.scaling.yarn_log_multiplier", 0); mul != 0 && factor > 1 {
+			p.Attn = (1 + 0.1*math.Log(factor)) / (1 + 0.1*mul*math.Log(factor)) / (1 + 0.1*math.Log(factor))
+		}
+	default:
+		r.fail(fmt.Errorf("%s is %q; known are none, linear, yarn and longrope", r.key("rope.scaling.type"), kind))
+	}
+	p.Attn *= r.float("rope.scaling.attn_factor", 1)
+	h.RoPE = p
+	w := p
+	w.Base, w.Scale, w.Ext, w.Attn = r.float("rope.freq_base_swa", windowBase(s, p.Base)), 1, 0, 1
+	h.WindowRoPE = w
+}
+
+// windowBase is the base of windowed layers when the file has none: Gemma 3
+// turns them as its predecessor did, whatever the base of global layers.
+func windowBase(s *Spec, base float64) float64 {
+	if s.Window == 6 {
+		return 10000
+	}
+	return base
+}

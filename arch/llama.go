@@ -1,0 +1,22 @@
+package arch
+
+// Llama (Meta 2023), and with it Mistral, TinyLlama, SmolLM; with experts
+// Mixtral.
+var _ = register(Spec{
+	Name:      "llama",
+	Norm:      RMSNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+
+	Rotary:  Pairwise,
+	QKVBias: Optional,
+	OutBias: Optional,
+
+	Activation: SiLU,
+	Gating:     Gated,
+	Experts:    Optional,
+	FFNBias:    Optional,
+
+	Head: Optional,
+})

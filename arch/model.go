@@ -1,0 +1,210 @@
+package arch
+
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/gguf"
+)
+
+// A Model is the graph of one file: its hyper-parameters and its tensors by
+// their part in the graph.
+type Model struct {
+	Spec *Spec
+	Hyper
+
+	Embed     *gguf.Tensor // [Dim, Vocab]
+	Positions *gguf.Tensor // [Dim, Context], or nil
+	EmbedNorm *Norm        // or nil
+	Blocks    []Block
+	FinalNorm *Norm
+	Head      Linear // its W is Embed when the file has no head of its own
+	Tied      bool   // that is so
+}
+
+// Hyper holds the hyper-parameters. Heads, KVHeads and FFN are those of the
+// first layer; a [Block] has its own.
+type Hyper struct {
+	Dim, Layers, Heads, KVHeads, HeadDim, FFN, Vocab, Context int
+
+	Eps             float32 // of every norm
+	Experts, Active int     // experts of a layer, and how many of them a token uses
+	Clamp           float32 // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
+	MaxALiBi        float32 // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
+	AttnScale       float32 // multiplies query.key
+	AttnSoftcap     float32 // c*tanh(score/c); 0: none
+	EmbedScale      float32
+	LogitScale      float32
+	LogitSoftcap    float32
+	RoPE            RoPE // of global layers
+	WindowRoPE      RoPE // of layers with a sliding window
+}
+
+// RoPE holds the parameters of the rotary embedding.
+type RoPE struct {
+	Rotary Rotary
+	Dims   int     // coordinates of a head that are turned
+	Base   float64 // pair i turns by pos * Base^(-2i/Dims) radians
+	Scale  float64 // the position is multiplied by it (1/factor)
+
+	// YaRN (Peng et al. 2023): Ext is 1 with it and 0 without.
+	Ext, Attn, BetaFast, BetaSlow float64
+	OrigContext                   int
+
+	// Each pair's frequency is divided by its factor. When the context that
+	// is asked for exceeds OrigContext, LongFactors serve.
+	Factors, LongFactors []float32
+}
+
+// A Block is one layer.
+type Block struct {
+	Heads, KVHeads, FFN int
+
+	AttnNorm *Norm // nil: attention reads the residual stream itself
+	FFNNorm  *Norm // nil: the FFN reads what attention reads if Parallel, else the stream itself
+	AttnPost *Norm // nil: none
+	FFNPost  *Norm
+	QNorm    *Norm // nil: none
+	KNorm    *Norm
+
+	Parallel bool
+	Window   int  // positions that a query sees, itself included; 0: all before it
+	Rotary   bool // RoPE is applied
+
+	Q, K, V, O     Linear
+	Gate, Up, Down Linear // with experts: one matrix an expert, stacked
+	Router         Linear // W nil: no experts
+	FFNScales      *gguf.Tensor
+}
+
+// A Linear is y = W x + B. Several may share one fused tensor: From and Rows
+// say which rows of it are meant.
+type Linear struct {
+	Name       string // tensor name without suffix
+	W, B       *gguf.Tensor
+	From, Rows int // rows From..From+Rows of W and of B
+	BFrom      int // first element of B, which differs from From when the biases are split and W is fused
+}
+
+// A Norm is one norm of the graph.
+type Norm struct {
+	Site       string // "blk.3.attn_norm", "output_norm"
+	Layer      int    // -1 outside the blocks
+	Kind       NormKind
+	Gain, Bias *gguf.Tensor // nil: absent
+	Width      int          // elements that are normalised together
+	Groups     int          // vectors of Width side by side (heads); the gain covers one or all of them
+	Residual   bool         // its input is the residual stream
+}
+
+// Norms lists every norm of the graph in the order of evaluation.
+func (m *Model) Norms() []*Norm {
+	var all []*Norm
+	add := func(ns ...*Norm) {
+		for _, n := range ns {
+			if n != nil {
+				all = append(all, n)
+			}
+		}
+	}
+	add(m.EmbedNorm)
+	for i := range m.Blocks {
+		l := &m.Blocks[i]
+		add(l.AttnNorm, l.QNorm, l.KNorm, l.AttnPost, l.FFNNorm, l.FFNPost)
+	}
+	add(m.FinalNorm)
+	return all
+}
+
+// A Writer is a term that is added to the residual stream.
+type Writer struct {
+	Name  string // tensor name without suffix, or the site of a norm
+	Layer int    // -1 outside the blocks
+	// Exactly one of the following.
+	Rows   *gguf.Tensor // a table: each stored row is one term (embeddings, positions)
+	Linear *Linear      // a matrix: its output, bias included, is the term
+	Norm   *Norm        // a norm: its output is the term (BLOOM's embedding norm, post-norms)
+}
+
+// Writers lists what writes the residual stream, in the order of evaluation.
+func (m *Model) Writers() []Writer {
+	var all []Writer
+	if m.EmbedNorm != nil {
+		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
+	} else {
+		all = append(all, Writer{Name: "token_embd", Layer: -1, Rows: m.Embed})
+		if m.Positions != nil {
+			all = append(all, Writer{Name: "position_embd", Layer: -1, Rows: m.Positions})
+		}
+	}
+	for i := range m.Blocks {
+		l := &m.Blocks[i]
+		for _, branch := range []struct {
+			out  *Linear
+			post *Norm
+		}{{&l.O, l.AttnPost}, {&l.Down, l.FFNPost}} {
+			if branch.post != nil {
+				all = append(all, Writer{Name: branch.post.Site, Layer: i, Norm: branch.post})
+			} else {
+				all = append(all, Writer{Name: branch.out.Name, Layer: i, Linear: branch.out})
+			}
+		}
+	}
+	return all
+}
+
+// Readers lists the matrices that read the output of norm n. It is empty for
+// norms whose output is not read by matrices (on queries and keys, after
+// branches, on the embedding).
+func (m *Model) Readers(n *Norm) []*Linear {
+	if n == m.FinalNorm {
+		return []*Linear{&m.Head}
+	}
+	if n.Layer < 0 {
+		return nil
+	}
+	l := &m.Blocks[n.Layer]
+	attn := []*Linear{&l.Q, &l.K, &l.V}
+	ffn := []*Linear{&l.Up}
+	if l.Gate.W != nil {
+		ffn = append(ffn, &l.Gate)
+	}
+	if l.Router.W != nil {
+		ffn = append(ffn, &l.Router)
+	}
+	switch {
+	case n == l.AttnNorm && l.Parallel && l.FFNNorm == nil:
+		return append(attn, ffn...)
+	case n == l.AttnNorm:
+		return attn
+	case n == l.FFNNorm:
+		return ffn
+	}
+	return nil
+}
+
+// BareReaders lists the matrices that read the residual stream without a
+// norm before them.
+func (m *Model) BareReaders() []*Linear {
+	var bare []*Linear
+	for i := range m.Blocks {
+		l := &m.Blocks[i]
+		if l.AttnNorm == nil {
+			bare = append(bare, &l.Q, &l.K, &l.V)
+		}
+		if l.FFNNorm == nil && !(l.Parallel && l.AttnNorm != nil) {
+			bare = append(bare, &l.Up)
+		}
+	}
+	return bare
+}
+
+// Parameters returns the number of weights of the model.
+func Parameters(f *gguf.File) int64 {
+	var n int64
+	for i := range f.Tensors {
+		n += int64(f.Tensors[i].Items())
+	}
+	return n
+}
+
+func block(i int, name string) string { return fmt.Sprintf("blk.%d.%s", i, name) }

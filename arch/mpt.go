@@ -1,0 +1,25 @@
+package arch
+
+// MPT (MosaicML 2023): ALiBi; biases, learned positions, the clamp and the
+// norms on queries and keys (over their full width) come and go by model.
+var _ = register(Spec{
+	Name:      "mpt",
+	Norm:      LayerNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Optional},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Optional},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Optional},
+	QKNorm:    Optional,
+	QKBias:    Optional,
+
+	Positions: Optional,
+	ALiBi:     Optional,
+	QKVBias:   Optional,
+	OutBias:   Optional,
+	Clamp:     true,
+
+	Activation: GELU,
+	FFNBias:    Optional,
+	FFNScales:  Optional,
+
+	Head: Optional,
+})

@@ -1,0 +1,19 @@
+package arch
+
+// OLMo (Ai2 2024): LayerNorm without parameters.
+var _ = register(Spec{
+	Name:      "olmo",
+	Norm:      LayerNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm"},
+	FFNNorm:   NormSpec{Name: "ffn_norm"},
+	FinalNorm: NormSpec{Name: "output_norm"},
+
+	Rotary:  Pairwise,
+	QKVBias: Optional,
+	Clamp:   true,
+
+	Activation: SiLU,
+	Gating:     Gated,
+
+	Head: Optional,
+})

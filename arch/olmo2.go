@@ -1,0 +1,20 @@
+package arch
+
+// OLMo 2 (Ai2 2024): the norms stand after the branches instead of before
+// them, and on queries and keys over their full width.
+var _ = register(Spec{
+	Name:      "olmo2",
+	Norm:      RMSNorm,
+	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},
+	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+	QKNorm:    Required,
+
+	Rotary:  HalfSplit,
+	QKVBias: Optional,
+
+	Activation: SiLU,
+	Gating:     Gated,
+
+	Head: Required,
+})

@@ -1,0 +1,18 @@
+package arch
+
+// Phi-3 (Microsoft 2024): Llama with fused projections.
+var _ = register(Spec{
+	Name:      "phi3",
+	Norm:      RMSNorm,
+	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
+	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
+
+	Rotary:  HalfSplit,
+	QKVBias: Optional,
+
+	Activation: SiLU,
+	Gating:     FusedGate,
+
+	Head: Optional,
+})

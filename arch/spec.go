@@ -1,0 +1,176 @@
+// Package arch says what each architecture is, as data.
+//
+// A [Spec] is the description of one architecture; every one has a file of
+// its own, and two of them can be diffed. [Load] binds the tensors of a GGUF
+// file to a Spec and returns a [Model]: the typed graph that the engine runs
+// and that package fold transforms. What reads and what writes the residual
+// stream follows from that one graph, so the engine and the fold cannot
+// disagree.
+//
+// GGUF tensor names and metadata keys appear as strings here and nowhere
+// else.
+package arch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Presence tells whether a part of an architecture must, may or must not be
+// in a file.
+type Presence uint8
+
+const (
+	Absent Presence = iota
+	Optional
+	Required
+)
+
+// NormKind is the kind of the norms of an architecture.
+type NormKind uint8
+
+const (
+	LayerNorm NormKind = iota // removes the mean, then divides by the root mean square
+	RMSNorm                   // divides by the root mean square
+)
+
+func (k NormKind) String() string { return [...]string{"LayerNorm", "RMSNorm"}[k] }
+
+// NormSpec describes one norm of a block. The zero value means that the
+// architecture has no such norm.
+type NormSpec struct {
+	Name       string // GGUF name without block prefix and suffix, such as "attn_norm"
+	Gain, Bias Presence
+	May        bool // the norm itself may be missing
+}
+
+// Form is the form of a block.
+type Form uint8
+
+const (
+	// Sequential: x += Attention(norm1(x)); x += FFN(norm2(x)). When the file
+	// has no second norm, the block is parallel.
+	Sequential Form = iota
+	// Parallel: x += Attention(norm1(x)) + FFN(norm2(x)); without a second
+	// norm both branches read the first.
+	Parallel
+	// Keyed: parallel if the key use_parallel_residual is true.
+	Keyed
+	// PostNorm: x = norm1(x + Attention(x)); x = norm2(x + FFN(x)). Described
+	// so that a fold can say why it refuses; the engine does not run it.
+	PostNorm
+)
+
+// Rotary is how RoPE pairs the coordinates of a head.
+type Rotary uint8
+
+const (
+	NoRotary  Rotary = iota
+	HalfSplit        // coordinate i with i + dims/2
+	Pairwise         // coordinate 2i with 2i + 1
+)
+
+// Activation is the nonlinearity of the FFN.
+type Activation uint8
+
+const (
+	GELU  Activation = iota // the tanh form
+	SiLU                    // x * sigmoid(x)
+	ReLU2                   // max(x, 0)^2
+)
+
+func (a Activation) String() string { return [...]string{"GELU", "SiLU", "ReLU^2"}[a] }
+
+// Gating is how the FFN forms its hidden vector.
+type Gating uint8
+
+const (
+	Plain     Gating = iota // act(up(x))
+	Gated                   // act(gate(x)) * up(x)
+	FusedGate               // Gated, gate and up being the halves of one matrix
+)
+
+// Scale is a rule for a scalar that depends on the hyper-parameters.
+type Scale uint8
+
+const (
+	DefaultScale Scale = iota // attention: 1/sqrt(head width); embedding: 1
+	InvHeadDim                // 1/(head width)
+	SqrtDim                   // sqrt(model width)
+	InvSqrtQuery              // 1/sqrt(dim/heads) in the 27B models, 1/sqrt(head width) in the others
+)
+
+// A Spec describes one architecture. A field is here because at least two
+// architectures set it.
+type Spec struct {
+	Name string // general.architecture
+
+	Norm      NormKind // of every norm
+	AttnNorm  NormSpec // before attention
+	FFNNorm   NormSpec // before the FFN
+	AttnPost  NormSpec // on what attention writes
+	FFNPost   NormSpec // on what the FFN writes
+	EmbedNorm NormSpec // on the embedding
+	FinalNorm NormSpec
+	QKNorm    Presence // on the projected queries and keys
+	QKBias    Presence // its bias
+
+	Form Form
+
+	Rotary         Rotary
+	WindowedRotary bool     // RoPE on the layers with a sliding window only
+	Window         int      // by default every Window-th layer is global, the others have a sliding window; 0: none
+	Positions      Presence // a learned table
+	ALiBi          Presence // Required: a maximal bias of 8 unless the file says otherwise
+
+	QKVBias, OutBias Presence
+	Clamp            bool // the key attention.clamp_kqv is honoured
+	AttnScale        Scale
+
+	Activation Activation
+	Gating     Gating
+	Experts    Presence
+	FFNBias    Presence
+	FFNScales  Presence // AWQ's division of the hidden vector by a vector
+
+	EmbedScale Scale
+	Head       Presence // a head of its own; otherwise the embedding serves
+	HeadBias   Presence
+	LogitScale bool // the key logit_scale is honoured
+}
+
+// specs is the table of the architectures, by name.
+var specs = map[string]*Spec{}
+
+func register(s Spec) *Spec {
+	specs[s.Name] = &s
+	return &s
+}
+
+// Lookup returns the description of an architecture.
+func Lookup(name string) (*Spec, bool) {
+	s, ok := specs[name]
+	return s, ok
+}
+
+// All returns every architecture in the order of their names.
+func All() []*Spec {
+	all := make([]*Spec, 0, len(specs))
+	for _, s := range specs {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *Spec) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// UnknownError tells that no Spec has the name of a file's architecture.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string {
+	names := make([]string, 0, len(specs))
+	for _, s := range All() {
+		names = append(names, s.Name)
+	}
+	return fmt.Sprintf("arch: unknown architecture %q; known are %s", e.Name, strings.Join(names, ", "))
+}
