@@ -1,0 +1,247 @@
+// Package toy makes up models with random weights: tiny ones of any
+// architecture for tests, and large ones of well-known shapes for
+// benchmarks.
+package toy
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/quant"
+)
+
+// A Shape is what a model is apart from its weights.
+type Shape struct {
+	Arch                             string
+	Layers, Dim, Heads, KVHeads, FFN int
+	Vocab, Context                   int
+	Rotary                           int // rope.dimension_count; 0: the architecture's default
+	Base                             float32
+	Parallel                         bool
+	Experts, Active                  int
+	Want                             func(tensor string) bool // which optional tensors there are; nil: none
+	Keys                             []gguf.KV                // further metadata
+}
+
+// Shapes are the well-known ones, by the names that `infer synth` takes.
+var Shapes = map[string]Shape{
+	"gpt2-124M":   {Arch: "gpt2", Layers: 12, Dim: 768, Heads: 12, KVHeads: 12, FFN: 3072, Vocab: 50257, Context: 1024},
+	"pythia-410M": {Arch: "gptneox", Layers: 24, Dim: 1024, Heads: 16, KVHeads: 16, FFN: 4096, Vocab: 50304, Context: 2048, Rotary: 16, Parallel: true},
+	"llama-1B":    {Arch: "llama", Layers: 16, Dim: 2048, Heads: 32, KVHeads: 8, FFN: 8192, Vocab: 128256, Context: 131072, Base: 500000},
+}
+
+// Tiny returns a small shape of an architecture, with every optional tensor
+// that want accepts (nil: none).
+func Tiny(name string, want func(tensor string) bool) Shape {
+	return Shape{Arch: name, Layers: 2, Dim: 32, Heads: 4, KVHeads: 4, FFN: 96, Vocab: 128, Context: 256,
+		Experts: 2, Active: 2, Want: want}
+}
+
+// Meta returns the metadata of a model of the shape.
+func (s Shape) Meta() (*gguf.Meta, error) {
+	spec, ok := arch.Lookup(s.Arch)
+	if !ok {
+		return nil, &arch.UnknownError{Name: s.Arch}
+	}
+	eps := "attention.layer_norm_epsilon"
+	if spec.Norm == arch.RMSNorm {
+		eps = "attention.layer_norm_rms_epsilon"
+	}
+	u32 := func(n int) uint32 { return uint32(n) }
+	kvs := []gguf.KV{
+		{Key: "general.architecture", Value: s.Arch},
+		{Key: "general.name", Value: fmt.Sprintf("random %s", s.Arch)},
+		{Key: s.Arch + ".vocab_size", Value: u32(s.Vocab)},
+		{Key: s.Arch + ".context_length", Value: u32(s.Context)},
+		{Key: s.Arch + ".embedding_length", Value: u32(s.Dim)},
+		{Key: s.Arch + ".block_count", Value: u32(s.Layers)},
+		{Key: s.Arch + ".feed_forward_length", Value: u32(s.FFN)},
+		{Key: s.Arch + ".attention.head_count", Value: u32(s.Heads)},
+		{Key: s.Arch + ".attention.head_count_kv", Value: u32(s.KVHeads)},
+		{Key: s.Arch + "." + eps, Value: float32(1e-5)},
+		{Key: "tokenizer.ggml.model", Value: "none"},
+	}
+	if spec.Rotary != arch.NoRotary {
+		rotary, base := s.Rotary, s.Base
+		if rotary == 0 {
+			rotary = s.Dim / s.Heads
+		}
+		if base == 0 {
+			base = 10000
+		}
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".rope.dimension_count", Value: u32(rotary)},
+			gguf.KV{Key: s.Arch + ".rope.freq_base", Value: base})
+	}
+	if spec.Form == arch.Keyed {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".use_parallel_residual", Value: s.Parallel})
+	}
+	if spec.Experts == arch.Required || spec.Experts == arch.Optional && s.Active > 0 && s.Want != nil && s.Want("experts") {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
+			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
+	}
+	m := new(gguf.Meta)
+	for _, kv := range append(kvs, s.Keys...) {
+		if err := m.Set(kv.Key, kv.Value); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Types are the names that Write takes beside those of package quant: the
+// mixtures of llama.cpp.
+var Types = []string{"Q4_K_M"}
+
+// Write writes a model with random weights: matrices with the variance of a
+// trained model's and a mean that is not zero, gains near 1, small biases.
+// The same arguments give the same bytes.
+func Write(w io.Writer, s Shape, typ string, seed uint64) error {
+	meta, err := s.Meta()
+	if err != nil {
+		return err
+	}
+	want := s.Want
+	if want == nil {
+		want = func(string) bool { return false }
+	}
+	tensors, err := arch.Shapes(meta, s.Vocab, func(name string) bool {
+		return name == "token_embd.weight" || want(name)
+	})
+	if err != nil {
+		return err
+	}
+	infos := make([]gguf.TensorInfo, len(tensors))
+	for i, t := range tensors {
+		q, err := typeOf(typ, t.Name, len(t.Dims), s.Layers)
+		if err != nil {
+			return err
+		}
+		if f, _ := q.Format(); t.Dims[0]%f.Items != 0 {
+			q = quant.F16 // what llama.cpp's quantiser does is the same or near
+		}
+		infos[i] = gguf.TensorInfo{Name: t.Name, Type: q, Dims: t.Dims}
+	}
+	out, err := gguf.NewWriter(w, 3, meta, infos)
+	if err != nil {
+		return err
+	}
+	pools := map[quant.Type]*pool{}
+	for i, t := range infos {
+		rng := rand.New(rand.NewPCG(seed, uint64(i)))
+		if len(t.Dims) == 1 {
+			err = writeVector(out, t, rng)
+		} else {
+			p := pools[t.Type]
+			if p == nil {
+				if p, err = newPool(t.Type, rand.New(rand.NewPCG(seed, 1<<32))); err != nil {
+					return err
+				}
+				pools[t.Type] = p
+			}
+			err = p.write(out, t, rng)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// typeOf returns the type of a tensor in a file of the given type. Q4_K_M
+// follows llama.cpp's mixture: more bits for the values, for half of the
+// down projections and for the head.
+func typeOf(typ, name string, dims, layers int) (quant.Type, error) {
+	if dims == 1 {
+		return quant.F32, nil
+	}
+	if strings.Contains(name, "position_embd") || strings.Contains(name, "ffn_gate_inp") {
+		return quant.F32, nil
+	}
+	if !strings.EqualFold(typ, "Q4_K_M") {
+		return quant.ParseType(typ)
+	}
+	var layer int
+	fmt.Sscanf(name, "blk.%d.", &layer)
+	more := layer < layers/8 || layer >= 7*layers/8 || (layer-layers/8)%3 == 2
+	switch {
+	case strings.HasPrefix(name, "token_embd"), strings.HasPrefix(name, "output"):
+		return quant.Q6_K, nil
+	case strings.Contains(name, "attn_qkv"):
+		return quant.Q5_K, nil
+	case more && (strings.Contains(name, "attn_v") || strings.Contains(name, "ffn_down")):
+		return quant.Q6_K, nil
+	}
+	return quant.Q4_K, nil
+}
+
+func writeVector(w *gguf.Writer, t gguf.TensorInfo, rng *rand.Rand) error {
+	v := make([]float32, t.Dims[0])
+	for i := range v {
+		v[i] = float32(rng.NormFloat64()) * 0.1
+		if strings.HasSuffix(t.Name, ".weight") {
+			v[i]++ // a gain, or a factor
+		}
+	}
+	b := make([]byte, 4*len(v))
+	if err := quant.Encode(b, quant.F32, v); err != nil {
+		return err
+	}
+	return w.Tensor(t.Name, b)
+}
+
+// A pool is a stretch of random blocks from which the rows of large matrices
+// are cut at random places: encoding a billion numbers would take minutes,
+// and no kernel can tell.
+type pool struct {
+	format quant.Format
+	blocks []byte
+}
+
+// poolItems is a length that no row is a multiple of.
+const poolItems = 256 * 4099
+
+func newPool(t quant.Type, rng *rand.Rand) (*pool, error) {
+	f, ok := t.Format()
+	if !ok {
+		return nil, fmt.Errorf("toy: unknown type %s", t)
+	}
+	v := make([]float32, poolItems)
+	for i := range v {
+		v[i] = float32(rng.NormFloat64()*0.02 + 0.002)
+	}
+	p := &pool{format: f, blocks: make([]byte, poolItems/f.Items*f.Bytes)}
+	return p, quant.Encode(p.blocks, t, v)
+}
+
+func (p *pool) write(w *gguf.Writer, t gguf.TensorInfo, rng *rand.Rand) error {
+	row := t.Dims[0] / p.format.Items * p.format.Bytes
+	rows := 1
+	for _, n := range t.Dims[1:] {
+		rows *= n
+	}
+	if row > len(p.blocks) {
+		return fmt.Errorf("toy: rows of %d are too long", t.Dims[0])
+	}
+	places := (len(p.blocks)-row)/p.format.Bytes + 1
+	b := make([]byte, 0, row*rows)
+	for range rows {
+		at := rng.IntN(places) * p.format.Bytes
+		b = append(b, p.blocks[at:at+row]...)
+	}
+	return w.Tensor(t.Name, b)
+}
+
+// Names lists the names of Shapes in order.
+func Names() []string {
+	var names []string
+	for n := range Shapes {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
