@@ -1,0 +1,272 @@
+// Package engine runs models on the CPU.
+//
+// A [Model] is a file, loaded: it never changes and may serve any number of
+// sessions at once. A [Session] is one timeline of tokens with its cache of
+// keys and values. The forward pass is in forward.go and reads like the
+// paper: what an architecture is stands in package arch, how a number is
+// computed in package ops.
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
+	"github.com/normswap/normswap/tokenizer"
+)
+
+// Options say how a model is loaded. The zero value is a good default.
+type Options struct {
+	// Threads is the number of processors that compute; 0 means the physical
+	// cores.
+	Threads int
+	// FloatActivations keeps activations in float32 where weights are
+	// quantised, instead of quantising them to 8 bits for the dot products.
+	// It is slower and exact to float32 rounding.
+	FloatActivations bool
+}
+
+// A Model is a loaded model. It is immutable and safe for concurrent use.
+type Model struct {
+	Arch *arch.Model
+	File *gguf.File
+
+	opts      Options
+	pool      *ops.Pool
+	tok       *tokenizer.Tokenizer
+	tokErr    error
+	embed     ops.Matrix
+	positions ops.Matrix // Rows is 0 without learned positions
+	embedNorm *norm
+	blocks    []block
+	finalNorm *norm
+	head      linear
+	rope      *ops.RoPE // of global layers
+	ropeW     *ops.RoPE // of windowed layers
+	longRope  *ops.RoPE // of contexts beyond the original one, or nil
+}
+
+// block is arch.Block with its weights where ops can use them.
+type block struct {
+	*arch.Block
+	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm *norm
+	q, k, v, o, gate, up, down, router                 linear
+	experts                                            []expert
+	ffnScales                                          []float32
+	attention                                          ops.Attention
+}
+
+// linear is y = W x + b.
+type linear struct {
+	w ops.Matrix
+	b []float32
+}
+
+type expert struct{ gate, up, down linear }
+
+// A Norm maps one vector to its normalised form; dst may be x. Every norm of
+// a graph is one, those of package ops and any that a caller brings.
+type Norm interface {
+	Apply(dst, x []float32)
+}
+
+// norm is one norm of the graph. groups vectors of width lie side by side.
+type norm struct {
+	site   *arch.Norm
+	groups []Norm // one for all groups, or one for each
+}
+
+// Open loads the model in a file, which stays mapped until Close.
+func Open(path string, o Options) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Load(f, o)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// Load makes a model of a parsed file. The model takes over the file and
+// closes it when it is closed itself.
+func Load(f *gguf.File, o Options) (*Model, error) {
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("engine: %d threads", o.Threads)
+	}
+	a, err := arch.Load(f)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Arch: a, File: f, opts: o}
+	m.tok, m.tokErr = tokenizer.New(&f.Meta)
+	var b builder
+	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
+	if a.Positions != nil {
+		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
+	}
+	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
+	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
+	m.head = b.linear(&a.Head)
+	m.blocks = make([]block, len(a.Blocks))
+	for i := range a.Blocks {
+		m.blocks[i] = b.block(a, &a.Blocks[i])
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	m.rope, m.ropeW = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
+	if a.RoPE.LongFactors != nil {
+		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
+	}
+	m.pool = ops.NewPool(o.Threads)
+	return m, nil
+}
+
+// Close frees the workers and unmaps the file. No session may be in use.
+func (m *Model) Close() error {
+	m.pool.Close()
+	return m.File.Close()
+}
+
+// Threads returns the number of threads that compute.
+func (m *Model) Threads() int { return m.pool.Threads() }
+
+// Tokenizer returns the model's tokenizer, or the reason why it has none: a
+// model can run on token ids alone.
+func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) { return m.tok, m.tokErr }
+
+// Context returns the number of positions the model was trained for.
+func (m *Model) Context() int { return m.Arch.Context }
+
+// Vocab returns the number of tokens.
+func (m *Model) Vocab() int { return m.Arch.Vocab }
+
+func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
+	if p.Rotary == arch.NoRotary {
+		return nil
+	}
+	c := ops.RoPEConfig{Dims: p.Dims, Pairwise: p.Rotary == arch.Pairwise, Base: float32(p.Base),
+		Scale: float32(p.Scale), Mscale: float32(p.Attn), Factors: factors}
+	if p.Ext != 0 {
+		c.YaRN = &ops.YaRN{OrigContext: p.OrigContext, Ext: float32(p.Ext), BetaFast: float32(p.BetaFast), BetaSlow: float32(p.BetaSlow)}
+	}
+	return ops.NewRoPE(c)
+}
+
+// builder turns tensors into what ops takes and keeps the first error.
+type builder struct{ err error }
+
+func (b *builder) fail(err error) {
+	if b.err == nil && err != nil {
+		b.err = fmt.Errorf("engine: %w", err)
+	}
+}
+
+// matrix returns rows from..from+rows of the e-th matrix of a tensor.
+func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
+	size, err := t.Type.RowBytes(t.Dims[0])
+	if err != nil {
+		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
+		return ops.Matrix{}
+	}
+	first := e*t.Dims[1] + from
+	if end := (first + rows) * size; end > len(t.Data) {
+		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
+		return ops.Matrix{}
+	}
+	m, err := ops.NewMatrix(t.Type, rows, t.Dims[0], t.Data[first*size:(first+rows)*size])
+	if err != nil {
+		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
+	}
+	return m
+}
+
+// vector returns n elements of a tensor, decoded; nil if there is none.
+func (b *builder) vector(t *gguf.Tensor, from, n int) []float32 {
+	if t == nil || b.err != nil {
+		return nil
+	}
+	v, err := t.Float32s()
+	if err != nil {
+		b.fail(err)
+		return nil
+	}
+	return v[from : from+n : from+n]
+}
+
+func (b *builder) linear(l *arch.Linear) linear {
+	if l.W == nil || b.err != nil {
+		return linear{}
+	}
+	return linear{w: b.matrix(l.W, 0, l.From, l.Rows), b: b.vector(l.B, l.BFrom, l.Rows)}
+}
+
+func (b *builder) norm(n *arch.Norm, eps float32) *norm {
+	if n == nil || b.err != nil {
+		return nil
+	}
+	made := func(i int) Norm {
+		return &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm,
+			Gain: b.vector(n.Gain, i*n.Width, n.Width), Bias: b.vector(n.Bias, i*n.Width, n.Width)}
+	}
+	groups := 1
+	if n.Gain != nil {
+		groups = n.Gain.Items() / n.Width
+	}
+	all := &norm{site: n}
+	for i := range groups {
+		all.groups = append(all.groups, made(i))
+	}
+	return all
+}
+
+func (b *builder) block(a *arch.Model, l *arch.Block) block {
+	out := block{
+		Block:    l,
+		attnNorm: b.norm(l.AttnNorm, a.Eps), ffnNorm: b.norm(l.FFNNorm, a.Eps),
+		attnPost: b.norm(l.AttnPost, a.Eps), ffnPost: b.norm(l.FFNPost, a.Eps),
+		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
+		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
+		router: b.linear(&l.Router),
+		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
+			Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
+	}
+	if a.MaxALiBi > 0 {
+		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
+	}
+	if l.Router.W == nil {
+		out.gate, out.up, out.down = b.linear(&l.Gate), b.linear(&l.Up), b.linear(&l.Down)
+		if l.FFNScales != nil {
+			out.ffnScales = b.vector(l.FFNScales, 0, l.FFN)
+		}
+		return out
+	}
+	for e := range a.Experts {
+		out.experts = append(out.experts, expert{
+			gate: linear{w: b.matrix(l.Gate.W, e, 0, l.Gate.Rows)},
+			up:   linear{w: b.matrix(l.Up.W, e, 0, l.Up.Rows)},
+			down: linear{w: b.matrix(l.Down.W, e, 0, l.Down.Rows)},
+		})
+	}
+	return out
+}
+
+// kvTypes are the types a cache may have.
+func kvF16(t quant.Type) (bool, error) {
+	switch t {
+	case quant.F16:
+		return true, nil
+	case quant.F32:
+		return false, nil
+	}
+	return false, fmt.Errorf("engine: a cache of %s is not supported, only F16 and F32", t)
+}
+
+// ErrContextFull tells that a session has no room for the tokens.
+var ErrContextFull = errors.New("engine: the context is full")

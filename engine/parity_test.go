@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/quant"
+)
+
+// fixtureTokens are the tokens whose logits llama.cpp computed for every
+// fixture.
+func fixtureTokens() []int32 {
+	tokens := make([]int32, 16)
+	for i := range tokens {
+		tokens[i] = int32(3 + 5*i)
+	}
+	return tokens
+}
+
+// reference reads the logits beside a fixture.
+func reference(t testing.TB, model string) []float32 {
+	t.Helper()
+	b := testdata.Read(t, strings.TrimSuffix(model, ".gguf")+".logits.f32")
+	v := make([]float32, len(b)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return v
+}
+
+// nmse is sum (got-want)^2 / sum want^2.
+func nmse(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var num, den float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		num += d * d
+		den += float64(want[i]) * float64(want[i])
+	}
+	return num / den
+}
+
+// open opens a model of the test data.
+func open(t testing.TB, name string, o Options) *Model {
+	t.Helper()
+	m, err := Open(testdata.Path(t, name), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// allLogits evaluates tokens in a new session with an F32 cache.
+func allLogits(t testing.TB, m *Model, tokens []int32) []float32 {
+	t.Helper()
+	s, err := m.NewSession(SessionOptions{KV: quant.F32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []float32
+	err = s.EvalAll(context.Background(), tokens, func(_ int, logits []float32) error {
+		all = append(all, logits...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func fixtures(t testing.TB, folder string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(testdata.Root(), "tests", "testdata", folder, "*.gguf"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no fixtures in %s: %v", folder, err)
+	}
+	for i, p := range paths {
+		paths[i] = folder + "/" + filepath.Base(p)
+	}
+	return paths
+}
+
+// TestArchitectures holds the logits of every architecture against
+// llama.cpp's. Its GELU is a table in half precision, hence the wider bound.
+func TestArchitectures(t *testing.T) {
+	for _, name := range fixtures(t, "archs") {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, name, Options{})
+			bound := 1e-10
+			if m.Arch.Spec.Activation == arch.GELU {
+				bound = 1e-7
+			}
+			got := allLogits(t, m, fixtureTokens())
+			if e := nmse(got, reference(t, name)); !(e <= bound) {
+				t.Errorf("NMSE %.2g, want <= %.0g", e, bound)
+			} else {
+				t.Logf("NMSE %.2g", e)
+			}
+		})
+	}
+}
+
+// TestBatchEqualsTokens: a prefill gives the logits of token by token, and
+// a timeline that was cut and grown again those of a new one.
+func TestBatchEqualsTokens(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range fixtures(t, "archs") {
+		m := open(t, name, Options{})
+		tokens := fixtureTokens()
+		want := allLogits(t, m, tokens)
+		s, err := m.NewSession(SessionOptions{KV: quant.F32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float32
+		for _, id := range tokens {
+			logits, err := s.Eval(ctx, []int32{id})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, logits...)
+		}
+		if e := nmse(got, want); !(e <= 1e-12) {
+			t.Errorf("%s: token by token NMSE %.2g", name, e)
+		}
+		other := slices.Clone(tokens)
+		for i := 9; i < len(other); i++ {
+			other[i] = 1
+		}
+		if _, kept, err := s.Sync(ctx, other); err != nil || kept != 9 {
+			t.Fatalf("%s: Sync kept %d tokens, want 9 (%v)", name, kept, err)
+		}
+		logits, _, err := s.Sync(ctx, tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := nmse(logits, want[len(want)-m.Vocab():]); !(e <= 1e-12) {
+			t.Errorf("%s: after Sync NMSE %.2g", name, e)
+		}
+	}
+}
+
+// TestThreads: results do not depend on the number of threads.
+func TestThreads(t *testing.T) {
+	for _, name := range append(fixtures(t, "archs"), fixtures(t, "quantized")...) {
+		var want []float32
+		for _, threads := range []int{1, 2, 3, 5} {
+			m := open(t, name, Options{Threads: threads})
+			got := allLogits(t, m, fixtureTokens())
+			if want == nil {
+				want = got
+			} else if !slices.Equal(got, want) {
+				t.Errorf("%s: %d threads give other logits than 1", name, threads)
+			}
+		}
+	}
+}
+
+// TestQuantized: activations of 8 bits as llama.cpp has them, and activations
+// in float against the forward of the decoded weights.
+func TestQuantized(t *testing.T) {
+	names := fixtures(t, "quantized")
+	for _, typ := range []string{"BF16", "F16", "F32", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q5_K_M", "Q6_K", "Q8_0",
+		"IQ3_S", "IQ4_NL", "IQ4_XS", "MXFP4_MOE", "Q2_K", "Q3_K_M", "TQ1_0", "TQ2_0"} {
+		names = append(names, "quantized/gpt2-256-"+typ+".gguf")
+	}
+	names = append(names, "quantized/llama-256-Q4_K_M.gguf", "quantized/llama-256-Q8_0.gguf")
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, name, Options{})
+			if e := nmse(allLogits(t, m, fixtureTokens()), reference(t, name)); !(e <= 2e-3) {
+				t.Errorf("8-bit activations: NMSE %.2g, want <= 2e-3", e)
+			} else {
+				t.Logf("8-bit activations: NMSE %.2g", e)
+			}
+			exact := decoded(t, name)
+			m = open(t, name, Options{FloatActivations: true})
+			if e := nmse(allLogits(t, m, fixtureTokens()), allLogits(t, exact, fixtureTokens())); !(e <= 1e-9) {
+				t.Errorf("float activations: NMSE %.2g from the decoded weights, want <= 1e-9", e)
+			}
+		})
+	}
+}
+
+// decoded opens a model and decodes its matrices to F32.
+func decoded(t *testing.T, name string) *Model {
+	m := open(t, name, Options{})
+	f := m.File
+	for i := range f.Tensors {
+		x := &f.Tensors[i]
+		v, err := x.Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Type, x.Data = quant.F32, make([]byte, 4*len(v))
+		if err := quant.Encode(x.Data, quant.F32, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := Load(f, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// authored are the author's own for three sequences: x is the sum of the
+// embeddings, block0..2 the residual stream after each block; every array is
+// [sequence, position, coordinate].
+type authored struct {
+	Tokens [][]int32 `json:"tokens"`
+	X      []float32 `json:"x"`
+	LN1    []float32 `json:"ln1"`
+	Block0 []float32 `json:"block0"`
+	Block1 []float32 `json:"block1"`
+	Block2 []float32 `json:"block2"`
+	LNF    []float32 `json:"ln_f"`
+	LMHead []float32 `json:"lm_head"`
+}
+
+// TestActivations holds the residual stream and the logits against those
+// that the author of a model computed in PyTorch.
+func TestActivations(t *testing.T) {
+	var truth authored
+	if err := json.Unmarshal(testdata.Read(t, "trained/nano-sort-85k.activations.json"), &truth); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, "trained/nano-sort-85k-F32.gguf", Options{})
+	d := m.Arch.Dim
+	near := func(what string, got, want []float32) {
+		t.Helper()
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+		}
+		for i := range want {
+			if e := math.Abs(float64(got[i] - want[i])); !(e <= 1e-4) {
+				t.Fatalf("%s: value %d is %v, the author's %v", what, i, got[i], want[i])
+			}
+		}
+	}
+	for i, tokens := range truth.Tokens {
+		n := len(tokens)
+		part := func(all []float32) []float32 { return all[i*n*d : (i+1)*n*d] }
+		s, err := m.NewSession(SessionOptions{KV: quant.F32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ctx = context.Background()
+		s.grow(n)
+		s.x = s.x[:n*d]
+		s.embed(tokens, 0)
+		near("x", s.x, part(truth.X))
+		ln1 := make([]float32, len(s.x))
+		s.norm(ln1, s.x, m.blocks[0].attnNorm)
+		near("ln1", ln1, part(truth.LN1))
+		for b, want := range [][]float32{truth.Block0, truth.Block1, truth.Block2} {
+			s.block(&m.blocks[b], s.kv[b], 0, n)
+			near("block", s.x, part(want))
+		}
+		s.norm(s.x, s.x, m.finalNorm)
+		near("ln_f", s.x, part(truth.LNF))
+		v := m.Vocab()
+		near("lm_head", allLogits(t, m, tokens), truth.LMHead[i*n*v:(i+1)*n*v])
+	}
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// SampleOptions say how a token is drawn from logits. The zero value is
+// greedy: the most likely token, always.
+type SampleOptions struct {
+	Temperature   float64 // divides the logits; 0: greedy
+	TopK          int     // only the k most likely; 0: all
+	TopP          float64 // only the most likely whose probabilities reach p (Holtzman et al. 2019); 0 or 1: all
+	MinP          float64 // only those at least this fraction as likely as the first (Nguyen et al. 2024); 0: all
+	RepeatPenalty float64 // divides positive logits of recent tokens and multiplies negative ones (Keskar et al. 2019); 0 or 1: none
+	RepeatLast    int     // how many tokens are recent; 0 means 64
+	Seed          uint64
+}
+
+// Check tells what is wrong with the options, if anything.
+func (o *SampleOptions) Check() error {
+	bad := func(name string, v any, want string) error {
+		return fmt.Errorf("engine: %s is %v, want %s", name, v, want)
+	}
+	switch {
+	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
+		return bad("the temperature", o.Temperature, "0 (greedy) or a positive number")
+	case o.TopK < 0:
+		return bad("top-k", o.TopK, "0 (all) or a positive number")
+	case !(o.TopP >= 0 && o.TopP <= 1):
+		return bad("top-p", o.TopP, "a number from 0 to 1")
+	case !(o.MinP >= 0 && o.MinP <= 1):
+		return bad("min-p", o.MinP, "a number from 0 to 1")
+	case !(o.RepeatPenalty >= 0) || math.IsInf(o.RepeatPenalty, 0):
+		return bad("the repeat penalty", o.RepeatPenalty, "a positive number (1: none)")
+	case o.RepeatLast < 0:
+		return bad("repeat-last", o.RepeatLast, "a positive number")
+	}
+	return nil
+}
+
+// A Sampler draws tokens. It keeps the state of its random numbers: with
+// the same options and logits it draws the same tokens.
+type Sampler struct {
+	o    SampleOptions
+	rand *rand.Rand
+	cand []candidate
+}
+
+type candidate struct {
+	id int32
+	v  float32 // logit, later probability
+}
+
+// NewSampler makes a sampler.
+func NewSampler(o SampleOptions) (*Sampler, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if o.RepeatLast == 0 {
+		o.RepeatLast = 64
+	}
+	return &Sampler{o: o, rand: rand.New(rand.NewPCG(o.Seed, 0x6e6f726d))}, nil
+}
+
+// Sample draws the token that follows recent. It changes the logits of
+// recent tokens when there is a repeat penalty. The order is that of
+// llama.cpp: penalty, top-k, top-p, min-p, temperature.
+func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
+	s.penalise(logits, recent)
+	if s.o.Temperature == 0 {
+		return argmax(logits)
+	}
+	c := s.candidates(logits)
+	// Probabilities relative to the first, which is the most likely.
+	top := c[0].v
+	if p := s.o.TopP; p > 0 && p < 1 {
+		var sum float64
+		for _, x := range c {
+			sum += math.Exp(float64(x.v - top))
+		}
+		var reached float64
+		for i, x := range c {
+			if reached += math.Exp(float64(x.v-top)) / sum; reached >= p {
+				c = c[:i+1]
+				break
+			}
+		}
+	}
+	if p := s.o.MinP; p > 0 {
+		floor := top + float32(math.Log(p))
+		n := 1
+		for n < len(c) && c[n].v >= floor {
+			n++
+		}
+		c = c[:n]
+	}
+	var sum float64
+	for i := range c {
+		w := math.Exp(float64(c[i].v-top) / s.o.Temperature)
+		c[i].v = float32(w)
+		sum += float64(c[i].v)
+	}
+	at := s.rand.Float64() * sum
+	for _, x := range c {
+		if at -= float64(x.v); at < 0 {
+			return x.id
+		}
+	}
+	return c[len(c)-1].id
+}
+
+// penalise makes recent tokens less likely, each once.
+func (s *Sampler) penalise(logits []float32, recent []int32) {
+	p := float32(s.o.RepeatPenalty)
+	if p == 0 || p == 1 {
+		return
+	}
+	recent = recent[max(0, len(recent)-s.o.RepeatLast):]
+	for i, id := range recent {
+		if slices.Contains(recent[:i], id) {
+			continue
+		}
+		if logits[id] > 0 {
+			logits[id] /= p
+		} else {
+			logits[id] *= p
+		}
+	}
+}
+
+// candidates returns the k most likely tokens, or all, the most likely
+// first. Ties go to the lower id.
+func (s *Sampler) candidates(logits []float32) []candidate {
+	k := s.o.TopK
+	if k == 0 || k > len(logits) {
+		k = len(logits)
+	}
+	c := s.cand[:0]
+	// A heap of the k best so far, the worst of them on top, beats sorting
+	// the vocabulary.
+	for id, v := range logits {
+		x := candidate{int32(id), v}
+		switch {
+		case len(c) < k:
+			c = append(c, x)
+			if len(c) == k {
+				for i := k/2 - 1; i >= 0; i-- {
+					sink(c, i)
+				}
+			}
+		case worse(c[0], x):
+			c[0] = x
+			sink(c, 0)
+		}
+	}
+	slices.SortFunc(c, func(a, b candidate) int {
+		if worse(b, a) {
+			return -1
+		}
+		return 1
+	})
+	s.cand = c
+	return c
+}
+
+// worse orders candidates.
+func worse(a, b candidate) bool { return a.v < b.v || a.v == b.v && a.id > b.id }
+
+// sink restores the heap, whose root is the worst, below i.
+func sink(c []candidate, i int) {
+	for {
+		w := i
+		for _, j := range [2]int{2*i + 1, 2*i + 2} {
+			if j < len(c) && worse(c[j], c[w]) {
+				w = j
+			}
+		}
+		if w == i {
+			return
+		}
+		c[i], c[w] = c[w], c[i]
+		i = w
+	}
+}
+
+// argmax returns the index of the greatest value, the first of equals.
+func argmax(x []float32) int32 {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return int32(best)
+}

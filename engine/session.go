@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
+)
+
+// batchTokens is how many tokens a prefill takes through the blocks at once:
+// enough for the weights to be read once for many, few enough for their
+// activations to stay in the caches.
+const batchTokens = 512
+
+// SessionOptions say how a session is made.
+type SessionOptions struct {
+	// Context is the number of positions there is room for; 0 means what the
+	// model was trained for, up to DefaultContext.
+	Context int
+	// KV is the type of the cached keys and values: quant.F16 or quant.F32.
+	// The zero value is F32; F16 halves the memory and the reads.
+	KV quant.Type
+	// Tap, if any, is called at the norms of the graph.
+	Tap *Tap
+}
+
+// headRows is how many rows of logits are computed at once: the head is the
+// largest matrix of many models, and its outputs are the widest rows.
+const headRows = 32
+
+// DefaultContext bounds the room of a session that does not say.
+const DefaultContext = 4096
+
+// A Session is one timeline of tokens. It is not safe for concurrent use.
+type Session struct {
+	model  *Model
+	tokens []int32 // evaluated and cached
+	max    int
+	kv     []*ops.KV
+
+	tap     *Tap
+	std     []float32       // what a tap sees before the gain
+	ctx     context.Context // of the call in progress
+	batch   []int32         // tokens in progress, the first at position len(tokens)
+	x       []float32       // residual stream, rows x Dim
+	q, k, v []float32
+	y       []float32 // what a branch writes, where a norm follows
+	shift   []float32
+	a, b    *ops.Batch // inputs of attention and of the FFN
+	att, h  byWidth    // outputs of attention, hidden vectors of the FFN
+	up      []float32
+	out     *ops.Batch // rows whose logits are wanted
+	logits  []float32
+	tables  ropeTables
+	moe     moe
+}
+
+// byWidth holds one batch for each width that occurs: blocks may differ in
+// their heads and in the width of their FFN.
+type byWidth map[int]*ops.Batch
+
+// ropeTables hold the cosines and sines of the positions of a batch.
+type ropeTables struct{ global, window []float32 }
+
+// NewSession makes an empty session.
+func (m *Model) NewSession(o SessionOptions) (*Session, error) {
+	f16, err := kvF16(o.KV)
+	if err != nil {
+		return nil, err
+	}
+	if o.Context < 0 {
+		return nil, fmt.Errorf("engine: a context of %d positions", o.Context)
+	}
+	a := m.Arch
+	limit := a.Context
+	if a.Positions == nil && o.Context > 0 {
+		limit = o.Context // only a learned table ends; the rest merely leaves what it was trained for
+	}
+	n := o.Context
+	if n == 0 {
+		n = min(limit, DefaultContext)
+	}
+	if n > limit {
+		return nil, fmt.Errorf("engine: a context of %d positions, but the model's learned positions end at %d", n, limit)
+	}
+	s := &Session{model: m, max: n, tokens: make([]int32, 0, n), tap: o.Tap}
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
+	}
+	s.grow(1)
+	return s, nil
+}
+
+// grow makes room for batches of n tokens.
+func (s *Session) grow(n int) {
+	m := s.model
+	a := m.Arch
+	if s.a != nil && n <= cap(s.x)/a.Dim {
+		return
+	}
+	n = min(max(n, 1), batchTokens)
+	batch := func(width int) *ops.Batch {
+		b := ops.NewBatch(n, width)
+		b.Float = m.opts.FloatActivations
+		return b
+	}
+	s.a, s.b, s.out = batch(a.Dim), batch(a.Dim), batch(a.Dim)
+	s.att, s.h = byWidth{}, byWidth{}
+	q, kv, ffn := 0, 0, 0
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		q, kv, ffn = max(q, b.Heads*a.HeadDim), max(kv, b.KVHeads*a.HeadDim), max(ffn, b.FFN)
+		if w := b.Heads * a.HeadDim; s.att[w] == nil {
+			s.att[w] = batch(w)
+		}
+		if s.h[b.FFN] == nil {
+			s.h[b.FFN] = batch(b.FFN)
+		}
+	}
+	s.x, s.y = make([]float32, n*a.Dim), make([]float32, n*a.Dim)
+	s.q, s.k, s.v = make([]float32, n*q), make([]float32, n*kv), make([]float32, n*kv)
+	s.up, s.shift = make([]float32, n*ffn), make([]float32, n)
+	s.logits = make([]float32, min(n, headRows)*a.Vocab)
+	if m.rope != nil {
+		s.tables = ropeTables{make([]float32, n*m.rope.Width()), make([]float32, n*m.ropeW.Width())}
+	}
+	if a.Experts > 0 {
+		s.moe.init(m, n)
+	}
+}
+
+// Tokens returns the tokens of the timeline. The slice is the session's own.
+func (s *Session) Tokens() []int32 { return s.tokens }
+
+// Len returns the number of tokens of the timeline.
+func (s *Session) Len() int { return len(s.tokens) }
+
+// Max returns the number of positions there is room for.
+func (s *Session) Max() int { return s.max }
+
+// Model returns the model that the session runs.
+func (s *Session) Model() *Model { return s.model }
+
+// Truncate drops the tokens from position n on.
+func (s *Session) Truncate(n int) {
+	if n < 0 || n > len(s.tokens) {
+		panic(fmt.Sprintf("engine: truncate %d tokens to %d", len(s.tokens), n))
+	}
+	s.tokens = s.tokens[:n]
+}
+
+// Eval appends tokens to the timeline and returns the logits of the last
+// one, which are valid until the next call. When ctx is cancelled it stops
+// within one layer, and the timeline ends at the last whole batch.
+func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
+	err := s.eval(ctx, tokens, func(n, done int) (from int) {
+		if done+n == len(tokens) {
+			return n - 1
+		}
+		return n
+	}, func(_ int, logits []float32) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return s.logits[:s.model.Arch.Vocab], nil
+}
+
+// EvalAll appends tokens to the timeline and calls f with the logits of each
+// of them in turn, which are valid during the call; i counts from 0.
+func (s *Session) EvalAll(ctx context.Context, tokens []int32, f func(i int, logits []float32) error) error {
+	return s.eval(ctx, tokens, func(int, int) int { return 0 }, f)
+}
+
+// Append appends tokens to the timeline without computing any logits.
+func (s *Session) Append(ctx context.Context, tokens []int32) error {
+	return s.eval(ctx, tokens, func(n, _ int) int { return n }, nil)
+}
+
+// Sync makes the timeline equal tokens, keeping the longest common prefix,
+// and returns the logits of the last token and how many tokens were kept.
+func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, kept int, err error) {
+	for kept < len(tokens) && kept < len(s.tokens) && tokens[kept] == s.tokens[kept] {
+		kept++
+	}
+	kept = min(kept, len(tokens)-1) // the last one's logits are wanted
+	if kept < 0 {
+		return nil, 0, fmt.Errorf("engine: no tokens")
+	}
+	s.Truncate(kept)
+	logits, err = s.Eval(ctx, tokens[kept:])
+	return logits, kept, err
+}
+
+// eval runs tokens in batches. Of each batch of n tokens, with done before
+// it, the logits of rows from..n are computed and passed to f.
+func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
+	if len(tokens) == 0 {
+		return fmt.Errorf("engine: no tokens")
+	}
+	if len(s.tokens)+len(tokens) > s.max {
+		return fmt.Errorf("%w: %d tokens and %d more, room for %d", ErrContextFull, len(s.tokens), len(tokens), s.max)
+	}
+	for _, id := range tokens {
+		if id < 0 || int(id) >= s.model.Arch.Vocab {
+			return fmt.Errorf("engine: token %d is not in the vocabulary of %d", id, s.model.Arch.Vocab)
+		}
+	}
+	s.ctx = ctx
+	defer func() { s.ctx = nil }()
+	s.grow(min(len(tokens), batchTokens))
+	for done := 0; done < len(tokens); {
+		batch := tokens[done:min(done+batchTokens, len(tokens))]
+		if err := s.forward(batch, len(s.tokens)); err != nil {
+			return err
+		}
+		s.tokens = append(s.tokens, batch...)
+		for r := from(len(batch), done); r < len(batch); r += headRows {
+			rows := min(headRows, len(batch)-r)
+			s.project(r, rows)
+			for i := range rows {
+				logits := s.logits[i*s.model.Arch.Vocab:][:s.model.Arch.Vocab]
+				if err := checkFinite(logits); err != nil {
+					return fmt.Errorf("engine: at token %d: %w", len(s.tokens)-len(batch)+r+i, err)
+				}
+				if err := f(done+r+i, logits); err != nil {
+					return err
+				}
+			}
+		}
+		done += len(batch)
+	}
+	return nil
+}
+
+// checkFinite finds the first logit that is not finite.
+func checkFinite(logits []float32) error {
+	for i, v := range logits {
+		if v-v != 0 {
+			return fmt.Errorf("logit %d is %v: the weights hold values that are not finite, or overflow", i, v)
+		}
+	}
+	return nil
+}
