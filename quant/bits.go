@@ -8,11 +8,10 @@ func decodeQ1_0(dst []float32, src []byte) {
 	for ; len(src) > 0; dst, src = dst[128:], src[18:] {
 		x, b := (*[128]float32)(dst), (*[18]byte)(src)
 		d := half(b[:2])
-		for i := range x {
-			if b[2+i/8]>>(i%8)&1 != 0 {
-				x[i] = d
-			} else {
-				x[i] = -d
+		for i, q := range b[2:] {
+			y := (*[8]float32)(x[8*i:])
+			for j := range y {
+				y[j] = d * float32(2*int(q>>j&1)-1)
 			}
 		}
 	}
@@ -26,8 +25,11 @@ func decodeQ2_0(dst []float32, src []byte) {
 	for ; len(src) > 0; dst, src = dst[64:], src[18:] {
 		x, b := (*[64]float32)(dst), (*[18]byte)(src)
 		d := half(b[:2])
-		for i := range x {
-			x[i] = d * float32(int(b[2+i/4]>>(i%4*2)&3)-1)
+		for i, q := range b[2:] {
+			y := (*[4]float32)(x[4*i:])
+			for j := range y {
+				y[j] = d * float32(int(q>>(2*j)&3)-1)
+			}
 		}
 	}
 }

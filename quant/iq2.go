@@ -2,6 +2,7 @@ package quant
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -68,11 +69,8 @@ func decodeIQ2_S(dst []float32, src []byte) {
 func signed(dst []float32, scale float32, magnitudes []int8, signs byte) {
 	dst = dst[:len(magnitudes)]
 	for i, m := range magnitudes {
-		v := scale * float32(m)
-		if signs>>i&1 != 0 {
-			v = -v
-		}
-		dst[i] = v
+		v := math.Float32bits(scale * float32(m))
+		dst[i] = math.Float32frombits(v ^ uint32(signs>>i&1)<<31)
 	}
 }
 

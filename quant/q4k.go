@@ -1,5 +1,7 @@
 package quant
 
+import "slices"
+
 // Q4_K, 256 values in 144 B: d, m, 12 B of 6-bit group scales and minima (see
 // scaleMin), 128 B of nibbles. A group is 32 values; groups 2n and 2n+1 are
 // the low and high nibbles of the n-th 32 bytes.
@@ -33,4 +35,49 @@ func scaleMin(b []byte, g int) (scale, low float32) {
 		return float32(b[g] & 63), float32(b[g+4] & 63)
 	}
 	return float32(b[g+4]&15 | b[g-4]>>6<<4), float32(b[g+4]>>4 | b[g]>>6<<4)
+}
+
+func encodeQ4_K(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[144:], src[256:] {
+		x, b := (*[256]float32)(src), (*[144]byte)(dst)
+		l := encodeGroups(b[:16], x, 15)
+		for i := range 128 {
+			at := i/32*64 + i%32
+			b[16+i] = l[at] | l[at+32]<<4
+		}
+	}
+}
+
+// encodeGroups chooses the scales of a Q4_K or Q5_K block, writes its first 16
+// bytes and returns the levels, from 0 to top.
+func encodeGroups(b []byte, x *[256]float32, top int) *[256]byte {
+	var scale, low [8]float32 // low is the negated minimum
+	for g := range 8 {
+		d, m := fitLine((*[32]float32)(x[32*g:]), top, true)
+		scale[g], low[g] = d, -m
+	}
+	d := putHalf(b[:2], slices.Max(scale[:])/63)
+	m := putHalf(b[2:4], slices.Max(low[:])/63)
+	invD, invM := inverse(d), inverse(m)
+	var levels [256]byte
+	for g := range 8 {
+		s, o := level(scale[g]*invD, 63), level(low[g]*invM, 63)
+		putScaleMin(b[4:16], g, byte(s), byte(o))
+		inv, shift := inverse(d*float32(s)), m*float32(o)
+		for i, v := range x[32*g : 32*g+32] {
+			levels[32*g+i] = byte(level((v+shift)*inv, top))
+		}
+	}
+	return &levels
+}
+
+// putScaleMin is the inverse of scaleMin.
+func putScaleMin(b []byte, g int, scale, low byte) {
+	if g < 4 {
+		b[g], b[g+4] = scale, low
+		return
+	}
+	b[g+4] = scale&15 | low<<4
+	b[g-4] |= scale >> 4 << 6
+	b[g] |= low >> 4 << 6
 }

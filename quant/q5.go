@@ -21,13 +21,11 @@ func decodeQ5_0(dst []float32, src []byte) {
 func encodeQ5_0(dst []byte, src []float32) {
 	for ; len(src) > 0; dst, src = dst[22:], src[32:] {
 		x, b := (*[32]float32)(src), (*[22]byte)(dst)
-		d := extreme(x) / -16
-		putHalf(b[:2], d)
-		inv := inverse(d)
+		inv := inverse(putHalf(b[:2], fitScale(x[:], 16, around)))
 		var high uint32
 		for i := range 16 {
-			l, h := level(x[i]*inv+16, 31), level(x[i+16]*inv+16, 31)
-			b[6+i] = l&15 | h<<4
+			l, h := level(float32(x[i]*inv)+16, 31), level(float32(x[i+16]*inv)+16, 31)
+			b[6+i] = byte(l&15 | h<<4)
 			high |= uint32(l>>4)<<i | uint32(h>>4)<<(i+16)
 		}
 		binary.LittleEndian.PutUint32(b[2:6], high)
@@ -52,15 +50,12 @@ func decodeQ5_1(dst []float32, src []byte) {
 func encodeQ5_1(dst []byte, src []float32) {
 	for ; len(src) > 0; dst, src = dst[24:], src[32:] {
 		x, b := (*[32]float32)(src), (*[24]byte)(dst)
-		lo, hi := bounds(x[:])
-		d := (hi - lo) / 31
-		putHalf(b[:2], d)
-		putHalf(b[2:4], lo)
-		inv := inverse(d)
+		d, m := fitLine(x, 31, false)
+		inv, m := inverse(putHalf(b[:2], d)), putHalf(b[2:4], m)
 		var high uint32
 		for i := range 16 {
-			l, h := level((x[i]-lo)*inv, 31), level((x[i+16]-lo)*inv, 31)
-			b[8+i] = l&15 | h<<4
+			l, h := level((x[i]-m)*inv, 31), level((x[i+16]-m)*inv, 31)
+			b[8+i] = byte(l&15 | h<<4)
 			high |= uint32(l>>4)<<i | uint32(h>>4)<<(i+16)
 		}
 		binary.LittleEndian.PutUint32(b[4:8], high)

@@ -23,3 +23,19 @@ func decodeQ5_K(dst []float32, src []byte) {
 		}
 	}
 }
+
+func encodeQ5_K(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[176:], src[256:] {
+		x, b := (*[256]float32)(src), (*[176]byte)(dst)
+		l := encodeGroups(b[:16], x, 31)
+		high := (*[32]byte)(b[16:])
+		*high = [32]byte{}
+		for i, v := range l {
+			high[i%32] |= v >> 4 << (i / 32)
+		}
+		for i := range 128 {
+			at := i/32*64 + i%32
+			b[48+i] = l[at]&15 | l[at+32]<<4
+		}
+	}
+}

@@ -27,3 +27,36 @@ func decodeQ6_K(dst []float32, src []byte) {
 		}
 	}
 }
+
+func encodeQ6_K(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[210:], src[256:] {
+		x, b := (*[256]float32)(src), (*[210]byte)(dst)
+		var scale [16]float32
+		var top float32 // the scale of largest magnitude becomes -128
+		for g := range scale {
+			scale[g] = fitScale(x[16*g:16*g+16], 32, within)
+			if max(scale[g], -scale[g]) > max(top, -top) {
+				top = scale[g]
+			}
+		}
+		d := putHalf(b[208:210], top/-128)
+		invD := inverse(d)
+		var l [256]byte
+		for g := range scale {
+			s := level(float32(scale[g]*invD)+128, 255) - 128
+			b[192+g] = byte(s)
+			inv := inverse(d * float32(s))
+			for i, v := range x[16*g : 16*g+16] {
+				l[16*g+i] = byte(level(float32(v*inv)+32, 63))
+			}
+		}
+		for h := range 2 {
+			low, high, l := (*[64]byte)(b[64*h:]), (*[32]byte)(b[128+32*h:]), (*[128]byte)(l[128*h:])
+			for i := range high {
+				low[i] = l[i]&15 | l[i+64]<<4
+				low[i+32] = l[i+32]&15 | l[i+96]<<4
+				high[i] = l[i]>>4 | l[i+32]>>4<<2 | l[i+64]>>4<<4 | l[i+96]>>4<<6
+			}
+		}
+	}
+}

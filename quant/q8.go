@@ -17,19 +17,13 @@ func decodeQ8_0(dst []float32, src []byte) {
 func encodeQ8_0(dst []byte, src []float32) {
 	for ; len(src) > 0; dst, src = dst[34:], src[32:] {
 		x, b := (*[32]float32)(src), (*[34]byte)(dst)
-		e := extreme(x)
-		d := max(e, -e) / 127
-		putHalf(b[:2], d)
-		inv := inverse(d)
+		var top float32
+		for _, v := range x {
+			top = max(top, v, -v)
+		}
+		inv := inverse(putHalf(b[:2], top/127))
 		for i, v := range x {
-			b[2+i] = byte(int8(nearest(v * inv)))
+			b[2+i] = byte(level(float32(v*inv)+127, 254) - 127)
 		}
 	}
-}
-
-// nearest rounds to the nearest integer, ties to even, for |v| < 2^22: adding
-// 1.5 * 2^23 leaves no bits for a fraction.
-func nearest(v float32) int {
-	const shift = 3 << 22
-	return int(float32(v+shift) - shift)
 }

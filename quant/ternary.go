@@ -40,9 +40,11 @@ func decodeTQ2_0(dst []float32, src []byte) {
 	for ; len(src) > 0; dst, src = dst[256:], src[66:] {
 		x, b := (*[256]float32)(dst), (*[66]byte)(src)
 		d := half(b[64:66])
-		for i := range x {
-			q := b[i/128*32+i%32] >> (i % 128 / 32 * 2) & 3
-			x[i] = d * float32(int(q)-1)
+		for g := range 8 {
+			y, q, shift := (*[32]float32)(x[32*g:]), (*[32]byte)(b[g/4*32:]), g%4*2
+			for i := range y {
+				y[i] = d * float32(int(q[i]>>shift&3)-1)
+			}
 		}
 	}
 }
