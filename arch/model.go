@@ -198,6 +198,21 @@ func (m *Model) BareReaders() []*Linear {
 	return bare
 }
 
+// Projection returns the matrix whose output norm n reads; nil if n does not
+// act on queries or keys.
+func (m *Model) Projection(n *Norm) *Linear {
+	if n.Layer < 0 {
+		return nil
+	}
+	switch b := &m.Blocks[n.Layer]; n {
+	case b.QNorm:
+		return &b.Q
+	case b.KNorm:
+		return &b.K
+	}
+	return nil
+}
+
 // Parameters returns the number of weights of the model.
 func Parameters(f *gguf.File) int64 {
 	var n int64

@@ -37,6 +37,9 @@ func (s *Session) embed(tokens []int32, pos int) {
 			m.positions.Row(s.y[:d], pos+i)
 			m.pool.Add(x, s.y[:d], d, nil)
 		}
+		if m.centreEmbed {
+			centreRow(x)
+		}
 	}
 	if m.embedNorm != nil {
 		s.norm(s.x, s.x, m.embedNorm)
@@ -95,6 +98,8 @@ func (s *Session) attention(b *block, kv *ops.KV, pos, n int) {
 		ops.Product{Dst: q, W: &b.q.w, Bias: b.q.b},
 		ops.Product{Dst: k, W: &b.k.w, Bias: b.k.b},
 		ops.Product{Dst: v, W: &b.v.w, Bias: b.v.b})
+	s.centreGroups(q, &b.q, s.a)
+	s.centreGroups(k, &b.k, s.a)
 	if c := m.Arch.Clamp; c > 0 {
 		clamp(q, c)
 		clamp(k, c)
@@ -143,11 +148,11 @@ var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, 
 // post if there is one.
 func (s *Session) write(in *ops.Batch, l *linear, post *norm) {
 	if post == nil {
-		s.model.pool.MatMul(in, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true})
+		s.model.pool.MatMul(in, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true, Shift: s.shiftOf(l, in)})
 		return
 	}
 	y := s.y[:len(s.x)]
-	s.model.pool.MatMul(in, ops.Product{Dst: y, W: &l.w, Bias: l.b})
+	s.model.pool.MatMul(in, ops.Product{Dst: y, W: &l.w, Bias: l.b, Shift: s.shiftOf(l, in)})
 	s.norm(y, y, post)
 	s.model.pool.Add(s.x, y, s.model.Arch.Dim, nil)
 }

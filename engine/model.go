@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
@@ -27,6 +28,12 @@ type Options struct {
 	// quantised, instead of quantising them to 8 bits for the dot products.
 	// It is slower and exact to float32 rounding.
 	FloatActivations bool
+	// Norm says what becomes of the norms; "" means Native.
+	Norm NormMode
+	// NormSites limits the modes RMSNaive and Layer to norms it accepts.
+	NormSites func(*arch.Norm) bool
+	// WithNorm, if any, replaces norms by the caller's own, after Norm.
+	WithNorm WithNorm
 }
 
 // A Model is a loaded model. It is immutable and safe for concurrent use.
@@ -47,6 +54,10 @@ type Model struct {
 	rope      *ops.RoPE // of global layers
 	ropeW     *ops.RoPE // of windowed layers
 	longRope  *ops.RoPE // of contexts beyond the original one, or nil
+
+	note        string     // what Norm has to say for itself
+	plan        *fold.Plan // carried out, or nil
+	centreEmbed bool
 }
 
 // block is arch.Block with its weights where ops can use them.
@@ -59,10 +70,12 @@ type block struct {
 	attention                                          ops.Attention
 }
 
-// linear is y = W x + b.
+// linear is y = W x + b, centred within groups of its outputs if means is
+// not nil: y - means[g].x for the outputs of group g.
 type linear struct {
-	w ops.Matrix
-	b []float32
+	w     ops.Matrix
+	b     []float32
+	means [][]float32
 }
 
 type expert struct{ gate, up, down linear }
@@ -105,7 +118,12 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	}
 	m := &Model{Arch: a, File: f, opts: o}
 	m.tok, m.tokErr = tokenizer.New(&f.Meta)
-	var b builder
+	with, note, err := o.replacement(a)
+	if err != nil {
+		return nil, err
+	}
+	m.note = note
+	b := builder{with: with}
 	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
@@ -125,8 +143,21 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
 	}
 	m.pool = ops.NewPool(o.Threads)
+	if o.Norm == RMSFolded {
+		if err := m.applyFold(); err != nil {
+			m.pool.Close()
+			return nil, err
+		}
+	}
 	return m, nil
 }
+
+// Note returns what the norm mode has to say, such as that it changes
+// nothing; "" if nothing.
+func (m *Model) Note() string { return m.note }
+
+// Plan returns the fold that was carried out; nil if there was none.
+func (m *Model) Plan() *fold.Plan { return m.plan }
 
 // Close frees the workers and unmaps the file. No session may be in use.
 func (m *Model) Close() error {
@@ -160,7 +191,10 @@ func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
 }
 
 // builder turns tensors into what ops takes and keeps the first error.
-type builder struct{ err error }
+type builder struct {
+	with WithNorm
+	err  error
+}
 
 func (b *builder) fail(err error) {
 	if b.err == nil && err != nil {
@@ -212,8 +246,8 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 		return nil
 	}
 	made := func(i int) Norm {
-		return &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm,
-			Gain: b.vector(n.Gain, i*n.Width, n.Width), Bias: b.vector(n.Bias, i*n.Width, n.Width)}
+		return b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm,
+			Gain: b.vector(n.Gain, i*n.Width, n.Width), Bias: b.vector(n.Bias, i*n.Width, n.Width)})
 	}
 	groups := 1
 	if n.Gain != nil {

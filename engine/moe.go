@@ -53,7 +53,7 @@ func (s *Session) mixture(b *block, x *ops.Batch, n int) {
 		e.in.Touch()
 		s.hidden(b.Block, &b.experts[i].gate, &b.experts[i].up, e.in, h)
 		written := e.written[:len(e.rows)*d]
-		m.pool.MatMul(h, ops.Product{Dst: written, W: &b.experts[i].down.w})
+		m.pool.MatMul(h, ops.Product{Dst: written, W: &b.experts[i].down.w, Shift: s.shiftOf(&b.experts[i].down, h)})
 		for j, r := range e.rows {
 			row, w := s.x[r*d:(r+1)*d], scores[r*count+i]
 			for c, v := range written[j*d : (j+1)*d] {

@@ -1,0 +1,174 @@
+// Package fold turns LayerNorm models into RMSNorm models that compute the
+// same function.
+//
+// Removing the mean of a vector is the projection P = I - (1/d) 1 1'. It is
+// linear, and LN(x) = RMS(Px) with the same epsilon, since the variance of x
+// is the mean square of Px. If every term that is written to the residual
+// stream is centred, the stream is Ph instead of h throughout, and every
+// norm that reads it may leave its own mean removal out (Jiang et al.,
+// arXiv 2305.14858). What has to be centred is data in package arch, so a
+// new architecture gets its fold, or its refusal, without a line here.
+package fold
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+)
+
+// An Action is what a step does.
+type Action uint8
+
+const (
+	// CentreRows subtracts from every stored row of a table its mean.
+	CentreRows Action = iota
+	// CentreColumns subtracts from every column of a matrix its mean over the
+	// output rows, and from the bias its mean.
+	CentreColumns
+	// CentreOutput subtracts from what a norm writes its mean; the norm stays
+	// what it is.
+	CentreOutput
+	// Swap makes a LayerNorm an RMSNorm.
+	Swap
+)
+
+// A Step is one change to the graph.
+type Step struct {
+	Action Action
+	Target string // tensor name without suffix, or the site of a norm
+	Layer  int    // -1 outside the blocks
+
+	Rows   *gguf.Tensor // of CentreRows
+	Linear *arch.Linear // of CentreColumns
+	Norm   *arch.Norm   // of CentreOutput and Swap
+	Groups int          // of CentreColumns: so many equal groups of output rows are centred each for itself
+
+	Measured *Means // what [Plan.Measure] found; nil before
+}
+
+// Means sums up what centring takes away.
+type Means struct {
+	Vectors int     // columns or rows, bias included
+	Nonzero int     // how many of them have a mean other than 0
+	Largest float64 // the largest |mean|
+}
+
+// Kept is a LayerNorm that stays one.
+type Kept struct {
+	Norm   *arch.Norm
+	Reason string
+}
+
+// A Plan is the ordered list of what turns a model into its RMSNorm form.
+type Plan struct {
+	Model *arch.Model
+	Steps []Step
+	Kept  []Kept
+}
+
+// ErrNothing tells that a model has no LayerNorm.
+var ErrNothing = errors.New("fold: every norm is an RMSNorm already")
+
+// A Refusal tells why a model cannot be folded.
+type Refusal struct {
+	Arch   string
+	Reason string
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("fold: %s cannot be folded: %s", r.Arch, r.Reason)
+}
+
+// Refuse returns the reason why no model of an architecture can be folded;
+// nil if there is none.
+func Refuse(s *arch.Spec) error {
+	switch {
+	case s.Form == arch.PostNorm:
+		return &Refusal{s.Name, "its norms follow the residual sums (post-LN): the stream is gain*x + bias, whose mean depends on the token, so no weight can take it away"}
+	case s.Norm == arch.RMSNorm:
+		return ErrNothing
+	}
+	return nil
+}
+
+// New plans the fold of a model: an error that is [ErrNothing] or a
+// [*Refusal] if there is none.
+func New(m *arch.Model) (*Plan, error) {
+	if err := Refuse(m.Spec); err != nil {
+		return nil, err
+	}
+	if bare := m.BareReaders(); len(bare) > 0 {
+		return nil, &Refusal{m.Spec.Name, fmt.Sprintf("%s reads the residual stream without a norm before it, and would miss the mean", bare[0].Name)}
+	}
+	p := &Plan{Model: m}
+	writes := map[*arch.Norm]bool{}
+	for _, w := range m.Writers() {
+		s := Step{Target: w.Name, Layer: w.Layer, Rows: w.Rows, Linear: w.Linear, Norm: w.Norm, Groups: 1}
+		switch {
+		case w.Rows != nil:
+			s.Action = CentreRows
+		case w.Linear != nil:
+			s.Action = CentreColumns
+		default:
+			s.Action = CentreOutput
+			writes[w.Norm] = true
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	for _, n := range m.Norms() {
+		projection := m.Projection(n)
+		switch {
+		case writes[n]:
+			p.Kept = append(p.Kept, Kept{n, "it writes the stream rather than reads it; its output is centred instead"})
+			continue
+		case projection != nil && m.Clamp > 0:
+			p.Kept = append(p.Kept, Kept{n, fmt.Sprintf("a clamp stands between %s and the norm", projection.Name)})
+			continue
+		case projection != nil:
+			p.Steps = append(p.Steps, Step{Action: CentreColumns, Target: projection.Name, Layer: n.Layer, Linear: projection, Groups: n.Groups})
+		}
+		p.Steps = append(p.Steps, Step{Action: Swap, Target: n.Site, Layer: n.Layer, Norm: n})
+	}
+	return p, nil
+}
+
+// String is the plan in words, a line a step.
+func (p *Plan) String() string {
+	var b strings.Builder
+	for i, s := range p.Steps {
+		fmt.Fprintf(&b, "%3d  %s\n", i+1, s)
+	}
+	if p.Model.Tied {
+		fmt.Fprintf(&b, "     the head keeps the embedding as stored\n")
+	}
+	for _, k := range p.Kept {
+		fmt.Fprintf(&b, "     %s stays a LayerNorm: %s\n", k.Norm.Site, k.Reason)
+	}
+	return b.String()
+}
+
+func (s Step) String() string {
+	found := ""
+	if m := s.Measured; m != nil {
+		kind := "columns"
+		if s.Action == CentreRows {
+			kind = "rows"
+		}
+		found = fmt.Sprintf(": %d of %d %s, largest mean %.3g", m.Nonzero, m.Vectors, kind, m.Largest)
+	}
+	switch s.Action {
+	case CentreRows:
+		return fmt.Sprintf("centre %s by rows%s", s.Target, found)
+	case CentreColumns:
+		if s.Groups > 1 {
+			return fmt.Sprintf("centre %s by output rows within each of %d heads%s", s.Target, s.Groups, found)
+		}
+		return fmt.Sprintf("centre %s by output rows%s", s.Target, found)
+	case CentreOutput:
+		return fmt.Sprintf("centre what %s writes", s.Target)
+	}
+	return fmt.Sprintf("%s: LayerNorm becomes RMSNorm", s.Target)
+}
