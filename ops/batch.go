@@ -3,32 +3,50 @@ package ops
 import (
 	"fmt"
 
+	"github.com/normswap/normswap/ops/asm"
 	"github.com/normswap/normswap/quant"
 )
 
 // A Batch is a number of activation rows of one width, with what the matrix
-// products derive from them: the rows as MatMul reads them are made once and
-// serve every product until the rows change.
+// products derive from them: the rows in the forms that the kernels read are
+// made once and serve every product until the rows change.
 type Batch struct {
 	// Float keeps the activations in float32 whatever the type of the
 	// weights: slower and closer to exact arithmetic.
 	Float bool
 
-	rows, cols int
-	data       []float32 // room for the most rows
-	job        product   // of the MatMul or ColumnDot that is running
+	rows, cols, room int
+	data             []float32
+
+	// The forms below are made when first asked for.
+	have forms
+	code asm.Int8 // each row, quantised
+	tile asm.Tile // 16 rows side by side, quantised; tile i follows tile i-1
+	side []uint32 // 16 rows side by side, float32 bits
+
+	prepare preparation // the tasks that run on this batch
+	job     product
 }
+
+// forms is a set of the forms of the rows.
+type forms uint8
+
+const (
+	codes forms = 1 << iota
+	tiles
+	sides
+)
 
 // NewBatch returns a batch with room for maxRows rows of cols activations. It
 // has no rows until [Batch.Resize].
 func NewBatch(maxRows, cols int) *Batch {
-	return &Batch{cols: cols, data: make([]float32, maxRows*cols)}
+	return &Batch{cols: cols, room: maxRows, data: make([]float32, maxRows*cols)}
 }
 
 // Resize sets the number of rows. What they hold is undefined.
 func (b *Batch) Resize(rows int) {
-	if rows < 0 || rows*b.cols > len(b.data) {
-		panic(fmt.Sprintf("ops: batch of %d rows, room for %d", rows, len(b.data)/max(b.cols, 1)))
+	if rows < 0 || rows > b.room {
+		panic(fmt.Sprintf("ops: batch of %d rows, room for %d", rows, b.room))
 	}
 	b.rows = rows
 	b.Touch()
@@ -50,7 +68,97 @@ func (b *Batch) Row(i int) []float32 {
 func (b *Batch) Data() []float32 { return b.data[:b.rows*b.cols] }
 
 // Touch tells the batch that its rows have changed.
-func (b *Batch) Touch() {}
+func (b *Batch) Touch() { b.have = 0 }
+
+// require makes the forms that are missing, over the pool.
+func (b *Batch) require(p *Pool, want forms) {
+	want &^= b.have
+	if want == 0 {
+		return
+	}
+	b.have |= want
+	groups := b.cols / asm.Group
+	padded := (b.room + asm.Lanes - 1) / asm.Lanes * asm.Lanes
+	if want&codes != 0 && b.code.Q == nil {
+		b.code = asm.Int8{
+			Q:     view[int8](make([]uint32, b.room*b.cols/4)),
+			Scale: make([]float32, b.room*groups),
+			Sum:   make([]int32, b.room*groups),
+		}
+	}
+	if want&tiles != 0 && b.tile.Q == nil {
+		b.tile = asm.Tile{
+			Q:     make([]uint32, padded*b.cols/4),
+			Scale: make([]float32, padded*groups),
+			Low:   make([]float32, padded*groups),
+			Sum:   make([]int32, padded*groups),
+		}
+	}
+	if want&sides != 0 && b.side == nil {
+		b.side = make([]uint32, padded*b.cols)
+	}
+	b.prepare = preparation{b, want}
+	p.Run(&b.prepare, (b.rows+asm.Lanes-1)/asm.Lanes, max(1, inline/(4*asm.Lanes*max(1, b.cols))))
+}
+
+// preparation is the task of making forms, 16 rows an item.
+type preparation struct {
+	batch *Batch
+	want  forms
+}
+
+func (t *preparation) Do(_, lo, hi int) {
+	b := t.batch
+	groups := b.cols / asm.Group
+	for i := lo; i < hi; i++ {
+		from, to := i*asm.Lanes, min((i+1)*asm.Lanes, b.rows)
+		if t.want&codes != 0 {
+			for r := from; r < to; r++ {
+				asm.Quantize(b.row8(r), b.Row(r))
+			}
+		}
+		if t.want&tiles != 0 {
+			at, n := from*groups, to-from
+			x := b.tile8(i)
+			asm.Transpose(x.Q, view[uint32](b.code.Q[from*b.cols:]), b.cols/4, n, b.cols/4, asm.TileFlip())
+			asm.Transpose(view[uint32](x.Scale), view[uint32](b.code.Scale[at:]), groups, n, groups, 0)
+			asm.Transpose(view[uint32](x.Sum), view[uint32](b.code.Sum[at:]), groups, n, groups, 0)
+			for k, s := range x.Scale {
+				x.Low[k] = s * float32(x.Sum[k])
+			}
+		}
+		if t.want&sides != 0 {
+			asm.Transpose(b.side[from*b.cols:], view[uint32](b.data[from*b.cols:]), b.cols, to-from, b.cols, 0)
+		}
+	}
+}
+
+// row8 returns the quantised form of row r.
+func (b *Batch) row8(r int) asm.Int8 {
+	groups := b.cols / asm.Group
+	return asm.Int8{
+		Q:     b.code.Q[r*b.cols:][:b.cols],
+		Scale: b.code.Scale[r*groups:][:groups],
+		Sum:   b.code.Sum[r*groups:][:groups],
+	}
+}
+
+// tile8 returns the quantised form of the rows from 16*i.
+func (b *Batch) tile8(i int) asm.Tile {
+	n, groups := asm.Lanes*b.cols/4, asm.Lanes*b.cols/asm.Group
+	return asm.Tile{
+		Q:     b.tile.Q[i*n:][:n],
+		Scale: b.tile.Scale[i*groups:][:groups],
+		Low:   b.tile.Low[i*groups:][:groups],
+		Sum:   b.tile.Sum[i*groups:][:groups],
+	}
+}
+
+// sideF returns the float32 form of the rows from 16*i.
+func (b *Batch) sideF(i int) []float32 {
+	n := asm.Lanes * b.cols
+	return view[float32](b.side[i*n:][:n])
+}
 
 // ColumnDot sets dst[r], for each row of b, to the product of the vector c
 // with the activations as MatMul reads them for weights of type t:
@@ -62,10 +170,25 @@ func (p *Pool) ColumnDot(dst []float32, b *Batch, c []float32, t quant.Type) {
 	if len(dst) != b.rows || len(c) != b.cols {
 		panic(fmt.Sprintf("ops: column dot of %d x %d by %d into %d", b.rows, b.cols, len(c), len(dst)))
 	}
+	quantised := storageOf(t, b.Float).route == integer
+	if quantised {
+		b.require(p, codes)
+	}
 	for r := range dst {
 		var s float64
-		for i, a := range b.Row(r) {
-			s += float64(a) * float64(c[i])
+		if quantised {
+			a := b.row8(r)
+			for g, scale := range a.Scale {
+				var group float64
+				for i, q := range a.Q[g*asm.Group:][:asm.Group] {
+					group += float64(q) * float64(c[g*asm.Group+i])
+				}
+				s += group * float64(scale)
+			}
+		} else {
+			for i, a := range b.Row(r) {
+				s += float64(a) * float64(c[i])
+			}
 		}
 		dst[r] = float32(s)
 	}

@@ -1,6 +1,10 @@
 package ops
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/ops/asm"
+)
 
 // A Product is one matrix product of a [Pool.MatMul].
 type Product struct {
@@ -11,42 +15,58 @@ type Product struct {
 	Shift []float32 // per row of the batch, subtracted; nil: none
 }
 
-// scratch is what one worker needs during a MatMul. It grows on first use.
-type scratch struct {
-	row []float32
-}
-
-// product is the task of a MatMul.
-type product struct {
-	pool     *Pool
-	batch    *Batch
-	products []Product
-}
+const (
+	// inline is how many multiply-adds a piece of work should have at least.
+	inline = 128 << 10
+	// sideBySide is from how many rows on a batch is multiplied a tile of 16
+	// at a time. Below it, each row goes by itself.
+	sideBySide = 5
+)
 
 // MatMul multiplies every row of b with each of the matrices:
 //
 //	Dst[r*W.Rows+o] = sum over i of W[o,i]*b[r,i] + Bias[o] - Shift[r]
 //
-// The products are cut by outputs, never within a sum: results do not depend
-// on the number of threads.
+// With weights of Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K the
+// activations are quantised to int8, 32 to a scale, unless b.Float is set; an
+// output is then the same to the last bit whatever the number of threads, of
+// rows in the batch, and the instruction set. With other types the
+// activations stay as they are: an output does not depend on the number of
+// threads, but batches of less than five rows add up in another order than
+// larger ones.
 func (p *Pool) MatMul(b *Batch, products ...Product) {
-	rows := 0
+	var want forms
+	panels := 0
+	many := b.rows >= sideBySide
 	for i := range products {
 		d := &products[i]
 		d.check(b)
-		rows += d.W.Rows
+		panels += d.panels()
+		switch s := storageOf(d.W.Type, b.Float); {
+		case s.route == integer && many:
+			want |= codes | tiles
+		case s.route == integer:
+			want |= codes
+		case many:
+			want |= sides
+		}
 	}
-	if rows == 0 || b.rows == 0 {
+	if panels == 0 || b.rows == 0 {
 		return
 	}
-	b.job.pool, b.job.batch = p, b
-	b.job.products = append(b.job.products[:0], products...)
-	p.Run(&b.job, rows, max(1, inline/max(1, b.rows*b.cols)))
-	clear(b.job.products)
+	b.require(p, want)
+	t := &b.job
+	t.pool, t.batch, t.cuts = p, b, 1
+	t.products = append(t.products[:0], products...)
+	if many {
+		// Enough pieces for all, each the whole batch if possible: what is
+		// unpacked once serves it all.
+		tiles := (b.rows + asm.Lanes - 1) / asm.Lanes
+		t.cuts = min(tiles, (4*p.threads+panels-1)/panels)
+	}
+	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*b.rows*b.cols)))
+	clear(t.products)
 }
-
-// inline is how many multiply-adds a piece of work should have at least.
-const inline = 128 << 10
 
 // check panics unless the parts of d fit each other and b.
 func (d *Product) check(b *Batch) {
@@ -62,67 +82,107 @@ func (d *Product) check(b *Batch) {
 	}
 }
 
-// Do computes the outputs lo to hi, counted through all products.
+// panels returns the number of panels of 16 outputs.
+func (d *Product) panels() int { return (d.W.Rows + asm.PanelRows - 1) / asm.PanelRows }
+
+// product is the task of a MatMul. An item is a panel of 16 outputs with one
+// of the cuts of the batch, panels counted through all products.
+type product struct {
+	pool     *Pool
+	batch    *Batch
+	products []Product
+	cuts     int
+}
+
+// Do computes the items lo to hi.
 func (t *product) Do(worker, lo, hi int) {
 	s := &t.pool.scratch[worker]
-	if len(s.row) < t.batch.cols {
-		s.row = make([]float32, t.batch.cols)
-	}
+	first := 0 // item number of the product's first
 	for i := range t.products {
 		d := &t.products[i]
-		for o := max(lo, 0); o < min(hi, d.W.Rows); o++ {
-			row := s.row[:d.W.Cols]
-			d.W.Row(row, o)
-			for r := range t.batch.rows {
-				v := dot(row, t.batch.Row(r))
-				if d.Bias != nil {
-					v += d.Bias[o]
-				}
-				if d.Shift != nil {
-					v -= d.Shift[r]
-				}
-				j := r*d.W.Rows + o
-				if d.Add {
-					v += d.Dst[j]
-				}
-				d.Dst[j] = v
+		n := d.panels() * t.cuts
+		for item := max(lo, first); item < min(hi, first+n); {
+			// The cuts of one panel that fall to this piece, together.
+			panel, cut := (item-first)/t.cuts, (item-first)%t.cuts
+			last := min(t.cuts, cut+min(hi, first+n)-item)
+			if t.batch.rows < sideBySide {
+				t.single(s, d, panel*asm.PanelRows)
+			} else {
+				tiles := (t.batch.rows + asm.Lanes - 1) / asm.Lanes
+				t.tiled(s, d, panel*asm.PanelRows, cut*tiles/t.cuts, last*tiles/t.cuts)
 			}
+			item += last - cut
 		}
-		lo, hi = lo-d.W.Rows, hi-d.W.Rows
+		first += n
 	}
 }
 
-// dot returns the sum of x[i]*y[i].
-func dot(x, y []float32) float32 {
-	y = y[:len(x)]
-	var s [8]float32
-	i := 0
-	for ; i+8 <= len(x); i += 8 {
-		a, b := (*[8]float32)(x[i:]), (*[8]float32)(y[i:])
-		for k := range s {
-			s[k] += a[k] * b[k]
+// single computes the 16 outputs from o, for each row by itself.
+func (t *product) single(s *scratch, d *Product, o int) {
+	b, w := t.batch, d.W
+	stride := w.stride()
+	have := min(asm.PanelRows, w.Rows-o)
+	// The last panel starts early enough to be whole.
+	from := min(o, max(0, w.Rows-asm.PanelRows))
+	data := w.Data[from*stride:]
+	if w.Rows < asm.PanelRows {
+		data = grow(&s.rows, asm.PanelRows*stride)
+		copy(data, w.Data)
+	}
+	st := storageOf(w.Type, b.Float)
+	if st.route == decode {
+		s.widen(st, w, from, min(asm.PanelRows, w.Rows), 0, w.Cols)
+		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide)
+	}
+	out := (*[asm.PanelRows]float32)(s.out[:])
+	for r := range b.rows {
+		if st.route == integer {
+			asm.Gemv(st.format, out, data, stride, b.row8(r))
+		} else {
+			asm.GemvFloat(st.float, out, data, stride, b.Row(r))
+		}
+		dst := d.Dst[r*w.Rows+o:][:have]
+		for i, v := range out[o-from:][:have] {
+			if d.Add {
+				v += dst[i]
+			}
+			if d.Bias != nil {
+				v += d.Bias[o+i]
+			}
+			if d.Shift != nil {
+				v -= d.Shift[r]
+			}
+			dst[i] = v
 		}
 	}
-	for k := 0; i < len(x); i, k = i+1, k+1 {
-		s[k] += x[i] * y[i]
-	}
-	return (s[0] + s[1]) + (s[2] + s[3]) + ((s[4] + s[5]) + (s[6] + s[7]))
 }
 
-// ColumnMeans sets dst[i] to the mean of column i of the decoded weights, from
-// sums in float64. dst has w.Cols elements.
-func ColumnMeans(p *Pool, dst []float32, w *Matrix) {
-	if len(dst) != w.Cols {
-		panic(fmt.Sprintf("ops: means of %d columns into %d", w.Cols, len(dst)))
+// tiled computes the 16 outputs from o for the tiles lo to hi.
+func (t *product) tiled(s *scratch, d *Product, o, lo, hi int) {
+	b, w := t.batch, d.W
+	have := min(asm.PanelRows, w.Rows-o)
+	st := storageOf(w.Type, b.Float)
+	stride := w.Cols + pad
+	if st.route == integer {
+		s.unpack(st.format, w, o, have, 0, w.Cols)
+	} else {
+		s.widen(st, w, o, have, 0, w.Cols)
 	}
-	sum, row := make([]float64, w.Cols), make([]float32, w.Cols)
-	for o := range w.Rows {
-		w.Row(row, o)
-		for i, v := range row {
-			sum[i] += float64(v)
+	var bias, shift []float32
+	if d.Bias != nil {
+		bias = d.Bias[o:][:have]
+	}
+	for i := lo; i < hi; i++ {
+		if st.route == integer {
+			asm.Gemm(st.format, &s.out, s.panel, b.tile8(i), w.Cols/st.format.Layout().Items)
+		} else {
+			asm.GemmFloat(&s.out, s.wide, stride, b.sideF(i))
 		}
-	}
-	for i, s := range sum {
-		dst[i] = float32(s / float64(max(w.Rows, 1)))
+		r := i * asm.Lanes
+		lanes := min(asm.Lanes, b.rows-r)
+		if d.Shift != nil {
+			shift = d.Shift[r:][:lanes]
+		}
+		asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, &s.out, have, lanes, bias, shift, d.Add)
 	}
 }

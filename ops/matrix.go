@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 
+	"github.com/normswap/normswap/ops/asm"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -34,7 +35,8 @@ func (m *Matrix) Row(dst []float32, i int) {
 	if len(dst) != m.Cols {
 		panic(fmt.Sprintf("ops: row of %d columns into %d elements", m.Cols, len(dst)))
 	}
-	if err := quant.Decode(dst, m.Type, m.row(i)); err != nil {
+	s := m.stride()
+	if err := quant.Decode(dst, m.Type, m.Data[i*s:(i+1)*s]); err != nil {
 		panic(err) // NewMatrix has checked all it can complain about
 	}
 }
@@ -56,8 +58,43 @@ func (m *Matrix) stride() int {
 	return len(m.Data) / m.Rows
 }
 
-// row returns the bytes of row i.
-func (m *Matrix) row(i int) []byte {
-	s := m.stride()
-	return m.Data[i*s : (i+1)*s]
+// route tells how products read the weights of a type.
+type route uint8
+
+const (
+	decode  route = iota // to float32, with package quant
+	integer              // as integer codes, times quantised activations
+	float                // as numbers
+)
+
+// A storage is the route of a type and its name in package asm.
+type storage struct {
+	route  route
+	format asm.Format
+	float  asm.Float
+}
+
+// storageOf tells how weights of type t are read, with activations that stay
+// float32 or not.
+func storageOf(t quant.Type, floats bool) storage {
+	s := storages[min(int(t), len(storages)-1)]
+	if floats && s.route == integer {
+		return storage{}
+	}
+	return s
+}
+
+// storages is indexed by type; the types that it leaves out are decoded.
+var storages = [64]storage{
+	quant.F32:  {route: float, float: asm.F32},
+	quant.F16:  {route: float, float: asm.F16},
+	quant.BF16: {route: float, float: asm.BF16},
+	quant.Q8_0: {route: integer, format: asm.Q8_0},
+	quant.Q4_0: {route: integer, format: asm.Q4_0},
+	quant.Q4_1: {route: integer, format: asm.Q4_1},
+	quant.Q5_0: {route: integer, format: asm.Q5_0},
+	quant.Q5_1: {route: integer, format: asm.Q5_1},
+	quant.Q4_K: {route: integer, format: asm.Q4_K},
+	quant.Q5_K: {route: integer, format: asm.Q5_K},
+	quant.Q6_K: {route: integer, format: asm.Q6_K},
 }
