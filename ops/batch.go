@@ -78,7 +78,7 @@ func (b *Batch) require(p *Pool, want forms) {
 	}
 	b.have |= want
 	groups := b.cols / asm.Group
-	padded := (b.room + asm.Lanes - 1) / asm.Lanes * asm.Lanes
+	padded := (b.room + asm.TileRows - 1) / asm.TileRows * asm.TileRows
 	if want&codes != 0 && b.code.Q == nil {
 		b.code = asm.Int8{
 			Q:     view[int8](make([]uint32, b.room*b.cols/4)),
@@ -98,7 +98,7 @@ func (b *Batch) require(p *Pool, want forms) {
 		b.side = make([]uint32, padded*b.cols)
 	}
 	b.prepare = preparation{b, want}
-	p.Run(&b.prepare, (b.rows+asm.Lanes-1)/asm.Lanes, max(1, inline/(4*asm.Lanes*max(1, b.cols))))
+	p.Run(&b.prepare, (b.rows+asm.TileRows-1)/asm.TileRows, max(1, inline/(4*asm.TileRows*max(1, b.cols))))
 }
 
 // preparation is the task of making forms, 16 rows an item.
@@ -111,7 +111,7 @@ func (t *preparation) Do(_, lo, hi int) {
 	b := t.batch
 	groups := b.cols / asm.Group
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.Lanes, min((i+1)*asm.Lanes, b.rows)
+		from, to := i*asm.TileRows, min((i+1)*asm.TileRows, b.rows)
 		if t.want&codes != 0 {
 			for r := from; r < to; r++ {
 				asm.Quantize(b.row8(r), b.Row(r))
@@ -145,7 +145,7 @@ func (b *Batch) row8(r int) asm.Int8 {
 
 // tile8 returns the quantised form of the rows from 16*i.
 func (b *Batch) tile8(i int) asm.Tile {
-	n, groups := asm.Lanes*b.cols/4, asm.Lanes*b.cols/asm.Group
+	n, groups := asm.TileRows*b.cols/4, asm.TileRows*b.cols/asm.Group
 	return asm.Tile{
 		Q:     b.tile.Q[i*n:][:n],
 		Scale: b.tile.Scale[i*groups:][:groups],
@@ -156,7 +156,7 @@ func (b *Batch) tile8(i int) asm.Tile {
 
 // sideF returns the float32 form of the rows from 16*i.
 func (b *Batch) sideF(i int) []float32 {
-	n := asm.Lanes * b.cols
+	n := asm.TileRows * b.cols
 	return view[float32](b.side[i*n:][:n])
 }
 

@@ -61,7 +61,7 @@ func (p *Pool) MatMul(b *Batch, products ...Product) {
 	if many {
 		// Enough pieces for all, each the whole batch if possible: what is
 		// unpacked once serves it all.
-		tiles := (b.rows + asm.Lanes - 1) / asm.Lanes
+		tiles := (b.rows + asm.TileRows - 1) / asm.TileRows
 		t.cuts = min(tiles, (4*p.threads+panels-1)/panels)
 	}
 	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*b.rows*b.cols)))
@@ -108,7 +108,7 @@ func (t *product) Do(worker, lo, hi int) {
 			if t.batch.rows < sideBySide {
 				t.single(s, d, panel*asm.PanelRows)
 			} else {
-				tiles := (t.batch.rows + asm.Lanes - 1) / asm.Lanes
+				tiles := (t.batch.rows + asm.TileRows - 1) / asm.TileRows
 				t.tiled(s, d, panel*asm.PanelRows, cut*tiles/t.cuts, last*tiles/t.cuts)
 			}
 			item += last - cut
@@ -126,7 +126,8 @@ func (t *product) single(s *scratch, d *Product, o int) {
 	from := min(o, max(0, w.Rows-asm.PanelRows))
 	data := w.Data[from*stride:]
 	if w.Rows < asm.PanelRows {
-		data = grow(&s.rows, asm.PanelRows*stride)
+		s.rows = grow(s.rows, asm.PanelRows*stride)
+		data = s.rows
 		copy(data, w.Data)
 	}
 	st := storageOf(w.Type, b.Float)
@@ -178,8 +179,8 @@ func (t *product) tiled(s *scratch, d *Product, o, lo, hi int) {
 		} else {
 			asm.GemmFloat(&s.out, s.wide, stride, b.sideF(i))
 		}
-		r := i * asm.Lanes
-		lanes := min(asm.Lanes, b.rows-r)
+		r := i * asm.TileRows
+		lanes := min(asm.TileRows, b.rows-r)
 		if d.Shift != nil {
 			shift = d.Shift[r:][:lanes]
 		}

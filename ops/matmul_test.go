@@ -76,17 +76,6 @@ func randomFloats(n int, r *rand.Rand) []float32 {
 	return x
 }
 
-// eachTier runs f with every set of kernels that this machine has.
-func eachTier(t *testing.T, f func(t *testing.T)) {
-	defer asm.Reset()
-	for _, name := range asm.Tiers() {
-		if err := asm.Select(name); err != nil {
-			t.Fatal(err)
-		}
-		t.Run(name, f)
-	}
-}
-
 var fastTypes = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_1,
 	quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K, quant.Q6_K}
 

@@ -13,7 +13,7 @@ type scratch struct {
 	panel asm.Panel
 	wide  []float32 // a panel in float32, rows Cols+pad apart
 	rows  []byte    // a panel of stored weights, where a matrix has less than 16 rows
-	out   [asm.PanelRows * asm.Lanes]float32
+	out   [asm.PanelRows * asm.TileRows]float32
 }
 
 // pad keeps the rows of a wide panel from falling on each other in the cache
@@ -25,17 +25,17 @@ const pad = 16
 func (s *scratch) unpack(f asm.Format, w *Matrix, o, rows, from, n int) {
 	l := f.Layout()
 	codes := asm.PanelRows * n
-	grow(&s.panel.Q, codes)
-	grow(&s.panel.Scale, codes/l.Group)
-	grow(&s.panel.Low, codes/l.Group)
-	grow(&s.panel.Start, codes/l.Group)
+	s.panel.Q = grow(s.panel.Q, codes)
+	s.panel.Scale = grow(s.panel.Scale, codes/l.Group)
+	s.panel.Low = grow(s.panel.Low, codes/l.Group)
+	s.panel.Start = grow(s.panel.Start, codes/l.Group)
 	stride := w.stride()
 	asm.Unpack(f, s.panel, rows, n/l.Items, w.Data[o*stride+from/l.Items*l.Bytes:], stride)
 }
 
 // widen fills the wide panel likewise.
 func (s *scratch) widen(st storage, w *Matrix, o, rows, from, n int) {
-	grow(&s.wide, asm.PanelRows*(n+pad))
+	s.wide = grow(s.wide, asm.PanelRows*(n+pad))
 	f, _ := w.Type.Format()
 	stride := w.stride()
 	for r := range rows {
@@ -47,15 +47,6 @@ func (s *scratch) widen(st storage, w *Matrix, o, rows, from, n int) {
 			panic(err) // NewMatrix has checked all it can complain about
 		}
 	}
-}
-
-// grow makes *x at least n long, and returns its first n elements. What it
-// held is lost.
-func grow[T any](x *[]T, n int) []T {
-	if len(*x) < n {
-		*x = make([]T, n)
-	}
-	return (*x)[:n]
 }
 
 // view returns the memory of x as elements of another type.

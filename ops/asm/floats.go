@@ -55,13 +55,13 @@ func gemvFloatGeneric(f Float, dst *[PanelRows]float32, w []byte, stride int, x 
 
 // gemmFloatGeneric is the definition of GemmFloat, up to the rounding of the
 // products.
-func gemmFloatGeneric(c *[PanelRows * Lanes]float32, w []float32, stride int, a []float32) {
-	*c = [PanelRows * Lanes]float32{}
-	for k := range len(a) / Lanes {
-		x := (*[Lanes]float32)(a[k*Lanes:])
+func gemmFloatGeneric(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
+	*c = [PanelRows * TileRows]float32{}
+	for k := range len(a) / TileRows {
+		x := (*[TileRows]float32)(a[k*TileRows:])
 		for r := range PanelRows {
 			v := w[r*stride+k]
-			acc := (*[Lanes]float32)(c[r*Lanes:])
+			acc := (*[TileRows]float32)(c[r*TileRows:])
 			for n := range acc {
 				acc[n] += v * x[n]
 			}

@@ -1,7 +1,5 @@
 package asm
 
-import "math"
-
 // PanelRows is how many rows of weights the matrix kernels take at a time.
 const PanelRows = 16
 
@@ -59,21 +57,21 @@ func unpackGeneric(f Format, p Panel, rows, blocks int, w []byte, stride int) {
 }
 
 // gemmGeneric is the definition of Gemm.
-func gemmGeneric(f Format, c *[PanelRows * Lanes]float32, p Panel, t Tile, blocks int) {
+func gemmGeneric(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, blocks int) {
 	l := layouts[f]
-	*c = [PanelRows * Lanes]float32{}
+	*c = [PanelRows * TileRows]float32{}
 	for g := range blocks * l.Items / l.Group {
-		at := g * l.Group / Group * Lanes
+		at := g * l.Group / Group * TileRows
 		for r := range PanelRows {
 			i := g*PanelRows + r
-			var dot [Lanes]int32
+			var dot [TileRows]int32
 			for k, w := range p.Q[i*l.Group:][:l.Group] {
-				for n, a := range (*[Lanes]uint32)(t.Q[(g*l.Group+k)/4*Lanes:]) {
+				for n, a := range (*[TileRows]uint32)(t.Q[(g*l.Group+k)/4*TileRows:]) {
 					dot[n] += int32(w) * int32(int8(a>>(k%4*8)))
 				}
 			}
 			for n, d := range dot {
-				acc := &c[r*Lanes+n]
+				acc := &c[r*TileRows+n]
 				*acc = fma(float32(d), p.Scale[i]*t.Scale[at+n], *acc)
 				if l.Low {
 					*acc = fma(p.Low[i], t.Low[at+n], *acc)
@@ -84,10 +82,10 @@ func gemmGeneric(f Format, c *[PanelRows * Lanes]float32, p Panel, t Tile, block
 }
 
 // finishGeneric is the definition of Finish.
-func finishGeneric(dst []float32, stride int, c *[PanelRows * Lanes]float32, rows, lanes int, bias, shift []float32, add bool) {
+func finishGeneric(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, lanes int, bias, shift []float32, add bool) {
 	for n := range lanes {
 		for r := range rows {
-			v := c[r*Lanes+n]
+			v := c[r*TileRows+n]
 			if add {
 				v += dst[n*stride+r]
 			}
@@ -100,27 +98,6 @@ func finishGeneric(dst []float32, stride int, c *[PanelRows * Lanes]float32, row
 			dst[n*stride+r] = v
 		}
 	}
-}
-
-// fma returns a*b + c rounded once, as the fused instructions do.
-func fma(a, b, c float32) float32 {
-	p, d := float64(a)*float64(b), float64(c) // p is exact
-	s := p + d
-	// What the sum lost, exactly (Knuth's two-sum).
-	v := s - p
-	lost := (p - (s - v)) + (d - v)
-	if lost != 0 && !math.IsInf(s, 0) && !math.IsNaN(s) {
-		// Rounding to odd keeps the second rounding from seeing a tie that is none.
-		if bits := math.Float64bits(s); bits&1 == 0 {
-			if (lost > 0) == (s > 0) {
-				bits++
-			} else {
-				bits--
-			}
-			s = math.Float64frombits(bits)
-		}
-	}
-	return float32(s)
 }
 
 // addColumnsGeneric is the definition of AddColumns.

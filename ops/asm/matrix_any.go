@@ -16,11 +16,11 @@ func unpack(f Format, p Panel, rows, blocks int, w []byte, stride int) {
 	unpackGeneric(f, p, rows, blocks, w, stride)
 }
 
-func gemm(f Format, c *[PanelRows * Lanes]float32, p Panel, t Tile, blocks int) {
+func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, blocks int) {
 	gemmGeneric(f, c, p, t, blocks)
 }
 
-func finish(dst []float32, stride int, c *[PanelRows * Lanes]float32, rows, lanes int, bias, shift []float32, add bool) {
+func finish(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, lanes int, bias, shift []float32, add bool) {
 	finishGeneric(dst, stride, c, rows, lanes, bias, shift, add)
 }
 
@@ -32,7 +32,7 @@ func gemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float
 	gemvFloatGeneric(f, dst, w, stride, x)
 }
 
-func gemmFloat(c *[PanelRows * Lanes]float32, w []float32, stride int, a []float32) {
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
 	gemmFloatGeneric(c, w, stride, a)
 }
 

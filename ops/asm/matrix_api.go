@@ -40,7 +40,7 @@ func Unpack(f Format, p Panel, rows, blocks int, w []byte, stride int) {
 // Gemm multiplies the rows of a panel with the rows of a tile, so many blocks
 // of each: c[r*16+n] is for row r of weights and row n of activations what
 // [Gemv] computes, to the last bit.
-func Gemm(f Format, c *[PanelRows * Lanes]float32, p Panel, t Tile, blocks int) {
+func Gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, blocks int) {
 	gemm(f, c, p, t, blocks)
 }
 
@@ -49,7 +49,7 @@ func Gemm(f Format, c *[PanelRows * Lanes]float32, p Panel, t Tile, blocks int) 
 //	dst[n*stride+r] = c[r*16+n] (+ dst[n*stride+r] if add) (+ bias[r]) (- shift[n])
 //
 // for r < rows, n < lanes, summed in this order; bias and shift may be nil.
-func Finish(dst []float32, stride int, c *[PanelRows * Lanes]float32, rows, lanes int, bias, shift []float32, add bool) {
+func Finish(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, lanes int, bias, shift []float32, add bool) {
 	finish(dst, stride, c, rows, lanes, bias, shift, add)
 }
 
@@ -69,7 +69,7 @@ func GemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float
 // GemmFloat multiplies 16 rows of weights, stride elements apart, with 16 rows
 // of activations that lie side by side: c[r*16+n] is the sum of
 // w[r*stride+k]*a[k*16+n], in order of k.
-func GemmFloat(c *[PanelRows * Lanes]float32, w []float32, stride int, a []float32) {
+func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
 	gemmFloat(c, w, stride, a)
 }
 

@@ -5,8 +5,8 @@ import "math"
 // Group is how many activations share a scale.
 const Group = 32
 
-// Lanes is how many activation rows lie side by side in a [Tile].
-const Lanes = 16
+// TileRows is how many activation rows lie side by side in a [Tile].
+const TileRows = 16
 
 // An Int8 is one activation row in groups of 32: a code for each value, and
 // for each group a scale and the sum of its codes. A value is code*scale.
@@ -60,7 +60,7 @@ func quantizeGeneric(a Int8, x []float32) {
 // transposeGeneric is the definition of Transpose.
 func transposeGeneric(dst, src []uint32, stride, rows, cols int, flip uint32) {
 	for c := range cols {
-		out := (*[Lanes]uint32)(dst[c*Lanes:])
+		out := (*[TileRows]uint32)(dst[c*TileRows:])
 		for r := range out {
 			out[r] = flip
 			if r < rows {
