@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"math"
-
 	"github.com/normswap/normswap/ops/asm"
 )
 
@@ -41,7 +39,7 @@ func RMSNorm(dst, x, gain, bias []float32, eps float32) {
 func (n *Norm) Apply(dst, x []float32) {
 	n.check(len(x))
 	checkLen("dst", len(dst), len(x))
-	n.apply(dst, x)
+	n.apply(dst, x, len(x))
 }
 
 // check panics unless gain and bias fit rows of the given width.
@@ -54,30 +52,13 @@ func (n *Norm) check(width int) {
 	}
 }
 
-func (n *Norm) apply(dst, x []float32) {
-	if len(x) == 0 {
-		return
-	}
+// apply normalises rows.
+func (n *Norm) apply(dst, x []float32, width int) {
 	if n.Center {
-		n.finish(dst, x, x[0], asm.DiffSum(x, x[0]))
+		asm.LayerNorm(dst, x, n.Gain, n.Bias, width, float64(n.Eps))
 	} else {
-		n.finish(dst, x, 0, asm.DiffSquares(x, 0))
+		asm.RMSNorm(dst, x, n.Gain, n.Bias, width, float64(n.Eps))
 	}
-}
-
-// finish normalises x given what the first pass over it found: if n centres,
-// the sum of x[i]-c, if not, the sum of squares.
-func (n *Norm) finish(dst, x []float32, c float32, sum float64) {
-	width, eps := float64(len(x)), float64(n.Eps)
-	if !n.Center {
-		asm.Normalize(dst, x, n.Gain, n.Bias, 0, float32(1/math.Sqrt(sum/width+eps)), 0)
-		return
-	}
-	mean := float64(c) + sum/width
-	c = float32(mean)
-	rest := mean - float64(c)
-	scale := 1 / math.Sqrt(max(0, asm.DiffSquares(x, c)/width-rest*rest)+eps)
-	asm.Normalize(dst, x, n.Gain, n.Bias, c, float32(scale), float32(-rest*scale))
 }
 
 // Norm normalises each row of x, of the given width, into dst, which may be
@@ -112,9 +93,8 @@ func (p *Pool) AddNorm(dst, x, y []float32, width int, shift []float32, n *Norm)
 }
 
 func normRows(w *rowWork, lo, hi int) {
-	for r := lo; r < hi; r++ {
-		w.norm.apply(row(w.dst, r, w.width), row(w.x, r, w.width))
-	}
+	lo, hi = lo*w.width, hi*w.width
+	w.norm.apply(w.dst[lo:hi], w.x[lo:hi], w.width)
 }
 
 func addNormRows(w *rowWork, lo, hi int) {
@@ -124,23 +104,19 @@ func addNormRows(w *rowWork, lo, hi int) {
 		if w.shift != nil {
 			shift = w.shift[r]
 		}
-		if w.norm != nil && !w.norm.Center {
-			w.norm.finish(row(w.dst, r, w.width), x, 0, asm.AddSquares(x, y, shift))
-			continue
-		}
-		c := x[0] + (y[0] - shift)
-		sum := asm.AddDiffSum(x, y, shift, c)
-		if w.norm != nil {
-			w.norm.finish(row(w.dst, r, w.width), x, c, sum)
+		switch n := w.norm; {
+		case n == nil:
+			asm.AddSquares(x, y, shift)
+		case n.Center:
+			asm.AddLayerNorm(row(w.dst, r, w.width), x, y, n.Gain, n.Bias, shift, float64(n.Eps))
+		default:
+			asm.AddRMSNorm(row(w.dst, r, w.width), x, y, n.Gain, n.Bias, shift, float64(n.Eps))
 		}
 	}
 }
 
-// Sum returns the sum of x.
-func Sum(x []float32) float64 { return asm.DiffSum(x, 0) }
-
 // SumSquares returns the sum of the squares of x.
-func SumSquares(x []float32) float64 { return asm.DiffSquares(x, 0) }
+func SumSquares(x []float32) float64 { return asm.Squares(x) }
 
 // Mean returns the mean of x, 0 if x is empty. Its error is a few 2^-24 of
 // the spread of x, not of its size.
@@ -148,5 +124,6 @@ func Mean(x []float32) float64 {
 	if len(x) == 0 {
 		return 0
 	}
-	return float64(x[0]) + asm.DiffSum(x, x[0])/float64(len(x))
+	mean, _ := asm.Moments(x)
+	return mean
 }

@@ -2,42 +2,51 @@
 
 package asm
 
-// DiffSum returns the sum of x[i]-c.
-func DiffSum(x []float32, c float32) float64 {
-	if useAVX512 {
-		return diffSumAVX512(x, c)
+// Moments returns the mean of x and the sum of (x[i]-float32(mean))^2. x must
+// not be empty.
+func Moments(x []float32) (mean, squares float64) {
+	switch {
+	case useAVX512:
+		mean, squares = momentsAVX512(x)
+	case useAVX2:
+		mean, squares = momentsAVX2(x)
 	}
-	if useAVX2 {
-		return diffSumAVX2(x, c)
+	if inRange(squares) {
+		return mean, squares
 	}
-	return diffSumGeneric(x, c)
+	return momentsGeneric(x)
 }
 
-// DiffSquares returns the sum of (x[i]-c)*(x[i]-c).
-func DiffSquares(x []float32, c float32) float64 {
+// AddMoments sets x[i] += y[i]-shift and returns the Moments of the new x.
+// len(y) is len(x), which must not be 0.
+func AddMoments(x, y []float32, shift float32) (mean, squares float64) {
+	switch {
+	case useAVX512:
+		mean, squares = addMomentsAVX512(x, y, shift)
+	case useAVX2:
+		mean, squares = addMomentsAVX2(x, y, shift)
+	default:
+		addGeneric(x, y, shift)
+	}
+	if inRange(squares) {
+		return mean, squares
+	}
+	return momentsGeneric(x)
+}
+
+// Squares returns the sum of x[i]*x[i].
+func Squares(x []float32) float64 {
 	var s float64
 	switch {
 	case useAVX512:
-		s = diffSquaresAVX512(x, c)
+		s = squaresAVX512(x)
 	case useAVX2:
-		s = diffSquaresAVX2(x, c)
+		s = squaresAVX2(x)
 	}
 	if inRange(s) {
 		return s
 	}
-	return diffSquaresGeneric(x, c)
-}
-
-// AddDiffSum sets x[i] += y[i]-shift and returns the sum of x[i]-c.
-// len(y) is len(x).
-func AddDiffSum(x, y []float32, shift, c float32) float64 {
-	if useAVX512 {
-		return addDiffSumAVX512(x, y, shift, c)
-	}
-	if useAVX2 {
-		return addDiffSumAVX2(x, y, shift, c)
-	}
-	return addDiffSumGeneric(x, y, shift, c)
+	return squaresGeneric(x)
 }
 
 // AddSquares sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
@@ -50,12 +59,12 @@ func AddSquares(x, y []float32, shift float32) float64 {
 	case useAVX2:
 		s = addSquaresAVX2(x, y, shift)
 	default:
-		return addSquaresGeneric(x, y, shift)
+		addGeneric(x, y, shift)
 	}
 	if inRange(s) {
 		return s
 	}
-	return diffSquaresGeneric(x, 0)
+	return squaresGeneric(x)
 }
 
 // Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i]. A nil
@@ -77,5 +86,46 @@ func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 		normalizeGainAVX2(dst, x, gain, c, scale, offset)
 	default:
 		normalizeAVX2(dst, x, c, scale, offset)
+	}
+}
+
+// layerNormRows is LayerNorm for the first rows of x that float32 sums hold,
+// and tells how many these are.
+func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
+	switch {
+	case !useAVX2 || gain == nil && bias != nil:
+		return 0
+	case useAVX512 && bias != nil:
+		return layerNormGainBiasAVX512(dst, x, gain, bias, width, eps)
+	case useAVX512 && gain != nil:
+		return layerNormGainAVX512(dst, x, gain, width, eps)
+	case useAVX512:
+		return layerNormAVX512(dst, x, width, eps)
+	case bias != nil:
+		return layerNormGainBiasAVX2(dst, x, gain, bias, width, eps)
+	case gain != nil:
+		return layerNormGainAVX2(dst, x, gain, width, eps)
+	default:
+		return layerNormAVX2(dst, x, width, eps)
+	}
+}
+
+// rmsNormRows is the like for RMSNorm.
+func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
+	switch {
+	case !useAVX2 || gain == nil && bias != nil:
+		return 0
+	case useAVX512 && bias != nil:
+		return rmsNormGainBiasAVX512(dst, x, gain, bias, width, eps)
+	case useAVX512 && gain != nil:
+		return rmsNormGainAVX512(dst, x, gain, width, eps)
+	case useAVX512:
+		return rmsNormAVX512(dst, x, width, eps)
+	case bias != nil:
+		return rmsNormGainBiasAVX2(dst, x, gain, bias, width, eps)
+	case gain != nil:
+		return rmsNormGainAVX2(dst, x, gain, width, eps)
+	default:
+		return rmsNormAVX2(dst, x, width, eps)
 	}
 }

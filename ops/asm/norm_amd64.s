@@ -4,101 +4,223 @@
 
 #include "textflag.h"
 
-// func diffSumAVX2(x []float32, c float32) float64
-// Requires: AVX, FMA3, SSE2
-TEXT ·diffSumAVX2(SB), NOSPLIT, $0-40
+// func momentsAVX2(x []float32) (mean float64, squares float64)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·momentsAVX2(SB), NOSPLIT, $0-40
 	XORQ         AX, AX
 	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS c+24(FP), Y0
-	VBROADCASTSS f32_3f800000<>+0(SB), Y1
+	VBROADCASTSS (CX)(AX*1), Y0
 	MOVQ         x_len+8(FP), DX
-	VXORPS       Y6, Y6, Y6
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   DX, X1, X1
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD       X1, X2, X1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
 	VXORPS       Y7, Y7, Y7
-	CMPQ         DX, $0x00000020
-	JL           rest
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
+	MOVQ         DX, BX
+	ANDQ         $0x0000001f, BX
+	JZ           firstrestEnd
+	MOVQ         DX, AX
+	SUBQ         BX, AX
+	SHLQ         $0x02, AX
+	CMPQ         BX, $0x00000008
+	JL           firsttail
 
-block:
-	VXORPS Y2, Y2, Y2
+firstvector:
+	VMOVUPS     (CX)(AX*1), Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMADD231PS Y2, Y4, Y3
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, BX
+	CMPQ        BX, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        BX, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), SI
+	SHLQ        $0x02, BX
+	SUBQ        BX, SI
+	VMOVUPS     (SI), Y4
+	VMASKMOVPS  (CX)(AX*1), Y4, Y5
+	VSUBPS      Y0, Y5, Y5
+	VANDPS      Y4, Y5, Y5
+	VFMADD231PS Y2, Y5, Y3
+
+firstrestEnd:
+	MOVQ   DX, BX
+	ANDQ   $-32, BX
+	XORQ   AX, AX
+	CMPQ   BX, $0x00
+	JE     firstlast
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    firstchainStart
+
+firstblock:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   $0x00000008, BX
+	VXORPS Y6, Y6, Y6
 
-chain:
+firstchainStart:
+	MOVQ $0x00000008, SI
+
+firstchain:
+	VMOVUPS     (CX)(AX*1), Y9
+	VSUBPS      Y0, Y9, Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(CX)(AX*1), Y9
+	VSUBPS      Y0, Y9, Y9
+	VFMADD231PS Y2, Y9, Y4
+	VMOVUPS     64(CX)(AX*1), Y9
+	VSUBPS      Y0, Y9, Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     96(CX)(AX*1), Y9
+	VSUBPS      Y0, Y9, Y9
+	VFMADD231PS Y2, Y9, Y6
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, BX
+	JE          firstfold
+	DECQ        SI
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y3, Y8, Y8
+	CMPQ         BX, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y7, Y7
+	VADDPD       Y3, Y8, Y8
+
+firstreduce:
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X2
+	VADDPD       X2, X7, X7
+	VHADDPD      X7, X7, X7
+	VCVTSS2SD    X0, X0, X0
+	VFMADD132SD  X1, X0, X7
+	VCVTSD2SS    X7, X7, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y1, Y1, Y1
+	MOVQ         DX, BX
+	ANDQ         $0x0000001f, BX
+	JZ           secondrestEnd
+	MOVQ         DX, AX
+	SUBQ         BX, AX
+	SHLQ         $0x02, AX
+	CMPQ         BX, $0x00000008
+	JL           secondtail
+
+secondvector:
+	VMOVUPS     (CX)(AX*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, BX
+	CMPQ        BX, $0x00000008
+	JGE         secondvector
+
+secondtail:
+	CMPQ        BX, $0x00
+	JE          secondrestEnd
+	LEAQ        tailMasks<>+32(SB), SI
+	SHLQ        $0x02, BX
+	SUBQ        BX, SI
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (CX)(AX*1), Y2, Y3
+	VSUBPS      Y0, Y3, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+secondrestEnd:
+	ANDQ   $-32, DX
+	MOVQ   DX, AX
+	SHLQ   $0x02, AX
+	CMPQ   DX, $0x00
+	JE     secondlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+secondchainStart:
+	MOVQ $0x00000008, BX
+
+secondchain:
+	SUBQ        $0x00000080, AX
 	VMOVUPS     (CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y1, Y8, Y2
+	VFMADD231PS Y8, Y8, Y1
 	VMOVUPS     32(CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y1, Y8, Y3
+	VFMADD231PS Y8, Y8, Y2
 	VMOVUPS     64(CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y1, Y8, Y4
+	VFMADD231PS Y8, Y8, Y3
 	VMOVUPS     96(CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y1, Y8, Y5
-	ADDQ        $0x00000080, AX
+	VFMADD231PS Y8, Y8, Y4
 	SUBQ        $0x00000020, DX
+	JE          secondfold
 	DECQ        BX
-	JZ          fold
-	CMPQ        DX, $0x00000020
-	JGE         chain
+	JNZ         secondchain
 
-fold:
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	VCVTPS2PD    X2, Y3
-	VEXTRACTF128 $0x01, Y2, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       Y3, Y6, Y6
-	VADDPD       Y2, Y7, Y7
-	CMPQ         DX, $0x00000020
-	JGE          block
-
-rest:
-	CMPQ   DX, $0x00
-	JE     reduce
-	VXORPS Y2, Y2, Y2
-	CMPQ   DX, $0x00000008
-	JL     vectorEnd
-
-vector:
-	VMOVUPS     (CX)(AX*1), Y3
-	VSUBPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y3, Y2
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, DX
-	CMPQ        DX, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        DX, $0x00
-	JE          last
-	LEAQ        tailMasks<>+32(SB), BX
-	SHLQ        $0x02, DX
-	SUBQ        DX, BX
-	VMOVUPS     (BX), Y3
-	VMASKMOVPS  (CX)(AX*1), Y3, Y4
-	VSUBPS      Y0, Y4, Y4
-	VANDPS      Y3, Y4, Y4
-	VFMADD231PS Y1, Y4, Y2
-
-last:
-	VCVTPS2PD    X2, Y0
-	VEXTRACTF128 $0x01, Y2, X1
+secondfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y0, Y6, Y6
-	VADDPD       Y1, Y7, Y7
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         DX, $0x00
+	JNE          secondblock
+	JMP          secondreduce
 
-reduce:
-	VADDPD       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPD       X0, X6, X6
-	VHADDPD      X6, X6, X6
+secondlast:
+	VCVTPS2PD    X1, Y0
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+secondreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPD       X0, X5, X5
+	VHADDPD      X5, X5, X5
 	VZEROUPPER
-	MOVSD        X6, ret+32(FP)
+	MOVSD        X7, mean+24(FP)
+	MOVSD        X5, squares+32(FP)
 	RET
+
+DATA f64_3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+GLOBL f64_3ff0000000000000<>(SB), RODATA|NOPTR, $8
 
 DATA f32_3f800000<>+0(SB)/4, $0x3f800000
 GLOBL f32_3f800000<>(SB), RODATA|NOPTR, $4
@@ -121,26 +243,204 @@ DATA tailMasks<>+56(SB)/4, $0x00000000
 DATA tailMasks<>+60(SB)/4, $0x00000000
 GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
 
-// func diffSquaresAVX2(x []float32, c float32) float64
-// Requires: AVX, FMA3, SSE2
-TEXT ·diffSquaresAVX2(SB), NOSPLIT, $0-40
+// func addMomentsAVX2(x []float32, y []float32, shift float32) (mean float64, squares float64)
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·addMomentsAVX2(SB), NOSPLIT, $0-72
 	XORQ         AX, AX
 	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS c+24(FP), Y0
-	MOVQ         x_len+8(FP), DX
+	MOVQ         y_base+24(FP), DX
+	VBROADCASTSS shift+48(FP), Y0
+	VBROADCASTSS (CX)(AX*1), Y1
+	VBROADCASTSS (DX)(AX*1), Y2
+	VSUBPS       Y0, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	MOVQ         x_len+8(FP), BX
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   BX, X2, X2
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD       X2, X3, X2
+	VBROADCASTSS f32_3f800000<>+0(SB), Y3
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y4, Y4, Y4
+	MOVQ         BX, SI
+	ANDQ         $0x0000001f, SI
+	JZ           firstrestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (DX)(AX*1), Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     (CX)(AX*1), Y6
+	VADDPS      Y6, Y5, Y5
+	VMOVUPS     Y5, (CX)(AX*1)
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y3, Y5, Y4
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, SI
+	CMPQ        SI, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        SI, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), DI
+	SHLQ        $0x02, SI
+	SUBQ        SI, DI
+	VMOVUPS     (DI), Y5
+	VMASKMOVPS  (DX)(AX*1), Y5, Y6
+	VSUBPS      Y0, Y6, Y6
+	VMASKMOVPS  (CX)(AX*1), Y5, Y7
+	VADDPS      Y7, Y6, Y6
+	VMASKMOVPS  Y6, Y5, (CX)(AX*1)
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y3, Y6, Y4
+
+firstrestEnd:
+	MOVQ   BX, SI
+	ANDQ   $-32, SI
+	XORQ   AX, AX
+	CMPQ   SI, $0x00
+	JE     firstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+firstchainStart:
+	MOVQ $0x00000008, DI
+
+firstchain:
+	VMOVUPS     (DX)(AX*1), Y10
+	VSUBPS      Y0, Y10, Y10
+	VMOVUPS     (CX)(AX*1), Y11
+	VADDPS      Y11, Y10, Y10
+	VMOVUPS     Y10, (CX)(AX*1)
+	VSUBPS      Y1, Y10, Y10
+	VFMADD231PS Y3, Y10, Y4
+	VMOVUPS     32(DX)(AX*1), Y10
+	VSUBPS      Y0, Y10, Y10
+	VMOVUPS     32(CX)(AX*1), Y11
+	VADDPS      Y11, Y10, Y10
+	VMOVUPS     Y10, 32(CX)(AX*1)
+	VSUBPS      Y1, Y10, Y10
+	VFMADD231PS Y3, Y10, Y5
+	VMOVUPS     64(DX)(AX*1), Y10
+	VSUBPS      Y0, Y10, Y10
+	VMOVUPS     64(CX)(AX*1), Y11
+	VADDPS      Y11, Y10, Y10
+	VMOVUPS     Y10, 64(CX)(AX*1)
+	VSUBPS      Y1, Y10, Y10
+	VFMADD231PS Y3, Y10, Y6
+	VMOVUPS     96(DX)(AX*1), Y10
+	VSUBPS      Y0, Y10, Y10
+	VMOVUPS     96(CX)(AX*1), Y11
+	VADDPS      Y11, Y10, Y10
+	VMOVUPS     Y10, 96(CX)(AX*1)
+	VSUBPS      Y1, Y10, Y10
+	VFMADD231PS Y3, Y10, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, SI
+	JE          firstfold
+	DECQ        DI
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y5, Y8, Y8
+	VADDPD       Y4, Y9, Y9
+	CMPQ         SI, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X4, Y0
+	VEXTRACTF128 $0x01, Y4, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y0, Y8, Y8
+	VADDPD       Y3, Y9, Y9
+
+firstreduce:
+	VADDPD       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPD       X0, X8, X8
+	VHADDPD      X8, X8, X8
+	VCVTSS2SD    X1, X1, X0
+	VFMADD132SD  X2, X0, X8
+	VCVTSD2SS    X8, X8, X0
+	VBROADCASTSS X0, Y0
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	CMPQ         DX, $0x00000020
-	JL           rest
+	VXORPS       Y1, Y1, Y1
+	MOVQ         BX, DX
+	ANDQ         $0x0000001f, DX
+	JZ           secondrestEnd
+	MOVQ         BX, AX
+	SUBQ         DX, AX
+	SHLQ         $0x02, AX
+	CMPQ         DX, $0x00000008
+	JL           secondtail
 
-block:
+secondvector:
+	VMOVUPS     (CX)(AX*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JGE         secondvector
+
+secondtail:
+	CMPQ        DX, $0x00
+	JE          secondrestEnd
+	LEAQ        tailMasks<>+32(SB), SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (CX)(AX*1), Y2, Y3
+	VSUBPS      Y0, Y3, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+secondrestEnd:
+	MOVQ   BX, DX
+	ANDQ   $-32, DX
+	MOVQ   DX, AX
+	SHLQ   $0x02, AX
+	CMPQ   DX, $0x00
+	JE     secondlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    secondchainStart
+
+secondblock:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   $0x00000008, BX
 
-chain:
+secondchainStart:
+	MOVQ $0x00000008, BX
+
+secondchain:
+	SUBQ        $0x00000080, AX
 	VMOVUPS     (CX)(AX*1), Y7
 	VSUBPS      Y0, Y7, Y7
 	VFMADD231PS Y7, Y7, Y1
@@ -153,14 +453,12 @@ chain:
 	VMOVUPS     96(CX)(AX*1), Y7
 	VSUBPS      Y0, Y7, Y7
 	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DX
+	JE          secondfold
 	DECQ        BX
-	JZ          fold
-	CMPQ        DX, $0x00000020
-	JGE         chain
+	JNZ         secondchain
 
-fold:
+secondfold:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -169,196 +467,192 @@ fold:
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y2, Y5, Y5
 	VADDPD       Y1, Y6, Y6
-	CMPQ         DX, $0x00000020
-	JGE          block
+	CMPQ         DX, $0x00
+	JNE          secondblock
+	JMP          secondreduce
 
-rest:
-	CMPQ   DX, $0x00
-	JE     reduce
-	VXORPS Y1, Y1, Y1
-	CMPQ   DX, $0x00000008
-	JL     vectorEnd
-
-vector:
-	VMOVUPS     (CX)(AX*1), Y2
-	VSUBPS      Y0, Y2, Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, DX
-	CMPQ        DX, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        DX, $0x00
-	JE          last
-	LEAQ        tailMasks<>+32(SB), BX
-	SHLQ        $0x02, DX
-	SUBQ        DX, BX
-	VMOVUPS     (BX), Y2
-	VMASKMOVPS  (CX)(AX*1), Y2, Y3
-	VSUBPS      Y0, Y3, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-
-last:
+secondlast:
 	VCVTPS2PD    X1, Y0
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y0, Y5, Y5
 	VADDPD       Y1, Y6, Y6
 
-reduce:
+secondreduce:
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X0
 	VADDPD       X0, X5, X5
 	VHADDPD      X5, X5, X5
 	VZEROUPPER
-	MOVSD        X5, ret+32(FP)
+	MOVSD        X8, mean+56(FP)
+	MOVSD        X5, squares+64(FP)
 	RET
 
-// func addDiffSumAVX2(x []float32, y []float32, shift float32, c float32) float64
+// func squaresAVX2(x []float32) float64
 // Requires: AVX, FMA3, SSE2
-TEXT ·addDiffSumAVX2(SB), NOSPLIT, $0-64
-	XORQ         AX, AX
-	MOVQ         x_base+0(FP), CX
-	MOVQ         y_base+24(FP), DX
-	VBROADCASTSS shift+48(FP), Y0
-	VBROADCASTSS c+52(FP), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	MOVQ         x_len+8(FP), BX
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	CMPQ         BX, $0x00000020
-	JL           rest
-
-block:
-	VXORPS Y3, Y3, Y3
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), CX
+	MOVQ   x_len+8(FP), DX
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	MOVQ   $0x00000008, SI
-
-chain:
-	VMOVUPS     (DX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VMOVUPS     (CX)(AX*1), Y10
-	VADDPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (CX)(AX*1)
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(DX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VMOVUPS     32(CX)(AX*1), Y10
-	VADDPS      Y10, Y9, Y9
-	VMOVUPS     Y9, 32(CX)(AX*1)
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y4
-	VMOVUPS     64(DX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VMOVUPS     64(CX)(AX*1), Y10
-	VADDPS      Y10, Y9, Y9
-	VMOVUPS     Y9, 64(CX)(AX*1)
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     96(DX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VMOVUPS     96(CX)(AX*1), Y10
-	VADDPS      Y10, Y9, Y9
-	VMOVUPS     Y9, 96(CX)(AX*1)
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, BX
-	DECQ        SI
-	JZ          fold
-	CMPQ        BX, $0x00000020
-	JGE         chain
-
-fold:
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y5
-	VADDPS       Y5, Y3, Y3
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y3, Y8, Y8
-	CMPQ         BX, $0x00000020
-	JGE          block
-
-rest:
-	CMPQ   BX, $0x00
-	JE     reduce
-	VXORPS Y3, Y3, Y3
+	VXORPS Y0, Y0, Y0
+	MOVQ   DX, BX
+	ANDQ   $0x0000001f, BX
+	JZ     firstrestEnd
+	MOVQ   DX, AX
+	SUBQ   BX, AX
+	SHLQ   $0x02, AX
 	CMPQ   BX, $0x00000008
-	JL     vectorEnd
+	JL     firsttail
 
-vector:
-	VMOVUPS     (DX)(AX*1), Y4
-	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     (CX)(AX*1), Y5
-	VADDPS      Y5, Y4, Y4
-	VMOVUPS     Y4, (CX)(AX*1)
-	VSUBPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y4, Y3
+firstvector:
+	VMOVUPS     (CX)(AX*1), Y1
+	VFMADD231PS Y1, Y1, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, BX
 	CMPQ        BX, $0x00000008
-	JGE         vector
+	JGE         firstvector
 
-vectorEnd:
+firsttail:
 	CMPQ        BX, $0x00
-	JE          last
+	JE          firstrestEnd
 	LEAQ        tailMasks<>+32(SB), SI
 	SHLQ        $0x02, BX
 	SUBQ        BX, SI
-	VMOVUPS     (SI), Y4
-	VMASKMOVPS  (DX)(AX*1), Y4, Y5
-	VSUBPS      Y0, Y5, Y5
-	VMASKMOVPS  (CX)(AX*1), Y4, Y0
-	VADDPS      Y0, Y5, Y5
-	VMASKMOVPS  Y5, Y4, (CX)(AX*1)
-	VSUBPS      Y1, Y5, Y5
-	VANDPS      Y4, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  (CX)(AX*1), Y1, Y2
+	VANDPS      Y1, Y2, Y2
+	VFMADD231PS Y2, Y2, Y0
 
-last:
-	VCVTPS2PD    X3, Y0
-	VEXTRACTF128 $0x01, Y3, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y0, Y7, Y7
-	VADDPD       Y1, Y8, Y8
+firstrestEnd:
+	ANDQ   $-32, DX
+	XORQ   AX, AX
+	CMPQ   DX, $0x00
+	JE     firstlast
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    firstchainStart
 
-reduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X0
-	VADDPD       X0, X7, X7
-	VHADDPD      X7, X7, X7
+firstblock:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+firstchainStart:
+	MOVQ $0x00000008, BX
+
+firstchain:
+	VMOVUPS     (CX)(AX*1), Y6
+	VFMADD231PS Y6, Y6, Y0
+	VMOVUPS     32(CX)(AX*1), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     64(CX)(AX*1), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     96(CX)(AX*1), Y6
+	VFMADD231PS Y6, Y6, Y3
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, DX
+	JE          firstfold
+	DECQ        BX
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y0, Y5, Y5
+	CMPQ         DX, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y0, Y5, Y5
+
+firstreduce:
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VHADDPD      X4, X4, X4
 	VZEROUPPER
-	MOVSD        X7, ret+56(FP)
+	MOVSD        X4, ret+24(FP)
 	RET
 
 // func addSquaresAVX2(x []float32, y []float32, shift float32) float64
 // Requires: AVX, FMA3, SSE2
 TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-64
-	XORQ         AX, AX
 	MOVQ         x_base+0(FP), CX
 	MOVQ         y_base+24(FP), DX
 	VBROADCASTSS shift+48(FP), Y0
 	MOVQ         x_len+8(FP), BX
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	CMPQ         BX, $0x00000020
-	JL           rest
+	VXORPS       Y1, Y1, Y1
+	MOVQ         BX, SI
+	ANDQ         $0x0000001f, SI
+	JZ           firstrestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000008
+	JL           firsttail
 
-block:
+firstvector:
+	VMOVUPS     (DX)(AX*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     (CX)(AX*1), Y3
+	VADDPS      Y3, Y2, Y2
+	VMOVUPS     Y2, (CX)(AX*1)
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, SI
+	CMPQ        SI, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        SI, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), DI
+	SHLQ        $0x02, SI
+	SUBQ        SI, DI
+	VMOVUPS     (DI), Y2
+	VMASKMOVPS  (DX)(AX*1), Y2, Y3
+	VSUBPS      Y0, Y3, Y3
+	VMASKMOVPS  (CX)(AX*1), Y2, Y4
+	VADDPS      Y4, Y3, Y3
+	VMASKMOVPS  Y3, Y2, (CX)(AX*1)
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	ANDQ   $-32, BX
+	XORQ   AX, AX
+	CMPQ   BX, $0x00
+	JE     firstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    firstchainStart
+
+firstblock:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   $0x00000008, SI
 
-chain:
+firstchainStart:
+	MOVQ $0x00000008, SI
+
+firstchain:
 	VMOVUPS     (DX)(AX*1), Y7
 	VSUBPS      Y0, Y7, Y7
 	VMOVUPS     (CX)(AX*1), Y8
@@ -385,12 +679,11 @@ chain:
 	VFMADD231PS Y7, Y7, Y4
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, BX
+	JE          firstfold
 	DECQ        SI
-	JZ          fold
-	CMPQ        BX, $0x00000020
-	JGE         chain
+	JNZ         firstchain
 
-fold:
+firstfold:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -399,51 +692,18 @@ fold:
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y2, Y5, Y5
 	VADDPD       Y1, Y6, Y6
-	CMPQ         BX, $0x00000020
-	JGE          block
+	CMPQ         BX, $0x00
+	JNE          firstblock
+	JMP          firstreduce
 
-rest:
-	CMPQ   BX, $0x00
-	JE     reduce
-	VXORPS Y1, Y1, Y1
-	CMPQ   BX, $0x00000008
-	JL     vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Y2
-	VSUBPS      Y0, Y2, Y2
-	VMOVUPS     (CX)(AX*1), Y3
-	VADDPS      Y3, Y2, Y2
-	VMOVUPS     Y2, (CX)(AX*1)
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        BX, $0x00
-	JE          last
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y2
-	VMASKMOVPS  (DX)(AX*1), Y2, Y3
-	VSUBPS      Y0, Y3, Y3
-	VMASKMOVPS  (CX)(AX*1), Y2, Y0
-	VADDPS      Y0, Y3, Y3
-	VMASKMOVPS  Y3, Y2, (CX)(AX*1)
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-
-last:
+firstlast:
 	VCVTPS2PD    X1, Y0
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y0, Y5, Y5
 	VADDPD       Y1, Y6, Y6
 
-reduce:
+firstreduce:
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X0
 	VADDPD       X0, X5, X5
@@ -455,17 +715,50 @@ reduce:
 // func normalizeAVX2(dst []float32, x []float32, c float32, scale float32, offset float32)
 // Requires: AVX, FMA3
 TEXT ·normalizeAVX2(SB), NOSPLIT, $0-60
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
+	MOVQ         x_len+32(FP), BX
 	VBROADCASTSS c+48(FP), Y0
 	VBROADCASTSS scale+52(FP), Y1
 	VBROADCASTSS offset+56(FP), Y2
-	MOVQ         x_len+32(FP), BX
-	CMPQ         BX, $0x00000020
-	JL           blockEnd
+	MOVQ         BX, SI
+	ANDQ         $0x0000001f, SI
+	JZ           writerestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000008
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, (CX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, SI
+	CMPQ        SI, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        SI, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), DI
+	SHLQ        $0x02, SI
+	SUBQ        SI, DI
+	VMOVUPS     (DI), Y3
+	VMASKMOVPS  (DX)(AX*1), Y3, Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-32, BX
+	XORQ AX, AX
+	CMPQ BX, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -484,54 +777,568 @@ block:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, BX
-	CMPQ        BX, $0x00000020
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ BX, $0x00000008
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Y3
-	VSUBPS      Y0, Y3, Y3
-	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     Y3, (CX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        BX, $0x00
-	JE          done
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y3
-	VMASKMOVPS  (DX)(AX*1), Y3, Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
+	RET
+
+// func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·layerNormAVX2(SB), NOSPLIT, $0-72
+	MOVQ       width+48(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       DI, DI
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y3
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y4, Y4, Y4
+	MOVQ         CX, R8
+	ANDQ         $0x0000001f, R8
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y3, Y5, Y4
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R8, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y3, Y6, Y4
+
+firstrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-32, R8
+	XORQ   AX, AX
+	CMPQ   R8, $0x00
+	JE     firstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+firstchainStart:
+	MOVQ $0x00000008, R9
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y4
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R8
+	JE          firstfold
+	DECQ        R9
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+	CMPQ         R8, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+
+firstreduce:
+	VADDPD       Y8, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VHADDPD      X2, X2, X2
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X2
+	VCVTSD2SS    X2, X2, X3
+	VBROADCASTSS X3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R8
+	ANDQ         $0x0000001f, R8
+	JZ           secondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R8, $0x00
+	JE          secondrestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y3, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+secondrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-32, R8
+	MOVQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00
+	JE     secondlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+secondchainStart:
+	MOVQ $0x00000008, R9
+
+secondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y7
+	SUBQ        $0x00000020, R8
+	JE          secondfold
+	DECQ        R9
+	JNZ         secondchain
+
+secondfold:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R8, $0x00
+	JNE          secondblock
+	JMP          secondreduce
+
+secondlast:
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+
+secondreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X3, X3, X1
+	VSUBSD       X1, X2, X1
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X2
+	VUCOMISD     X4, X2
+	JBE          stop
+	VMULSD       X0, X4, X2
+	VFNMADD231SD X1, X1, X2
+	VXORPS       X4, X4, X4
+	VMAXSD       X4, X2, X2
+	VADDSD       eps+56(FP), X2, X2
+	VSQRTSD      X2, X2, X2
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD       X2, X4, X4
+	VCVTSD2SS    X4, X4, X2
+	VMULSD       X1, X4, X1
+	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS    X1, X1, X1
+	VBROADCASTSS X1, Y1
+	VBROADCASTSS X2, Y2
+	MOVQ         CX, R8
+	ANDQ         $0x0000001f, R8
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        R8, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD213PS Y1, Y2, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R8
+	ANDQ $-32, R8
+	XORQ AX, AX
+	CMPQ R8, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R8
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ DI
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ DI, done+64(FP)
+	RET
+
+DATA f64_3af0000000000000<>+0(SB)/8, $0x3af0000000000000
+GLOBL f64_3af0000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA f64_4770000000000000<>+0(SB)/8, $0x4770000000000000
+GLOBL f64_4770000000000000<>(SB), RODATA|NOPTR, $8
+
+DATA u128_8000000000000000<>+0(SB)/8, $0x8000000000000000
+DATA u128_8000000000000000<>+8(SB)/8, $0x8000000000000000
+GLOBL u128_8000000000000000<>(SB), RODATA|NOPTR, $16
+
+// func rmsNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-72
+	MOVQ       width+48(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       DI, DI
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, R8
+	ANDQ   $0x0000001f, R8
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00000008
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R8, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y2
+	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-32, R8
+	XORQ   AX, AX
+	CMPQ   R8, $0x00
+	JE     firstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+firstchainStart:
+	MOVQ $0x00000008, R9
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R8
+	JE          firstfold
+	DECQ        R9
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R8, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+firstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X1
+	VUCOMISD     X5, X1
+	JBE          stop
+	VMULSD       X0, X5, X1
+	VADDSD       eps+56(FP), X1, X1
+	VSQRTSD      X1, X1, X1
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD       X1, X2, X2
+	VCVTSD2SS    X2, X2, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R8
+	ANDQ         $0x0000001f, R8
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, R8
+	CMPQ    R8, $0x00000008
+	JGE     writevector
+
+writetail:
+	CMPQ       R8, $0x00
+	JE         writerestEnd
+	LEAQ       tailMasks<>+32(SB), R9
+	SHLQ       $0x02, R8
+	SUBQ       R8, R9
+	VMOVUPS    (R9), Y2
+	VMASKMOVPS (SI)(AX*1), Y2, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y2, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R8
+	ANDQ $-32, R8
+	MOVQ R8, AX
+	SHLQ $0x02, AX
+	CMPQ R8, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ    $0x00000080, AX
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 96(BX)(AX*1)
+	SUBQ    $0x00000020, R8
+	JNE     writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ DI
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ DI, done+64(FP)
 	RET
 
 // func normalizeGainAVX2(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
 // Requires: AVX, FMA3
 TEXT ·normalizeGainAVX2(SB), NOSPLIT, $0-84
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         gain_base+48(FP), BX
+	MOVQ         x_len+32(FP), SI
 	VBROADCASTSS c+72(FP), Y0
 	VBROADCASTSS scale+76(FP), Y1
 	VBROADCASTSS offset+80(FP), Y2
-	MOVQ         x_len+32(FP), SI
-	CMPQ         SI, $0x00000020
-	JL           blockEnd
+	MOVQ         SI, DI
+	ANDQ         $0x0000001f, DI
+	JZ           writerestEnd
+	MOVQ         SI, AX
+	SUBQ         DI, AX
+	SHLQ         $0x02, AX
+	CMPQ         DI, $0x00000008
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     (BX)(AX*1), Y4
+	VMULPS      Y4, Y3, Y3
+	VMOVUPS     Y3, (CX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DI
+	CMPQ        DI, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        DI, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R8
+	SHLQ        $0x02, DI
+	SUBQ        DI, R8
+	VMOVUPS     (R8), Y3
+	VMASKMOVPS  (DX)(AX*1), Y3, Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  (BX)(AX*1), Y3, Y5
+	VMULPS      Y5, Y4, Y4
+	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-32, SI
+	XORQ AX, AX
+	CMPQ SI, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -558,59 +1365,587 @@ block:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, SI
-	CMPQ        SI, $0x00000020
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ SI, $0x00000008
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Y3
-	VSUBPS      Y0, Y3, Y3
-	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     (BX)(AX*1), Y4
-	VMULPS      Y4, Y3, Y3
-	VMOVUPS     Y3, (CX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, SI
-	CMPQ        SI, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        SI, $0x00
-	JE          done
-	LEAQ        tailMasks<>+32(SB), DI
-	SHLQ        $0x02, SI
-	SUBQ        SI, DI
-	VMOVUPS     (DI), Y3
-	VMASKMOVPS  (DX)(AX*1), Y3, Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  (BX)(AX*1), Y3, Y0
-	VMULPS      Y0, Y4, Y4
-	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
+	RET
+
+// func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·layerNormGainAVX2(SB), NOSPLIT, $0-96
+	MOVQ       width+72(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R8, R8
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y3
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y4, Y4, Y4
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y3, Y5, Y4
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R9, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y3, Y6, Y4
+
+firstrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-32, R9
+	XORQ   AX, AX
+	CMPQ   R9, $0x00
+	JE     firstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+firstchainStart:
+	MOVQ $0x00000008, R10
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y4
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R9
+	JE          firstfold
+	DECQ        R10
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+	CMPQ         R9, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+
+firstreduce:
+	VADDPD       Y8, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VHADDPD      X2, X2, X2
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X2
+	VCVTSD2SS    X2, X2, X3
+	VBROADCASTSS X3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
+	JZ           secondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000008
+	JL           secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R9, $0x00
+	JE          secondrestEnd
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y3, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+secondrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-32, R9
+	MOVQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00
+	JE     secondlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+secondchainStart:
+	MOVQ $0x00000008, R10
+
+secondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y7
+	SUBQ        $0x00000020, R9
+	JE          secondfold
+	DECQ        R10
+	JNZ         secondchain
+
+secondfold:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R9, $0x00
+	JNE          secondblock
+	JMP          secondreduce
+
+secondlast:
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+
+secondreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X3, X3, X1
+	VSUBSD       X1, X2, X1
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X2
+	VUCOMISD     X4, X2
+	JBE          stop
+	VMULSD       X0, X4, X2
+	VFNMADD231SD X1, X1, X2
+	VXORPS       X4, X4, X4
+	VMAXSD       X4, X2, X2
+	VADDSD       eps+80(FP), X2, X2
+	VSQRTSD      X2, X2, X2
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD       X2, X4, X4
+	VCVTSD2SS    X4, X4, X2
+	VMULSD       X1, X4, X1
+	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS    X1, X1, X1
+	VBROADCASTSS X1, Y1
+	VBROADCASTSS X2, Y2
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        R9, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD213PS Y1, Y2, Y5
+	VMASKMOVPS  (DI)(AX*1), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R9
+	ANDQ $-32, R9
+	XORQ AX, AX
+	CMPQ R9, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     32(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     64(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     96(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R9
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R8
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R8, done+88(FP)
+	RET
+
+// func rmsNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $0-96
+	MOVQ       width+72(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R8, R8
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, R9
+	ANDQ   $0x0000001f, R9
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00000008
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R9, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y2
+	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-32, R9
+	XORQ   AX, AX
+	CMPQ   R9, $0x00
+	JE     firstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+firstchainStart:
+	MOVQ $0x00000008, R10
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R9
+	JE          firstfold
+	DECQ        R10
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R9, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+firstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X1
+	VUCOMISD     X5, X1
+	JBE          stop
+	VMULSD       X0, X5, X1
+	VADDSD       eps+80(FP), X1, X1
+	VSQRTSD      X1, X1, X1
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD       X1, X2, X2
+	VCVTSD2SS    X2, X2, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, R9
+	CMPQ    R9, $0x00000008
+	JGE     writevector
+
+writetail:
+	CMPQ       R9, $0x00
+	JE         writerestEnd
+	LEAQ       tailMasks<>+32(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    (R10), Y2
+	VMASKMOVPS (SI)(AX*1), Y2, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS (DI)(AX*1), Y2, Y4
+	VMULPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R9
+	ANDQ $-32, R9
+	MOVQ R9, AX
+	SHLQ $0x02, AX
+	CMPQ R9, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ    $0x00000080, AX
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 32(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 64(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 96(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 96(BX)(AX*1)
+	SUBQ    $0x00000020, R9
+	JNE     writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R8
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R8, done+88(FP)
 	RET
 
 // func normalizeGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
 // Requires: AVX, FMA3
 TEXT ·normalizeGainBiasAVX2(SB), NOSPLIT, $0-108
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         gain_base+48(FP), BX
 	MOVQ         bias_base+72(FP), SI
+	MOVQ         x_len+32(FP), DI
 	VBROADCASTSS c+96(FP), Y0
 	VBROADCASTSS scale+100(FP), Y1
 	VBROADCASTSS offset+104(FP), Y2
-	MOVQ         x_len+32(FP), DI
-	CMPQ         DI, $0x00000020
-	JL           blockEnd
+	MOVQ         DI, R8
+	ANDQ         $0x0000001f, R8
+	JZ           writerestEnd
+	MOVQ         DI, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     (SI)(AX*1), Y4
+	VMOVUPS     (BX)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, (CX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        R8, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y3
+	VMASKMOVPS  (DX)(AX*1), Y3, Y4
+	VSUBPS      Y0, Y4, Y4
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  (SI)(AX*1), Y3, Y5
+	VMASKMOVPS  (BX)(AX*1), Y3, Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-32, DI
+	XORQ AX, AX
+	CMPQ DI, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -641,162 +1976,961 @@ block:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DI
-	CMPQ        DI, $0x00000020
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ DI, $0x00000008
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Y3
-	VSUBPS      Y0, Y3, Y3
-	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     (SI)(AX*1), Y4
-	VMOVUPS     (BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, (CX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, DI
-	CMPQ        DI, $0x00000008
-	JGE         vector
-
-vectorEnd:
-	CMPQ        DI, $0x00
-	JE          done
-	LEAQ        tailMasks<>+32(SB), R8
-	SHLQ        $0x02, DI
-	SUBQ        DI, R8
-	VMOVUPS     (R8), Y3
-	VMASKMOVPS  (DX)(AX*1), Y3, Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  (SI)(AX*1), Y3, Y0
-	VMASKMOVPS  (BX)(AX*1), Y3, Y1
-	VFMADD213PS Y0, Y1, Y4
-	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
 	RET
 
-// func diffSumAVX512(x []float32, c float32) float64
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
-TEXT ·diffSumAVX512(SB), NOSPLIT, $0-40
+// func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $0-120
+	MOVQ       width+96(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	MOVQ       bias_base+72(FP), R8
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R9, R9
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y3
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y4, Y4, Y4
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y3, Y5, Y4
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y3, Y6, Y4
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-32, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
+	JE     firstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+firstchainStart:
+	MOVQ $0x00000008, R11
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y4
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y3, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R10
+	JE          firstfold
+	DECQ        R11
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y5, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+	CMPQ         R10, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y4, Y8, Y8
+
+firstreduce:
+	VADDPD       Y8, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VHADDPD      X2, X2, X2
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X2
+	VCVTSD2SS    X2, X2, X3
+	VBROADCASTSS X3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
+	JZ           secondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000008
+	JL           secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R10, $0x00
+	JE          secondrestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y5
+	VMASKMOVPS  (SI)(AX*1), Y5, Y6
+	VSUBPS      Y3, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+secondrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-32, R10
+	MOVQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00
+	JE     secondlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+secondchainStart:
+	MOVQ $0x00000008, R11
+
+secondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMADD231PS Y9, Y9, Y7
+	SUBQ        $0x00000020, R10
+	JE          secondfold
+	DECQ        R11
+	JNZ         secondchain
+
+secondfold:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R10, $0x00
+	JNE          secondblock
+	JMP          secondreduce
+
+secondlast:
+	VCVTPS2PD    X1, Y5
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y8, Y8
+
+secondreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X3, X3, X1
+	VSUBSD       X1, X2, X1
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X2
+	VUCOMISD     X4, X2
+	JBE          stop
+	VMULSD       X0, X4, X2
+	VFNMADD231SD X1, X1, X2
+	VXORPS       X4, X4, X4
+	VMAXSD       X4, X2, X2
+	VADDSD       eps+104(FP), X2, X2
+	VSQRTSD      X2, X2, X2
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD       X2, X4, X4
+	VCVTSD2SS    X4, X4, X2
+	VMULSD       X1, X4, X1
+	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS    X1, X1, X1
+	VBROADCASTSS X1, Y1
+	VBROADCASTSS X2, Y2
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     (R8)(AX*1), Y5
+	VMOVUPS     (DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        R10, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMADD213PS Y1, Y2, Y5
+	VMASKMOVPS  (R8)(AX*1), Y4, Y6
+	VMASKMOVPS  (DI)(AX*1), Y4, Y7
+	VFMADD213PS Y6, Y7, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R10
+	ANDQ $-32, R10
+	XORQ AX, AX
+	CMPQ R10, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     (R8)(AX*1), Y5
+	VMOVUPS     (DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     32(R8)(AX*1), Y5
+	VMOVUPS     32(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     64(R8)(AX*1), Y5
+	VMOVUPS     64(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VFMADD213PS Y1, Y2, Y4
+	VMOVUPS     96(R8)(AX*1), Y5
+	VMOVUPS     96(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R10
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R9
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R9, done+112(FP)
+	RET
+
+// func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $0-120
+	MOVQ       width+96(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	MOVQ       bias_base+72(FP), R8
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R9, R9
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y1, Y1, Y1
+	MOVQ   CX, R10
+	ANDQ   $0x0000001f, R10
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00000008
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y2
+	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-32, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
+	JE     firstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+firstchainStart:
+	MOVQ $0x00000008, R11
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R10
+	JE          firstfold
+	DECQ        R11
+	JNZ         firstchain
+
+firstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R10, $0x00
+	JNE          firstblock
+	JMP          firstreduce
+
+firstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+firstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X1
+	VUCOMISD     X5, X1
+	JBE          stop
+	VMULSD       X0, X5, X1
+	VADDSD       eps+104(FP), X1, X1
+	VSQRTSD      X1, X1, X1
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD       X1, X2, X2
+	VCVTSD2SS    X2, X2, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000008
+	JL           writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (R8)(AX*1), Y3
+	VMOVUPS     (DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (BX)(AX*1)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         writevector
+
+writetail:
+	CMPQ        R10, $0x00
+	JE          writerestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y2
+	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+	VMULPS      Y1, Y3, Y3
+	VMASKMOVPS  (R8)(AX*1), Y2, Y4
+	VMASKMOVPS  (DI)(AX*1), Y2, Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMASKMOVPS  Y3, Y2, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R10
+	ANDQ $-32, R10
+	MOVQ R10, AX
+	SHLQ $0x02, AX
+	CMPQ R10, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (R8)(AX*1), Y3
+	VMOVUPS     (DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     32(R8)(AX*1), Y3
+	VMOVUPS     32(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     64(R8)(AX*1), Y3
+	VMOVUPS     64(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     96(R8)(AX*1), Y3
+	VMOVUPS     96(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 96(BX)(AX*1)
+	SUBQ        $0x00000020, R10
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R9
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R9, done+112(FP)
+	RET
+
+// func momentsAVX512(x []float32) (mean float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3, SSE2
+TEXT ·momentsAVX512(SB), NOSPLIT, $0-40
 	XORQ         AX, AX
 	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS c+24(FP), Z0
-	VBROADCASTSS f32_3f800000<>+0(SB), Z1
+	VBROADCASTSS (CX)(AX*1), Z0
 	MOVQ         x_len+8(FP), DX
-	VXORPS       Z6, Z6, Z6
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   DX, X1, X1
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD       X1, X2, X1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
 	VXORPS       Z7, Z7, Z7
-	CMPQ         DX, $0x00000040
-	JL           rest
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
+	MOVQ         DX, BX
+	ANDQ         $0x0000003f, BX
+	JZ           firstrestEnd
+	MOVQ         DX, AX
+	SUBQ         BX, AX
+	SHLQ         $0x02, AX
+	CMPQ         BX, $0x00000010
+	JL           firsttail
 
-block:
-	VXORPS Z2, Z2, Z2
+firstvector:
+	VMOVUPS     (CX)(AX*1), Z4
+	VSUBPS      Z0, Z4, Z4
+	VFMADD231PS Z2, Z4, Z3
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, BX
+	CMPQ        BX, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        BX, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(AX*1), K1, Z4
+	VSUBPS      Z0, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VFMADD231PS Z2, Z4, Z3
+
+firstrestEnd:
+	MOVQ   DX, BX
+	ANDQ   $-64, BX
+	XORQ   AX, AX
+	CMPQ   BX, $0x00
+	JE     firstlast
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	JMP    firstchainStart
+
+firstblock:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   $0x00000008, BX
+	VXORPS Z6, Z6, Z6
 
-chain:
-	VMOVUPS     (CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z1, Z8, Z2
-	VMOVUPS     64(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z1, Z8, Z3
-	VMOVUPS     128(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z1, Z8, Z4
-	VMOVUPS     192(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z1, Z8, Z5
+firstchainStart:
+	MOVQ $0x00000008, SI
+
+firstchain:
+	VMOVUPS     (CX)(AX*1), Z9
+	VSUBPS      Z0, Z9, Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(CX)(AX*1), Z9
+	VSUBPS      Z0, Z9, Z9
+	VFMADD231PS Z2, Z9, Z4
+	VMOVUPS     128(CX)(AX*1), Z9
+	VSUBPS      Z0, Z9, Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     192(CX)(AX*1), Z9
+	VSUBPS      Z0, Z9, Z9
+	VFMADD231PS Z2, Z9, Z6
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, DX
-	DECQ        BX
-	JZ          fold
-	CMPQ        DX, $0x00000040
-	JGE         chain
+	SUBQ        $0x00000040, BX
+	JE          firstfold
+	DECQ        SI
+	JNZ         firstchain
 
-fold:
-	VADDPS        Z3, Z2, Z2
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z3, Z6, Z6
+firstfold:
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z3, Z3
+	VCVTPS2PD     Y3, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z4, Z7, Z7
+	VADDPD        Z3, Z8, Z8
+	CMPQ          BX, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
 	VADDPD        Z2, Z7, Z7
-	CMPQ          DX, $0x00000040
-	JGE           block
+	VADDPD        Z3, Z8, Z8
 
-rest:
-	CMPQ   DX, $0x00
-	JE     reduce
-	VXORPS Z2, Z2, Z2
-	CMPQ   DX, $0x00000010
-	JL     vectorEnd
+firstreduce:
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y2
+	VADDPD        Y2, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X2
+	VADDPD        X2, X7, X7
+	VHADDPD       X7, X7, X7
+	VCVTSS2SD     X0, X0, X0
+	VFMADD132SD   X1, X0, X7
+	VCVTSD2SS     X7, X7, X0
+	VBROADCASTSS  X0, Z0
+	VXORPS        Z5, Z5, Z5
+	VXORPS        Z6, Z6, Z6
+	VXORPS        Z1, Z1, Z1
+	MOVQ          DX, BX
+	ANDQ          $0x0000003f, BX
+	JZ            secondrestEnd
+	MOVQ          DX, AX
+	SUBQ          BX, AX
+	SHLQ          $0x02, AX
+	CMPQ          BX, $0x00000010
+	JL            secondtail
 
-vector:
-	VMOVUPS     (CX)(AX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD231PS Z1, Z3, Z2
+secondvector:
+	VMOVUPS     (CX)(AX*1), Z2
+	VSUBPS      Z0, Z2, Z2
+	VFMADD231PS Z2, Z2, Z1
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, DX
-	CMPQ        DX, $0x00000010
-	JGE         vector
+	SUBQ        $0x00000010, BX
+	CMPQ        BX, $0x00000010
+	JGE         secondvector
 
-vectorEnd:
-	CMPQ        DX, $0x00
-	JE          last
-	MOVL        $0xffffffff, BX
-	BZHIL       DX, BX, BX
-	KMOVW       BX, K1
-	VMOVUPS.Z   (CX)(AX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z1, Z3, Z2
+secondtail:
+	CMPQ        BX, $0x00
+	JE          secondrestEnd
+	MOVL        $0xffffffff, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(AX*1), K1, Z2
+	VSUBPS      Z0, Z2, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
 
-last:
-	VCVTPS2PD     Y2, Z0
-	VEXTRACTF64X4 $0x01, Z2, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z0, Z6, Z6
-	VADDPD        Z1, Z7, Z7
+secondrestEnd:
+	ANDQ   $-64, DX
+	MOVQ   DX, AX
+	SHLQ   $0x02, AX
+	CMPQ   DX, $0x00
+	JE     secondlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    secondchainStart
 
-reduce:
-	VADDPD        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPD        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPD        X0, X6, X6
-	VHADDPD       X6, X6, X6
-	VZEROUPPER
-	MOVSD         X6, ret+32(FP)
-	RET
-
-// func diffSquaresAVX512(x []float32, c float32) float64
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
-TEXT ·diffSquaresAVX512(SB), NOSPLIT, $0-40
-	XORQ         AX, AX
-	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS c+24(FP), Z0
-	MOVQ         x_len+8(FP), DX
-	VXORPS       Z5, Z5, Z5
-	VXORPS       Z6, Z6, Z6
-	CMPQ         DX, $0x00000040
-	JL           rest
-
-block:
+secondblock:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   $0x00000008, BX
 
-chain:
+secondchainStart:
+	MOVQ $0x00000008, BX
+
+secondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (CX)(AX*1), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS     64(CX)(AX*1), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS     128(CX)(AX*1), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD231PS Z8, Z8, Z3
+	VMOVUPS     192(CX)(AX*1), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD231PS Z8, Z8, Z4
+	SUBQ        $0x00000040, DX
+	JE          secondfold
+	DECQ        BX
+	JNZ         secondchain
+
+secondfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          DX, $0x00
+	JNE           secondblock
+	JMP           secondreduce
+
+secondlast:
+	VCVTPS2PD     Y1, Z0
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z0, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+secondreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X0
+	VADDPD        X0, X5, X5
+	VHADDPD       X5, X5, X5
+	VZEROUPPER
+	MOVSD         X7, mean+24(FP)
+	MOVSD         X5, squares+32(FP)
+	RET
+
+// func addMomentsAVX512(x []float32, y []float32, shift float32) (mean float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3, SSE2
+TEXT ·addMomentsAVX512(SB), NOSPLIT, $0-72
+	XORQ         AX, AX
+	MOVQ         x_base+0(FP), CX
+	MOVQ         y_base+24(FP), DX
+	VBROADCASTSS shift+48(FP), Z0
+	VBROADCASTSS (CX)(AX*1), Z1
+	VBROADCASTSS (DX)(AX*1), Z2
+	VSUBPS       Z0, Z2, Z2
+	VADDPS       Z2, Z1, Z1
+	MOVQ         x_len+8(FP), BX
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   BX, X2, X2
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD       X2, X3, X2
+	VBROADCASTSS f32_3f800000<>+0(SB), Z3
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z9, Z9, Z9
+	VXORPS       Z4, Z4, Z4
+	MOVQ         BX, SI
+	ANDQ         $0x0000003f, SI
+	JZ           firstrestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (DX)(AX*1), Z5
+	VSUBPS      Z0, Z5, Z5
+	VMOVUPS     (CX)(AX*1), Z6
+	VADDPS      Z6, Z5, Z5
+	VMOVUPS     Z5, (CX)(AX*1)
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z3, Z5, Z4
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, SI
+	CMPQ        SI, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        SI, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMOVUPS.Z   (CX)(AX*1), K1, Z6
+	VADDPS      Z6, Z5, Z5
+	VMOVUPS     Z5, K1, (CX)(AX*1)
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z3, Z5, Z4
+
+firstrestEnd:
+	MOVQ   BX, SI
+	ANDQ   $-64, SI
+	XORQ   AX, AX
+	CMPQ   SI, $0x00
+	JE     firstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+firstchainStart:
+	MOVQ $0x00000008, DI
+
+firstchain:
+	VMOVUPS     (DX)(AX*1), Z10
+	VSUBPS      Z0, Z10, Z10
+	VMOVUPS     (CX)(AX*1), Z11
+	VADDPS      Z11, Z10, Z10
+	VMOVUPS     Z10, (CX)(AX*1)
+	VSUBPS      Z1, Z10, Z10
+	VFMADD231PS Z3, Z10, Z4
+	VMOVUPS     64(DX)(AX*1), Z10
+	VSUBPS      Z0, Z10, Z10
+	VMOVUPS     64(CX)(AX*1), Z11
+	VADDPS      Z11, Z10, Z10
+	VMOVUPS     Z10, 64(CX)(AX*1)
+	VSUBPS      Z1, Z10, Z10
+	VFMADD231PS Z3, Z10, Z5
+	VMOVUPS     128(DX)(AX*1), Z10
+	VSUBPS      Z0, Z10, Z10
+	VMOVUPS     128(CX)(AX*1), Z11
+	VADDPS      Z11, Z10, Z10
+	VMOVUPS     Z10, 128(CX)(AX*1)
+	VSUBPS      Z1, Z10, Z10
+	VFMADD231PS Z3, Z10, Z6
+	VMOVUPS     192(DX)(AX*1), Z10
+	VSUBPS      Z0, Z10, Z10
+	VMOVUPS     192(CX)(AX*1), Z11
+	VADDPS      Z11, Z10, Z10
+	VMOVUPS     Z10, 192(CX)(AX*1)
+	VSUBPS      Z1, Z10, Z10
+	VFMADD231PS Z3, Z10, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, SI
+	JE          firstfold
+	DECQ        DI
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z5, Z8, Z8
+	VADDPD        Z4, Z9, Z9
+	CMPQ          SI, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y4, Z0
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z8, Z8
+	VADDPD        Z3, Z9, Z9
+
+firstreduce:
+	VADDPD        Z9, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPD        Y0, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X0
+	VADDPD        X0, X8, X8
+	VHADDPD       X8, X8, X8
+	VCVTSS2SD     X1, X1, X0
+	VFMADD132SD   X2, X0, X8
+	VCVTSD2SS     X8, X8, X0
+	VBROADCASTSS  X0, Z0
+	VXORPS        Z5, Z5, Z5
+	VXORPS        Z6, Z6, Z6
+	VXORPS        Z1, Z1, Z1
+	MOVQ          BX, DX
+	ANDQ          $0x0000003f, DX
+	JZ            secondrestEnd
+	MOVQ          BX, AX
+	SUBQ          DX, AX
+	SHLQ          $0x02, AX
+	CMPQ          DX, $0x00000010
+	JL            secondtail
+
+secondvector:
+	VMOVUPS     (CX)(AX*1), Z2
+	VSUBPS      Z0, Z2, Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, DX
+	CMPQ        DX, $0x00000010
+	JGE         secondvector
+
+secondtail:
+	CMPQ        DX, $0x00
+	JE          secondrestEnd
+	MOVL        $0xffffffff, SI
+	BZHIL       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(AX*1), K1, Z2
+	VSUBPS      Z0, Z2, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+secondrestEnd:
+	MOVQ   BX, DX
+	ANDQ   $-64, DX
+	MOVQ   DX, AX
+	SHLQ   $0x02, AX
+	CMPQ   DX, $0x00
+	JE     secondlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+secondchainStart:
+	MOVQ $0x00000008, BX
+
+secondchain:
+	SUBQ        $0x00000100, AX
 	VMOVUPS     (CX)(AX*1), Z7
 	VSUBPS      Z0, Z7, Z7
 	VFMADD231PS Z7, Z7, Z1
@@ -809,14 +2943,12 @@ chain:
 	VMOVUPS     192(CX)(AX*1), Z7
 	VSUBPS      Z0, Z7, Z7
 	VFMADD231PS Z7, Z7, Z4
-	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DX
+	JE          secondfold
 	DECQ        BX
-	JZ          fold
-	CMPQ        DX, $0x00000040
-	JGE         chain
+	JNZ         secondchain
 
-fold:
+secondfold:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -825,44 +2957,18 @@ fold:
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z2, Z5, Z5
 	VADDPD        Z1, Z6, Z6
-	CMPQ          DX, $0x00000040
-	JGE           block
+	CMPQ          DX, $0x00
+	JNE           secondblock
+	JMP           secondreduce
 
-rest:
-	CMPQ   DX, $0x00
-	JE     reduce
-	VXORPS Z1, Z1, Z1
-	CMPQ   DX, $0x00000010
-	JL     vectorEnd
-
-vector:
-	VMOVUPS     (CX)(AX*1), Z2
-	VSUBPS      Z0, Z2, Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, DX
-	CMPQ        DX, $0x00000010
-	JGE         vector
-
-vectorEnd:
-	CMPQ        DX, $0x00
-	JE          last
-	MOVL        $0xffffffff, BX
-	BZHIL       DX, BX, BX
-	KMOVW       BX, K1
-	VMOVUPS.Z   (CX)(AX*1), K1, Z2
-	VSUBPS      Z0, Z2, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
-
-last:
+secondlast:
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z0, Z5, Z5
 	VADDPD        Z1, Z6, Z6
 
-reduce:
+secondreduce:
 	VADDPD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
@@ -870,153 +2976,175 @@ reduce:
 	VADDPD        X0, X5, X5
 	VHADDPD       X5, X5, X5
 	VZEROUPPER
-	MOVSD         X5, ret+32(FP)
+	MOVSD         X8, mean+56(FP)
+	MOVSD         X5, squares+64(FP)
 	RET
 
-// func addDiffSumAVX512(x []float32, y []float32, shift float32, c float32) float64
+// func squaresAVX512(x []float32) float64
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
-TEXT ·addDiffSumAVX512(SB), NOSPLIT, $0-64
-	XORQ         AX, AX
-	MOVQ         x_base+0(FP), CX
-	MOVQ         y_base+24(FP), DX
-	VBROADCASTSS shift+48(FP), Z0
-	VBROADCASTSS c+52(FP), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	MOVQ         x_len+8(FP), BX
-	VXORPS       Z7, Z7, Z7
-	VXORPS       Z8, Z8, Z8
-	CMPQ         BX, $0x00000040
-	JL           rest
-
-block:
-	VXORPS Z3, Z3, Z3
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), CX
+	MOVQ   x_len+8(FP), DX
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	MOVQ   $0x00000008, SI
-
-chain:
-	VMOVUPS     (DX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VMOVUPS     (CX)(AX*1), Z10
-	VADDPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (CX)(AX*1)
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(DX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VMOVUPS     64(CX)(AX*1), Z10
-	VADDPS      Z10, Z9, Z9
-	VMOVUPS     Z9, 64(CX)(AX*1)
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z4
-	VMOVUPS     128(DX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VMOVUPS     128(CX)(AX*1), Z10
-	VADDPS      Z10, Z9, Z9
-	VMOVUPS     Z9, 128(CX)(AX*1)
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     192(DX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VMOVUPS     192(CX)(AX*1), Z10
-	VADDPS      Z10, Z9, Z9
-	VMOVUPS     Z9, 192(CX)(AX*1)
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, BX
-	DECQ        SI
-	JZ          fold
-	CMPQ        BX, $0x00000040
-	JGE         chain
-
-fold:
-	VADDPS        Z4, Z3, Z3
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z3, Z3
-	VCVTPS2PD     Y3, Z4
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z4, Z7, Z7
-	VADDPD        Z3, Z8, Z8
-	CMPQ          BX, $0x00000040
-	JGE           block
-
-rest:
-	CMPQ   BX, $0x00
-	JE     reduce
-	VXORPS Z3, Z3, Z3
+	VXORPS Z0, Z0, Z0
+	MOVQ   DX, BX
+	ANDQ   $0x0000003f, BX
+	JZ     firstrestEnd
+	MOVQ   DX, AX
+	SUBQ   BX, AX
+	SHLQ   $0x02, AX
 	CMPQ   BX, $0x00000010
-	JL     vectorEnd
+	JL     firsttail
 
-vector:
-	VMOVUPS     (DX)(AX*1), Z4
-	VSUBPS      Z0, Z4, Z4
-	VMOVUPS     (CX)(AX*1), Z5
-	VADDPS      Z5, Z4, Z4
-	VMOVUPS     Z4, (CX)(AX*1)
-	VSUBPS      Z1, Z4, Z4
-	VFMADD231PS Z2, Z4, Z3
+firstvector:
+	VMOVUPS     (CX)(AX*1), Z1
+	VFMADD231PS Z1, Z1, Z0
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, BX
 	CMPQ        BX, $0x00000010
-	JGE         vector
+	JGE         firstvector
 
-vectorEnd:
+firsttail:
 	CMPQ        BX, $0x00
-	JE          last
+	JE          firstrestEnd
 	MOVL        $0xffffffff, SI
 	BZHIL       BX, SI, SI
 	KMOVW       SI, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z4
-	VSUBPS      Z0, Z4, Z4
-	VMOVUPS.Z   (CX)(AX*1), K1, Z0
-	VADDPS      Z0, Z4, Z4
-	VMOVUPS     Z4, K1, (CX)(AX*1)
-	VSUBPS      Z1, Z4, Z4
-	VMOVAPS.Z   Z4, K1, Z4
-	VFMADD231PS Z2, Z4, Z3
+	VMOVUPS.Z   (CX)(AX*1), K1, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VFMADD231PS Z1, Z1, Z0
 
-last:
-	VCVTPS2PD     Y3, Z0
-	VEXTRACTF64X4 $0x01, Z3, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z0, Z7, Z7
-	VADDPD        Z1, Z8, Z8
+firstrestEnd:
+	ANDQ   $-64, DX
+	XORQ   AX, AX
+	CMPQ   DX, $0x00
+	JE     firstlast
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	JMP    firstchainStart
 
-reduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X0
-	VADDPD        X0, X7, X7
-	VHADDPD       X7, X7, X7
+firstblock:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+firstchainStart:
+	MOVQ $0x00000008, BX
+
+firstchain:
+	VMOVUPS     (CX)(AX*1), Z6
+	VFMADD231PS Z6, Z6, Z0
+	VMOVUPS     64(CX)(AX*1), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     128(CX)(AX*1), Z6
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     192(CX)(AX*1), Z6
+	VFMADD231PS Z6, Z6, Z3
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, DX
+	JE          firstfold
+	DECQ        BX
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z0, Z5, Z5
+	CMPQ          DX, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z0, Z5, Z5
+
+firstreduce:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VHADDPD       X4, X4, X4
 	VZEROUPPER
-	MOVSD         X7, ret+56(FP)
+	MOVSD         X4, ret+24(FP)
 	RET
 
 // func addSquaresAVX512(x []float32, y []float32, shift float32) float64
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
 TEXT ·addSquaresAVX512(SB), NOSPLIT, $0-64
-	XORQ         AX, AX
 	MOVQ         x_base+0(FP), CX
 	MOVQ         y_base+24(FP), DX
 	VBROADCASTSS shift+48(FP), Z0
 	MOVQ         x_len+8(FP), BX
 	VXORPS       Z5, Z5, Z5
 	VXORPS       Z6, Z6, Z6
-	CMPQ         BX, $0x00000040
-	JL           rest
+	VXORPS       Z1, Z1, Z1
+	MOVQ         BX, SI
+	ANDQ         $0x0000003f, SI
+	JZ           firstrestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000010
+	JL           firsttail
 
-block:
+firstvector:
+	VMOVUPS     (DX)(AX*1), Z2
+	VSUBPS      Z0, Z2, Z2
+	VMOVUPS     (CX)(AX*1), Z3
+	VADDPS      Z3, Z2, Z2
+	VMOVUPS     Z2, (CX)(AX*1)
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, SI
+	CMPQ        SI, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        SI, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z2
+	VSUBPS      Z0, Z2, Z2
+	VMOVUPS.Z   (CX)(AX*1), K1, Z3
+	VADDPS      Z3, Z2, Z2
+	VMOVUPS     Z2, K1, (CX)(AX*1)
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	ANDQ   $-64, BX
+	XORQ   AX, AX
+	CMPQ   BX, $0x00
+	JE     firstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    firstchainStart
+
+firstblock:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   $0x00000008, SI
 
-chain:
+firstchainStart:
+	MOVQ $0x00000008, SI
+
+firstchain:
 	VMOVUPS     (DX)(AX*1), Z7
 	VSUBPS      Z0, Z7, Z7
 	VMOVUPS     (CX)(AX*1), Z8
@@ -1043,12 +3171,11 @@ chain:
 	VFMADD231PS Z7, Z7, Z4
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, BX
+	JE          firstfold
 	DECQ        SI
-	JZ          fold
-	CMPQ        BX, $0x00000040
-	JGE         chain
+	JNZ         firstchain
 
-fold:
+firstfold:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -1057,50 +3184,18 @@ fold:
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z2, Z5, Z5
 	VADDPD        Z1, Z6, Z6
-	CMPQ          BX, $0x00000040
-	JGE           block
+	CMPQ          BX, $0x00
+	JNE           firstblock
+	JMP           firstreduce
 
-rest:
-	CMPQ   BX, $0x00
-	JE     reduce
-	VXORPS Z1, Z1, Z1
-	CMPQ   BX, $0x00000010
-	JL     vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Z2
-	VSUBPS      Z0, Z2, Z2
-	VMOVUPS     (CX)(AX*1), Z3
-	VADDPS      Z3, Z2, Z2
-	VMOVUPS     Z2, (CX)(AX*1)
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         vector
-
-vectorEnd:
-	CMPQ        BX, $0x00
-	JE          last
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z2
-	VSUBPS      Z0, Z2, Z2
-	VMOVUPS.Z   (CX)(AX*1), K1, Z0
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     Z2, K1, (CX)(AX*1)
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
-
-last:
+firstlast:
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z0, Z5, Z5
 	VADDPD        Z1, Z6, Z6
 
-reduce:
+firstreduce:
 	VADDPD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
@@ -1114,17 +3209,49 @@ reduce:
 // func normalizeAVX512(dst []float32, x []float32, c float32, scale float32, offset float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·normalizeAVX512(SB), NOSPLIT, $0-60
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
+	MOVQ         x_len+32(FP), BX
 	VBROADCASTSS c+48(FP), Z0
 	VBROADCASTSS scale+52(FP), Z1
 	VBROADCASTSS offset+56(FP), Z2
-	MOVQ         x_len+32(FP), BX
-	CMPQ         BX, $0x00000040
-	JL           blockEnd
+	MOVQ         BX, SI
+	ANDQ         $0x0000003f, SI
+	JZ           writerestEnd
+	MOVQ         BX, AX
+	SUBQ         SI, AX
+	SHLQ         $0x02, AX
+	CMPQ         SI, $0x00000010
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (CX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, SI
+	CMPQ        SI, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        SI, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-64, BX
+	XORQ AX, AX
+	CMPQ BX, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -1143,53 +3270,558 @@ block:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, BX
-	CMPQ        BX, $0x00000040
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ BX, $0x00000010
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, (CX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         vector
-
-vectorEnd:
-	CMPQ        BX, $0x00
-	JE          done
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
+	RET
+
+// func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
+TEXT ·layerNormAVX512(SB), NOSPLIT, $0-72
+	MOVQ       width+48(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       DI, DI
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z3
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z4, Z4, Z4
+	MOVQ         CX, R8
+	ANDQ         $0x0000003f, R8
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z3, Z5, Z4
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R8, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z3, Z5, Z4
+
+firstrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-64, R8
+	XORQ   AX, AX
+	CMPQ   R8, $0x00
+	JE     firstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+firstchainStart:
+	MOVQ $0x00000008, R9
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z4
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R8
+	JE          firstfold
+	DECQ        R9
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z5, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+	CMPQ          R8, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y4, Z3
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+
+firstreduce:
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPD        X3, X2, X2
+	VHADDPD       X2, X2, X2
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X2
+	VCVTSD2SS     X2, X2, X3
+	VBROADCASTSS  X3, Z3
+	VXORPS        Z4, Z4, Z4
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R8
+	ANDQ          $0x0000003f, R8
+	JZ            secondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R8, AX
+	SHLQ          $0x02, AX
+	CMPQ          R8, $0x00000010
+	JL            secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R8, $0x00
+	JE          secondrestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z1
+
+secondrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-64, R8
+	MOVQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00
+	JE     secondlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+secondchainStart:
+	MOVQ $0x00000008, R9
+
+secondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z7
+	SUBQ        $0x00000040, R8
+	JE          secondfold
+	DECQ        R9
+	JNZ         secondchain
+
+secondfold:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z1, Z1
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R8, $0x00
+	JNE           secondblock
+	JMP           secondreduce
+
+secondlast:
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+
+secondreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X3, X3, X1
+	VSUBSD        X1, X2, X1
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X2
+	VUCOMISD      X4, X2
+	JBE           stop
+	VMULSD        X0, X4, X2
+	VFNMADD231SD  X1, X1, X2
+	VXORPS        X4, X4, X4
+	VMAXSD        X4, X2, X2
+	VADDSD        eps+56(FP), X2, X2
+	VSQRTSD       X2, X2, X2
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD        X2, X4, X4
+	VCVTSD2SS     X4, X4, X2
+	VMULSD        X1, X4, X1
+	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VBROADCASTSS  X1, Z1
+	VBROADCASTSS  X2, Z2
+	MOVQ          CX, R8
+	ANDQ          $0x0000003f, R8
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R8, AX
+	SHLQ          $0x02, AX
+	CMPQ          R8, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        R8, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R8
+	ANDQ $-64, R8
+	XORQ AX, AX
+	CMPQ R8, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R8
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ DI
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ DI, done+64(FP)
+	RET
+
+// func rmsNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-72
+	MOVQ       width+48(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       DI, DI
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z1, Z1, Z1
+	MOVQ   CX, R8
+	ANDQ   $0x0000003f, R8
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00000010
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R8, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-64, R8
+	XORQ   AX, AX
+	CMPQ   R8, $0x00
+	JE     firstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+firstchainStart:
+	MOVQ $0x00000008, R9
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R8
+	JE          firstfold
+	DECQ        R9
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R8, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+firstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X1
+	VUCOMISD      X5, X1
+	JBE           stop
+	VMULSD        X0, X5, X1
+	VADDSD        eps+56(FP), X1, X1
+	VSQRTSD       X1, X1, X1
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD        X1, X2, X2
+	VCVTSD2SS     X2, X2, X1
+	VBROADCASTSS  X1, Z1
+	MOVQ          CX, R8
+	ANDQ          $0x0000003f, R8
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R8, AX
+	SHLQ          $0x02, AX
+	CMPQ          R8, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, R8
+	CMPQ    R8, $0x00000010
+	JGE     writevector
+
+writetail:
+	CMPQ      R8, $0x00
+	JE        writerestEnd
+	MOVL      $0xffffffff, R9
+	BZHIL     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R8
+	ANDQ $-64, R8
+	MOVQ R8, AX
+	SHLQ $0x02, AX
+	CMPQ R8, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ    $0x00000100, AX
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 192(BX)(AX*1)
+	SUBQ    $0x00000040, R8
+	JNE     writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ DI
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ DI, done+64(FP)
 	RET
 
 // func normalizeGainAVX512(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·normalizeGainAVX512(SB), NOSPLIT, $0-84
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         gain_base+48(FP), BX
+	MOVQ         x_len+32(FP), SI
 	VBROADCASTSS c+72(FP), Z0
 	VBROADCASTSS scale+76(FP), Z1
 	VBROADCASTSS offset+80(FP), Z2
-	MOVQ         x_len+32(FP), SI
-	CMPQ         SI, $0x00000040
-	JL           blockEnd
+	MOVQ         SI, DI
+	ANDQ         $0x0000003f, DI
+	JZ           writerestEnd
+	MOVQ         SI, AX
+	SUBQ         DI, AX
+	SHLQ         $0x02, AX
+	CMPQ         DI, $0x00000010
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     (BX)(AX*1), Z4
+	VMULPS      Z4, Z3, Z3
+	VMOVUPS     Z3, (CX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, DI
+	CMPQ        DI, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        DI, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R8
+	BZHIL       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS.Z   (BX)(AX*1), K1, Z4
+	VMULPS      Z4, Z3, Z3
+	VMOVUPS     Z3, K1, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-64, SI
+	XORQ AX, AX
+	CMPQ SI, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -1216,58 +3848,587 @@ block:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, SI
-	CMPQ        SI, $0x00000040
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ SI, $0x00000010
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     (BX)(AX*1), Z4
-	VMULPS      Z4, Z3, Z3
-	VMOVUPS     Z3, (CX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, SI
-	CMPQ        SI, $0x00000010
-	JGE         vector
-
-vectorEnd:
-	CMPQ        SI, $0x00
-	JE          done
-	MOVL        $0xffffffff, DI
-	BZHIL       SI, DI, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS.Z   (BX)(AX*1), K1, Z0
-	VMULPS      Z0, Z3, Z3
-	VMOVUPS     Z3, K1, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
+	RET
+
+// func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
+TEXT ·layerNormGainAVX512(SB), NOSPLIT, $0-96
+	MOVQ       width+72(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R8, R8
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z3
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z4, Z4, Z4
+	MOVQ         CX, R9
+	ANDQ         $0x0000003f, R9
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z3, Z5, Z4
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R9, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z3, Z5, Z4
+
+firstrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-64, R9
+	XORQ   AX, AX
+	CMPQ   R9, $0x00
+	JE     firstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+firstchainStart:
+	MOVQ $0x00000008, R10
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z4
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R9
+	JE          firstfold
+	DECQ        R10
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z5, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+	CMPQ          R9, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y4, Z3
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+
+firstreduce:
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPD        X3, X2, X2
+	VHADDPD       X2, X2, X2
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X2
+	VCVTSD2SS     X2, X2, X3
+	VBROADCASTSS  X3, Z3
+	VXORPS        Z4, Z4, Z4
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R9
+	ANDQ          $0x0000003f, R9
+	JZ            secondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R9, AX
+	SHLQ          $0x02, AX
+	CMPQ          R9, $0x00000010
+	JL            secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R9, $0x00
+	JE          secondrestEnd
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z1
+
+secondrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-64, R9
+	MOVQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00
+	JE     secondlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+secondchainStart:
+	MOVQ $0x00000008, R10
+
+secondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z7
+	SUBQ        $0x00000040, R9
+	JE          secondfold
+	DECQ        R10
+	JNZ         secondchain
+
+secondfold:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z1, Z1
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R9, $0x00
+	JNE           secondblock
+	JMP           secondreduce
+
+secondlast:
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+
+secondreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X3, X3, X1
+	VSUBSD        X1, X2, X1
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X2
+	VUCOMISD      X4, X2
+	JBE           stop
+	VMULSD        X0, X4, X2
+	VFNMADD231SD  X1, X1, X2
+	VXORPS        X4, X4, X4
+	VMAXSD        X4, X2, X2
+	VADDSD        eps+80(FP), X2, X2
+	VSQRTSD       X2, X2, X2
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD        X2, X4, X4
+	VCVTSD2SS     X4, X4, X2
+	VMULSD        X1, X4, X1
+	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VBROADCASTSS  X1, Z1
+	VBROADCASTSS  X2, Z2
+	MOVQ          CX, R9
+	ANDQ          $0x0000003f, R9
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R9, AX
+	SHLQ          $0x02, AX
+	CMPQ          R9, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        R9, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS.Z   (DI)(AX*1), K1, Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R9
+	ANDQ $-64, R9
+	XORQ AX, AX
+	CMPQ R9, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     64(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     128(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     192(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R9
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R8
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R8, done+88(FP)
+	RET
+
+// func rmsNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $0-96
+	MOVQ       width+72(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R8, R8
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z1, Z1, Z1
+	MOVQ   CX, R9
+	ANDQ   $0x0000003f, R9
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00000010
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R9, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-64, R9
+	XORQ   AX, AX
+	CMPQ   R9, $0x00
+	JE     firstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+firstchainStart:
+	MOVQ $0x00000008, R10
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R9
+	JE          firstfold
+	DECQ        R10
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R9, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+firstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X1
+	VUCOMISD      X5, X1
+	JBE           stop
+	VMULSD        X0, X5, X1
+	VADDSD        eps+80(FP), X1, X1
+	VSQRTSD       X1, X1, X1
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD        X1, X2, X2
+	VCVTSD2SS     X2, X2, X1
+	VBROADCASTSS  X1, Z1
+	MOVQ          CX, R9
+	ANDQ          $0x0000003f, R9
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R9, AX
+	SHLQ          $0x02, AX
+	CMPQ          R9, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, R9
+	CMPQ    R9, $0x00000010
+	JGE     writevector
+
+writetail:
+	CMPQ      R9, $0x00
+	JE        writerestEnd
+	MOVL      $0xffffffff, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS.Z (DI)(AX*1), K1, Z3
+	VMULPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R9
+	ANDQ $-64, R9
+	MOVQ R9, AX
+	SHLQ $0x02, AX
+	CMPQ R9, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ    $0x00000100, AX
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 64(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 128(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 192(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 192(BX)(AX*1)
+	SUBQ    $0x00000040, R9
+	JNE     writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R8
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R8, done+88(FP)
 	RET
 
 // func normalizeGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·normalizeGainBiasAVX512(SB), NOSPLIT, $0-108
-	XORQ         AX, AX
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         gain_base+48(FP), BX
 	MOVQ         bias_base+72(FP), SI
+	MOVQ         x_len+32(FP), DI
 	VBROADCASTSS c+96(FP), Z0
 	VBROADCASTSS scale+100(FP), Z1
 	VBROADCASTSS offset+104(FP), Z2
-	MOVQ         x_len+32(FP), DI
-	CMPQ         DI, $0x00000040
-	JL           blockEnd
+	MOVQ         DI, R8
+	ANDQ         $0x0000003f, R8
+	JZ           writerestEnd
+	MOVQ         DI, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000010
+	JL           writetail
 
-block:
+writevector:
+	VMOVUPS     (DX)(AX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     (SI)(AX*1), Z4
+	VMOVUPS     (BX)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, (CX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        R8, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VMOVUPS.Z   (BX)(AX*1), K1, Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, K1, (CX)(AX*1)
+
+writerestEnd:
+	ANDQ $-64, DI
+	XORQ AX, AX
+	CMPQ DI, $0x00
+	JE   writedone
+
+writeturn:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -1298,40 +4459,543 @@ block:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DI
-	CMPQ        DI, $0x00000040
-	JGE         block
+	JNE         writeturn
 
-blockEnd:
-	CMPQ DI, $0x00000010
-	JL   vectorEnd
-
-vector:
-	VMOVUPS     (DX)(AX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     (SI)(AX*1), Z4
-	VMOVUPS     (BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, (CX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, DI
-	CMPQ        DI, $0x00000010
-	JGE         vector
-
-vectorEnd:
-	CMPQ        DI, $0x00
-	JE          done
-	MOVL        $0xffffffff, R8
-	BZHIL       DI, R8, R8
-	KMOVW       R8, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS.Z   (SI)(AX*1), K1, Z0
-	VMOVUPS.Z   (BX)(AX*1), K1, Z1
-	VFMADD213PS Z0, Z1, Z3
-	VMOVUPS     Z3, K1, (CX)(AX*1)
-
-done:
+writedone:
 	VZEROUPPER
+	RET
+
+// func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
+TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $0-120
+	MOVQ       width+96(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	MOVQ       bias_base+72(FP), R8
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R9, R9
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z3
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z4, Z4, Z4
+	MOVQ         CX, R10
+	ANDQ         $0x0000003f, R10
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z3, Z5, Z4
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z3, Z5, Z4
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-64, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
+	JE     firstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+firstchainStart:
+	MOVQ $0x00000008, R11
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z4
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z3, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R10
+	JE          firstfold
+	DECQ        R11
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z5, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+	CMPQ          R10, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y4, Z3
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z2, Z2
+	VADDPD        Z4, Z8, Z8
+
+firstreduce:
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPD        X3, X2, X2
+	VHADDPD       X2, X2, X2
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X2
+	VCVTSD2SS     X2, X2, X3
+	VBROADCASTSS  X3, Z3
+	VXORPS        Z4, Z4, Z4
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R10
+	ANDQ          $0x0000003f, R10
+	JZ            secondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R10, AX
+	SHLQ          $0x02, AX
+	CMPQ          R10, $0x00000010
+	JL            secondtail
+
+secondvector:
+	VMOVUPS     (SI)(AX*1), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         secondvector
+
+secondtail:
+	CMPQ        R10, $0x00
+	JE          secondrestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z1
+
+secondrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-64, R10
+	MOVQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00
+	JE     secondlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    secondchainStart
+
+secondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+secondchainStart:
+	MOVQ $0x00000008, R11
+
+secondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z3, Z9, Z9
+	VFMADD231PS Z9, Z9, Z7
+	SUBQ        $0x00000040, R10
+	JE          secondfold
+	DECQ        R11
+	JNZ         secondchain
+
+secondfold:
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z1, Z1
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R10, $0x00
+	JNE           secondblock
+	JMP           secondreduce
+
+secondlast:
+	VCVTPS2PD     Y1, Z5
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z1, Z8, Z8
+
+secondreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X3, X3, X1
+	VSUBSD        X1, X2, X1
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X2
+	VUCOMISD      X4, X2
+	JBE           stop
+	VMULSD        X0, X4, X2
+	VFNMADD231SD  X1, X1, X2
+	VXORPS        X4, X4, X4
+	VMAXSD        X4, X2, X2
+	VADDSD        eps+104(FP), X2, X2
+	VSQRTSD       X2, X2, X2
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD        X2, X4, X4
+	VCVTSD2SS     X4, X4, X2
+	VMULSD        X1, X4, X1
+	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VBROADCASTSS  X1, Z1
+	VBROADCASTSS  X2, Z2
+	MOVQ          CX, R10
+	ANDQ          $0x0000003f, R10
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R10, AX
+	SHLQ          $0x02, AX
+	CMPQ          R10, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     (R8)(AX*1), Z5
+	VMOVUPS     (DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        R10, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS.Z   (R8)(AX*1), K1, Z5
+	VMOVUPS.Z   (DI)(AX*1), K1, Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R10
+	ANDQ $-64, R10
+	XORQ AX, AX
+	CMPQ R10, $0x00
+	JE   writedone
+
+writeturn:
+	VMOVUPS     (SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     (R8)(AX*1), Z5
+	VMOVUPS     (DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     64(R8)(AX*1), Z5
+	VMOVUPS     64(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     128(R8)(AX*1), Z5
+	VMOVUPS     128(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VSUBPS      Z3, Z4, Z4
+	VFMADD213PS Z1, Z2, Z4
+	VMOVUPS     192(R8)(AX*1), Z5
+	VMOVUPS     192(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R10
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R9
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R9, done+112(FP)
+	RET
+
+// func rmsNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $0-120
+	MOVQ       width+96(FP), CX
+	MOVQ       x_len+32(FP), DX
+	MOVQ       dst_base+0(FP), BX
+	MOVQ       x_base+24(FP), SI
+	MOVQ       gain_base+48(FP), DI
+	MOVQ       bias_base+72(FP), R8
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ CX, X0, X0
+	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
+	VDIVSD     X0, X1, X0
+	XORQ       R9, R9
+	CMPQ       DX, $0x00
+	JE         stop
+
+row:
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z1, Z1, Z1
+	MOVQ   CX, R10
+	ANDQ   $0x0000003f, R10
+	JZ     firstrestEnd
+	MOVQ   CX, AX
+	SUBQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00000010
+	JL     firsttail
+
+firstvector:
+	VMOVUPS     (SI)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-64, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
+	JE     firstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    firstchainStart
+
+firstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+firstchainStart:
+	MOVQ $0x00000008, R11
+
+firstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R10
+	JE          firstfold
+	DECQ        R11
+	JNZ         firstchain
+
+firstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R10, $0x00
+	JNE           firstblock
+	JMP           firstreduce
+
+firstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+firstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
+	JBE           stop
+	VMOVSD        f64_4770000000000000<>+0(SB), X1
+	VUCOMISD      X5, X1
+	JBE           stop
+	VMULSD        X0, X5, X1
+	VADDSD        eps+104(FP), X1, X1
+	VSQRTSD       X1, X1, X1
+	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD        X1, X2, X2
+	VCVTSD2SS     X2, X2, X1
+	VBROADCASTSS  X1, Z1
+	MOVQ          CX, R10
+	ANDQ          $0x0000003f, R10
+	JZ            writerestEnd
+	MOVQ          CX, AX
+	SUBQ          R10, AX
+	SHLQ          $0x02, AX
+	CMPQ          R10, $0x00000010
+	JL            writetail
+
+writevector:
+	VMOVUPS     (SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (R8)(AX*1), Z3
+	VMOVUPS     (DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, (BX)(AX*1)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         writevector
+
+writetail:
+	CMPQ        R10, $0x00
+	JE          writerestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS.Z   (R8)(AX*1), K1, Z3
+	VMOVUPS.Z   (DI)(AX*1), K1, Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, K1, (BX)(AX*1)
+
+writerestEnd:
+	MOVQ CX, R10
+	ANDQ $-64, R10
+	MOVQ R10, AX
+	SHLQ $0x02, AX
+	CMPQ R10, $0x00
+	JE   writedone
+
+writeturn:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (R8)(AX*1), Z3
+	VMOVUPS     (DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     64(R8)(AX*1), Z3
+	VMOVUPS     64(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     128(R8)(AX*1), Z3
+	VMOVUPS     128(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     192(R8)(AX*1), Z3
+	VMOVUPS     192(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 192(BX)(AX*1)
+	SUBQ        $0x00000040, R10
+	JNE         writeturn
+
+writedone:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (SI)(CX*4), SI
+	INCQ R9
+	SUBQ CX, DX
+	JNZ  row
+
+stop:
+	VZEROUPPER
+	MOVQ R9, done+112(FP)
 	RET

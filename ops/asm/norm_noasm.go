@@ -2,19 +2,28 @@
 
 package asm
 
-// DiffSum returns the sum of x[i]-c.
-func DiffSum(x []float32, c float32) float64 { return diffSumGeneric(x, c) }
+// Moments returns the mean of x and the sum of (x[i]-float32(mean))^2.
+func Moments(x []float32) (mean, squares float64) { return momentsGeneric(x) }
 
-// DiffSquares returns the sum of (x[i]-c)*(x[i]-c).
-func DiffSquares(x []float32, c float32) float64 { return diffSquaresGeneric(x, c) }
+// AddMoments sets x[i] += y[i]-shift and returns the Moments of the new x.
+func AddMoments(x, y []float32, shift float32) (mean, squares float64) {
+	addGeneric(x, y, shift)
+	return momentsGeneric(x)
+}
 
-// AddDiffSum sets x[i] += y[i]-shift and returns the sum of x[i]-c.
-func AddDiffSum(x, y []float32, shift, c float32) float64 { return addDiffSumGeneric(x, y, shift, c) }
+// Squares returns the sum of x[i]*x[i].
+func Squares(x []float32) float64 { return squaresGeneric(x) }
 
 // AddSquares sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-func AddSquares(x, y []float32, shift float32) float64 { return addSquaresGeneric(x, y, shift) }
+func AddSquares(x, y []float32, shift float32) float64 {
+	addGeneric(x, y, shift)
+	return squaresGeneric(x)
+}
 
 // Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i].
 func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	normalizeGeneric(dst, x, gain, bias, c, scale, offset)
 }
+
+func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int { return 0 }
+func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int   { return 0 }

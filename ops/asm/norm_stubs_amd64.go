@@ -4,20 +4,20 @@
 
 package asm
 
-// diffSumAVX2 returns the sum of x[i]-c.
+// momentsAVX2 returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.
 //
 //go:noescape
-func diffSumAVX2(x []float32, c float32) float64
+func momentsAVX2(x []float32) (mean float64, squares float64)
 
-// diffSquaresAVX2 returns the sum of (x[i]-c)*(x[i]-c).
+// addMomentsAVX2 sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.
 //
 //go:noescape
-func diffSquaresAVX2(x []float32, c float32) float64
+func addMomentsAVX2(x []float32, y []float32, shift float32) (mean float64, squares float64)
 
-// addDiffSumAVX2 sets x[i] += y[i]-shift and returns the sum of x[i]-c.
+// squaresAVX2 returns the sum of x[i]*x[i].
 //
 //go:noescape
-func addDiffSumAVX2(x []float32, y []float32, shift float32, c float32) float64
+func squaresAVX2(x []float32) float64
 
 // addSquaresAVX2 sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
 //
@@ -29,30 +29,66 @@ func addSquaresAVX2(x []float32, y []float32, shift float32) float64
 //go:noescape
 func normalizeAVX2(dst []float32, x []float32, c float32, scale float32, offset float32)
 
+// layerNormAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
+
+// rmsNormAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func rmsNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
+
 // normalizeGainAVX2 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
 //go:noescape
 func normalizeGainAVX2(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
+
+// layerNormGainAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+
+// rmsNormGainAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func rmsNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
 
 // normalizeGainBiasAVX2 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
 //go:noescape
 func normalizeGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
 
-// diffSumAVX512 returns the sum of x[i]-c.
+// layerNormGainBiasAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
 //
 //go:noescape
-func diffSumAVX512(x []float32, c float32) float64
+func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
 
-// diffSquaresAVX512 returns the sum of (x[i]-c)*(x[i]-c).
+// rmsNormGainBiasAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
 //
 //go:noescape
-func diffSquaresAVX512(x []float32, c float32) float64
+func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
 
-// addDiffSumAVX512 sets x[i] += y[i]-shift and returns the sum of x[i]-c.
+// momentsAVX512 returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.
 //
 //go:noescape
-func addDiffSumAVX512(x []float32, y []float32, shift float32, c float32) float64
+func momentsAVX512(x []float32) (mean float64, squares float64)
+
+// addMomentsAVX512 sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.
+//
+//go:noescape
+func addMomentsAVX512(x []float32, y []float32, shift float32) (mean float64, squares float64)
+
+// squaresAVX512 returns the sum of x[i]*x[i].
+//
+//go:noescape
+func squaresAVX512(x []float32) float64
 
 // addSquaresAVX512 sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
 //
@@ -64,12 +100,48 @@ func addSquaresAVX512(x []float32, y []float32, shift float32) float64
 //go:noescape
 func normalizeAVX512(dst []float32, x []float32, c float32, scale float32, offset float32)
 
+// layerNormAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
+
+// rmsNormAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func rmsNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
+
 // normalizeGainAVX512 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
 //go:noescape
 func normalizeGainAVX512(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
 
+// layerNormGainAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+
+// rmsNormGainAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func rmsNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+
 // normalizeGainBiasAVX512 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
 //go:noescape
 func normalizeGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
+
+// layerNormGainBiasAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+
+// rmsNormGainBiasAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
+// stops at one whose sum of squares float32 does not hold. dst may be x.
+//
+//go:noescape
+func rmsNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)

@@ -8,71 +8,127 @@ import (
 
 func norm() {
 	for _, t := range []isa{avx2, avx512} {
-		t.diffSum()
-		t.diffSquares()
-		t.addDiffSum()
+		t.moments()
+		t.addMoments()
+		t.squares()
 		t.addSquares()
-		t.normalize("normalize")
-		t.normalize("normalizeGain", "gain")
-		t.normalize("normalizeGainBias", "gain", "bias")
+		for _, p := range []struct {
+			suffix string
+			params []string
+		}{{"", nil}, {"Gain", []string{"gain"}}, {"GainBias", []string{"gain", "bias"}}} {
+			t.normalize("normalize"+p.suffix, p.params)
+			t.rows("layerNorm"+p.suffix, true, p.params)
+			t.rows("rmsNorm"+p.suffix, false, p.params)
+		}
 	}
 }
 
 const (
 	sumUnroll = 4
-	sumChain  = 8 // float32 additions before a sum is carried on in float64
+	sumChain  = 8 // turns before a sum is carried on in float64
 )
 
-func (t isa) diffSum() {
-	TEXT("diffSum"+t.name, NOSPLIT, "func(x []float32, c float32) float64")
-	Doc("diffSum" + t.name + " returns the sum of x[i]-c.")
+func (t isa) moments() {
+	TEXT("moments"+t.name, NOSPLIT, "func(x []float32) (mean, squares float64)")
+	Doc("moments" + t.name + " returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.")
 	Pragma("noescape")
-	i := index()
-	x, c, one := slices(i, "x")[0], t.broadcast("c"), t.constant(0x3f800000)
-	t.sums(i, Load(Param("x").Len(), GP64()), func(a access, disp int, acc vector) {
-		d := a.load(x(disp))
-		VSUBPS(c, d, d)
+	i := GP64()
+	XORQ(i, i)
+	x := slices(i, "x")[0]
+	first := t.reg()
+	VBROADCASTSS(x(0), first)
+	t.returnMoments(i, x, first, func(a access, disp int) vector { return a.load(x(disp)) })
+}
+
+func (t isa) addMoments() {
+	TEXT("addMoments"+t.name, NOSPLIT, "func(x, y []float32, shift float32) (mean, squares float64)")
+	Doc("addMoments" + t.name + " sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.")
+	Pragma("noescape")
+	i := GP64()
+	XORQ(i, i)
+	p, shift := slices(i, "x", "y"), t.broadcast("shift")
+	first, y := t.reg(), t.reg()
+	VBROADCASTSS(p[0](0), first)
+	VBROADCASTSS(p[1](0), y)
+	VSUBPS(shift, y, y)
+	VADDPS(y, first, first)
+	t.returnMoments(i, p[0], first, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
+}
+
+// returnMoments emits the rest of a kernel that returns the moments of x.
+func (t isa) returnMoments(i reg.Register, x func(int) Mem, first vector, load func(a access, disp int) vector) {
+	n := Load(Param("x").Len(), GP64())
+	mean, _, squares := t.twoPasses(i, n, t.inverse(n), x, first, load)
+	VZEROUPPER()
+	Store(mean, ReturnIndex(0))
+	Store(squares, ReturnIndex(1))
+	RET()
+}
+
+// inverse returns 1/n as a float64.
+func (t isa) inverse(n reg.Register) reg.VecVirtual {
+	v, one := XMM(), XMM()
+	VXORPS(v, v, v)
+	VCVTSI2SDQ(n, v, v)
+	VMOVSD(constant64(1), one)
+	VDIVSD(v, one, v)
+	return v
+}
+
+// twoPasses emits the mean of n elements of x, itself rounded to float32 in
+// all lanes of c, and the sum of the squared differences from c, given 1/n,
+// the first element in all lanes and the load of the first pass.
+func (t isa) twoPasses(i, n reg.Register, inverse vector, x func(int) Mem, first vector, load func(a access, disp int) vector) (mean reg.Register, c vector, squares reg.Register) {
+	one := t.constant(0x3f800000)
+	mean = t.sum(walk{t, "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+		d := load(a, disp)
+		VSUBPS(first, d, d)
 		a.keep(d)
 		VFMADD231PS(one, d, acc) // an addition, on the units that VSUBPS leaves free
 	})
-}
-
-func (t isa) diffSquares() {
-	TEXT("diffSquares"+t.name, NOSPLIT, "func(x []float32, c float32) float64")
-	Doc("diffSquares" + t.name + " returns the sum of (x[i]-c)*(x[i]-c).")
-	Pragma("noescape")
-	i := index()
-	x, c := slices(i, "x")[0], t.broadcast("c")
-	t.sums(i, Load(Param("x").Len(), GP64()), func(a access, disp int, acc vector) {
+	f := XMM()
+	VCVTSS2SD(first.AsX(), first.AsX(), f)
+	VFMADD132SD(inverse, f, mean)
+	c = t.reg()
+	VCVTSD2SS(mean, mean, c.AsX())
+	VBROADCASTSS(c.AsX(), c)
+	squares = t.sum(walk{t, "second", i, n, sumUnroll, true}, func(a access, disp int, acc vector) {
 		d := a.load(x(disp))
 		VSUBPS(c, d, d)
 		a.keep(d)
 		VFMADD231PS(d, d, acc)
 	})
+	return mean, c, squares
 }
 
-func (t isa) addDiffSum() {
-	TEXT("addDiffSum"+t.name, NOSPLIT, "func(x, y []float32, shift, c float32) float64")
-	Doc("addDiffSum" + t.name + " sets x[i] += y[i]-shift and returns the sum of x[i]-c.")
+func (t isa) squares() {
+	TEXT("squares"+t.name, NOSPLIT, "func(x []float32) float64")
+	Doc("squares" + t.name + " returns the sum of x[i]*x[i].")
 	Pragma("noescape")
-	i := index()
-	p, shift, c, one := slices(i, "x", "y"), t.broadcast("shift"), t.broadcast("c"), t.constant(0x3f800000)
-	t.sums(i, Load(Param("x").Len(), GP64()), func(a access, disp int, acc vector) {
-		v := t.addShifted(a, p, disp, shift)
-		VSUBPS(c, v, v)
-		a.keep(v)
-		VFMADD231PS(one, v, acc)
-	})
+	i := GP64()
+	x, n := slices(i, "x")[0], Load(Param("x").Len(), GP64())
+	sum := t.onePass(i, n, func(a access, disp int) vector { return a.load(x(disp)) })
+	VZEROUPPER()
+	Store(sum, ReturnIndex(0))
+	RET()
 }
 
 func (t isa) addSquares() {
 	TEXT("addSquares"+t.name, NOSPLIT, "func(x, y []float32, shift float32) float64")
 	Doc("addSquares" + t.name + " sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].")
 	Pragma("noescape")
-	i := index()
-	p, shift := slices(i, "x", "y"), t.broadcast("shift")
-	t.sums(i, Load(Param("x").Len(), GP64()), func(a access, disp int, acc vector) {
-		v := t.addShifted(a, p, disp, shift)
+	i := GP64()
+	p, shift, n := slices(i, "x", "y"), t.broadcast("shift"), Load(Param("x").Len(), GP64())
+	sum := t.onePass(i, n, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
+	VZEROUPPER()
+	Store(sum, ReturnIndex(0))
+	RET()
+}
+
+// onePass emits the sum of the squares of what load loads.
+func (t isa) onePass(i, n reg.Register, load func(a access, disp int) vector) reg.Register {
+	return t.sum(walk{t, "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+		v := load(a, disp)
 		a.keep(v)
 		VFMADD231PS(v, v, acc)
 	})
@@ -87,11 +143,13 @@ func (t isa) addShifted(a access, p []func(int) Mem, disp int, shift vector) vec
 	return v
 }
 
-// sums emits the rest of a kernel that returns a sum over n elements: body
-// adds one vector of them to acc.
-func (t isa) sums(i, n reg.Register, body func(a access, disp int, acc vector)) {
-	acc, total := t.regs(sumUnroll), t.regs(2)
+// sum emits a sum over the walk, of which add adds one vector to acc, and
+// returns it as a float64.
+func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register {
+	acc, total := t.regs(w.unroll), t.regs(2)
 	zero(total...)
+	zero(acc[0])
+	f := func(a access, disp, u int) { add(a, disp, acc[u]) }
 	widen := func() {
 		lo, hi := t.reg(), t.reg()
 		VCVTPS2PD(t.half(acc[0]), lo)
@@ -99,83 +157,163 @@ func (t isa) sums(i, n reg.Register, body func(a access, disp int, acc vector)) 
 		VADDPD(lo, total[0], total[0])
 		VADDPD(hi, total[1], total[1])
 	}
-
-	CMPQ(n, U32(sumUnroll*t.lanes))
-	JL(LabelRef("rest"))
-	Label("block")
+	w.rest(f)
+	m, left := w.turnsOf(), GP64()
+	CMPQ(m, U8(0))
+	JE(LabelRef(w.label + "last"))
+	zero(acc[1:]...)
+	JMP(LabelRef(w.label + "chainStart"))
+	Label(w.label + "block")
 	zero(acc...)
-	left := GP64()
+	Label(w.label + "chainStart")
 	MOVQ(U32(sumChain), left)
-	Label("chain")
-	for u, acc := range acc {
-		body(access{t, nil}, u*t.size(), acc)
-	}
-	ADDQ(U32(sumUnroll*t.size()), i)
-	SUBQ(U32(sumUnroll*t.lanes), n)
+	Label(w.label + "chain")
+	w.turn(m, f)
+	JE(LabelRef(w.label + "fold"))
 	DECQ(left)
-	JZ(LabelRef("fold"))
-	CMPQ(n, U32(sumUnroll*t.lanes))
-	JGE(LabelRef("chain"))
-	Label("fold")
-	for step := 1; step < sumUnroll; step *= 2 {
-		for u := 0; u+step < sumUnroll; u += 2 * step {
+	JNZ(LabelRef(w.label + "chain"))
+	Label(w.label + "fold")
+	for step := 1; step < w.unroll; step *= 2 {
+		for u := 0; u+step < w.unroll; u += 2 * step {
 			VADDPS(acc[u+step], acc[u], acc[u])
 		}
 	}
 	widen()
-	CMPQ(n, U32(sumUnroll*t.lanes))
-	JGE(LabelRef("block"))
-
-	Label("rest")
-	CMPQ(n, U8(0))
-	JE(LabelRef("reduce"))
-	zero(acc[0])
-	t.turns("vector", i, n, 1, func() { body(access{t, nil}, 0, acc[0]) })
-	CMPQ(n, U8(0))
-	JE(LabelRef("last"))
-	body(t.first(n), 0, acc[0])
-	Label("last")
+	CMPQ(m, U8(0))
+	JNE(LabelRef(w.label + "block"))
+	JMP(LabelRef(w.label + "reduce"))
+	Label(w.label + "last")
 	widen()
-
-	Label("reduce")
-	VADDPD(total[1], total[0], total[0])
+	Label(w.label + "reduce")
 	sum := total[0]
+	VADDPD(total[1], sum, sum)
 	if t == avx512 {
-		hi := t.high(total[0])
-		VADDPD(hi, sum.AsY(), sum.AsY())
+		VADDPD(t.high(sum), sum.AsY(), sum.AsY())
 	}
 	hi := XMM()
 	VEXTRACTF128(U8(1), sum.AsY(), hi)
 	VADDPD(hi, sum.AsX(), sum.AsX())
 	VHADDPD(sum.AsX(), sum.AsX(), sum.AsX())
+	return sum.AsX()
+}
+
+func (t isa) normalize(name string, params []string) {
+	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, c, scale, offset float32)")
+	Doc(name + t.name + " sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].")
+	Pragma("noescape")
+	i := GP64()
+	p := slices(i, append([]string{"dst", "x"}, params...)...)
+	n := Load(Param("x").Len(), GP64())
+	t.write(walk{t, "write", i, n, sumUnroll, false}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
 	VZEROUPPER()
-	Store(sum.AsX(), ReturnIndex(0))
 	RET()
 }
 
-func (t isa) normalize(name string, params ...string) {
-	list := "dst, x"
-	for _, p := range params {
-		list += ", " + p
+// list appends parameter names.
+func list(names string, more []string) string {
+	for _, p := range more {
+		names += ", " + p
 	}
-	TEXT(name+t.name, NOSPLIT, "func("+list+" []float32, c, scale, offset float32)")
-	Doc(name + t.name + " sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].")
-	Pragma("noescape")
-	i := index()
-	p := slices(i, append([]string{"dst", "x"}, params...)...)
-	c, scale, offset := t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset")
-	t.vectors(i, Load(Param("x").Len(), GP64()), 4, func(a access, disp int) {
+	return names
+}
+
+// write emits the last pass over the slices dst, x, gain, bias, the last two
+// or one of which need not be there. A nil c is zero.
+func (t isa) write(w walk, p []func(int) Mem, c, scale, offset vector) {
+	w.each(func(a access, disp, _ int) {
 		v := a.load(p[1](disp))
-		VSUBPS(c, v, v)
-		VFMADD213PS(offset, scale, v)
-		switch len(params) {
-		case 1:
+		if c == nil {
+			VMULPS(scale, v, v)
+		} else {
+			VSUBPS(c, v, v)
+			VFMADD213PS(offset, scale, v)
+		}
+		switch len(p) {
+		case 3:
 			VMULPS(a.load(p[2](disp)), v, v)
-		case 2:
+		case 4:
 			VFMADD213PS(a.load(p[3](disp)), a.load(p[2](disp)), v)
 		}
 		a.store(v, p[0](disp))
 	})
+}
+
+// rows emits a whole norm over rows: all passes, with nothing but registers
+// between them, so that rows overlap in the processor.
+func (t isa) rows(name string, center bool, params []string) {
+	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, width int, eps float64) (done int)")
+	Doc(name+t.name+" normalises rows of x, of the given width, into dst, and returns how many: it",
+		"stops at one whose sum of squares float32 does not hold. dst may be x.")
+	Pragma("noescape")
+	i, n := GP64(), Load(Param("width"), GP64())
+	left := Load(Param("x").Len(), GP64()) // elements
+	p := []func(int) Mem{}
+	var rowPointers []reg.Register
+	for k, name := range append([]string{"dst", "x"}, params...) {
+		base := Load(Param(name).Base(), GP64())
+		if k < 2 {
+			rowPointers = append(rowPointers, base)
+		}
+		p = append(p, indexed(base, i))
+	}
+	x := p[1]
+	inverse := t.inverse(n)
+	done := GP64()
+	XORQ(done, done)
+	CMPQ(left, U8(0))
+	JE(LabelRef("stop"))
+	Label("row")
+	var c, offset vector
+	var squares reg.Register
+	rest := XMM()
+	if center {
+		first := t.reg()
+		VBROADCASTSS(Mem{Base: rowPointers[1]}, first)
+		var mean reg.Register
+		mean, c, squares = t.twoPasses(i, n, inverse, x, first, func(a access, disp int) vector { return a.load(x(disp)) })
+		VCVTSS2SD(c.AsX(), c.AsX(), rest)
+		VSUBSD(rest, mean, rest)
+	} else {
+		squares = t.onePass(i, n, func(a access, disp int) vector { return a.load(x(disp)) })
+	}
+	// unordered, as below: a NaN stops too
+	VUCOMISD(constant64(0x1p-80), squares)
+	JBE(LabelRef("stop"))
+	high := XMM()
+	VMOVSD(constant64(0x1p120), high)
+	VUCOMISD(squares, high)
+	JBE(LabelRef("stop"))
+
+	variance, eps, one := XMM(), XMM(), XMM()
+	VMULSD(inverse, squares, variance)
+	if center {
+		VFNMADD231SD(rest, rest, variance)
+		VXORPS(eps, eps, eps)
+		VMAXSD(eps, variance, variance)
+	}
+	VADDSD(param("eps"), variance, variance)
+	VSQRTSD(variance, variance, variance)
+	VMOVSD(constant64(1), one)
+	VDIVSD(variance, one, one)
+	scale := t.reg()
+	VCVTSD2SS(one, one, scale.AsX())
+	if center {
+		offset = t.reg()
+		VMULSD(rest, one, rest)
+		VXORPD(constant128(1<<63), rest, rest)
+		VCVTSD2SS(rest, rest, offset.AsX())
+		VBROADCASTSS(offset.AsX(), offset)
+	}
+	VBROADCASTSS(scale.AsX(), scale)
+	t.write(walk{t, "write", i, n, sumUnroll, !center}, p, c, scale, offset)
+	for _, base := range rowPointers {
+		LEAQ(Mem{Base: base, Index: n, Scale: 4}, base)
+	}
+	INCQ(done)
+	SUBQ(n, left)
+	JNZ(LabelRef("row"))
+	Label("stop")
 	VZEROUPPER()
+	Store(done, Return("done"))
 	RET()
 }

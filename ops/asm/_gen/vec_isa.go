@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -69,12 +70,17 @@ func (t isa) high(v vector) reg.Register {
 // broadcast returns a register full of the named float32 parameter.
 func (t isa) broadcast(name string) vector {
 	v := t.reg()
+	VBROADCASTSS(param(name), v)
+	return v
+}
+
+// param is where the named parameter is.
+func param(name string) Mem {
 	p, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
-	VBROADCASTSS(p.Addr, v)
-	return v
+	return p.Addr
 }
 
 // constant returns a register full of the float32 with the given bits.
@@ -93,6 +99,28 @@ func constant(bits uint32) Mem {
 		m = GLOBL(fmt.Sprintf("f32_%08x", bits), rodata)
 		DATA(0, U32(bits))
 		constants[bits] = m
+	}
+	return m
+}
+
+// constant64 returns where in read-only data the float64 is.
+func constant64(f float64) Mem {
+	return data64(fmt.Sprintf("f64_%016x", math.Float64bits(f)), math.Float64bits(f))
+}
+
+// constant128 returns where in read-only data two words with these bits are.
+func constant128(bits uint64) Mem { return data64(fmt.Sprintf("u128_%016x", bits), bits, bits) }
+
+var words = map[string]Mem{}
+
+func data64(name string, bits ...uint64) Mem {
+	m, ok := words[name]
+	if !ok {
+		m = GLOBL(name, rodata)
+		for i, b := range bits {
+			DATA(8*i, U64(b))
+		}
+		words[name] = m
 	}
 	return m
 }
@@ -172,45 +200,98 @@ func (t isa) first(n reg.Register) access {
 func slices(i reg.Register, names ...string) []func(disp int) Mem {
 	var at []func(disp int) Mem
 	for _, name := range names {
-		p := Load(Param(name).Base(), GP64())
-		at = append(at, func(disp int) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: disp} })
+		at = append(at, indexed(Load(Param(name).Base(), GP64()), i))
 	}
 	return at
 }
 
-// index returns a register that counts bytes from zero.
-func index() reg.Register {
-	i := GP64()
-	XORQ(i, i)
-	return i
+func indexed(p, i reg.Register) func(disp int) Mem {
+	return func(disp int) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: disp} }
 }
 
-// vectors runs body over n elements: turns of unroll vectors, then of one,
-// then the rest under a mask. It advances i and uses up n.
-func (t isa) vectors(i, n reg.Register, unroll int, body func(a access, disp int)) {
-	t.turns("block", i, n, unroll, func() {
-		for u := range unroll {
-			body(access{t, nil}, u*t.size())
-		}
-	})
-	if unroll > 1 {
-		t.turns("vector", i, n, 1, func() { body(access{t, nil}, 0) })
+// copyOf returns a register with the value of r.
+func copyOf(r reg.Register) reg.Register {
+	c := GP64()
+	MOVQ(r, c)
+	return c
+}
+
+// A walk goes once over n elements: first over those that do not fill a turn
+// of unroll vectors, at the end, then over the turns, in either direction.
+// Going back finds in the cache what the last pass left there.
+type walk struct {
+	isa
+	label  string
+	i, n   reg.Register // i counts bytes; n is kept
+	unroll int
+	back   bool
+}
+
+// body handles the vector u of a turn.
+type body func(a access, disp, u int)
+
+// each emits the walk over single vectors, then over turns.
+func (w walk) each(f body) {
+	w.rest(f)
+	m := w.turnsOf()
+	CMPQ(m, U8(0))
+	JE(LabelRef(w.label + "done"))
+	Label(w.label + "turn")
+	w.turn(m, f)
+	JNE(LabelRef(w.label + "turn"))
+	Label(w.label + "done")
+}
+
+// rest emits the walk over what does not fill a turn, as vector 0.
+func (w walk) rest(f body) {
+	r := copyOf(w.n)
+	ANDQ(U32(w.unroll*w.lanes-1), r)
+	JZ(LabelRef(w.label + "restEnd"))
+	MOVQ(w.n, w.i)
+	SUBQ(r, w.i)
+	SHLQ(U8(2), w.i)
+	if w.unroll > 1 {
+		CMPQ(r, U32(w.lanes))
+		JL(LabelRef(w.label + "tail"))
+		Label(w.label + "vector")
+		f(access{w.isa, nil}, 0, 0)
+		ADDQ(U32(w.size()), w.i)
+		SUBQ(U32(w.lanes), r)
+		CMPQ(r, U32(w.lanes))
+		JGE(LabelRef(w.label + "vector"))
+		Label(w.label + "tail")
+		CMPQ(r, U8(0))
+		JE(LabelRef(w.label + "restEnd"))
 	}
-	CMPQ(n, U8(0))
-	JE(LabelRef("done"))
-	body(t.first(n), 0)
-	Label("done")
+	f(w.first(r), 0, 0)
+	Label(w.label + "restEnd")
 }
 
-// turns runs body while n holds that many vectors.
-func (t isa) turns(label string, i, n reg.Register, vectors int, body func()) {
-	CMPQ(n, U32(vectors*t.lanes))
-	JL(LabelRef(label + "End"))
-	Label(label)
-	body()
-	ADDQ(U32(vectors*t.size()), i)
-	SUBQ(U32(vectors*t.lanes), n)
-	CMPQ(n, U32(vectors*t.lanes))
-	JGE(LabelRef(label))
-	Label(label + "End")
+// turnsOf returns a register with the number of elements in turns, and sets i
+// to where they start.
+func (w walk) turnsOf() reg.Register {
+	m := copyOf(w.n)
+	ANDQ(I32(-w.unroll*w.lanes), m)
+	if w.back {
+		MOVQ(m, w.i)
+		SHLQ(U8(2), w.i)
+	} else {
+		XORQ(w.i, w.i)
+	}
+	return m
+}
+
+// turn emits one turn, takes its elements off m and leaves the zero flag set
+// when none are left.
+func (w walk) turn(m reg.Register, f body) {
+	if w.back {
+		SUBQ(U32(w.unroll*w.size()), w.i)
+	}
+	for u := range w.unroll {
+		f(access{w.isa, nil}, u*w.size(), u)
+	}
+	if !w.back {
+		ADDQ(U32(w.unroll*w.size()), w.i)
+	}
+	SUBQ(U32(w.unroll*w.lanes), m)
 }
