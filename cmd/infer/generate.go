@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/tokenizer"
+)
+
+// A generator continues texts with one model.
+type generator struct {
+	*runFlags
+	model    *engine.Model
+	session  *engine.Session // made with the first prompt
+	tok      *tokenizer.Tokenizer
+	layout   tokenizer.Template // of a chat
+	loadTime float64            // seconds
+
+	about  string                             // what the model is, if that is to be told
+	echo   bool                               // the prompt belongs to the text that is printed
+	enough func(tokens int, text string) bool // ends a text; nil: never
+}
+
+func newGenerator(o *runFlags, m *engine.Model) (*generator, error) {
+	g := &generator{runFlags: o, model: m}
+	var err error
+	if g.tok, err = m.Tokenizer(); err != nil {
+		return nil, fmt.Errorf("%w; without it the model runs on token ids alone (infer logits)", err)
+	}
+	for _, w := range g.tok.Warnings() {
+		note("warning: %s", w)
+	}
+	switch {
+	case o.template != "":
+		g.layout, err = g.tok.TemplateByName(o.template)
+	case o.chat:
+		if g.layout, err = g.tok.Template(); err != nil {
+			err = fmt.Errorf("%w (--template)", err)
+		}
+	}
+	return g, err
+}
+
+// encode returns the tokens of a prompt. An empty one is the token that
+// begins a text.
+func (g *generator) encode(prompt string) ([]int32, error) {
+	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	if err != nil {
+		return nil, fmt.Errorf("the prompt: %w", err)
+	}
+	if len(ids) == 0 {
+		bos, ok := g.tok.BOS()
+		if !ok {
+			return nil, errors.New("the prompt is empty, and the model has no token that begins a text; give a prompt with -p")
+		}
+		ids = append(ids, bos)
+	}
+	return ids, nil
+}
+
+// prefill brings the session to where only a last batch of ids is missing,
+// and returns how many ids it had from before.
+func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err error) {
+	if g.session == nil {
+		if g.session, err = g.newSession(g.model, len(ids)+max(g.limit, 0)); err != nil {
+			return 0, err
+		}
+	}
+	s := g.session
+	if len(ids) > s.Max() {
+		advice := "shorten it or raise --ctx"
+		if g.model.Arch.Positions != nil && s.Max() == g.model.Context() {
+			advice = "which is all that the model has positions for; shorten it"
+		}
+		return 0, fmt.Errorf("the prompt has %d tokens, and the context has room for %d; %s", len(ids), s.Max(), advice)
+	}
+	for _, id := range s.Tokens() {
+		if kept == len(ids)-1 || id != ids[kept] {
+			break
+		}
+		kept++
+	}
+	s.Truncate(kept)
+	const batch = 512
+	bar := newBar("reading the prompt", int64(len(ids)-kept), "tokens")
+	defer bar.done()
+	for len(ids)-s.Len() > batch {
+		if err := s.Append(ctx, ids[s.Len():s.Len()+batch]); err != nil {
+			return 0, err
+		}
+		bar.add(batch)
+	}
+	return kept, nil
+}
+
+// generate continues a prompt and streams the text to stdout, unless that
+// is for JSON. When ctx is cancelled the result is what there is so far.
+func (g *generator) generate(ctx context.Context, prompt string) (*result, error) {
+	out := &stream{w: plainText(os.Stdout), trim: g.chat || prompt == ""}
+	if g.json {
+		out.w = io.Discard
+	}
+	ids, err := g.encode(prompt)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	kept, err := g.prefill(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if g.about != "" {
+		note("%s", g.about)
+		g.about = ""
+	}
+	r := &result{Prompt: prompt, Tokens: []int32{}, PromptTokens: len(ids), KeptTokens: kept, Stop: "end",
+		Threads: g.model.Threads(), LoadSeconds: g.loadTime}
+	if g.sample.Temperature > 0 && g.limit != 0 {
+		r.Seed = &g.sample.Seed
+	}
+	if g.echo {
+		out.write(prompt)
+	}
+	if g.limit == 0 {
+		_, _, err = g.session.Sync(ctx, ids)
+		r.PrefillSeconds = since(start)
+	} else {
+		err = g.decode(ctx, ids, r, out)
+	}
+	if errors.Is(err, context.Canceled) && len(r.Tokens) > 0 {
+		r.Stop, err = "interrupt", nil
+	}
+	if err != nil {
+		out.end()
+		return nil, err
+	}
+	r.finish(out.text.String(), prompt, g)
+	return r, out.end()
+}
+
+// decode draws the tokens that follow ids.
+func (g *generator) decode(ctx context.Context, ids []int32, r *result, out *stream) error {
+	words := g.tok.NewDecoder()
+	start := time.Now()
+	var first time.Time
+	for id, err := range g.session.Generate(ctx, ids, engine.GenerateOptions{Max: max(g.limit, 0), Sample: g.sample}) {
+		if len(r.Tokens) == 0 {
+			first = time.Now()
+			r.PrefillSeconds += first.Sub(start).Seconds()
+		}
+		if err != nil {
+			return err
+		}
+		r.Tokens = append(r.Tokens, id)
+		out.write(words.Push(id))
+		if out.err != nil {
+			return out.err
+		}
+		if g.enough != nil && g.enough(len(r.Tokens), out.text.String()) {
+			r.Stop = "enough"
+			break
+		}
+	}
+	if len(r.Tokens) > 0 {
+		r.DecodeSeconds = since(first)
+	}
+	out.write(words.Flush())
+	return out.err
+}
+
+// A stream is text on its way out.
+type stream struct {
+	w    io.Writer
+	trim bool // a space at the beginning is none of the text
+	text strings.Builder
+	err  error
+}
+
+func (s *stream) write(text string) {
+	if s.trim && text != "" {
+		text, s.trim = strings.TrimPrefix(text, " "), false
+	}
+	s.text.WriteString(text)
+	if s.err == nil && text != "" {
+		_, s.err = io.WriteString(s.w, text)
+	}
+}
+
+// end ends the last line.
+func (s *stream) end() error {
+	if t := s.text.String(); t != "" && !strings.HasSuffix(t, "\n") && s.err == nil {
+		_, s.err = io.WriteString(s.w, "\n")
+	}
+	return s.err
+}

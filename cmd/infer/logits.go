@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newLogits() *cobra.Command {
+	var o modelFlags
+	var tokens, out string
+	cmd := &cobra.Command{
+		Use:   "logits MODEL --tokens IDS --out FILE",
+		Short: "Write the logits of every token of a sequence",
+		Long: `logits evaluates a sequence of token ids and writes what the model predicts
+after each of them: float32, little-endian, [tokens x vocabulary]. Checks of
+one runner against another compare such files; so the cache of keys and values
+is F32 here unless told otherwise.`,
+		Example: `  infer logits model.gguf --tokens 3,8,13 --out logits.f32
+  infer logits model.gguf --tokens "$(infer tokenize model.gguf "Hello" --ids)" --out - | od -f`,
+		Args:              exactArgs("MODEL"),
+		ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := parseIDs(tokens)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				return usagef("logits needs --out: the file to write, or - for stdout")
+			}
+			if err := o.check(); err != nil {
+				return err
+			}
+			if o.context == 0 {
+				o.context = len(ids)
+			}
+			return o.writeLogits(cmd, args[0], ids, out)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&tokens, "tokens", "", "the token `ids`, with commas or spaces between")
+	f.StringVarP(&out, "out", "o", "", "the `file` to write; -: stdout")
+	o.add(cmd, "f32")
+	return cmd
+}
+
+func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, out string) error {
+	ctx := cmd.Context()
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	s, err := o.newSession(m, len(ids))
+	if err != nil {
+		return err
+	}
+	bar := newBar("evaluating", int64(len(ids)), "tokens")
+	defer bar.done()
+	row := make([]byte, 4*m.Vocab())
+	return writeFile(ctx, out, true, func(w io.Writer) error {
+		return s.EvalAll(ctx, ids, func(_ int, logits []float32) error {
+			for i, v := range logits {
+				binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
+			}
+			bar.add(1)
+			_, err := w.Write(row)
+			return err
+		})
+	})
+}
+
+// parseIDs reads token ids.
+func parseIDs(s string) ([]int32, error) {
+	var ids []int32
+	for field := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
+		id, err := strconv.ParseInt(field, 10, 32)
+		if err != nil || id < 0 {
+			return nil, usagef("--tokens: %q is no token id", field)
+		}
+		ids = append(ids, int32(id))
+	}
+	if len(ids) == 0 {
+		return nil, usagef("logits needs --tokens: ids such as 3,8,13 (infer tokenize MODEL TEXT --ids makes them)")
+	}
+	return ids, nil
+}

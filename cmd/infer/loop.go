@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/normswap/normswap/tokenizer"
+	"golang.org/x/term"
+)
+
+const loopHelp = `Type a text and press Enter. Arrow up brings back earlier ones. Ctrl-C stops an answer, Ctrl-D ends.
+  /help   this
+  /clear  forget the conversation (--chat)
+  /quit   end`
+
+// loop answers one prompt after the other: texts to continue, each on its
+// own, or the turns of a conversation.
+func (g *generator) loop(ctx context.Context) error {
+	in := newLines()
+	answering := in.catchSignals()
+	g.echo = !g.chat
+	turns := g.opening()
+	note("Type a text to continue; /help tells more, Ctrl-D ends.")
+	for {
+		line, err := in.read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch word := strings.TrimSpace(line); {
+		case word == "":
+			continue
+		case word == "/quit" || word == "/exit" || word == "/bye":
+			return nil
+		case word == "/help":
+			for help := range strings.Lines(loopHelp) {
+				note("%s", help)
+			}
+			continue
+		case word == "/clear":
+			turns = g.opening()
+			continue
+		case strings.HasPrefix(word, "/") && !strings.ContainsAny(word[1:], "/ "):
+			note("there is no command %s; /help lists them", word)
+			continue
+		}
+		prompt := line
+		if g.chat {
+			turns = append(turns, tokenizer.Message{Role: "user", Content: line})
+			prompt = g.layout.Apply(turns, true)
+		}
+		answer, cancel := context.WithCancel(ctx)
+		answering.Store(&cancel)
+		r, err := g.generate(answer, prompt)
+		answering.Store(nil)
+		cancel()
+		switch {
+		case err == nil:
+			note("%s", r)
+			if g.chat {
+				turns = append(turns, tokenizer.Message{Role: "assistant", Content: r.Text})
+			}
+			g.sample.Seed++
+			continue
+		case g.chat:
+			turns = turns[:len(turns)-1]
+		}
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+			return err
+		}
+		exit(os.Stderr, err)
+	}
+}
+
+// lines reads what the user types, with a line editor and a history on a
+// terminal.
+type lines struct {
+	editor  *term.Terminal // nil: stdin is no terminal
+	scanner *bufio.Reader
+	cooked  atomic.Pointer[term.State] // of the terminal, while the editor has it
+}
+
+func newLines() *lines {
+	if !isTerminal(os.Stdin) {
+		return &lines{scanner: bufio.NewReader(os.Stdin)}
+	}
+	screen := struct {
+		io.Reader
+		io.Writer
+	}{os.Stdin, os.Stderr}
+	return &lines{editor: term.NewTerminal(screen, "> ")}
+}
+
+// read returns the next line, or the lines that were pasted at once.
+func (l *lines) read() (string, error) {
+	if l.editor == nil {
+		line, err := l.scanner.ReadString('\n')
+		if line != "" {
+			err = nil
+		}
+		return strings.TrimRight(line, "\r\n"), err
+	}
+	state, err := term.MakeRaw(int(os.Stdin.Fd()))
+	if err != nil {
+		return "", err
+	}
+	l.cooked.Store(state)
+	defer l.restore()
+	if w, h, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 && h > 0 {
+		_ = l.editor.SetSize(w, h) // a wrong size only looks bad
+	}
+	l.editor.SetBracketedPasteMode(true)
+	defer l.editor.SetBracketedPasteMode(false)
+	var text strings.Builder
+	for {
+		line, err := l.editor.ReadLine()
+		text.WriteString(line)
+		if err != term.ErrPasteIndicator {
+			return text.String(), err
+		}
+		text.WriteByte('\n')
+	}
+}
+
+// restore gives the terminal back.
+func (l *lines) restore() {
+	if state := l.cooked.Swap(nil); state != nil {
+		_ = term.Restore(int(os.Stdin.Fd()), state)
+	}
+}
+
+// catchSignals makes Ctrl-C cancel the answer that the pointer it returns
+// holds. Without one, and at any other signal, the program ends, and leaves
+// the terminal as it was.
+func (l *lines) catchSignals() *atomic.Pointer[context.CancelFunc] {
+	var answering atomic.Pointer[context.CancelFunc]
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for s := range signals {
+			if cancel := answering.Load(); cancel != nil && s == os.Interrupt {
+				(*cancel)()
+				continue
+			}
+			l.restore()
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return &answering
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/tales"
+	"github.com/normswap/normswap/quant"
+	"github.com/spf13/cobra"
+)
+
+// modelFlags are the flags of every command that runs a model.
+type modelFlags struct {
+	threads    int
+	context    int
+	kv, act    choice
+	norm       choice
+	normLayers string
+}
+
+// maxThreads is more than any machine has.
+const maxThreads = 1024
+
+// add registers the flags; kv is the default type of the cache.
+func (o *modelFlags) add(cmd *cobra.Command, kv string) {
+	f := cmd.Flags()
+	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
+	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`positions` to make room for; 0: what the model was trained for, up to %d", engine.DefaultContext))
+	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
+	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	var modes []string
+	for _, m := range engine.NormModes {
+		modes = append(modes, string(m))
+	}
+	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modes...)
+	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
+}
+
+// check tells what is wrong with the flags, before anything is loaded.
+func (o *modelFlags) check() error {
+	switch {
+	case o.threads < 0:
+		return usagef("--threads %d: want 0 (one for each physical core) or more", o.threads)
+	case o.threads > maxThreads:
+		return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", o.threads, runtime.NumCPU(), maxThreads)
+	case o.context < 0:
+		return usagef("--ctx %d: want 0 (what the model was trained for) or more", o.context)
+	}
+	return nil
+}
+
+// open loads a model, the one in this program if path is empty.
+func (o *modelFlags) open(ctx context.Context, path string) (*engine.Model, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := o.load(ctx, f)
+	if err != nil {
+		f.Close()
+		if path != "" && !errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return nil, err
+	}
+	return m, nil
+}
+
+func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, error) {
+	if len(f.Tensors) == 0 {
+		return nil, errors.New("the file has no tensors, only metadata; infer inspect and infer tokenize can use it, but it cannot run")
+	}
+	if err := readAhead(ctx, f); err != nil {
+		return nil, err
+	}
+	options := engine.Options{Threads: o.threads, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value)}
+	if o.normLayers != "" {
+		a, err := arch.Load(f)
+		if err == nil {
+			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
+		}
+		if err != nil {
+			return nil, usagef("--norm-layers: %w", runnable(err))
+		}
+	}
+	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(f, options) })
+	if err != nil {
+		return nil, runnable(err)
+	}
+	if m.Note() != "" {
+		note("%s", m.Note())
+	}
+	return m, nil
+}
+
+// runnable says of an unknown architecture where the known ones are listed.
+func runnable(err error) error {
+	var unknown *arch.UnknownError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("unknown architecture %q; infer archs lists those that can be run", unknown.Name)
+	}
+	return err
+}
+
+// newSession makes a session. Where the flags do not say how long it may
+// get, it has room for need positions and more, if the model was trained for
+// so many.
+func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, error) {
+	n := o.context
+	if n == 0 {
+		n = min(m.Context(), max(need, engine.DefaultContext))
+	}
+	a := m.Arch
+	size := 2
+	if o.kv.value == "f32" {
+		size = 4
+	}
+	perPosition := 0
+	for _, b := range a.Blocks {
+		perPosition += 2 * b.KVHeads * a.HeadDim * size
+	}
+	if have := memory(); have > 0 && n > have/max(perPosition, 1) {
+		return nil, fmt.Errorf("a context of %d positions takes %s, and this machine has %s of memory; choose a smaller --ctx",
+			n, bytesText(float64(n)*float64(perPosition)), bytesText(float64(have)))
+	}
+	kv := quant.F16
+	if o.kv.value == "f32" {
+		kv = quant.F32
+	}
+	return m.NewSession(engine.SessionOptions{Context: n, KV: kv})
+}
+
+// memory returns the bytes of memory of the machine, or a large bound where
+// the system does not say.
+func memory() int {
+	var kib int
+	b, err := os.ReadFile("/proc/meminfo")
+	if err == nil {
+		_, err = fmt.Sscanf(string(b), "MemTotal: %d kB", &kib)
+	}
+	if err != nil {
+		return 1 << 36
+	}
+	return kib << 10
+}
+
+// openFile opens a GGUF file, or the model in this program if path is empty.
+// Its errors say what to do next.
+func openFile(path string) (*gguf.File, error) {
+	if path == "" {
+		return tales.Open()
+	}
+	f, err := gguf.Open(path)
+	if err == nil {
+		return f, nil
+	}
+	if info, e := os.Stat(path); e == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder; %s", path, modelsIn(path))
+	}
+	var format *gguf.FormatError
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !exists(path):
+		return nil, fmt.Errorf("no file %s; %s", path, modelsIn(filepath.Dir(path)))
+	case errors.As(err, &format) && format.Off == 0:
+		return nil, fmt.Errorf("%w%s", err, notGGUF(path))
+	case errors.As(err, &format) && strings.Contains(format.What, "end of the file"):
+		return nil, fmt.Errorf("%w (is the download complete?)", err)
+	}
+	return nil, err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// modelsIn says which models there are in a folder.
+func modelsIn(folder string) string {
+	found, _ := filepath.Glob(filepath.Join(globQuote(folder), "*.gguf"))
+	const show = 4
+	if len(found) == 0 {
+		return "there is no .gguf file in " + folder
+	}
+	more := ""
+	if len(found) > show {
+		more = fmt.Sprintf(" and %d more", len(found)-show)
+		found = found[:show]
+	}
+	for i, p := range found {
+		found[i] = filepath.Base(p)
+	}
+	return fmt.Sprintf("in %s there is %s%s", folder, strings.Join(found, ", "), more)
+}
+
+// globQuote makes a folder's name a pattern that matches it.
+func globQuote(s string) string {
+	if filepath.Separator == '\\' { // where it cannot be quoted
+		return s
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// notGGUF guesses what a file is instead, from how it begins.
+func notGGUF(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, _ := f.Read(head)
+	switch head := string(head[:n]); {
+	case n == 0:
+		return " (the file is empty)"
+	case strings.HasPrefix(head, "version https://git-lfs"):
+		return " (it is a Git LFS pointer: fetch the model itself with git lfs pull)"
+	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth"}, filepath.Ext(path)):
+		return " (convert the model to GGUF first, with llama.cpp's convert_hf_to_gguf.py)"
+	case strings.HasPrefix(strings.ToLower(head), "<!doctype"), strings.HasPrefix(head, "<html"):
+		return " (it is a web page: the download went wrong)"
+	}
+	return ""
+}
+
+// readAhead reads the tensors once, so that the first token does not wait
+// for the disk and a long wait has a progress bar.
+func readAhead(ctx context.Context, f *gguf.File) error {
+	const step, page = 8 << 20, 4 << 10
+	var total int64
+	for i := range f.Tensors {
+		total += int64(len(f.Tensors[i].Data))
+	}
+	bar := newBar("loading", total, bytesUnit)
+	defer bar.done()
+	return f.Guard(func() error {
+		var sink byte
+		for i := range f.Tensors {
+			for chunk := range slices.Chunk(f.Tensors[i].Data, step) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				for j := 0; j < len(chunk); j += page {
+					sink += chunk[j]
+				}
+				bar.add(int64(len(chunk)))
+			}
+		}
+		runtime.KeepAlive(sink)
+		return nil
+	})
+}
+
+// completeModels completes the path of a model: folders, and files in GGUF.
+func completeModels(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	found, _ := filepath.Glob(globQuote(word) + "*")
+	var paths []string
+	directive := cobra.ShellCompDirectiveNoFileComp
+	for _, p := range found {
+		info, err := os.Stat(p)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			paths = append(paths, p+string(filepath.Separator))
+			directive |= cobra.ShellCompDirectiveNoSpace
+		case strings.EqualFold(filepath.Ext(p), ".gguf"):
+			paths = append(paths, p)
+		}
+	}
+	return paths, directive
+}
+
+// since returns the seconds since t.
+func since(t time.Time) float64 { return time.Since(t).Seconds() }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/tales"
+	"github.com/normswap/normswap/tokenizer"
+	"github.com/spf13/cobra"
+)
+
+// runFlags are the flags of the command itself.
+type runFlags struct {
+	modelFlags
+	prompt, file     string
+	limit            int
+	sample           engine.SampleOptions
+	json             bool
+	interactive      bool
+	chat             bool
+	template, system string
+}
+
+// The tale that is told when nothing is asked for. The seed was chosen for
+// its tale.
+const (
+	talePrompt = "Once upon a time"
+	taleSeed   = 1
+	taleTokens = 160 // the tale ends with the first sentence that ends after so many
+)
+
+const runExample = `  infer                                          tell a tale with the model in this program
+  infer model.gguf -p "Once upon a time"         continue a text
+  infer model.gguf -f letter.txt -n 100 --temp 0 continue a file, greedily
+  git log -5 | infer model.gguf --chat           one answer from a chat model
+  infer model.gguf                               an interactive loop, on a terminal
+  infer inspect model.gguf                       what is in a file`
+
+func newRun() *cobra.Command {
+	var o runFlags
+	cmd := &cobra.Command{
+		Use:   "infer [MODEL] [-p PROMPT | -f FILE]",
+		Short: "Run GGUF models on the CPU, and swap their norms",
+		Long: `infer continues a text with a language model in a GGUF file. The text goes to
+stdout as it is made; how long it took goes to stderr.
+
+The prompt is that of -p, the contents of the file of -f, or else what comes
+from stdin. On a terminal and without a prompt, infer asks for one after the
+other. Without MODEL it uses a small one that is part of the program, and
+without a prompt either it tells a tale.
+
+Exit codes: 0, 1 (it failed), 2 (the command line is wrong), 130 (Ctrl-C).`,
+		Example:           runExample,
+		Args:              runArgs,
+		ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				o.sample.Seed = uint64(rand.Uint32())
+			}
+			if o.chat = o.chat || o.template != "" || o.system != ""; o.chat && !cmd.Flags().Changed("tokens") {
+				o.limit = -1
+			}
+			if err := o.check(cmd); err != nil {
+				return err
+			}
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			return o.run(cmd, path)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.prompt, "prompt", "p", "", "the `text` to continue")
+	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text to continue; -: stdin")
+	f.IntVarP(&o.limit, "tokens", "n", 256, "`tokens` to make at most; -1: until the model ends or the context is full")
+	f.Float64Var(&o.sample.Temperature, "temp", 0.8, "`temperature`; 0: always the most likely token")
+	f.IntVar(&o.sample.TopK, "top-k", 40, "draw from the `k` most likely tokens; 0: from all")
+	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all")
+	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
+	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
+	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
+	o.add(cmd, "f16")
+	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
+	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
+	f.StringVar(&o.template, "template", "", "chat `template`, instead of the one in the file")
+	f.StringVar(&o.system, "system", "", "system `message` of the chat")
+	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
+	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(tokenizer.TemplateNames(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// runArgs takes one model at most, and guesses what else was meant.
+func runArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && !exists(args[0]) {
+		var commands []string
+		for _, sub := range cmd.Commands() {
+			commands = append(commands, sub.Name())
+		}
+		if near := nearest(args[0], commands); near != "" {
+			return usagef("no file or command %q; did you mean infer %s?", args[0], near)
+		}
+	}
+	if len(args) > 1 {
+		return usagef("unexpected %q; the prompt goes behind -p: infer %s -p %q", args[1], args[0], strings.Join(args[1:], " "))
+	}
+	return nil
+}
+
+// check tells what is wrong with the flags, before anything is loaded.
+func (o *runFlags) check(cmd *cobra.Command) error {
+	if o.limit < -1 {
+		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
+	}
+	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
+		return usagef("--interactive asks for the prompts; leave out -p, -f and --json")
+	}
+	if cmd.Flags().Changed("prompt") && o.file != "" {
+		return usagef("-p and -f both give a prompt; leave one of them out")
+	}
+	if err := o.sample.Check(); err != nil {
+		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))
+	}
+	return o.modelFlags.check()
+}
+
+func (o *runFlags) run(cmd *cobra.Command, path string) error {
+	ctx := cmd.Context()
+	prompt, given, err := o.readPrompt(cmd, path == "")
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	g, err := newGenerator(o, m)
+	if err != nil {
+		return err
+	}
+	g.loadTime = since(began)
+	if path == "" && !o.json {
+		g.about = "The model in this program: " + tales.About + ". Others: infer model.gguf"
+	}
+	switch {
+	case path == "" && !given && !o.interactive:
+		if !cmd.Flags().Changed("seed") {
+			g.sample.Seed = taleSeed
+		}
+		if !cmd.Flags().Changed("tokens") {
+			g.limit, g.enough = -1, endsTale
+		}
+		prompt, g.echo = talePrompt, true
+	case o.interactive || !given:
+		return g.loop(ctx)
+	}
+	return g.once(ctx, prompt)
+}
+
+// readPrompt returns the prompt, and whether there is one: not for the
+// interactive loop, and not for the tale.
+func (o *runFlags) readPrompt(cmd *cobra.Command, tale bool) (prompt string, given bool, err error) {
+	ctx := cmd.Context()
+	switch {
+	case o.interactive:
+		return "", false, nil
+	case cmd.Flags().Changed("prompt"):
+		return o.prompt, true, nil
+	case o.file != "":
+		prompt, err = readText(ctx, o.file)
+		return trimEnd(prompt), true, err
+	case isTerminal(os.Stdin):
+		if o.json && !tale {
+			return "", false, usagef("--json is for a single prompt; give it with -p or -f")
+		}
+		return "", false, nil
+	}
+	prompt, err = readStdin(ctx, tale)
+	prompt = trimEnd(prompt)
+	return prompt, prompt != "" || !tale, err
+}
+
+// endsTale tells where a tale may end: at the end of a sentence, when it is
+// long enough.
+func endsTale(tokens int, text string) bool {
+	return tokens >= taleTokens && strings.ContainsAny(text[max(0, len(text)-1):], ".!?\"")
+}
+
+// once answers one prompt.
+func (g *generator) once(ctx context.Context, prompt string) error {
+	if g.chat {
+		prompt = g.layout.Apply(append(g.opening(), tokenizer.Message{Role: "user", Content: prompt}), true)
+	}
+	r, err := g.generate(ctx, prompt)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = json.NewEncoder(os.Stdout).Encode(r)
+	} else {
+		note("%s", r)
+	}
+	if err == nil && r.Stop == "interrupt" {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// opening is how a conversation begins before anyone asks anything.
+func (g *generator) opening() []tokenizer.Message {
+	if g.system == "" {
+		return nil
+	}
+	return []tokenizer.Message{{Role: "system", Content: g.system}}
+}

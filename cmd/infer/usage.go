@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// A usageError is the caller's mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// flagError says what is wrong with a flag, and what may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		if near := nearestFlag(cmd, name); near != "" && unknown.GetSpecifiedShortnames() == "" {
+			return usagef("unknown flag --%s; did you mean --%s?", name, near)
+		}
+		return usagef("%v; see %s --help", err, cmd.CommandPath())
+	case errors.As(err, &invalid):
+		f := invalid.GetFlag()
+		why := invalid.Unwrap()
+		if errors.Is(why, strconv.ErrSyntax) {
+			why = fmt.Errorf("not a number")
+			if strings.Contains(f.Value.Type(), "int") {
+				why = fmt.Errorf("not a whole number")
+			}
+		} else if errors.Is(why, strconv.ErrRange) {
+			why = fmt.Errorf("out of range")
+		}
+		return usagef("--%s %s: %v", f.Name, invalid.GetValue(), why)
+	}
+	return usagef("%v; see %s --help", err, cmd.CommandPath())
+}
+
+// nearestFlag returns the flag that a misspelt name resembles most, or "".
+func nearestFlag(cmd *cobra.Command, name string) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return nearest(name, names)
+}
+
+// nearest returns the name that word resembles most: one that it begins or
+// that begins it, or within two changes of a letter.
+func nearest(word string, names []string) string {
+	best, found := 3, ""
+	for _, n := range names {
+		d := distance(word, n)
+		if len(word) > 1 && len(n) > 1 && (strings.HasPrefix(n, word) || strings.HasPrefix(word, n)) {
+			d = min(d, 1)
+		}
+		if d < best && d < len(word) {
+			best, found = d, n
+		}
+	}
+	return found
+}
+
+// distance is the number of letters to change, add or drop (Levenshtein
+// 1966) that make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// exactArgs asks for one argument for each name.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s needs %s; see %s --help", cmd.Name(), names[len(args)], cmd.CommandPath())
+		case len(args) > len(names):
+			return usagef("%s: unexpected argument %q; see %s --help", cmd.Name(), args[len(names)], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// A choice is a flag whose value is one of a few words, in either case.
+type choice struct {
+	value   string
+	choices []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return strings.Join(c.choices, "|") }
+
+func (c *choice) Set(s string) error {
+	i := slices.IndexFunc(c.choices, func(w string) bool { return strings.EqualFold(w, s) })
+	if i < 0 {
+		if near := nearest(strings.ToLower(s), c.choices); near != "" {
+			return fmt.Errorf("did you mean %s? choose from %s", near, strings.Join(c.choices, ", "))
+		}
+		return fmt.Errorf("choose from %s", strings.Join(c.choices, ", "))
+	}
+	c.value = c.choices[i]
+	return nil
+}
+
+// addChoice adds a flag for one of several words, with completion. An empty
+// initial value leaves the flag unset.
+func addChoice(cmd *cobra.Command, c *choice, name, initial, usage string, choices ...string) {
+	*c = choice{initial, choices}
+	cmd.Flags().Var(c, name, usage)
+	// The only error is a flag registered twice.
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp))
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/normswap/normswap/ops/asm"
+	"github.com/spf13/cobra"
+)
+
+// build says which program this is and what it can use.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+	Kernels  string `json:"kernels"` // instruction set
+	CPUs     int    `json:"cpus"`
+}
+
+func newVersion() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and which kernels run on this machine",
+		Args:  exactArgs(),
+		RunE: func(*cobra.Command, []string) error {
+			b := readBuild()
+			if asJSON {
+				return json.NewEncoder(os.Stdout).Encode(b)
+			}
+			_, err := fmt.Println(b)
+			return err
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func readBuild() build {
+	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Kernels: asm.Active(), CPUs: runtime.NumCPU()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (b build) String() string {
+	commit := b.Commit
+	if len(commit) > 12 {
+		commit = commit[:12]
+	}
+	if commit != "" {
+		commit = ", commit " + commit
+	}
+	if b.Modified {
+		commit += " and changes"
+	}
+	return fmt.Sprintf("infer %s%s, %s, %s/%s, %s kernels, %d CPUs", b.Version, commit, b.Go, b.OS, b.Arch, b.Kernels, b.CPUs)
+}
