@@ -266,3 +266,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestMemory: the smallest things that a file can hold take the most memory
+// for their bytes.
+func TestMemory(t *testing.T) {
+	const n = 1 << 14
+	var pairs, tensors []byte
+	for i := range uint32(n) {
+		name := string([]byte{byte(i), byte(i >> 8)})
+		pairs = append(pairs, pair(name, 0, uint8(1))...)
+		tensors = append(tensors, tensor(name, 0, 0, 0)...)
+	}
+	for name, file := range map[string][]byte{
+		"pairs":   ggufbuild.Bytes(header(3, 0, n), pairs),
+		"tensors": ggufbuild.Bytes(header(3, n, 0), tensors, make([]byte, 32)),
+		"strings": ggufbuild.Bytes(header(3, 0, 1), pair("a", 9, uint32(8), uint64(n), make([]byte, 8*n))),
+		"bools":   ggufbuild.Bytes(header(3, 0, 1), pair("a", 9, uint32(7), uint64(n), make([]byte, n))),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Parse(file); err != nil {
+			t.Error(err)
+		}
+		runtime.ReadMemStats(&after)
+		ratio := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(file))
+		t.Logf("%s: %.1f bytes are allocated for a byte of the file", name, ratio)
+		if ratio > 24 {
+			t.Errorf("%s: %.1f bytes are allocated for a byte of the file", name, ratio)
+		}
+	}
+}

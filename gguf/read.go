@@ -57,21 +57,26 @@ func parse(data []byte) (*File, error) {
 type reader struct {
 	data []byte
 	off  int
-	in   string // what is being read, for errors: `key "x": `
+	in   string // what is being read, for errors: "key" or "tensor", if any
+	name string // and its name
 	err  error
 }
 
 func (r *reader) fail(off int, what string, val any) {
-	if r.err == nil {
-		r.err = &FormatError{int64(off), r.in + what, val}
+	if r.err != nil {
+		return
 	}
+	if r.in != "" {
+		what = fmt.Sprintf("%s %s: %s", r.in, quote(r.name), what)
+	}
+	r.err = &FormatError{int64(off), what, val}
 }
 
 // left returns the number of bytes not yet read.
 func (r *reader) left() size { return size(len(r.data) - r.off) }
 
-// take returns the next n bytes. Nothing is read except through it, and what
-// is allocated follows what it returned, so no length goes unchecked.
+// take returns the next n bytes. All reading goes through it, and allocation
+// comes after it, so that no length goes unchecked.
 func (r *reader) take(n size, what string) []byte {
 	if r.err != nil {
 		return nil
@@ -101,7 +106,7 @@ func (r *reader) uint64(what string) uint64 {
 
 // string reads a string of 1 to most bytes.
 func (r *reader) string(what string, most uint64) string {
-	off, n := r.off, r.uint64("the length of "+what)
+	off, n := r.off, r.uint64("the length of a string")
 	if r.err == nil && (n < 1 || n > most) {
 		r.fail(off, fmt.Sprintf("length of %s is not 1 to %d", what, most), n)
 	}
@@ -145,7 +150,7 @@ func (r *reader) pair(m *Meta) {
 	if r.err != nil {
 		return
 	}
-	r.in = fmt.Sprintf("key %s: ", quote(key))
+	r.in, r.name = "key", key
 	v := r.value()
 	r.in = ""
 	if r.err == nil {
@@ -171,14 +176,15 @@ func (r *reader) tensor(f *File) (p place) {
 	if r.err != nil {
 		return
 	}
-	r.in = fmt.Sprintf("tensor %s: ", quote(name))
+	r.in, r.name = "tensor", name
 	off = r.off
 	n := r.uint32("the number of dimensions")
 	if r.err == nil && (n < 1 || n > maxDims) {
 		r.fail(off, fmt.Sprintf("number of dimensions is not 1 to %d", maxDims), n)
 		return
 	}
-	extents := make([]uint64, n)
+	var buf [maxDims]uint64
+	extents := buf[:n]
 	for i := range extents {
 		extents[i] = r.uint64("an extent")
 	}

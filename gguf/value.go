@@ -77,15 +77,7 @@ func (r *reader) value() any {
 	case kindFloat64:
 		return fixed[float64](r, n, array)
 	case kindBool:
-		off = r.off
-		if n <= r.left() {
-			for i, b := range r.data[r.off : r.off+int(n)] {
-				if b > 1 {
-					r.fail(off+i, "a bool is not 0 or 1", b)
-				}
-			}
-		}
-		return fixed[bool](r, n, array)
+		return r.bools(n, array)
 	case kindString:
 		return r.strings(n, array)
 	case kindArray:
@@ -97,7 +89,7 @@ func (r *reader) value() any {
 }
 
 // fixed reads n values of a size that is always the same.
-func fixed[T uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | float32 | float64 | bool](r *reader, n size, array bool) any {
+func fixed[T uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | float32 | float64](r *reader, n size, array bool) any {
 	var one T
 	b := r.take(n.times(size(binary.Size(one))), "the value")
 	if r.err != nil {
@@ -108,6 +100,22 @@ func fixed[T uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | f
 		r.fail(r.off, err.Error(), nil) // cannot happen: the lengths agree
 	}
 	if array {
+		return all
+	}
+	return all[0]
+}
+
+func (r *reader) bools(n size, array bool) any {
+	off := r.off
+	b := r.take(n, "the value")
+	all := make([]bool, len(b))
+	for i, v := range b {
+		if v > 1 {
+			r.fail(off+i, "a bool is not 0 or 1", v)
+		}
+		all[i] = v == 1
+	}
+	if array || r.err != nil {
 		return all
 	}
 	return all[0]
