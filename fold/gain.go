@@ -1,0 +1,171 @@
+package fold
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/quant"
+)
+
+// foldGain folds the gain and the bias of every norm of the residual stream
+// into the matrices that read it: W' = W diag(gain), b' = b + W bias. What
+// is left of the norm is one scalar a vector. A norm whose bias some reader
+// has no place for keeps both.
+func (o *Output) foldGain() error {
+	for _, n := range o.model.Norms() {
+		readers := o.model.Readers(n)
+		if !n.Residual || len(readers) == 0 || n.Gain == nil && n.Bias == nil {
+			continue
+		}
+		gain, bias, err := o.parameters(n)
+		if err != nil {
+			return err
+		}
+		if l := o.without(readers, bias); l != nil {
+			o.Report.GainKept = append(o.Report.GainKept, fmt.Sprintf("%s: %s has no bias in %s", n.Site, l.Name, o.model.Spec.Name))
+			continue
+		}
+		for _, l := range readers {
+			it := o.matrix(l)
+			if bias != nil {
+				if err := o.addBias(l, it, bias); err != nil {
+					return err
+				}
+			}
+			lo, hi := l.From, l.From+l.Rows
+			if len(l.W.Dims) == 3 {
+				lo, hi = 0, l.Rows*l.W.Dims[2]
+			}
+			it.edits = append(it.edits, edit{lo, hi, func(row []float32, _ int) {
+				for j, g := range gain {
+					row[j] *= g
+				}
+			}})
+		}
+		o.fill(n.Gain, 1)
+		o.fill(n.Bias, 0)
+	}
+	return nil
+}
+
+// parameters decodes the gain and the bias of a norm; the bias is nil if it
+// is nought throughout.
+func (o *Output) parameters(n *arch.Norm) (gain, bias []float32, err error) {
+	if n.Gain != nil {
+		if gain, err = n.Gain.Float32s(); err != nil {
+			return nil, nil, fmt.Errorf("fold: %w", err)
+		}
+	}
+	if n.Bias == nil {
+		return gain, nil, nil
+	}
+	all, err := n.Bias.Float32s()
+	if err != nil {
+		return nil, nil, fmt.Errorf("fold: %w", err)
+	}
+	for _, v := range all {
+		if v != 0 {
+			return gain, all, nil
+		}
+	}
+	return gain, nil, nil
+}
+
+// without returns the first reader that cannot take a bias, if there is one
+// to take.
+func (o *Output) without(readers []*arch.Linear, bias []float32) *arch.Linear {
+	if bias == nil {
+		return nil
+	}
+	s := o.model.Spec
+	for _, l := range readers {
+		may := s.FFNBias
+		switch {
+		case l == &o.model.Head:
+			may = s.HeadBias
+		case strings.Contains(l.Name, ".attn_"):
+			may = s.QKVBias
+		case len(l.W.Dims) == 3 || strings.HasSuffix(l.Name, "ffn_gate_inp"):
+			may = arch.Absent
+		}
+		if may == arch.Absent {
+			return l
+		}
+	}
+	return nil
+}
+
+// matrix returns the item of a matrix: the head's own where it was given one.
+func (o *Output) matrix(l *arch.Linear) *item {
+	if l == &o.model.Head && o.head != nil {
+		return o.head
+	}
+	return o.byT[l.W]
+}
+
+// addBias adds W times v to the bias of l, which is made if need be.
+func (o *Output) addBias(l *arch.Linear, w *item, v []float32) error {
+	rows, cols := w.shape()
+	b, at := o.bias(l)
+	if b == nil {
+		b = &item{info: gguf.TensorInfo{Name: biasName(l), Type: quant.F32, Dims: []int{rows}}, values: make([]float32, rows)}
+		o.items = append(o.items, b)
+		at = l.From
+	}
+	_, n := b.shape()
+	sum := make([]float32, n)
+	if err := b.row(sum, 0); err != nil {
+		return err
+	}
+	err := w.eachChunk(l.From, l.From+l.Rows, func(_, lo, hi int) error {
+		row := make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := w.row(row, i); err != nil {
+				return err
+			}
+			var dot float64
+			for j, x := range row {
+				dot += float64(x) * float64(v[j])
+			}
+			sum[at+i-l.From] += float32(dot)
+		}
+		return nil
+	})
+	b.from, b.edits, b.values = nil, nil, sum
+	return err
+}
+
+// bias returns the item that holds the bias of l, and where in it; nil if
+// there is none. It may have been made by addBias for a whole fused matrix.
+func (o *Output) bias(l *arch.Linear) (*item, int) {
+	if l.B != nil {
+		return o.byT[l.B], l.BFrom
+	}
+	return o.find(biasName(l)), l.From
+}
+
+func biasName(l *arch.Linear) string { return l.Name + ".bias" }
+
+// fill makes every element of a vector of the source c.
+func (o *Output) fill(t *gguf.Tensor, c float32) {
+	if t == nil {
+		return
+	}
+	it := o.byT[t]
+	it.from, it.edits, it.values = nil, nil, make([]float32, t.Dims[0])
+	for i := range it.values {
+		it.values[i] = c
+	}
+}
+
+// find returns the item of a name, or nil.
+func (o *Output) find(name string) *item {
+	for _, it := range o.items {
+		if it.info.Name == name {
+			return it
+		}
+	}
+	return nil
+}

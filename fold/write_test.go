@@ -1,0 +1,288 @@
+package fold_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/quant"
+)
+
+func parse(t *testing.T, b []byte) *gguf.File {
+	t.Helper()
+	f, err := gguf.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// logits are those of every token of a probe, activations in float.
+func logits(t *testing.T, f *gguf.File, mode engine.NormMode) []float32 {
+	t.Helper()
+	m, err := engine.Load(f, engine.Options{FloatActivations: true, Norm: mode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.NewSession(engine.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []int32
+	for i := range 16 {
+		tokens = append(tokens, int32(3+5*i))
+	}
+	var all []float32
+	err = s.EvalAll(context.Background(), tokens, func(_ int, l []float32) error {
+		all = append(all, l...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func nmse(got, want []float32) float64 {
+	var num, den float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		num += d * d
+		den += float64(want[i]) * float64(want[i])
+	}
+	return num / den
+}
+
+// folded prepares, writes and parses.
+func folded(t *testing.T, b []byte, o fold.WriteOptions) (*gguf.File, *fold.Output) {
+	t.Helper()
+	out, err := prepare(t, b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	var last int64
+	if err := out.Write(&buf, func(done, total int64) { last = total - done }); err != nil {
+		t.Fatal(err)
+	}
+	if last != 0 {
+		t.Errorf("progress ends %d bytes short", last)
+	}
+	return parse(t, buf.Bytes()), out
+}
+
+func prepare(t *testing.T, b []byte, o fold.WriteOptions) (*fold.Output, error) {
+	t.Helper()
+	f := parse(t, b)
+	m, err := arch.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fold.Prepare(f, m, o)
+}
+
+func fixtures(t *testing.T) []string {
+	paths, err := filepath.Glob(filepath.Join(testdata.Root(), "tests", "testdata", "archs", "*.gguf"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(filepath.Base(p), ".gguf")
+	}
+	return paths
+}
+
+// TestFiles folds every LayerNorm fixture into a file. Read as the LayerNorm
+// model it still is, it gives the original logits; read with the mean
+// removal simply left out it does too, for there is no mean any more.
+func TestFiles(t *testing.T) {
+	refused := map[string]string{
+		"bloom": "token_embd_norm", "bloom-tied": "token_embd_norm",
+		"command-r": "its head is the embedding", "cohere2": "its head is the embedding",
+	}
+	for _, name := range fixtures(t) {
+		b := testdata.Read(t, "archs/"+name+".gguf")
+		source := parse(t, b)
+		m, err := arch.Load(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Spec.Norm == arch.RMSNorm {
+			if _, err := prepare(t, b, fold.WriteOptions{}); !errors.Is(err, fold.ErrNothing) {
+				t.Errorf("%s: %v, want ErrNothing", name, err)
+			}
+			continue
+		}
+		if want := refused[name]; want != "" {
+			var r *fold.Refusal
+			if _, err := prepare(t, b, fold.WriteOptions{}); !errors.As(err, &r) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want a refusal about %s", name, err, want)
+			}
+			continue
+		}
+		want := logits(t, source, engine.Native)
+		for _, gain := range []bool{false, true} {
+			f, out := folded(t, b, fold.WriteOptions{Gain: gain})
+			for _, mode := range []engine.NormMode{engine.Native, engine.RMSNaive, engine.RMSFolded} {
+				if mode == engine.RMSNaive && m.Clamp > 0 && m.Blocks[0].QNorm != nil {
+					continue // the norm after the clamp keeps its mean removal
+				}
+				if e := nmse(logits(t, f, mode), want); !(e <= 1e-11) {
+					t.Errorf("%s, gain %v, read as %s: NMSE %.2g, want <= 1e-11", name, gain, mode, e)
+				}
+			}
+			if !(out.Report.LargestMean < 1e-7) || out.Report.Requantised {
+				t.Errorf("%s: largest mean left %.2g, requantised %v", name, out.Report.LargestMean, out.Report.Requantised)
+			}
+			if len(out.Report.Changed) == 0 {
+				t.Errorf("%s: nothing changed", name)
+			}
+			if v, _ := gguf.Get[string](&f.Meta, "general.finetune"); v != "rms-folded" {
+				t.Errorf("%s: general.finetune is %q", name, v)
+			}
+		}
+	}
+}
+
+// TestExports re-expresses models as the RMSNorm architectures that stock
+// llama.cpp runs. There the norms remove no mean, whatever is asked.
+func TestExports(t *testing.T) {
+	for _, c := range []struct{ name, to string }{
+		{"olmo", "llama"}, {"stablelm-3b", "phimoe"}, {"stablelm-2", "phimoe"}, {"orion", "phimoe"}, {"command-r", "plamo"},
+	} {
+		b := testdata.Read(t, "archs/"+c.name+".gguf")
+		f, out := folded(t, b, fold.WriteOptions{Export: "auto"})
+		if a, _ := gguf.Get[string](&f.Meta, "general.architecture"); a != c.to || out.Report.Arch != c.to {
+			t.Errorf("%s became %s, want %s", c.name, a, c.to)
+		}
+		if e := nmse(logits(t, f, engine.Native), logits(t, parse(t, b), engine.Native)); !(e <= 1e-11) {
+			t.Errorf("%s as %s: NMSE %.2g, want <= 1e-11", c.name, c.to, e)
+		}
+	}
+	for name, want := range map[string]string{
+		"olmo-clamp": "clamps", "stablelm-12b": "parallel", "gpt2": "no RMSNorm architecture",
+	} {
+		var r *fold.Refusal
+		to := map[string]string{"olmo-clamp": "llama", "stablelm-12b": "phimoe", "gpt2": "llama"}[name]
+		if _, err := prepare(t, testdata.Read(t, "archs/"+name+".gguf"), fold.WriteOptions{Export: to}); !errors.As(err, &r) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s as %s: %v, want a refusal with %q", name, to, err, want)
+		}
+	}
+}
+
+// TestPhiMoERepair: PhiMoE was trained with LayerNorm and runs RMSNorm.
+// Centring its writers makes the two one.
+func TestPhiMoERepair(t *testing.T) {
+	b := testdata.Read(t, "archs/phimoe.gguf")
+	trained := logits(t, parse(t, b), engine.Layer)
+	if e := nmse(logits(t, parse(t, b), engine.Native), trained); !(e > 1e-4) {
+		t.Errorf("the fixture's means do not show: NMSE %.2g", e)
+	}
+	f, _ := folded(t, b, fold.WriteOptions{Export: "phimoe"})
+	if e := nmse(logits(t, f, engine.Native), trained); !(e <= 1e-11) {
+		t.Errorf("repaired: NMSE %.2g from the model as trained, want <= 1e-11", e)
+	}
+}
+
+// TestStrategies: floats are near exact, the stored type adds about its own
+// error again, and says so.
+func TestStrategies(t *testing.T) {
+	b := testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf")
+	want := logits(t, parse(t, b), engine.Native)
+	f16, f32 := quant.F16, quant.F32
+	for _, c := range []struct {
+		o       fold.WriteOptions
+		bound   float64
+		requant bool
+	}{
+		{fold.WriteOptions{Strategy: fold.Dequant, Type: &f32}, 1e-10, false},
+		{fold.WriteOptions{Strategy: fold.Dequant}, 1e-5, false},
+		{fold.WriteOptions{Strategy: fold.Dequant, Type: &f16}, 1e-5, false},
+		{fold.WriteOptions{Strategy: fold.Requant}, 0.1, true},
+	} {
+		f, out := folded(t, b, c.o)
+		if e := nmse(logits(t, f, engine.Native), want); !(e <= c.bound) {
+			t.Errorf("%+v: NMSE %.2g, want <= %.0e", c.o, e, c.bound)
+		}
+		if out.Report.Requantised != c.requant {
+			t.Errorf("%+v: requantised is %v", c.o, out.Report.Requantised)
+		}
+		for _, ch := range out.Report.Changed {
+			if bad := ch.RMSE > 0.2*ch.RMS || math.IsNaN(ch.RMSE); bad {
+				t.Errorf("%+v: %s has an error of %.2g on %.2g", c.o, ch.Name, ch.RMSE, ch.RMS)
+			}
+		}
+	}
+}
+
+// TestDeterministic: the same file comes out twice.
+func TestDeterministic(t *testing.T) {
+	b := testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf")
+	var files [2]bytes.Buffer
+	for i := range files {
+		out, err := prepare(t, b, fold.WriteOptions{Strategy: fold.Requant})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Write(&files[i], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(files[0].Bytes(), files[1].Bytes()) {
+		t.Error("two folds of one file differ")
+	}
+}
+
+// TestPlanText: the plan can be read.
+func TestPlanText(t *testing.T) {
+	out, err := prepare(t, testdata.Read(t, "archs/gpt2-tied.gguf"), fold.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := out.Plan.String()
+	for _, want := range []string{"centre token_embd by rows: 128 of 128 rows, largest mean 1.11", "centre blk.0.attn_output by output rows: 33 of 33 columns",
+		"blk.1.ffn_norm: LayerNorm becomes RMSNorm", "the head keeps the embedding as stored"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, text)
+		}
+	}
+	if name := out.FileName(); name != "gpt2-test-model-seed-1002-rms-folded-v1.0-F32.gguf" {
+		t.Errorf("file name %s", name)
+	}
+}
+
+// TestEveryArchitecture: each one folds, says that there is nothing to fold,
+// or refuses; with every optional tensor and with none.
+func TestEveryArchitecture(t *testing.T) {
+	for _, s := range arch.All() {
+		if s.Form == arch.PostNorm {
+			continue
+		}
+		for _, all := range []bool{false, true} {
+			var buf bytes.Buffer
+			if err := toy.Write(&buf, toy.Tiny(s.Name, func(string) bool { return all }), "F32", 3); err != nil {
+				t.Fatal(err)
+			}
+			f := parse(t, buf.Bytes())
+			want := logits(t, f, engine.Native)
+			got := logits(t, f, engine.RMSFolded)
+			if e := nmse(got, want); !(e <= 1e-11) {
+				t.Errorf("%s, all %v: folded NMSE %.2g", s.Name, all, e)
+			}
+			if s.Norm == arch.RMSNorm && !slices.Equal(got, want) {
+				t.Errorf("%s: folding an RMSNorm model changes it", s.Name)
+			}
+		}
+	}
+}
