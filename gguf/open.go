@@ -1,7 +1,6 @@
 package gguf
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -114,22 +113,23 @@ func (f *File) Guard(fn func() error) (err error) {
 	return fn()
 }
 
-// fault returns an error if the panic is a fault within a mapping of f.
+// fault returns an error if the panic comes from a mapping of f: its address is
+// there (the file shrank, or its disk fails), or the file has shrunk, as far as
+// the panic knows no address, which is so under emulation.
 func (f *File) fault(v any) error {
-	e, ok := v.(interface {
-		runtime.Error
-		Addr() uintptr
-	})
+	e, ok := v.(runtime.Error)
 	if !ok {
 		return nil
 	}
 	for _, m := range f.mappings {
-		base := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
-		if off := e.Addr() - base; off < uintptr(len(m.data)) {
-			return fmt.Errorf("gguf: %s: %w: byte %d cannot be read", m.path, errShrunk, off)
+		if a, ok := e.(interface{ Addr() uintptr }); ok {
+			base := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+			if off := a.Addr() - base; off < uintptr(len(m.data)) {
+				return fmt.Errorf("gguf: %s changed while it was in use: byte %d cannot be read", m.path, off)
+			}
+		} else if info, err := os.Stat(m.path); err == nil && info.Size() < int64(len(m.data)) {
+			return fmt.Errorf("gguf: %s changed while it was in use: it had %d bytes and has %d", m.path, len(m.data), info.Size())
 		}
 	}
 	return nil
 }
-
-var errShrunk = errors.New("the file changed while it was in use")

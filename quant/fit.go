@@ -3,9 +3,10 @@ package quant
 // The encoders choose scales by least squares. Which level each value takes
 // depends on the scale, so a few scales are tried: those that put the largest
 // value near the outermost level, and then, twice, the scale that fits best the
-// levels that the best one led to (Lloyd's algorithm). Sums are in
-// float64, where products of a value and a level are exact, and products in
-// float32 are rounded explicitly: the encoding is the same on every machine.
+// levels that the best one led to (Lloyd's algorithm). Sums are in float64,
+// where the product of a value and a level is exact, and other products are
+// rounded explicitly, which keeps them out of fused multiply-adds: the encoding
+// is the same on every machine.
 
 // By how many levels the tried scales put the outermost level beyond the
 // largest value. With many levels for few values it pays to clip that one.
