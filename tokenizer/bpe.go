@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -58,7 +57,7 @@ func unspell(dst []byte, piece string) []byte {
 // bpe is the wordCoder of byte-level BPE.
 type bpe struct {
 	t            *Tokenizer
-	split        splitter
+	words        splitter
 	symbols      [256]int32          // the piece of each byte
 	merges       map[uint64]mergedTo // pieces from len(tokens) up are no tokens
 	ignoreMerges bool                // a word that is a token is not merged
@@ -89,7 +88,7 @@ func (t *Tokenizer) chooseRule(m *gguf.Meta) (preTokenizer, error) {
 }
 
 func (t *Tokenizer) loadBPE(m *gguf.Meta, rule preTokenizer) error {
-	w := &bpe{t: t, split: newSplitter(rule.stages), ignoreMerges: rule.ignoreMerges, cache: newWordCache()}
+	w := &bpe{t: t, words: newSplitter(rule.stages), ignoreMerges: rule.ignoreMerges, cache: newWordCache()}
 	t.words = w
 	return w.loadMerges(m)
 }
@@ -102,26 +101,28 @@ func (w *bpe) loadMerges(m *gguf.Meta) error {
 		return err
 	}
 	t, steps := w.t, make(map[string]int32)
-	piece := func(s []byte) int32 {
-		if id, ok := t.ids[string(s)]; ok { // does not allocate
-			return id
-		}
-		id, ok := steps[string(s)]
+	step := func(piece string) int32 {
+		id, ok := steps[piece]
 		if !ok {
 			id = int32(t.Len() + len(steps))
-			steps[string(s)] = id
+			steps[piece] = id
 		}
 		return id
 	}
-	var buf []byte
+	find := func(piece string) int32 {
+		if id, ok := t.ids[piece]; ok {
+			return id
+		}
+		return step(piece)
+	}
 	for b := range w.symbols {
-		buf = utf8.AppendRune(buf[:0], byteToRune[b])
-		w.symbols[b] = piece(buf)
-		if id := w.symbols[b]; int(id) < t.Len() {
+		id := find(string(byteToRune[b]))
+		if w.symbols[b] = id; int(id) < t.Len() {
 			t.bytes[b] = id
 		}
 	}
 	w.merges = make(map[uint64]mergedTo, len(merges))
+	var whole []byte
 	for i, merge := range merges {
 		// The first character may be a space itself.
 		at := -1
@@ -132,21 +133,22 @@ func (w *bpe) loadMerges(m *gguf.Meta) error {
 			return fmt.Errorf("%s[%d]: %.40q is not two pieces with a space between", keyMerges, i, merge)
 		}
 		left, right := merge[:at+1], merge[at+2:]
-		pair := pairOf(piece([]byte(left)), piece([]byte(right)))
-		buf = append(append(buf[:0], left...), right...)
-		if _, twice := w.merges[pair]; !twice {
-			w.merges[pair] = mergedTo{int32(i), piece(buf)}
+		whole = append(append(whole[:0], left...), right...)
+		id, ok := t.ids[string(whole)] // does not allocate
+		if !ok {
+			id = step(string(whole))
 		}
-	}
-	if t.Len()+len(steps) > math.MaxInt32 {
-		return fmt.Errorf("%s names %d pieces that are no tokens", keyMerges, len(steps))
+		pair := pairOf(find(left), find(right))
+		if _, twice := w.merges[pair]; !twice {
+			w.merges[pair] = mergedTo{int32(i), id}
+		}
 	}
 	return nil
 }
 
 func (w *bpe) encode(dst []int32, text string) ([]int32, error) {
 	var err error
-	w.split(text, func(word string) bool {
+	w.words.split(text, func(word string) bool {
 		if len(word) == 1 {
 			if id := w.t.bytes[word[0]]; id >= 0 {
 				dst = append(dst, id)
@@ -168,7 +170,7 @@ func (w *bpe) encodeWord(dst []int32, word string) ([]int32, error) {
 	}
 	m := mergers.Get().(*merger)
 	defer m.release()
-	m.reset()
+	m.reset(len(word))
 	for i := range len(word) {
 		m.add(i, w.symbols[word[i]])
 	}

@@ -30,6 +30,9 @@ func (t *Tokenizer) Template() (Template, error) {
 		return Template{}, fmt.Errorf("tokenizer: %w", ErrNoTemplate)
 	}
 	name := recognise(t.template)
+	if _, ok := builtin("")[t.template]; ok { // the name itself
+		name = t.template
+	}
 	if name == "" {
 		return Template{}, fmt.Errorf("tokenizer: %s is of no known form (it begins %.60q); "+
 			"name one of the templates %s, or write the prompt as the model's card says and give it as plain text",

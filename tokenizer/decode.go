@@ -5,28 +5,33 @@ import (
 	"unicode/utf8"
 )
 
-// decodeAll writes down the bytes that each token stands for.
+// decodeAll works out the bytes that each token stands for. Those that differ
+// from the token as stored share one allocation.
 func (t *Tokenizer) decodeAll() {
-	var all []byte
+	var all, buf []byte
 	ends := make([]int, t.Len())
+	t.text = make([]string, t.Len())
 	for i, token := range t.tokens {
+		t.text[i] = token
 		switch k := t.types[i]; {
 		case k.special():
-			all = append(all, token...)
 		case k == typeByte:
 			b, _ := parseByteToken(token)
-			all = append(all, b)
+			all, t.text[i] = append(all, b), ""
 		case t.model == "gpt2":
-			all = unspell(all, token)
-		default:
-			all = append(all, strings.ReplaceAll(token, spmSpace, " ")...)
+			if buf = unspell(buf[:0], token); string(buf) != token {
+				all, t.text[i] = append(all, buf...), ""
+			}
+		case strings.Contains(token, spmSpace):
+			all, t.text[i] = append(all, strings.ReplaceAll(token, spmSpace, " ")...), ""
 		}
 		ends[i] = len(all)
 	}
 	text, start := string(all), 0
-	t.text = make([]string, t.Len())
 	for i, end := range ends {
-		t.text[i] = text[start:end]
+		if start < end {
+			t.text[i] = text[start:end]
+		}
 		start = end
 	}
 }

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A symbol is a stretch of a word that merging has arrived at. The symbols of
 // a word form a linked list; each ends where the next begins.
@@ -40,9 +43,10 @@ func (m *merger) release() {
 	}
 }
 
-// reset begins a word.
-func (m *merger) reset() {
-	m.symbols, m.heap = m.symbols[:0], m.heap[:0]
+// reset begins a word of n bytes.
+func (m *merger) reset(n int) {
+	m.symbols = slices.Grow(m.symbols[:0], n)
+	m.heap = slices.Grow(m.heap[:0], n)
 }
 
 // add appends the next symbol of the word.

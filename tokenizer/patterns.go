@@ -17,9 +17,6 @@ const (
 	patLlama3 = contractions + `|` + letters + `|\p{N}{1,3}|` + symbols + `|` + whiteSpace
 	patQwen2  = contractions + `|` + letters + `|\p{N}|` + symbols + `|` + whiteSpace
 	patQwen35 = contractions + `|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|` + whiteSpace
-	patJais2  = contractions + `|` + letters + `|\p{N}{1,3}|` + symbols + `|\s*[\r\n]+|` +
-		`\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|` +
-		`\s{4}(?!\S)|\s{1,2}(?!\S)|\s`
 	patTekken = capitalised + `|` + capitals + `|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|` + whiteSpace
 	patGPT4o  = capitalised + contractions + `?|` + capitals + contractions + `?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|` + whiteSpace
 

@@ -44,7 +44,6 @@ var preTokenizers = func() map[string]preTokenizer {
 			preTokenizer{stages: []string{patNumber3, patKana, patDeepSeek3}}},
 		{"bloom poro-chat gpt3-finnish", preTokenizer{stages: []string{patBloom}}},
 		{"viking", preTokenizer{stages: []string{patBloom, patNumber}}},
-		{"jais-2", preTokenizer{stages: []string{patJais2}}},
 		{"tekken", preTokenizer{stages: []string{patTekken}, ignoreMerges: true, addBOS: true}},
 		{"gpt-4o llama4 kanana2 talkie minimax-m2", preTokenizer{stages: []string{patGPT4o}}},
 		{"seed-coder", preTokenizer{stages: []string{patSeedCoder}}},
@@ -56,42 +55,49 @@ var preTokenizers = func() map[string]preTokenizer {
 	return byName
 }()
 
-// A splitter calls yield with the pieces of a text, in order and without
-// gaps, until yield returns false; it returns whether it came to the end.
-type splitter func(text string, yield func(piece string) bool) bool
+// A splitter applies the stages of a pre-tokenizer.
+type splitter []stage
 
-// newSplitter chains the stages.
-func newSplitter(patterns []string) splitter {
-	first := newStage(patterns[0])
-	if len(patterns) == 1 {
-		return first
-	}
-	rest := newSplitter(patterns[1:])
-	return func(text string, yield func(string) bool) bool {
-		return first(text, func(piece string) bool { return rest(piece, yield) })
-	}
+// A stage is one pattern: a scanner if there is one, a regular expression
+// otherwise.
+type stage struct {
+	next func(text string) int // the length of the first piece
+	all  func(text string, yield func(piece string) bool) bool
 }
 
-// newStage is the splitter of one pattern.
-func newStage(pattern string) splitter {
-	if next, ok := scanners[pattern]; ok {
-		return func(text string, yield func(string) bool) bool {
-			for text != "" {
-				n := next(text)
-				if !yield(text[:n]) {
-					return false
-				}
-				text = text[n:]
-			}
-			return true
+func newSplitter(patterns []string) (s splitter) {
+	for _, pattern := range patterns {
+		if next, ok := scanners[pattern]; ok {
+			s = append(s, stage{next: next})
+		} else {
+			s = append(s, stage{all: newRegexpStage(pattern)})
 		}
 	}
-	return newRegexpStage(pattern)
+	return s
 }
 
-// newRegexpStage is the splitter of any pattern, and the definition of what
-// the scanners do.
-func newRegexpStage(pattern string) splitter {
+// split calls yield with the pieces of the text, in order and without gaps,
+// until yield returns false; it returns whether it came to the end.
+func (s splitter) split(text string, yield func(piece string) bool) bool {
+	if len(s) == 0 {
+		return yield(text)
+	}
+	if s[0].next == nil {
+		return s[0].all(text, func(piece string) bool { return s[1:].split(piece, yield) })
+	}
+	for text != "" {
+		n := s[0].next(text)
+		if !s[1:].split(text[:n], yield) {
+			return false
+		}
+		text = text[n:]
+	}
+	return true
+}
+
+// newRegexpStage cuts by any pattern; it is the definition of what the scanners
+// do.
+func newRegexpStage(pattern string) func(text string, yield func(piece string) bool) bool {
 	re := regexp2.MustCompile(pattern, regexp2.None)
 	return func(text string, yield func(string) bool) bool {
 		runes := make([]rune, 0, len(text))

@@ -42,6 +42,12 @@ type reference struct {
 		Append  [][2]any // token, type
 		Special bool
 		Aliases []string // pre-tokenizers that cut these texts the same
+		BOS     int32
+		EOS     int32
+		AddBOS  bool `json:"add_bos"`
+		AddEOS  bool `json:"add_eos"`
+		EOG     []int32
+		Pieces  []string // in hexadecimal
 		IDs     [][]int32
 	}
 }
@@ -67,6 +73,9 @@ func changed(t testing.TB, base string, set map[string]any, tokens [][2]any) *gg
 	}
 	m := open(t, path).Clone()
 	for key, v := range set {
+		if n, ok := v.(float64); ok { // as JSON has it
+			v = uint32(n)
+		}
 		if err := m.Set(key, v); err != nil {
 			t.Fatal(err)
 		}
@@ -79,12 +88,12 @@ func changed(t testing.TB, base string, set map[string]any, tokens [][2]any) *gg
 	return &m
 }
 
-// extend appends to an array of the metadata.
+// extend appends to an array of the metadata, if it is there.
 func extend[T any](t testing.TB, m *gguf.Meta, key string, v T) {
 	t.Helper()
 	old, ok := m.Lookup(key)
 	if !ok {
-		t.Fatalf("no %s", key)
+		return
 	}
 	if err := m.Set(key, append(slices.Clone(old.([]T)), v)); err != nil {
 		t.Fatal(err)
@@ -102,6 +111,25 @@ func TestReference(t *testing.T) {
 			for _, alias := range g.Aliases {
 				if !slices.Equal(preTokenizers[alias].stages, preTokenizers[tok.Pre()].stages) {
 					t.Errorf("%s does not cut as %s does", alias, tok.Pre())
+				}
+			}
+			bos, _ := tok.BOS()
+			eos, _ := tok.EOS()
+			if bos != g.BOS || eos != g.EOS || tok.AddBOS() != g.AddBOS || tok.AddEOS() != g.AddEOS {
+				t.Errorf("BOS %d EOS %d added %v %v, want %d %d %v %v", bos, eos, tok.AddBOS(), tok.AddEOS(), g.BOS, g.EOS, g.AddBOS, g.AddEOS)
+			}
+			var eog []int32
+			for id := range int32(tok.Len()) {
+				if tok.IsEOG(id) {
+					eog = append(eog, id)
+				}
+			}
+			if !slices.Equal(eog, g.EOG) {
+				t.Errorf("generation ends with %v %q, want %v %q", eog, pieces(tok, eog), g.EOG, pieces(tok, g.EOG))
+			}
+			for id, piece := range g.Pieces {
+				if got := fmt.Sprintf("%x", tok.Piece(int32(id))); got != piece {
+					t.Errorf("token %d is %s, want %s", id, got, piece)
 				}
 			}
 			for i, text := range r.Texts {
@@ -157,7 +185,7 @@ func TestRealVocabularies(t *testing.T) {
 	const separator = "\n__ggml_vocab_test__\n"
 	for _, name := range []string{"falcon", "gpt-2", "llama-bpe", "llama-spm", "mpt", "phi-3", "qwen2"} {
 		t.Run(name, func(t *testing.T) {
-			path := testdata.Path(t, "vocab/ggml-vocab-"+name+".gguf")
+			path := vocabPath(t, name)
 			tok := mustNew(t, open(t, path))
 			texts := strings.Split(strings.TrimSuffix(readFile(t, path+".inp"), separator), separator)
 			lines := strings.Split(strings.TrimSuffix(readFile(t, path+".out"), "\n"), "\n")
@@ -178,6 +206,11 @@ func TestRealVocabularies(t *testing.T) {
 			}
 		})
 	}
+}
+
+func vocabPath(t testing.TB, name string) string {
+	t.Helper()
+	return testdata.Path(t, "vocab/ggml-vocab-"+name+".gguf")
 }
 
 func readFile(t testing.TB, path string) string {

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,6 +17,17 @@ var scanners = map[string]func(string) int{
 	patLlama3:   func(s string) int { return nextLlama3(s, 3) },
 	patQwen2:    func(s string) int { return nextLlama3(s, 1) },
 	patTrailing: nextTrailing,
+
+	patNumber:      runs(unicode.IsNumber, 1, 1),
+	patNumbers:     runs(unicode.IsNumber, 1, math.MaxInt),
+	patNumber3:     runs(unicode.IsNumber, 1, 3),
+	patThreeDigits: runs(func(r rune) bool { return '0' <= r && r <= '9' }, 3, 3),
+	patDefault: runs(func(r rune) bool {
+		return unicode.IsPunct(r) || r < utf8.RuneSelf && strings.ContainsRune("$+<=>^~|", r)
+	}, 1, math.MaxInt),
+	patFalcon: runs(func(r rune) bool {
+		return unicode.IsPunct(r) || r < utf8.RuneSelf && strings.ContainsRune("$+<=>^~|`", r)
+	}, 1, math.MaxInt),
 }
 
 // A class is what the patterns tell characters apart by.
@@ -164,6 +176,33 @@ func nextLlama3(s string, digits int) int {
 		}
 	}
 	return spaces(s, end)
+}
+
+// runs makes the scanner of a pattern that matches least to most characters of
+// one kind.
+func runs(in func(rune) bool, least, most int) func(string) int {
+	return func(s string) int {
+		for i := 0; i < len(s); {
+			n, end := 0, i
+			for n < most && end < len(s) {
+				r, size := utf8.DecodeRuneInString(s[end:])
+				if !in(r) {
+					break
+				}
+				n, end = n+1, end+size
+			}
+			switch {
+			case n < least:
+				_, size := utf8.DecodeRuneInString(s[i:])
+				i += size
+			case i == 0:
+				return end
+			default:
+				return i // what stands before the match
+			}
+		}
+		return len(s)
+	}
 }
 
 // nextTrailing separates the white space at the end of a text. As a regular

@@ -119,7 +119,7 @@ func (w *spm) piece(text string) (id int32, ok bool) {
 func (w *spm) encodeWord(dst []int32, word string) ([]int32, error) {
 	m := mergers.Get().(*merger)
 	defer m.release()
-	m.reset()
+	m.reset(len(word))
 	for i := 0; i < len(word); {
 		// Each byte of invalid UTF-8 is a symbol of its own.
 		_, n := utf8.DecodeRuneInString(word[i:])

@@ -83,7 +83,7 @@ func (t *Tokenizer) loadTokens(m *gguf.Meta) error {
 			if isByte && t.model == "llama" {
 				t.types[i] = typeByte
 			}
-		case typeUndefined < tokenType(types[i]) && types[i] <= int(typeByte):
+		case int(typeUndefined) < types[i] && types[i] <= int(typeByte):
 			t.types[i] = tokenType(types[i])
 		}
 		if t.types[i] == typeByte {

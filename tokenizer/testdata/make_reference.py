@@ -180,10 +180,12 @@ PRE = """default gpt-2 phi-2 mpt olmo jais gigachat a.x-4.0 mellum exaone4 trill
 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 dbrx smaug-bpe glm4 chatglm-bpe qwen2 stablelm2 deepseek-r1-qwen
 kormo f2llmv2 megrez hunyuan solar-open grok-2 qwen35 falcon starcoder refact command-r smollm codeshell exaone
 minerva-7b mellum2 deepseek-llm deepseek-coder deepseek-v3 hunyuan-dense joyai-llm hy_v4 bloom poro-chat
-gpt3-finnish viking jais-2 tekken gpt-4o llama4 kanana2 talkie minimax-m2 seed-coder bailingmoe bailingmoe2
+gpt3-finnish viking tekken gpt-4o llama4 kanana2 talkie minimax-m2 seed-coder bailingmoe bailingmoe2
 llada-moe""".split()
 
 SPECIAL = [["<|user|>", 4], ["<|end|>", 3], ["<|assistant|>", 3], ["<|endoftext|>", 3], ["\n\n\n", 4]]
+ENDS = [["<EOT>", 1], ["<|eom_id|>", 4], ["<fim_pad>", 3], ["<|file_sep|>", 3], ["<fim_prefix>", 4], ["<|channel|>", 3], ["<reponame>", 4],
+        ["<unused7>", 3], ["<|return|>", 3], ["<|call|>", 3]]
 
 
 def main():
@@ -192,9 +194,14 @@ def main():
     write_metadata(os.path.join(HERE, "bpe.gguf"), bases["bpe.gguf"])
     jobs = [("bpe.gguf", {"set": {"tokenizer.ggml.pre": name}}, [False]) for name in PRE]
     jobs += [
+        ("bpe.gguf", {}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_eos_token": True}}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.pre": "llama-bpe"}}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.add_bos_token": False}}, [True]),
+        ("bpe.gguf", {"append": ENDS}, [True]),
+        ("bpe.gguf", {"append": ENDS[:-2], "set": {"tokenizer.ggml.eos_token_id": 65, "tokenizer.ggml.eot_token_id": 66,
+                                                   "tokenizer.ggml.fim_pad_token_id": 67}}, [True]),
+        ("bpe.gguf", {"append": ENDS + [["</s>", 3], ["<|tool_response>", 3]]}, [True]),
         ("stories260K", {}, [False, True]),
         ("stories260K", {"set": {"tokenizer.ggml.add_space_prefix": False, "tokenizer.ggml.add_eos_token": True}}, [False, True]),
         ("stories260K", {"append": SPECIAL}, [False, True]),
@@ -209,14 +216,18 @@ def main():
             for special in specials:
                 stdin = b"".join(struct.pack("<III", special, special, len(t.encode())) + t.encode() for t in texts)
                 run = subprocess.run([tool, path], input=stdin, stdout=subprocess.PIPE, check=True)
-                lines = run.stdout.decode().split("\n")[:-1]
+                facts, pieces, *lines = run.stdout.decode().split("\n")[:-1]
                 assert len(lines) == len(texts)
+                bos, eos, add_bos, add_eos, *eog = [int(i) for i in facts.split()]
+                facts = {"bos": bos, "eos": eos, "add_bos": bool(add_bos), "add_eos": bool(add_eos), "eog": eog}
+                if not change:
+                    facts["pieces"] = pieces.split(" ")[:-1]
                 ids = [[int(i) for i in l.split()] for l in lines]
                 same = [g for g in groups if list(change.get("set", {})) == ["tokenizer.ggml.pre"] and not special and g["ids"] == ids]
                 if same:  # another name of the same pre-tokenizer
                     same[0]["aliases"].append(change["set"]["tokenizer.ggml.pre"])
                 else:
-                    groups.append({"base": base, **change, "special": special, "aliases": [], "ids": ids})
+                    groups.append({"base": base, **change, "special": special, "aliases": [], **facts, "ids": ids})
     how = "llama.cpp v0.5.0 (llama_tokenize), by make_reference.py; special: add_special and parse_special are both on"
     with open(os.path.join(HERE, "reference.json"), "w") as f:
         f.write('{"how": ' + json.dumps(how) + ',\n"texts": ' + json.dumps(texts) + ',\n"groups": [\n')

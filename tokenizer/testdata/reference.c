@@ -3,8 +3,10 @@
  *   cc -o reference reference.c -I LLAMA/include -I LLAMA/ggml/include -lllama
  *   reference VOCAB.gguf < cases
  *
- * A case is three little-endian uint32 (add special tokens, parse special
- * tokens, bytes of text) and the text. For each, a line of ids is printed. */
+ * Prints a line with BOS, EOS, whether each is added, and the ids that end a
+ * generation; a line with the text of every token in hexadecimal; and a line of
+ * ids for each case. A case is three little-endian uint32 (add special tokens,
+ * parse special tokens, bytes of text) and the text. */
 #include "llama.h"
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +30,19 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	const struct llama_vocab *vocab = llama_model_get_vocab(model);
+	printf("%d %d %d %d", llama_vocab_bos(vocab), llama_vocab_eos(vocab), llama_vocab_get_add_bos(vocab), llama_vocab_get_add_eos(vocab));
+	for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); id++)
+		if (llama_vocab_is_eog(vocab, id))
+			printf(" %d", id);
+	printf("\n");
+	for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); id++) {
+		char piece[256];
+		int32_t n = llama_token_to_piece(vocab, id, piece, sizeof piece, 0, true);
+		for (int32_t i = 0; i < n; i++)
+			printf("%02x", (unsigned char)piece[i]);
+		printf(" ");
+	}
+	printf("\n");
 	uint32_t head[3];
 	while (fread(head, sizeof head, 1, stdin) == 1) {
 		char *text = malloc(head[2] + 1);
