@@ -52,7 +52,7 @@ func execute(name string, env []string, args ...string) (finished, error) {
 // reference files were: F32 cache, no flash attention, one batch; and the
 // architecture it took the model for. An empty variant lets ggml choose the
 // kernels for this CPU; "haswell" forces AVX2.
-func peerLogits(model, variant string, tokens []int) (logits []float32, architecture string, err error) {
+func peerLogits(model, variant string, tokens []int32) (logits []float32, architecture string, err error) {
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return nil, "", err

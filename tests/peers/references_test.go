@@ -23,10 +23,10 @@ func fixtures(t *testing.T, folder string) []string {
 }
 
 // fixtureTokens are the tokens whose logits lie beside the fixtures: 3, 8, ..., 78.
-func fixtureTokens() []int {
-	tokens := make([]int, 16)
+func fixtureTokens() []int32 {
+	tokens := make([]int32, 16)
 	for i := range tokens {
-		tokens[i] = 3 + 5*i
+		tokens[i] = int32(3 + 5*i)
 	}
 	return tokens
 }

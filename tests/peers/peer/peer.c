@@ -170,9 +170,7 @@ static void print_ids(const char * name, const int32_t * ids, int n) {
     printf("]");
 }
 
-// greedy prints the prompt's ids, the most likely continuation's ids, and the
-// difference between the best and the second-best logit at each step: where that
-// is within rounding, another engine may rightly choose the other token.
+// greedy prints the prompt's ids and those of the most likely continuation.
 static void greedy(void) {
     struct llama_model *       model   = load_model();
     const struct llama_vocab * vocab   = llama_model_get_vocab(model);
@@ -190,32 +188,21 @@ static void greedy(void) {
         die("greedy needs --tokens or --prompt");
     }
 
-    struct llama_context * ctx  = exact_context(model, n + opt.n);
-    int32_t *              ids  = check(malloc(sizeof(int32_t) * (opt.n + 1)), "malloc");
-    float *                gaps = check(malloc(sizeof(float) * (opt.n + 1)), "malloc");
+    struct llama_context * ctx = exact_context(model, n + opt.n);
+    int32_t *              ids = check(malloc(sizeof(int32_t) * (opt.n + 1)), "malloc");
     for (int i = 0; i < opt.n; i++) {
         decode(ctx, i == 0 ? llama_batch_get_one(tokens, n) : llama_batch_get_one(&ids[i - 1], 1));
-        const float * row    = check(llama_get_logits_ith(ctx, -1), "reading the logits");
-        int           best   = 0;
-        float         second = -INFINITY;
+        const float * row = check(llama_get_logits_ith(ctx, -1), "reading the logits");
+        ids[i]            = 0;
         for (int v = 1; v < n_vocab; v++) {
-            if (row[v] > row[best]) {
-                second = row[best];
-                best   = v;
-            } else if (row[v] > second) {
-                second = row[v];
-            }
+            if (row[v] > row[ids[i]]) ids[i] = v;
         }
-        ids[i]  = best;
-        gaps[i] = row[best] - second;
     }
     printf("{");
     print_ids("prompt", tokens, n);
     printf(",");
     print_ids("ids", ids, opt.n);
-    printf(",\"gaps\":[");
-    for (int i = 0; i < opt.n; i++) printf("%s%g", i ? "," : "", gaps[i]);
-    printf("]}\n");
+    printf("}\n");
 }
 
 typedef struct ggml_threadpool * (*threadpool_new)(struct ggml_threadpool_params *);
