@@ -44,15 +44,19 @@ var visibleNames = []string{"<|channel|>", "<|message|>", "<|start|>", "<|constr
 // loadSpecial finds BOS, EOS and the tokens that end a generation, and builds
 // the tables that find special tokens in a text.
 func (t *Tokenizer) loadSpecial(m *gguf.Meta) error {
-	none := [3]int32{-1, -1, -1} // bos, eos, unknown
+	bos, eos, unk := int32(-1), int32(-1), int32(-1)
 	if t.model == "llama" {
-		none = [3]int32{1, 2, 0} // what SentencePiece's trainer gives them
+		bos, eos, unk = 1, 2, 0 // what SentencePiece's trainer gives them
 	}
 	var err error
-	for i, key := range []string{keyBOS, keyEOS, keyUnknown} {
-		if *[]*int32{&t.bos, &t.eos, &t.unk}[i], err = t.idOf(m, key, none[i]); err != nil {
-			return err
-		}
+	if t.bos, err = t.idOf(m, keyBOS, bos); err != nil {
+		return err
+	}
+	if t.eos, err = t.idOf(m, keyEOS, eos); err != nil {
+		return err
+	}
+	if t.unk, err = t.idOf(m, keyUnknown, unk); err != nil {
+		return err
 	}
 	if t.addBOS, err = gguf.GetOr(m, keyAddBOS, t.addBOS); err != nil {
 		return err
@@ -79,7 +83,8 @@ func (t *Tokenizer) loadSpecial(m *gguf.Meta) error {
 	return nil
 }
 
-// idOf reads the id under a key, checked against the vocabulary.
+// idOf reads the id under a key; -1 is none. An id outside the vocabulary is
+// reported and ignored.
 func (t *Tokenizer) idOf(m *gguf.Meta, key string, otherwise int32) (int32, error) {
 	if int(otherwise) >= t.Len() {
 		otherwise = -1

@@ -3,16 +3,22 @@
 // SentencePiece BPE with byte fallback ("llama"). It also recognises the
 // common chat templates.
 //
-// Encode and Decode are each other's inverse on any bytes, valid UTF-8 or not,
-// with the limits that a vocabulary brings along: SentencePiece writes a space
-// as U+2581 ("▁"), so a text that holds U+2581 itself comes back with a space
-// there; and a vocabulary with right-stripping special tokens (Phi-3) drops
-// the white space behind them.
+// Decode undoes Encode on any bytes, valid UTF-8 or not, with the limits that a
+// vocabulary brings along: SentencePiece writes a space as U+2581 ("▁"), so a
+// text that holds U+2581 itself comes back with a space there; a vocabulary
+// with right-stripping special tokens (Phi-3) drops the white space behind
+// them; and control tokens that Encode was told to read give no text.
+//
+// The ids are those of llama.cpp, with these exceptions. Bytes that are no
+// UTF-8 are kept, where llama.cpp's BPE reads U+FFFD. Where llama.cpp
+// approximates a pattern of a model's tokenizer.json (tekken, gpt-4o,
+// deepseek), the model's own is used. A byte without a token is the unknown
+// token or an error, and is never dropped. Text that spells a control token is
+// never merged into it. Character categories are those of Go's package unicode.
 package tokenizer
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/normswap/normswap/gguf"
@@ -104,12 +110,16 @@ type EncodeOptions struct {
 	ParseSpecial bool
 }
 
-// Encode returns the ids of a text. It fails on a byte that the vocabulary has
-// no token for (only vocabularies made for a few letters lack any), and on
-// texts of 2 GiB and more.
+// maxText is the longest text in bytes: with room for SentencePiece, which
+// writes a space as three bytes, offsets fit an int32.
+const maxText = 1 << 29
+
+// Encode returns the ids of a text, of any bytes. It fails on a byte that the
+// vocabulary has no token for (only vocabularies made for a few letters lack
+// any), and on texts above 512 MiB.
 func (t *Tokenizer) Encode(text string, opt EncodeOptions) ([]int32, error) {
-	if len(text) > math.MaxInt32/4 {
-		return nil, fmt.Errorf("tokenizer: a text of %d bytes is above the limit of %d", len(text), math.MaxInt32/4)
+	if len(text) > maxText {
+		return nil, fmt.Errorf("tokenizer: a text of %d bytes is above the limit of %d", len(text), maxText)
 	}
 	ids := make([]int32, 0, len(text)/3+2)
 	if opt.AddSpecial && t.addBOS {
