@@ -23,7 +23,7 @@ type kernelTest struct {
 	prepare func(o *operands, n int) (run func(), check func() error)
 }
 
-var kernelTests = slices.Concat(normTests)
+var kernelTests = slices.Concat(normTests, vecTests)
 
 // operands makes slices that lie between fences, at any alignment.
 type operands struct {

@@ -15,6 +15,7 @@ const rodata = attr.RODATA | attr.NOPTR
 var families = map[string]func(){
 	"norm": norm,
 	"pool": pool,
+	"vec":  vec,
 }
 
 func main() {

@@ -167,6 +167,19 @@ func (a access) keep(v vector) {
 	}
 }
 
+// fill sets the lanes of v that are not there.
+func (a access) fill(v vector, f float32) {
+	switch {
+	case a.mask == nil:
+	case a.isa == avx512:
+		rest := K()
+		KNOTW(a.mask, rest)
+		VMOVUPS(full(f), rest, v)
+	default:
+		VBLENDVPS(a.mask, v, a.fullOf(f), v)
+	}
+}
+
 var tailMasks *Mem
 
 // first returns access to the first n lanes, 0 < n < lanes.

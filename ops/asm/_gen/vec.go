@@ -1,0 +1,133 @@
+package main
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func vec() {
+	for _, t := range []isa{avx2, avx512} {
+		t.max()
+		t.expSum()
+		t.scale()
+		for _, f := range []struct {
+			name, formula string
+			emit          func(isa, vector) vector
+		}{
+			{"silu", "x[i]/(1+exp(-x[i]))", isa.silu},
+			{"gelu", "gelu(x[i]), the tanh form", isa.gelu},
+			{"geluErf", "x[i]*Phi(x[i])", isa.geluErf},
+			{"relu", "max(x[i], 0)", isa.relu},
+			{"relu2", "max(x[i], 0)^2", isa.relu2},
+		} {
+			t.elementwise(f.name, f.formula, f.emit)
+		}
+	}
+}
+
+// elementwise emits dst = f(x) and dst = f(x)*y.
+func (t isa) elementwise(name, formula string, f func(isa, vector) vector) {
+	for _, times := range []bool{false, true} {
+		if times {
+			TEXT(name+"Mul"+t.name, NOSPLIT, "func(dst, x, y []float32)")
+			Doc(name + "Mul" + t.name + " sets dst[i] = " + formula + ", times y[i].")
+		} else {
+			TEXT(name+t.name, NOSPLIT, "func(dst, x []float32)")
+			Doc(name + t.name + " sets dst[i] = " + formula + ".")
+		}
+		Pragma("noescape")
+		i := GP64()
+		p := slices(i, "dst", "x")
+		if times {
+			p = append(p, slices(i, "y")...)
+		}
+		walk{t, "", i, Load(Param("x").Len(), GP64()), 1, false}.each(func(a access, disp, _ int) {
+			v := f(t, a.load(p[1](disp)))
+			if times {
+				VMULPS(a.load(p[2](disp)), v, v)
+			}
+			a.store(v, p[0](disp))
+		})
+		VZEROUPPER()
+		RET()
+	}
+}
+
+func (t isa) scale() {
+	TEXT("scale"+t.name, NOSPLIT, "func(x []float32, s float32)")
+	Doc("scale" + t.name + " sets x[i] *= s.")
+	Pragma("noescape")
+	i := GP64()
+	x, s := slices(i, "x")[0], t.broadcast("s")
+	walk{t, "", i, Load(Param("x").Len(), GP64()), 4, false}.each(func(a access, disp, _ int) {
+		v := a.load(x(disp))
+		VMULPS(s, v, v)
+		a.store(v, x(disp))
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func (t isa) expSum() {
+	TEXT("expSum"+t.name, NOSPLIT, "func(x []float32, m float32) float64")
+	Doc("expSum" + t.name + " sets x[i] = exp(x[i]-m) and returns the sum of the new x.")
+	Pragma("noescape")
+	i := GP64()
+	x, m := slices(i, "x")[0], t.broadcast("m")
+	sum := t.sum(walk{t, "", i, Load(Param("x").Len(), GP64()), 2, false}, func(a access, disp int, acc vector) {
+		v := a.load(x(disp))
+		VSUBPS(m, v, v)
+		t.atLeast(v, expLow)
+		e := t.exp(v)
+		a.store(e, x(disp))
+		a.keep(e)
+		VADDPS(e, acc, acc)
+	})
+	VZEROUPPER()
+	Store(sum, ReturnIndex(0))
+	RET()
+}
+
+func (t isa) max() {
+	TEXT("max"+t.name, NOSPLIT, "func(x []float32) float32")
+	Doc("max" + t.name + " returns the largest x[i], -Inf if there is none.")
+	Pragma("noescape")
+	i := GP64()
+	x := slices(i, "x")[0]
+	acc := t.regs(4)
+	for _, acc := range acc {
+		VMOVUPS(full(float32(math.Inf(-1))), acc)
+	}
+	walk{t, "", i, Load(Param("x").Len(), GP64()), len(acc), false}.each(func(a access, disp, u int) {
+		v := a.load(x(disp))
+		a.fill(v, float32(math.Inf(-1)))
+		VMAXPS(v, acc[u], acc[u])
+	})
+	for step := 1; step < len(acc); step *= 2 {
+		for u := 0; u+step < len(acc); u += 2 * step {
+			VMAXPS(acc[u+step], acc[u], acc[u])
+		}
+	}
+	top := t.maxLane(acc[0])
+	VZEROUPPER()
+	Store(top, ReturnIndex(0))
+	RET()
+}
+
+// maxLane emits the largest lane of v.
+func (t isa) maxLane(v vector) reg.Register {
+	if t == avx512 {
+		VMAXPS(t.high(v), v.AsY(), v.AsY())
+	}
+	hi := XMM()
+	VEXTRACTF128(U8(1), v.AsY(), hi)
+	VMAXPS(hi, v.AsX(), v.AsX())
+	VPERMILPS(U8(0b01_00_11_10), v.AsX(), hi)
+	VMAXPS(hi, v.AsX(), v.AsX())
+	VPERMILPS(U8(0b10_11_00_01), v.AsX(), hi)
+	VMAXPS(hi, v.AsX(), v.AsX())
+	return v.AsX()
+}
