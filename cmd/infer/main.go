@@ -63,7 +63,7 @@ func oneLine(s string) string {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newArchs(), newVersion())
+	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newArchs(), newVersion())
 	setup(root)
 	return root
 }

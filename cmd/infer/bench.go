@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/bench"
+	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/quant"
+	"github.com/normswap/normswap/report"
+	"github.com/spf13/cobra"
+)
+
+type benchFlags struct {
+	modelFlags
+	prompts, gens, depths, threads []int
+	norms                          []string
+	rounds                         int
+	format                         choice
+}
+
+const benchExample = `  infer bench                                             the model in this program
+  infer bench model.gguf -p 512,1024 -n 128 -t 1,2        every combination
+  infer bench model.gguf --norm native,rms-folded -r 20   does the swap pay?
+  infer bench layernorm.gguf rmsnorm.gguf -o md           two models in turn`
+
+func newBench() *cobra.Command {
+	var o benchFlags
+	cmd := &cobra.Command{
+		Use:   "bench [MODEL...]",
+		Short: "Measure tokens per second, for each norm mode",
+		Long: `bench measures how fast models run, with llama-bench's tests: pp512 reads a
+prompt of 512 random tokens at once, tg128 evaluates 128 tokens one after the
+other, and "@ d1024" says that 1,024 tokens are in the cache before. Options
+that take lists make a matrix.
+
+Models and norm modes run in turn, round by round, each round beginning with
+another one, so that a machine that changes its speed does so for all. Each
+mode is compared with the first mode of the same model: the geometric mean of
+the ratios of the rounds, its 95 % interval (Student's, of the logarithms),
+and what that allows to say. More rounds (-r) make the interval narrower.`,
+		Example: benchExample,
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeModels(cmd, nil, word)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), args)
+		},
+	}
+	f := cmd.Flags()
+	f.IntSliceVarP(&o.prompts, "n-prompt", "p", []int{512}, "lengths of the prompts in `tokens`; 0: none")
+	f.IntSliceVarP(&o.gens, "n-gen", "n", []int{128}, "numbers of `tokens` to generate; 0: none")
+	f.IntSliceVarP(&o.depths, "n-depth", "d", []int{0}, "`tokens` in the cache before")
+	f.IntVarP(&o.rounds, "repetitions", "r", 5, "`times` that each test is run")
+	f.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "`threads` that compute; 0: one for each physical core")
+	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
+	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
+	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	o.format = choice{"text", []string{"text", "md", "csv", "json", "jsonl", "bench"}}
+	f.VarP(&o.format, "output", "o", "`format` of the table; bench is for benchstat")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.format.choices, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// check tells what is wrong with the flags, before anything is loaded.
+func (o *benchFlags) check() error {
+	for _, list := range []struct {
+		name   string
+		values []int
+	}{{"n-prompt", o.prompts}, {"n-gen", o.gens}, {"n-depth", o.depths}, {"threads", o.threads}} {
+		for _, n := range list.values {
+			if n < 0 {
+				return usagef("--%s %d: want 0 or more", list.name, n)
+			}
+		}
+	}
+	for _, n := range o.threads {
+		if n > maxThreads {
+			return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", n, runtime.NumCPU(), maxThreads)
+		}
+	}
+	if o.rounds < 1 {
+		return usagef("--repetitions %d: want 1 or more", o.rounds)
+	}
+	if len(bench.Tests(o.prompts, o.gens, o.depths)) == 0 {
+		return usagef("nothing to measure: -p and -n are both 0")
+	}
+	for _, s := range o.norms {
+		if _, err := engine.ParseNormMode(s); err != nil {
+			return usagef("--norm: %s", strings.TrimPrefix(err.Error(), "engine: "))
+		}
+	}
+	return nil
+}
+
+// A benchResult is one row of the table.
+type benchResult struct {
+	model   string // file name
+	arch    string
+	size    int // bytes of the tensors
+	params  int
+	threads int
+	norm    string
+	test    bench.Test
+	tps     []float64    // by round
+	ratio   *bench.Ratio // to the first mode; nil for that one
+}
+
+func (o *benchFlags) run(ctx context.Context, w io.Writer, paths []string) error {
+	if len(paths) == 0 {
+		paths = []string{""}
+	}
+	var all []benchResult
+	for _, threads := range o.threads {
+		results, err := o.measure(ctx, paths, threads)
+		if err != nil {
+			return err
+		}
+		all = append(all, results...)
+	}
+	if o.format.value == "bench" {
+		return writeBenchstat(w, all)
+	}
+	return benchTable(all, len(o.norms) > 1, o.format.value).Write(w, report.Format(o.format.value))
+}
+
+// measure runs the tests with a number of threads.
+func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (all []benchResult, err error) {
+	var models []*engine.Model
+	defer func() {
+		for _, m := range models {
+			m.Close()
+		}
+	}()
+	var variants []benchResult
+	for _, path := range paths {
+		for _, norm := range o.norms {
+			f := o.modelFlags
+			f.threads, f.norm.value = threads, norm
+			m, err := f.open(ctx, path)
+			if err != nil {
+				return nil, err
+			}
+			models = append(models, m)
+			variants = append(variants, describeModel(m, path, norm))
+		}
+	}
+	kv := quant.F16
+	if o.kv.value == "f32" {
+		kv = quant.F32
+	}
+	tests := bench.Tests(o.prompts, o.gens, o.depths)
+	bar := newBar("measuring", int64(len(tests)*len(models)*o.rounds), "runs")
+	defer bar.done()
+	for _, test := range tests {
+		runners := make([]*bench.Runner, len(models))
+		for i, m := range models {
+			if runners[i], err = bench.NewRunner(ctx, m, test, kv); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
+			}
+		}
+		tps, err := bench.Interleave(o.rounds, len(models), func(i int) (float64, error) {
+			defer bar.add(1)
+			return runners[i].Run(ctx)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range variants {
+			v.test, v.tps = test, tps[i]
+			if base := i - i%len(o.norms); i != base {
+				r := bench.Compare(tps[i], tps[base])
+				v.ratio = &r
+			}
+			all = append(all, v)
+		}
+	}
+	return all, nil
+}
+
+func describeModel(m *engine.Model, path, norm string) benchResult {
+	v := benchResult{model: "embedded", arch: m.Arch.Spec.Name, threads: m.Threads(), norm: norm}
+	if path != "" {
+		v.model = strings.TrimSuffix(filepath.Base(path), ".gguf")
+	}
+	for i := range m.File.Tensors {
+		t := &m.File.Tensors[i]
+		v.size += len(t.Data)
+		v.params += t.Items()
+	}
+	return v
+}
+
+// benchTable lays the results out: for people, or with llama-bench's keys and
+// no digit dropped. ratios tells whether there is more than one mode.
+func benchTable(all []benchResult, ratios bool, format string) *report.Table {
+	t := &report.Table{}
+	if format == "text" || format == "md" {
+		t.Columns = []report.Column{{Key: "model", Left: true}, {Key: "size"}, {Key: "params"}, {Key: "threads"},
+			{Key: "norm", Left: true}, {Key: "test"}, {Key: "tokens/s", Format: "%.2f"}}
+		if ratios {
+			t.Columns = append(t.Columns, report.Column{Key: "against " + all[0].norm + " (95 % interval)"}, report.Column{Key: "verdict", Left: true})
+		}
+		for _, v := range all {
+			row := []any{v.model, bytesText(float64(v.size)), countText(float64(v.params)), v.threads, v.norm, v.test.Name(),
+				report.Spread{Mean: bench.Mean(v.tps), SD: bench.SD(v.tps)}}
+			if ratios && v.ratio != nil {
+				row = append(row, v.ratio.String(), v.ratio.Verdict())
+			} else if ratios {
+				row = append(row, nil, nil)
+			}
+			t.Add(row...)
+		}
+		t.Notes = []string{machine()}
+		if format == "text" {
+			t.Notes = []string{"", machine()}
+		}
+		return t
+	}
+	for _, key := range []string{"model_filename", "model_type", "model_size", "model_n_params", "n_threads", "norm", "test",
+		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "ratio", "ratio_low", "ratio_high", "verdict", "cpu_info", "kernels"} {
+		t.Columns = append(t.Columns, report.Column{Key: key})
+	}
+	for _, v := range all {
+		row := []any{v.model, v.arch, v.size, v.params, v.threads, v.norm, v.test.Name(), v.test.Prompt, v.test.Gen, v.test.Depth,
+			len(v.tps), bench.Mean(v.tps), bench.SD(v.tps)}
+		if v.ratio != nil {
+			row = append(row, v.ratio.Factor, v.ratio.Low, v.ratio.High, v.ratio.Verdict())
+		} else {
+			row = append(row, nil, nil, nil, nil)
+		}
+		t.Add(append(row, bench.CPU(), asm.Active())...)
+	}
+	return t
+}
+
+// machine says what the figures were measured on.
+func machine() string {
+	return fmt.Sprintf("%s; %s", bench.CPU(), readBuild())
+}
+
+// writeBenchstat writes each round as a line of Go's benchmark format
+// (golang.org/design/14313-benchmark-format), for benchstat.
+func writeBenchstat(w io.Writer, all []benchResult) error {
+	lines := []string{"goos: " + runtime.GOOS, "goarch: " + runtime.GOARCH, "cpu: " + bench.CPU(), "Unit tokens/s better=higher"}
+	plain := strings.NewReplacer(" ", "", "/", "_", "@", ",")
+	for _, v := range all {
+		for _, tps := range v.tps {
+			lines = append(lines, fmt.Sprintf("BenchmarkInfer/model=%s/threads=%d/norm=%s/test=%s %d %.0f ns/op %.4f tokens/s",
+				plain.Replace(v.model), v.threads, v.norm, plain.Replace(v.test.Name()), v.test.Tokens(), 1e9/tps, tps))
+		}
+	}
+	_, err := io.WriteString(w, strings.Join(slices.Concat(lines, []string{""}), "\n"))
+	return err
+}
