@@ -3,6 +3,8 @@ package ops
 import (
 	"fmt"
 	"math"
+
+	"github.com/normswap/normswap/ops/asm"
 )
 
 // A RoPEConfig describes a rotary position embedding. Pair i of a head is
@@ -140,14 +142,10 @@ func (r *RoPE) check(headDim int) {
 
 func (r *RoPE) apply(x []float32, heads, headDim int, table []float32) {
 	own, other := table[:r.dims], table[r.dims:]
-	for h := range heads {
-		x := x[h*headDim:][:r.dims]
-		for i := range r.dims / 2 {
-			a, b := r.pair(i)
-			xa, xb := x[a], x[b]
-			x[a] = xa*own[a] + xb*other[a]
-			x[b] = xb*own[b] + xa*other[b]
-		}
+	if r.pairwise {
+		asm.RotatePairs(x, own, other, heads, headDim)
+	} else {
+		asm.RotateHalves(x, own, other, heads, headDim)
 	}
 }
 

@@ -43,8 +43,7 @@ func Scatter32(dst, x []float32) {
 	}
 }
 
-// Scatter16 is Scatter32 in half precision.
-func Scatter16(dst []uint16, x []float32) {
+func scatter16Generic(dst []uint16, x []float32) {
 	for i, v := range x {
 		dst[Lanes*i] = narrow16(v)
 	}
@@ -58,8 +57,7 @@ func Spread32(dst, x []float32, stride int) {
 	}
 }
 
-// Spread16 is Spread32 in half precision.
-func Spread16(dst []uint16, x []float32, stride int) {
+func spread16Generic(dst []uint16, x []float32, stride int) {
 	for i, v := range x {
 		dst[i/Lanes*stride+i%Lanes] = narrow16(v)
 	}
@@ -86,4 +84,27 @@ func scaleAddGeneric(x, y []float32, a, b float32) {
 	for i, v := range y {
 		x[i] = fma(x[i], a, v*b)
 	}
+}
+
+// rotateHalvesGeneric is the definition of RotateHalves.
+func rotateHalvesGeneric(x, own, other []float32, heads, headDim int) {
+	half := len(own) / 2
+	for h := range heads {
+		for i := range half {
+			rotate(x[h*headDim:], own, other, i, i+half)
+		}
+	}
+}
+
+// rotatePairsGeneric is the definition of RotatePairs.
+func rotatePairsGeneric(x, own, other []float32, heads, headDim int) {
+	for h := range heads {
+		for i := 0; i < len(own); i += 2 {
+			rotate(x[h*headDim:], own, other, i, i+1)
+		}
+	}
+}
+
+func rotate(x, own, other []float32, a, b int) {
+	x[a], x[b] = fma(x[a], own[a], x[b]*other[a]), fma(x[b], own[b], x[a]*other[b])
 }

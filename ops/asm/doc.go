@@ -15,6 +15,7 @@
 // foo_noasm.go; a row in foo_test.go; BenchmarkFoo and FuzzFoo.
 package asm
 
+//go:generate go run -C _gen . -family attention -out ../attention_amd64.s -stubs ../attention_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family norm -out ../norm_amd64.s -stubs ../norm_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family pool -out ../pool_amd64.s -stubs ../pool_stubs_amd64.go -pkg asm

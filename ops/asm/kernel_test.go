@@ -23,7 +23,7 @@ type kernelTest struct {
 	prepare func(o *operands, n int) (run func(), check func() error)
 }
 
-var kernelTests = slices.Concat(normTests, vecTests)
+var kernelTests = slices.Concat(normTests, vecTests, attentionTests)
 
 // operands makes slices that lie between fences, at any alignment.
 type operands struct {
@@ -32,6 +32,8 @@ type operands struct {
 	spread float64 // of the values, 0: 1
 	fences []func() error
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 const fence = 16 // elements on each side
 
@@ -103,7 +105,7 @@ func TestKernels(t *testing.T) {
 		for _, k := range kernelTests {
 			for _, n := range sizes {
 				for off := range 8 {
-					o := &operands{r: rand.New(rand.NewPCG(uint64(n), uint64(off))), off: off}
+					o := &operands{r: newRand(uint64(8*n + off)), off: off}
 					if err := k.once(o, n); err != nil {
 						t.Errorf("%s n=%d off=%d: %v", k.name, n, off, err)
 					}
@@ -142,7 +144,7 @@ func fuzzKernel(f *testing.F, name string) {
 			if err := Select(tier); err != nil {
 				t.Fatal(err)
 			}
-			o := &operands{r: rand.New(rand.NewPCG(seed, 0)), off: int(off) % 16, spread: math.Ldexp(1, int(exponent)%41)}
+			o := &operands{r: newRand(seed), off: int(off) % 16, spread: math.Ldexp(1, int(exponent)%41)}
 			if err := k.once(o, int(n)%5000); err != nil {
 				t.Fatalf("%s n=%d off=%d spread=%v: %v", tier, int(n)%5000, o.off, o.spread, err)
 			}
@@ -160,7 +162,7 @@ func benchKernel(b *testing.B, name string, sizes ...int) {
 			if err := Select(tier); err != nil {
 				b.Fatal(err)
 			}
-			run, _ := k.prepare(&operands{r: rand.New(rand.NewPCG(1, 2))}, n)
+			run, _ := k.prepare(&operands{r: newRand(1)}, n)
 			b.Run(fmt.Sprintf("n=%d/impl=%s", n, tier), func(b *testing.B) {
 				b.SetBytes(int64(4 * n))
 				for b.Loop() {

@@ -13,9 +13,10 @@ const rodata = attr.RODATA | attr.NOPTR
 
 // families maps the -family flag to the function that emits its kernels.
 var families = map[string]func(){
-	"norm": norm,
-	"pool": pool,
-	"vec":  vec,
+	"attention": attention,
+	"norm":      norm,
+	"pool":      pool,
+	"vec":       vec,
 }
 
 func main() {

@@ -1,0 +1,197 @@
+package asm
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+)
+
+// equal compares results that round the same way on every instruction set.
+func equal(what string, got, want []float32) error {
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
+			return fmt.Errorf("%s[%d]: got %v, want %v", what, i, got[i], want[i])
+		}
+	}
+	return nil
+}
+
+// halves returns n half-precision values between fences.
+func (o *operands) halves(n int) []uint16 {
+	return fenced(o, n, uint16(0x7e01), func() uint16 { return narrow16(float32(o.r.NormFloat64())) })
+}
+
+// panelsTest multiplies with sums of n terms, held against the same chain of
+// fused multiply-adds bit for bit, and against float64.
+func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen func(T) float32,
+	mul func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int)) func(o *operands, n int) (func(), func() error) {
+	return func(o *operands, n int) (func(), func() error) {
+		n = min(n, 300)
+		rows, panels := 1+(n+o.off)%13, 1+(n+3*o.off)%9
+		ldc, lda, stride := Lanes*panels+o.off, n+o.off, Lanes*n+o.off
+		c := o.floats((rows-1)*ldc + Lanes*panels)
+		a, b := o.floats((rows-1)*lda+n), values(o, (panels-1)*stride+Lanes*n)
+		want := slices.Clone(c)
+		return func() { mul(c, a, b, rows, n, panels, ldc, lda, stride) }, func() error {
+			mulPanelsGeneric(want, a, b, rows, n, panels, ldc, lda, stride, widen)
+			if err := equal("c", c, want); err != nil {
+				return err
+			}
+			for r := range rows {
+				for j := range Lanes * panels {
+					var sum, size float64
+					for i := range n {
+						p := float64(a[r*lda+i]) * float64(widen(b[j/Lanes*stride+Lanes*i+j%Lanes]))
+						sum += p
+						size += math.Abs(p)
+					}
+					if err := within(fmt.Sprintf("row %d, column %d", r, j), float64(c[r*ldc+j]), sum, float64(n)*0x1p-24*size); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}
+	}
+}
+
+// rotateTest holds a rotation of three heads against the definition.
+func rotateTest(pairwise bool, rotate func(x, own, other []float32, heads, headDim int)) func(o *operands, n int) (func(), func() error) {
+	return func(o *operands, n int) (func(), func() error) {
+		const heads = 3
+		dims := n &^ 1
+		headDim := dims + o.off
+		x, own, other := o.floats(heads*headDim), o.floats(dims), o.floats(dims)
+		old := slices.Clone(x)
+		return func() { rotate(x, own, other, heads, headDim) }, func() error {
+			for j := range x {
+				h, i := 0, j
+				if headDim > 0 {
+					h, i = j/headDim, j%headDim
+				}
+				want, tol := float64(x[j]), 0.0
+				if i < dims {
+					partner := (i + dims/2) % dims
+					if pairwise {
+						partner = i ^ 1
+					}
+					u, v := float64(old[j])*float64(own[i]), float64(old[h*headDim+partner])*float64(other[i])
+					want, tol = u+v, 0x1p-23*(math.Abs(u)+math.Abs(v))
+				} else {
+					want = float64(old[j])
+				}
+				if err := within(fmt.Sprintf("x[%d]", j), float64(x[j]), want, tol); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+}
+
+var attentionTests = []kernelTest{
+	{"MulPanels32", panelsTest((*operands).floats, widen32, MulPanels32)},
+	{"MulPanels16", panelsTest((*operands).halves, widen16, MulPanels16)},
+	{"Bias", func(o *operands, n int) (func(), func() error) {
+		x := o.floats(n)
+		old := slices.Clone(x)
+		var got float32
+		return func() { got = Bias(x, 0.125, 0.25, -7) }, func() error {
+			want := biasGeneric(old, 0.125, 0.25, -7)
+			if got != want {
+				return fmt.Errorf("largest: got %v, want %v", got, want)
+			}
+			return equal("x", x, old)
+		}
+	}},
+	{"Softcap", func(o *operands, n int) (func(), func() error) {
+		x := o.floats(n)
+		old := slices.Clone(x)
+		return func() { Softcap(x, 0.5, 30) }, func() error {
+			for i, v := range old {
+				if err := within(fmt.Sprintf("x[%d]", i), float64(x[i]), 30*math.Tanh(float64(v)*0.5), 4*0x1p-24*30); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}},
+	{"ScaleAdd", func(o *operands, n int) (func(), func() error) {
+		x, y := o.floats(n), o.floats(n)
+		old := slices.Clone(x)
+		return func() { ScaleAdd(x, y, 0.75, 0.3) }, func() error {
+			scaleAddGeneric(old, y, 0.75, 0.3)
+			return equal("x", x, old)
+		}
+	}},
+	{"RotateHalves", rotateTest(false, RotateHalves)},
+	{"RotatePairs", rotateTest(true, RotatePairs)},
+	{"Spread16", func(o *operands, n int) (func(), func() error) {
+		const stride = 3 * Lanes
+		x, dst := o.floats(n), o.halves(n/Lanes*stride+n%Lanes)
+		want := slices.Clone(dst)
+		return func() { Spread16(dst, x, stride) }, func() error {
+			spread16Generic(want, x, stride)
+			if !slices.Equal(dst, want) {
+				return fmt.Errorf("got %x, want %x", dst, want)
+			}
+			return nil
+		}
+	}},
+	{"Scatter16", func(o *operands, n int) (func(), func() error) {
+		x, dst := o.floats(n), o.halves(n*Lanes)
+		want := slices.Clone(dst)
+		return func() { Scatter16(dst, x) }, func() error {
+			scatter16Generic(want, x)
+			if !slices.Equal(dst, want) {
+				return fmt.Errorf("got %x, want %x", dst, want)
+			}
+			return nil
+		}
+	}},
+}
+
+func FuzzMulPanels32(f *testing.F)  { fuzzKernel(f, "MulPanels32") }
+func FuzzMulPanels16(f *testing.F)  { fuzzKernel(f, "MulPanels16") }
+func FuzzBias(f *testing.F)         { fuzzKernel(f, "Bias") }
+func FuzzSoftcap(f *testing.F)      { fuzzKernel(f, "Softcap") }
+func FuzzScaleAdd(f *testing.F)     { fuzzKernel(f, "ScaleAdd") }
+func FuzzRotateHalves(f *testing.F) { fuzzKernel(f, "RotateHalves") }
+func FuzzRotatePairs(f *testing.F)  { fuzzKernel(f, "RotatePairs") }
+func FuzzSpread16(f *testing.F)     { fuzzKernel(f, "Spread16") }
+func FuzzScatter16(f *testing.F)    { fuzzKernel(f, "Scatter16") }
+
+// BenchmarkMulPanels multiplies rows with the keys of 256 positions, n long.
+func BenchmarkMulPanels(b *testing.B) {
+	defer Reset()
+	for _, rows := range []int{1, 2, 4, 6, 48} {
+		for _, n := range []int{64, 128} {
+			o := &operands{r: newRand(1)}
+			c, a, h, f := o.floats(rows*256), o.floats(rows*n), o.halves(256*n), o.floats(256*n)
+			for _, tier := range Tiers()[1:] {
+				if err := Select(tier); err != nil {
+					b.Fatal(err)
+				}
+				for name, mul := range map[string]func(){
+					"f16": func() { MulPanels16(c, a, h, rows, n, 256/Lanes, 256, n, Lanes*n) },
+					"f32": func() { MulPanels32(c, a, f, rows, n, 256/Lanes, 256, n, Lanes*n) },
+				} {
+					b.Run(fmt.Sprintf("kv=%s/rows=%d/n=%d/impl=%s", name, rows, n, tier), func(b *testing.B) {
+						for b.Loop() {
+							mul()
+						}
+						b.ReportMetric(2*float64(b.N*rows*n*256)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+					})
+				}
+			}
+		}
+	}
+}
+func BenchmarkBias(b *testing.B)         { benchKernel(b, "Bias", 256) }
+func BenchmarkSoftcap(b *testing.B)      { benchKernel(b, "Softcap", 256) }
+func BenchmarkScaleAdd(b *testing.B)     { benchKernel(b, "ScaleAdd", 128) }
+func BenchmarkRotateHalves(b *testing.B) { benchKernel(b, "RotateHalves", 64, 128) }
+func BenchmarkRotatePairs(b *testing.B)  { benchKernel(b, "RotatePairs", 64, 128) }
+func BenchmarkSpread16(b *testing.B)     { benchKernel(b, "Spread16", 64, 128) }
+func BenchmarkScatter16(b *testing.B)    { benchKernel(b, "Scatter16", 64, 128) }
