@@ -165,6 +165,10 @@ func (m *Model) Close() error {
 	return m.File.Close()
 }
 
+// Observe calls f after each operation of the forward pass; nil ends that. It
+// is for profiles, and slows down small models while it lasts.
+func (m *Model) Observe(f func(ops.Span)) { m.pool.Observe(f) }
+
 // Threads returns the number of threads that compute.
 func (m *Model) Threads() int { return m.pool.Threads() }
 

@@ -54,6 +54,9 @@ type Pool struct {
 	finish  chan struct{}
 	failure atomic.Pointer[failure]
 	workers []worker
+
+	observer func(Span)   // nil: nobody looks
+	busy     atomic.Int64 // ns at work on the current task, all workers; counted for an observer
 }
 
 // A failure is a panic of a worker, on its way to the caller.
@@ -127,6 +130,9 @@ func (p *Pool) Run(t Task, n, grain int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.observer != nil {
+		defer p.span(t, n, time.Now())
+	}
 	size := max(grain, 1, (n+p.threads*chunksPerWorker-1)/(p.threads*chunksPerWorker))
 	chunks := (n + size - 1) / size
 	if p.threads == 1 || chunks == 1 {
@@ -175,6 +181,9 @@ func (p *Pool) do(worker, lo, hi int) {
 			p.failure.CompareAndSwap(nil, &failure{v})
 		}
 	}()
+	if p.observer != nil {
+		defer func(start time.Time) { p.busy.Add(int64(time.Since(start))) }(time.Now())
+	}
 	p.task.Do(worker, lo, hi)
 }
 

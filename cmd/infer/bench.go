@@ -23,11 +23,13 @@ type benchFlags struct {
 	norms                          []string
 	rounds                         int
 	format                         choice
+	profile                        bool
 }
 
 const benchExample = `  infer bench                                             the model in this program
   infer bench model.gguf -p 512,1024 -n 128 -t 1,2        every combination
   infer bench model.gguf --norm native,rms-folded -r 20   does the swap pay?
+  infer bench model.gguf --profile                        where does the time go?
   infer bench layernorm.gguf rmsnorm.gguf -o md           two models in turn`
 
 func newBench() *cobra.Command {
@@ -63,6 +65,7 @@ and what that allows to say. More rounds (-r) make the interval narrower.`,
 	f.IntVarP(&o.rounds, "repetitions", "r", 5, "`times` that each test is run")
 	f.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "`threads` that compute; 0: one for each physical core")
 	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
+	f.BoolVar(&o.profile, "profile", false, "print what each operation took, instead of tokens per second")
 	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	o.format = choice{"text", []string{"text", "md", "csv", "json", "jsonl", "bench"}}
@@ -87,6 +90,9 @@ func (o *benchFlags) check() error {
 		if n > maxThreads {
 			return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", n, runtime.NumCPU(), maxThreads)
 		}
+	}
+	if o.profile && o.format.value == "bench" {
+		return usagef("--profile has no form for benchstat; choose another --output")
 	}
 	if o.rounds < 1 {
 		return usagef("--repetitions %d: want 1 or more", o.rounds)
@@ -113,6 +119,7 @@ type benchResult struct {
 	test    bench.Test
 	tps     []float64    // by round
 	ratio   *bench.Ratio // to the first mode; nil for that one
+	profile *bench.Profile
 }
 
 func (o *benchFlags) run(ctx context.Context, w io.Writer, paths []string) error {
@@ -126,6 +133,9 @@ func (o *benchFlags) run(ctx context.Context, w io.Writer, paths []string) error
 			return err
 		}
 		all = append(all, results...)
+	}
+	if o.profile {
+		return writeProfiles(w, all, report.Format(o.format.value))
 	}
 	if o.format.value == "bench" {
 		return writeBenchstat(w, all)
@@ -167,6 +177,17 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			if runners[i], err = bench.NewRunner(ctx, m, test, kv); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
 			}
+		}
+		if o.profile {
+			for i, v := range variants {
+				v.test = test
+				if v.profile, err = runners[i].Profile(ctx, o.rounds); err != nil {
+					return nil, err
+				}
+				bar.add(int64(o.rounds))
+				all = append(all, v)
+			}
+			continue
 		}
 		tps, err := bench.Interleave(o.rounds, len(models), func(i int) (float64, error) {
 			defer bar.add(1)

@@ -71,11 +71,43 @@ func TestBenchFormats(t *testing.T) {
 	}
 }
 
+func TestBenchProfile(t *testing.T) {
+	args := []string{"-p", "8", "-n", "0", "-r", "2", "-t", "1", "--norm", "native,rms-naive", "--profile", "-o"}
+	var rows []struct {
+		Norm, Test, Operation string
+		Calls, Share          float64
+	}
+	if err := json.Unmarshal([]byte(benchRun(t, append(args, "json")...)), &rows); err != nil {
+		t.Fatal(err)
+	}
+	norms, share := map[string]float64{}, 0.0
+	for _, r := range rows {
+		if strings.Contains(r.Operation, "Norm 256") {
+			norms[r.Norm+" "+r.Operation] += r.Calls
+		}
+		share += r.Share
+	}
+	// four blocks of two norms, and the final one
+	if len(norms) != 2 || norms["native LayerNorm 256"] != 9 || norms["rms-naive RMSNorm 256"] != 9 {
+		t.Errorf("norms per run: %v", norms)
+	}
+	if share < 199.9 || share > 200.1 {
+		t.Errorf("the shares of two modes add up to %v %%", share)
+	}
+	out := benchRun(t, append(args, "text")...)
+	for _, word := range []string{"embedded, norm native, threads 1, pp8", "LayerNorm 256", "between the operations", "GB/s", "waiting"} {
+		if !strings.Contains(out, word) {
+			t.Errorf("no %q in\n%s", word, out)
+		}
+	}
+}
+
 func TestBenchUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-p 0 -n 0", "nothing to measure"},
 		{"-p -1", "--n-prompt -1"},
 		{"-t 100000", "--threads 100000"},
+		{"--profile -o bench", "no form for benchstat"},
 		{"-r 0", "--repetitions 0"},
 		{"--norm native,nope", `no norm mode "nope"`},
 	} {

@@ -119,3 +119,18 @@ func Interleave(rounds, n int, run func(variant int) (float64, error)) ([][]floa
 	}
 	return values, nil
 }
+
+// Profile runs the test so many times and adds up what the operations took.
+func (r *Runner) Profile(ctx context.Context, runs int) (*Profile, error) {
+	p := &Profile{Runs: runs}
+	r.session.Model().Observe(p.Add)
+	defer r.session.Model().Observe(nil)
+	start := time.Now()
+	for range runs {
+		if err := r.run(ctx, r.test.Gen); err != nil {
+			return nil, err
+		}
+	}
+	p.Elapsed = time.Since(start)
+	return p, nil
+}
