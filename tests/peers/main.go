@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
 )
 
 func main() {
@@ -28,7 +32,7 @@ func run(args []string) error {
 		gen     = fs.Int("n", 64, "tokens to generate")
 		threads = fs.String("t", "1,2", "numbers of `threads`")
 		pairs   = fs.Int("pairs", 5, "runs of each side, in turn")
-		norms   = fs.String("norms", "native,rms-folded,rms-naive", "norm `modes` of the second table; empty for none")
+		norms   = fs.Bool("norms", true, "measure the norm modes too, each against the model as it was trained")
 		quick   = fs.Bool("quick", false, "one pair on one small trained model: does it work, not how fast is it")
 	)
 	fs.Usage = func() {
@@ -77,19 +81,48 @@ func run(args []string) error {
 			}
 		}
 	}
-	if *norms == "" || *quick {
-		return nil
+	if *norms && !*quick {
+		return normModes(models, w)
 	}
+	return nil
+}
+
+// normModes prints what swapping a model's norms does to its speed: for a
+// LayerNorm model the exact fold and the naive swap, for an RMSNorm model the
+// mean removal that it never had.
+func normModes(models []string, w workload) error {
 	fmt.Printf("\nNorm modes, one thread:\n")
 	for _, model := range models {
-		out, err := execute("infer", nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
-			"-t", "1", "-r", strconv.Itoa(w.pairs), "--norm", *norms, "-o", "md")
+		norm, err := normOf(model)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("\n%s\n\n%s", name(model), out.stdout)
+		modes := "native,layer"
+		if norm == arch.LayerNorm {
+			modes = "native,rms-folded,rms-naive"
+		}
+		out, err := execute("infer", nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
+			"-t", "1", "-r", strconv.Itoa(w.pairs), "--norm", modes, "-o", "md")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%s\n", bytes.TrimSpace(out.stdout))
 	}
 	return nil
+}
+
+// normOf returns the norm of a model's architecture.
+func normOf(model string) (arch.NormKind, error) {
+	f, err := gguf.Open(model)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	m, err := arch.Load(f)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", model, err)
+	}
+	return m.Spec.Norm, nil
 }
 
 // root is the repository's root folder.

@@ -60,14 +60,17 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 		low, high := slices.Min(ratios), slices.Max(ratios)
 		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %.1f | %.2f | %.2f..%.2f | %s | %d / %d MB |",
 			name(model), threads, test, median(tps[0]), median(tps[1]), median(ratios), low, high,
-			verdict(low, high), memory[0]/1e6, memory[1]/1e6))
+			verdict(w.pairs, low, high), memory[0]/1e6, memory[1]/1e6))
 	}
 	return rows, nil
 }
 
-// verdict says what the smallest and the largest ratio allow to say.
-func verdict(low, high float64) string {
+// verdict says what the smallest and the largest ratio of some pairs allow to
+// say.
+func verdict(pairs int, low, high float64) string {
 	switch {
+	case pairs < 5:
+		return "too few pairs"
 	case low > 1:
 		return "infer faster"
 	case high < 1:
