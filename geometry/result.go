@@ -23,9 +23,11 @@ type Result struct {
 	WithoutFirst *Figures `json:"without_position_0,omitempty"`
 
 	Extremes Extremes `json:"extremes"`
-	// Causes, Swap and Step are the runner's to fill in.
+	// Causes, Swap, Run and Step are the runner's to fill in; Conclude then
+	// takes Swap into the verdict.
 	Causes  *Causes    `json:"causes,omitempty"`
 	Swap    []SwapMode `json:"swap,omitempty"`
+	Run     string     `json:"run,omitempty"`  // the training run a checkpoint is of
 	Step    *int       `json:"step,omitempty"` // of training, for a checkpoint
 	Verdict string     `json:"verdict"`
 	State   *State     `json:"state,omitempty"` // for merging
@@ -149,7 +151,7 @@ func (s *State) Result(skipFirst bool) (*Result, error) {
 		}
 	}
 	r.Extremes = s.extremes()
-	r.Verdict = verdict(r)
+	r.Conclude()
 	return r, nil
 }
 

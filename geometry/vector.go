@@ -83,6 +83,10 @@ func gramAngle(aa, bb, ab float64) (angle float64, ok bool) {
 // between 1 and a random direction of R^d: (180/pi)/sqrt(d).
 func NullAngleSD(d int) float64 { return degrees / math.Sqrt(float64(d)) }
 
+// NullSwapError returns the mean relative error of a naive swap for random
+// directions of R^d and an even gain: the mean of |cos(theta)|, sqrt(2/(pi d)).
+func NullSwapError(d int) float64 { return math.Sqrt(2 / (math.Pi * float64(d))) }
+
 // sum adds in four lanes, which is what the latency of an addition allows.
 func sum[T float32 | float64](x []T) float64 {
 	var a, b, c, d float64

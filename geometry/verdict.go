@@ -14,8 +14,9 @@ const (
 	slightShare = 0.007596123493895969 // sin^2(5 deg)
 )
 
-// verdict says in words which of the paper's scenarios the figures show.
-func verdict(r *Result) string {
+// Conclude writes the verdict: which of the paper's two scenarios the figures
+// show, and what the logits say of it where they were measured.
+func (r *Result) Conclude() {
 	var parts []string
 	for _, t := range []Type{LayerNorm, RMSNorm} {
 		if s := scenario(r, t); s != "" {
@@ -23,61 +24,74 @@ func verdict(r *Result) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "No norm of a block or of the output was measured: no verdict."
+		r.Verdict = "No norm of the residual stream was measured: no verdict."
+		return
 	}
-	return strings.Join(parts, " ")
+	if s := swapped(r.Swap); s != "" {
+		parts = append(parts, s)
+	}
+	r.Verdict = strings.Join(parts, " ")
+}
+
+// carriers are the norms of one type that read the residual stream, by the
+// mean they find in it.
+type carriers struct {
+	norms, large, slight int
+	share, null          Moments
+	worst                SiteFigures
+}
+
+func (c *carriers) add(s SiteFigures) {
+	excess := func(s SiteFigures) float64 { return s.Share.Mean - s.Share.Null }
+	switch e := excess(s); {
+	case e > largeShare:
+		c.large++
+	case e > slightShare:
+		c.slight++
+	}
+	if c.norms == 0 || excess(s) > excess(c.worst) {
+		c.worst = s
+	}
+	c.norms++
+	c.share.Add(s.Share.Mean)
+	c.null.Add(s.Share.Null)
 }
 
 func scenario(r *Result, t Type) string {
-	var norms, large, slight int
-	var share, null Moments
-	var worst SiteFigures
+	var c carriers
 	for _, s := range r.Sites {
-		if s.Stage != In.String() || s.Type != t || s.Count == 0 || s.Role == QK || s.Role == Other {
-			continue
+		if s.Stage == In.String() && s.Type == t && s.Count > 0 && s.Role != QK && s.Role != Other {
+			c.add(s)
 		}
-		norms++
-		excess := s.Share.Mean - s.Share.Null
-		switch {
-		case excess > largeShare:
-			large++
-		case excess > slightShare:
-			slight++
-		}
-		if excess > worst.Share.Mean-worst.Share.Null || norms == 1 {
-			worst = s
-		}
-		share.Add(s.Share.Mean)
-		null.Add(s.Share.Null)
 	}
-	if norms == 0 {
+	if c.norms == 0 {
 		return ""
 	}
-	name, scene, holds, fails := "LayerNorm", "a large mean that the norm removes",
-		"Removing it is real work, and a naive swap to RMSNorm is not safe here; a fold is.",
-		"Removing the mean is redundant by the paper's measure."
-	if t == RMSNorm {
-		name, scene, holds, fails = "RMSNorm", "a large mean that stays",
-			"The mean is part of what the model computes with.",
-			"The model keeps its vectors near the right angle without a norm that enforces it, as the paper found."
+	lead := "RMSNorm, and " + map[bool]string{
+		true:  fmt.Sprintf("%d of %d norms read a large mean, which stays: it is part of what the model computes with.", c.large, c.norms),
+		false: "no large mean to keep: the vectors stay near the right angle though no norm holds them there, as the paper found.",
+	}[c.large > 0]
+	if t == LayerNorm {
+		lead = "LayerNorm, and " + map[bool]string{
+			true:  fmt.Sprintf("%d of %d norms remove a large mean: that is real work, and a naive swap to RMSNorm is not safe, as a fold is.", c.large, c.norms),
+			false: "no large mean to remove: by the paper's measure the subtraction is redundant.",
+		}[c.large > 0]
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d norms: their inputs carry %.3g %% of their energy along the uniform vector (random directions: %.3g %%), most at %s with %.3g %% and a mean angle of %.2f degrees. ",
-		name, norms, 100*share.Mean, 100*null.Mean, worst.Site, 100*worst.Share.Mean, worst.Angle.Mean)
-	switch {
-	case large > 0:
-		fmt.Fprintf(&b, "The paper's scenario, %s, holds at %d of them. %s", scene, large, holds)
-	case slight > 0:
-		fmt.Fprintf(&b, "The paper's scenario, %s, holds nowhere; %d of them carry a slight one. %s", scene, slight, fails)
-	default:
-		fmt.Fprintf(&b, "The paper's scenario, %s, holds nowhere. %s", scene, fails)
+	fmt.Fprintf(&b, "%s The inputs of its norms carry %.2g %% of their energy along the uniform vector (random directions: %.2g %%), at most %.2g %% at %s, with a mean angle of %.2f degrees",
+		lead, 100*c.share.Mean, 100*c.null.Mean, 100*c.worst.Share.Mean, c.worst.Site, c.worst.Angle.Mean)
+	if c.slight > 0 {
+		fmt.Fprintf(&b, "; %d carry a slight mean", c.slight)
 	}
+	b.WriteByte('.')
 	if swap, site := worstSwap(r, t); site != "" {
-		fmt.Fprintf(&b, " Exchanging the norm would change its output by %.2g %% on average at %s, the most of all sites.", 100*swap, site)
+		fmt.Fprintf(&b, " Exchanging a norm changes its own output by %.2g %% at most, on average over tokens, at %s (random directions: %.2g %%).",
+			100*swap, site, 100*NullSwapError(c.worst.Dim))
 	}
 	return b.String()
 }
 
+// worstSwap is the largest mean of the predicted swap error, and its site.
 func worstSwap(r *Result, t Type) (worst float64, site string) {
 	for i, e := range r.Effects {
 		s := r.Sites[i*int(numStages)]
@@ -86,4 +100,17 @@ func worstSwap(r *Result, t Type) (worst float64, site string) {
 		}
 	}
 	return worst, site
+}
+
+// swapped puts the runs with exchanged norms beside the native one.
+func swapped(modes []SwapMode) string {
+	if len(modes) < 2 {
+		return ""
+	}
+	native := modes[0]
+	var out []string
+	for _, m := range modes[1:] {
+		out = append(out, fmt.Sprintf("%s %.6g (top-1 agreement %.2f %%, KL %.2g nats per token)", m.Mode, m.Perplexity, 100*m.Top1, m.KL))
+	}
+	return fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
 }

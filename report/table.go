@@ -5,6 +5,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -44,22 +45,23 @@ type Column struct {
 	Name   string // heading for people; "" means Key
 	Unit   string // shown after the heading in parentheses, when there is one
 	Format string // verb for numbers in text, such as %.2f; "" means %v
+	Spread string // the key of a Spread's second number is KEY_SPREAD; "" means sd
 	Left   bool   // align left (text); the default suits numbers
 }
 
 func (c Column) heading() string {
-	name := c.Name
-	if name == "" {
-		name = c.Key
-	}
+	name := cmp.Or(c.Name, c.Key)
 	if c.Unit != "" {
 		name += " (" + c.Unit + ")"
 	}
 	return name
 }
 
+// second is the key of a Spread's second number.
+func (c Column) second() string { return c.Key + "_" + cmp.Or(c.Spread, "sd") }
+
 // Spread is a cell of two numbers, a mean and the deviation around it. People
-// read "mean ± sd"; CSV and JSON get two fields, KEY and KEY_sd.
+// read "mean ± sd"; CSV and JSON get two fields, such as KEY and KEY_sd.
 type Spread struct{ Mean, SD float64 }
 
 // Table is a titled grid. A cell is a string, a bool, an integer, a float64,
@@ -239,39 +241,46 @@ func clean(s string) string {
 	}, s)
 }
 
-// fields yields the keys and values of a row as machines read them.
-func (t *Table) fields(row []any, yield func(key string, v any)) {
+// fields yields the keys and values of a row as machines read them; spreads
+// are the columns with cells of two numbers.
+func (t *Table) fields(row []any, spreads []bool, yield func(key string, v any)) {
 	for i, cell := range row {
-		key := t.Columns[i].Key
-		if s, ok := cell.(Spread); ok {
-			yield(key, s.Mean)
-			yield(key+"_sd", s.SD)
-			continue
-		}
-		yield(key, cell)
-		if t.spread(i) {
-			yield(key+"_sd", nil)
+		c := t.Columns[i]
+		s, two := cell.(Spread)
+		switch {
+		case two:
+			yield(c.Key, s.Mean)
+			yield(c.second(), s.SD)
+		case spreads[i]:
+			yield(c.Key, cell)
+			yield(c.second(), nil)
+		default:
+			yield(c.Key, cell)
 		}
 	}
 }
 
-// spread says whether column i has cells of two numbers.
-func (t *Table) spread(i int) bool {
+// spreads says which columns have cells of two numbers.
+func (t *Table) spreads() []bool {
+	out := make([]bool, len(t.Columns))
 	for _, row := range t.Rows {
-		if _, ok := row[i].(Spread); ok {
-			return true
+		for i, cell := range row {
+			if _, ok := cell.(Spread); ok {
+				out[i] = true
+			}
 		}
 	}
-	return false
+	return out
 }
 
 func (t *Table) csv(b *bytes.Buffer) error {
 	w := csv.NewWriter(b)
+	spreads := t.spreads()
 	var head []string
 	for i, c := range t.Columns {
 		head = append(head, c.Key)
-		if t.spread(i) {
-			head = append(head, c.Key+"_sd")
+		if spreads[i] {
+			head = append(head, c.second())
 		}
 	}
 	if err := w.Write(head); err != nil {
@@ -279,7 +288,7 @@ func (t *Table) csv(b *bytes.Buffer) error {
 	}
 	for _, row := range t.Rows {
 		var out []string
-		t.fields(row, func(_ string, v any) {
+		t.fields(row, spreads, func(_ string, v any) {
 			switch v := v.(type) {
 			case nil:
 				out = append(out, "")
@@ -298,10 +307,10 @@ func (t *Table) csv(b *bytes.Buffer) error {
 }
 
 // object writes a row as a JSON object with the keys in column order.
-func (t *Table) object(b *bytes.Buffer, row []any) error {
+func (t *Table) object(b *bytes.Buffer, row []any, spreads []bool) error {
 	var err error
 	sep := "{"
-	t.fields(row, func(key string, v any) {
+	t.fields(row, spreads, func(key string, v any) {
 		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
 			v = nil
 		}
@@ -325,9 +334,10 @@ func (t *Table) object(b *bytes.Buffer, row []any) error {
 
 func (t *Table) json(b *bytes.Buffer) error {
 	sep := "[\n "
+	spreads := t.spreads()
 	for _, row := range t.Rows {
 		b.WriteString(sep)
-		if err := t.object(b, row); err != nil {
+		if err := t.object(b, row, spreads); err != nil {
 			return err
 		}
 		sep = ",\n "
@@ -340,8 +350,9 @@ func (t *Table) json(b *bytes.Buffer) error {
 }
 
 func (t *Table) jsonl(b *bytes.Buffer) error {
+	spreads := t.spreads()
 	for _, row := range t.Rows {
-		if err := t.object(b, row); err != nil {
+		if err := t.object(b, row, spreads); err != nil {
 			return err
 		}
 		b.WriteByte('\n')

@@ -1,0 +1,185 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/normswap/normswap/geometry"
+)
+
+// Bundle is everything a geometry run has to show.
+type Bundle struct {
+	Title   string // "" for one made from the models' names
+	Command string // that made it, shown at the foot
+	Results []*geometry.Result
+
+	// TokenText, which may be nil, turns a token id of the first model into
+	// what people read.
+	TokenText func(id int32) string
+}
+
+func (b *Bundle) title() string {
+	if b.Title != "" {
+		return b.Title
+	}
+	if len(b.Results) == 1 {
+		return "Geometry of " + b.Results[0].Model.Name
+	}
+	return fmt.Sprintf("Geometry of %d models", len(b.Results))
+}
+
+// Text writes what a terminal shows: the paper's tables, the comparison when
+// there are several models, and the verdicts.
+func (b *Bundle) Text(w io.Writer) error {
+	tables := []*Table{Models(b.Results...), Table2(b.Results...), Table3(b.Results...), Table4(b.Results...)}
+	for _, t := range tables {
+		t.Notes = nil
+	}
+	if len(b.Results) > 1 {
+		tables = append(tables, Comparison(b.Results...))
+	}
+	if t := Swaps(b.Results...); len(t.Rows) > 0 {
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		if _, err := io.WriteString(w, t.String()+"\n"); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+	}
+	text := Deviations + "\n"
+	for _, r := range b.Results {
+		text += "\n" + clean(r.Model.Name) + ": " + clean(r.Verdict) + "\n"
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// tables returns the tables of the bundle by file name.
+func (b *Bundle) tables() map[string]*Table {
+	out := map[string]*Table{
+		"table2_angle":    Table2(b.Results...),
+		"table3_norm":     Table3(b.Results...),
+		"table4_rotation": Table4(b.Results...),
+		"models":          Models(b.Results...),
+		"comparison":      Comparison(b.Results...),
+		"site_angles":     SiteAngles(b.Results...),
+		"site_norms":      SiteNorms(b.Results...),
+		"rotations":       Rotations(b.Results...),
+		"effects":         Effects(b.Results...),
+		"extremes":        Extremes(b.TokenText, b.Results...),
+		"histograms":      Histograms(b.Results...),
+		"swaps":           Swaps(b.Results...),
+	}
+	for i, t := range Causes(b.Results...) {
+		out[fmt.Sprintf("causes_%d", i+1)] = t
+	}
+	for name, t := range out {
+		if len(t.Rows) == 0 {
+			delete(out, name)
+		}
+	}
+	return out
+}
+
+// detailed are the models whose own plots are shown: all of them, or the last
+// checkpoint of each training run.
+func (b *Bundle) detailed() []*geometry.Result {
+	var out []*geometry.Result
+	for _, g := range runs(b.Results) {
+		out = append(out, g.results[len(g.results)-1])
+	}
+	for _, r := range b.Results {
+		if r.Step == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// across are the plots over several models.
+func (b *Bundle) across() []*Chart {
+	var out []*Chart
+	if len(runs(b.Results)) > 0 {
+		out = append(out, TrainingFigures(b.Results)...)
+	}
+	if d := b.detailed(); len(d) > 1 {
+		out = append(out, ComparisonFigures(d)...)
+	}
+	return out
+}
+
+// charts returns all plots, with file names that differ.
+func (b *Bundle) charts() []*Chart {
+	out := b.across()
+	for i, r := range b.detailed() {
+		for _, c := range Figures(r) {
+			if len(b.detailed()) > 1 {
+				c.Name = fmt.Sprintf("%d_%s_%s", i+1, fileName(r.Model.Name), c.Name)
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// fileName keeps letters, digits, dots, dashes and underscores of s.
+func fileName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r)) {
+			return r
+		}
+		return '-'
+	}, s)
+}
+
+// WriteDir writes geometry.json, a CSV for every table, an SVG and a PNG for
+// every plot, and report.html into the folder dir, which it creates.
+func (b *Bundle) WriteDir(dir string) error {
+	if len(b.Results) == 0 {
+		return errors.New("report: nothing to report")
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	save := func(name string, write func(w io.Writer) error) error {
+		var buf bytes.Buffer
+		if err := write(&buf); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), buf.Bytes(), 0o666); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		return nil
+	}
+	if err := save("geometry.json", func(w io.Writer) error { return geometry.WriteJSON(w, b.Results...) }); err != nil {
+		return err
+	}
+	for name, t := range b.tables() {
+		if err := save(name+".csv", func(w io.Writer) error { return t.Write(w, CSV) }); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.charts() {
+		for ext, draw := range map[string]func() ([]byte, error){".svg": c.SVG, ".png": c.PNG} {
+			err := save(c.Name+ext, func(w io.Writer) error {
+				image, err := draw()
+				if err == nil {
+					_, err = w.Write(image)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return save("report.html", b.HTML)
+}

@@ -1,0 +1,192 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/geometry"
+)
+
+// keep is where the test leaves its reports for people to look at.
+var keep = flag.String("report", "", "write the reports to this folder and keep them")
+
+func folder(t *testing.T, name string) string {
+	if *keep != "" {
+		return filepath.Join(*keep, name)
+	}
+	return filepath.Join(t.TempDir(), name)
+}
+
+func bundles(t *testing.T) map[string]*Bundle {
+	one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02)
+	one.Swap = []geometry.SwapMode{
+		{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
+		{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
+		{Mode: "rms-folded", Tokens: 1280, KL: 3.1e-13, Top1: 1, Perplexity: 39.7244},
+	}
+	one.Conclude()
+	two := synthetic(t, "tales-rms-12L", geometry.RMSNorm, 12, 10, 0.3)
+	return map[string]*Bundle{
+		"one":      {Results: []*geometry.Result{one}, Command: "infer geometry tales.gguf -f text.txt -o report"},
+		"two":      {Results: []*geometry.Result{one, two}, Title: "LayerNorm beside RMSNorm"},
+		"training": {Results: trained(t), Title: "Over training"},
+	}
+}
+
+func TestWriteDir(t *testing.T) {
+	for name, b := range bundles(t) {
+		if name == "training" && *keep == "" {
+			continue // TestTraining has it; drawing is slow
+		}
+		dir := folder(t, name)
+		b.TokenText = func(id int32) string { return "<" + string('a'+rune(id%26)) + ">" }
+		if err := b.WriteDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ext := filepath.Ext(f.Name())
+			seen[ext]++
+			switch ext {
+			case ".svg":
+				wellFormed(t, f.Name(), data)
+			case ".png":
+				img, err := png.DecodeConfig(bytes.NewReader(data))
+				if err != nil || img.Width != 1920 || img.Height != 1080 {
+					t.Errorf("%s: %d x %d, %v", f.Name(), img.Width, img.Height, err)
+				}
+			case ".json":
+				if !json.Valid(data) {
+					t.Errorf("%s is not JSON", f.Name())
+				}
+			case ".html":
+				selfContained(t, string(data))
+			}
+		}
+		if seen[".svg"] < 6 || seen[".svg"] != seen[".png"] || seen[".csv"] < 10 || seen[".json"] != 1 || seen[".html"] != 1 {
+			t.Errorf("%s: files %v", name, seen)
+		}
+	}
+}
+
+func wellFormed(t *testing.T, name string, data []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(data))
+	for {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+	}
+}
+
+// selfContained finds whatever would make a browser ask for another file.
+func selfContained(t *testing.T, page string) {
+	t.Helper()
+	for _, bad := range []string{"<script", "<link", "<img", "<iframe", "@import", "url(", "src="} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if n := strings.Count(page, "<svg "); n < 6 {
+		t.Errorf("%d plots in the page", n)
+	}
+	// Every colour of a plot comes from the page, or it would be lost in the dark.
+	for _, svg := range regexp.MustCompile(`(?s)<svg .*?</svg>`).FindAllString(page, -1) {
+		if c := hexColor.FindString(svg); c != "" {
+			t.Errorf("a plot has the fixed colour %s", c)
+			return
+		}
+		wellFormed(t, "inline plot", []byte(svg))
+	}
+}
+
+func TestHostileNames(t *testing.T) {
+	r := synthetic(t, `<script>alert(1)</script>"&../../x`, geometry.LayerNorm, 2, 2, 0)
+	two := &Bundle{Results: []*geometry.Result{r, r}}
+	var page bytes.Buffer
+	if err := two.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(page.Bytes(), []byte("<script")) {
+		t.Error("a name became markup")
+	}
+	for _, c := range two.charts() {
+		if filepath.Base(c.Name) != c.Name || strings.ContainsAny(c.Name, `<>"&/\\`) {
+			t.Errorf("a plot would be written to %q", c.Name)
+		}
+	}
+}
+
+func TestTraining(t *testing.T) {
+	b := bundles(t)["training"]
+	var page bytes.Buffer
+	if err := b.HTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	selfContained(t, page.String())
+	if n := len(b.detailed()); n != 2 {
+		t.Errorf("%d models in detail, want the last checkpoint of each run", n)
+	}
+	angle := TrainingFigures(b.Results)[0]
+	if len(angle.Series) != 2 || len(angle.Series[0].X) != 6 || angle.Series[0].X[5] != 4679 {
+		t.Errorf("series %+v", angle.Series)
+	}
+	for i, s := range angle.Series {
+		for k, y := range s.Y {
+			if want := b.Results[i*6+k].Tables.Angle.Hidden.Mean; y != want {
+				t.Errorf("%s at step %v: %v, want %v", s.Label, s.X[k], y, want)
+			}
+		}
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	var b bytes.Buffer
+	if err := bundles(t)["one"].Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Table 2", "Table 3", "Table 4", "GPT-2 XL *", "101.48 ± 3.20", "tales-12L, without position 0", "LayerNorm, and no large mean", "rms-folded"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if *keep != "" {
+		t.Log(b.String())
+	}
+}
+
+func TestNothingToReport(t *testing.T) {
+	b := &Bundle{}
+	if err := b.WriteDir(t.TempDir()); err == nil {
+		t.Error("wrote a report of nothing")
+	}
+	if err := b.HTML(io.Discard); err == nil {
+		t.Error("wrote a page of nothing")
+	}
+	if _, err := (&Chart{Name: "empty"}).SVG(); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("a chart of nothing: %v", err)
+	}
+}

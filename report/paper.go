@@ -1,0 +1,224 @@
+package report
+
+import (
+	"math"
+	"slices"
+
+	"github.com/normswap/normswap/geometry"
+)
+
+// Deviations explains the two spreads of the paper's tables.
+const Deviations = "± is the paper's, a standard deviation within one layer divided by sqrt(layers) (se_layers); sd is over all tokens of all layers (sd_tokens). Rows marked * are published: " + geometry.PublishedSource + "."
+
+// entry is an Entry as the cells mean ± se_layers, sd_tokens.
+func entry(e *geometry.Entry) []any {
+	if e == nil {
+		return []any{nil, nil}
+	}
+	return []any{Spread{e.Mean, e.SELayers}, e.SDTokens}
+}
+
+// published is a published figure as the same cells.
+func published(s *geometry.Spread) []any {
+	if s == nil {
+		return []any{nil, nil}
+	}
+	return []any{Spread{s.Mean, s.SE}, nil}
+}
+
+// variants yields the tables of r, and those without position 0 if it has them.
+func variants(results []*geometry.Result, yield func(name string, r *geometry.Result, f *geometry.Figures)) {
+	for _, r := range results {
+		yield(r.Model.Name, r, &r.Figures)
+		if r.WithoutFirst != nil {
+			yield(r.Model.Name+", without position 0", r, r.WithoutFirst)
+		}
+	}
+}
+
+func head(more ...Column) []Column {
+	return append([]Column{{Key: "model", Left: true}, {Key: "norm", Left: true}}, more...)
+}
+
+func size() []Column { return []Column{{Key: "d"}, {Key: "layers"}} }
+
+// Table2 is the paper's Table 2, the mean angle with the uniform vector, for
+// these models and beside them the published ones.
+func Table2(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 2: angle with the uniform vector, degrees", Columns: head(size()...), Notes: []string{Deviations}}
+	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
+		t.Columns = append(t.Columns,
+			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"})
+	}
+	t.Columns = append(t.Columns, Column{Key: "null_sd", Name: "random sd", Format: "%.2f"})
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		row := []any{name, string(r.Model.Norm), r.Model.Dim, r.Model.Layers}
+		a := f.Tables.Angle
+		for _, e := range []*geometry.Entry{a.Hidden, a.PostLN1, a.PostLN2} {
+			row = append(row, entry(e)...)
+		}
+		t.Add(append(row, geometry.NullAngleSD(r.Model.Dim))...)
+	})
+	for _, p := range geometry.Published() {
+		row := []any{p.Name + " *", string(p.Type), p.Dim, p.Layers}
+		for _, s := range p.Angle {
+			row = append(row, published(s)...)
+		}
+		t.Add(append(row, geometry.NullAngleSD(p.Dim))...)
+	}
+	return t
+}
+
+// Table3 is the paper's Table 3, the L2 norm with its largest value.
+func Table3(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 3: L2 norm", Columns: head(), Notes: []string{Deviations}}
+	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
+		t.Columns = append(t.Columns,
+			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"},
+			Column{Key: c.Key + "_max", Name: "max", Format: "%.1f"})
+	}
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		row := []any{name, string(r.Model.Norm)}
+		n := f.Tables.Norm
+		for _, e := range []*geometry.Entry{n.Hidden, n.PostLN1, n.PostLN2} {
+			row = append(row, entry(e)...)
+			row = append(row, maxOf(e))
+		}
+		t.Add(row...)
+	})
+	for _, p := range geometry.Published() {
+		if p.Norm[0] == nil {
+			continue
+		}
+		row := []any{p.Name + " *", string(p.Type)}
+		for _, s := range p.Norm {
+			row = append(append(row, published(s)...), s.Max)
+		}
+		t.Add(row...)
+	}
+	return t
+}
+
+func maxOf(e *geometry.Entry) any {
+	if e == nil {
+		return nil
+	}
+	return e.Max
+}
+
+// Table4 is the paper's Table 4, the mean rotation by each norm.
+func Table4(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 4: rotation by the norm, degrees", Columns: head(), Notes: []string{Deviations}}
+	for _, c := range []Column{{Key: "ln1", Name: "LN1"}, {Key: "ln2", Name: "LN2"}} {
+		t.Columns = append(t.Columns,
+			Column{Key: c.Key, Name: c.Name, Format: "%.2f"},
+			Column{Key: c.Key + "_se_layers", Name: "±", Format: "%.2f"},
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"})
+	}
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		row := []any{name, string(r.Model.Norm)}
+		for _, e := range []*geometry.Entry{f.Tables.Rotation.LN1, f.Tables.Rotation.LN2} {
+			if e == nil {
+				row = append(row, nil, nil, nil)
+			} else {
+				row = append(row, e.Mean, e.SELayers, e.SDTokens)
+			}
+		}
+		t.Add(row...)
+	})
+	for _, p := range geometry.Published() {
+		row := []any{p.Name + " *", string(p.Type)}
+		for _, s := range []*geometry.Spread{p.RotationLN1, p.RotationLN2} {
+			if s == nil {
+				row = append(row, nil, nil, nil)
+			} else {
+				row = append(row, s.Mean, nil, nil)
+			}
+		}
+		t.Add(row...)
+	}
+	return t
+}
+
+// Models is one line a model: what was measured.
+func Models(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Models", Columns: []Column{
+		{Key: "model", Left: true}, {Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "eps"},
+		{Key: "d"}, {Key: "layers"}, {Key: "norms"}, {Key: "parameters"}, {Key: "quantization", Name: "weights", Left: true}, {Key: "tokens"},
+	}}
+	for _, r := range results {
+		m := r.Model
+		t.Add(m.Name, m.Architecture, string(m.Norm), m.Eps, m.Dim, m.Layers, len(r.Rotations), m.Parameters, m.Quantization, int64(r.Tokens))
+	}
+	return t
+}
+
+// Comparison is one line a model: what sets them apart.
+func Comparison(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Comparison", Columns: head(
+		Column{Key: "step"},
+		Column{Key: "angle", Name: "angle before LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
+		Column{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"},
+		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		Column{Key: "norm_hidden", Name: "L2 norm before LN1", Format: "%.1f", Spread: "sd_tokens"},
+		Column{Key: "rotation", Name: "rotation by LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
+		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.1f"},
+		Column{Key: "predicted_swap_error", Name: "predicted swap error", Unit: "%", Format: "%.2f"},
+	)}
+	for _, r := range results {
+		var step, share any
+		if r.Step != nil {
+			step = *r.Step
+		}
+		if v, ok := meanShare(&r.Figures); ok {
+			share = 100 * v
+		}
+		reduction, swap := meanEffects(&r.Figures)
+		t.Add(r.Model.Name, string(r.Model.Norm), step, spreadOf(r.Tables.Angle.Hidden), share, 100/float64(max(r.Model.Dim, 1)),
+			spreadOf(r.Tables.Norm.Hidden), spreadOf(r.Tables.Rotation.LN1), reduction, 100*swap)
+	}
+	if len(runs(results)) == 0 {
+		t.drop(2)
+	}
+	return t
+}
+
+// drop takes a column out.
+func (t *Table) drop(i int) {
+	t.Columns = slices.Delete(t.Columns, i, i+1)
+	for k := range t.Rows {
+		t.Rows[k] = slices.Delete(t.Rows[k], i, i+1)
+	}
+}
+
+func spreadOf(e *geometry.Entry) any {
+	if e == nil {
+		return nil
+	}
+	return Spread{e.Mean, e.SDTokens}
+}
+
+// meanEffects is the geometric mean of the sd reduction over LN1, and the
+// mean of the predicted swap error over all norms outside the heads; NaN
+// where there are none.
+func meanEffects(f *geometry.Figures) (reduction, swap float64) {
+	var logs, errors geometry.Moments
+	for _, e := range f.Effects {
+		if e.Role == geometry.LN1 && e.SDReduction > 0 {
+			logs.Add(math.Log(e.SDReduction))
+		}
+		if e.Role != geometry.QK && e.Swap.Count > 0 {
+			errors.Add(e.Swap.Mean)
+		}
+	}
+	reduction, swap = math.NaN(), math.NaN()
+	if logs.N > 0 {
+		reduction = math.Exp(logs.Mean)
+	}
+	if errors.N > 0 {
+		swap = errors.Mean
+	}
+	return reduction, swap
+}

@@ -1,0 +1,224 @@
+package report
+
+import (
+	"math"
+
+	"github.com/normswap/normswap/geometry"
+)
+
+// where are the columns that name a model, a site and a stage.
+func where(more ...Column) []Column {
+	return append([]Column{{Key: "model", Left: true}, {Key: "site", Left: true}, {Key: "layer"}}, more...)
+}
+
+func summaryColumns(key, unit, format string) []Column {
+	out := []Column{}
+	for _, name := range []string{"mean", "sd", "min", "p1", "p50", "p99", "max"} {
+		out = append(out, Column{Key: key + name, Name: name, Unit: unit, Format: format})
+	}
+	return out
+}
+
+func summaryCells(s geometry.Summary) []any {
+	if s.Count == 0 {
+		return []any{nil, nil, nil, nil, nil, nil, nil}
+	}
+	return []any{s.Mean, s.SD, s.Min, s.P1, s.P50, s.P99, s.Max}
+}
+
+// SiteAngles lists the angle with the uniform vector at every site and stage.
+func SiteAngles(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Angle with the uniform vector by site and stage, degrees"}
+	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "count"}, Column{Key: "degenerate"})
+	t.Columns = append(t.Columns, summaryColumns("angle_", "", "%.2f")...)
+	t.Columns = append(t.Columns,
+		Column{Key: "null_sd", Name: "random sd", Format: "%.2f"},
+		Column{Key: "beyond_1", Name: "off by > 1°", Unit: "%", Format: "%.1f"},
+		Column{Key: "beyond_2", Name: "> 2°", Unit: "%", Format: "%.1f"},
+		Column{Key: "beyond_5", Name: "> 5°", Unit: "%", Format: "%.1f"},
+		Column{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"},
+		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"})
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		for _, s := range f.Sites {
+			row := []any{name, s.Site, s.Layer, s.Stage, int64(s.Count), int64(s.Degenerate)}
+			row = append(row, summaryCells(s.Angle)...)
+			t.Add(append(row, s.NullSD, 100*s.Beyond.Deg1, 100*s.Beyond.Deg2, 100*s.Beyond.Deg5, 100*s.Share.Mean, 100*s.Share.Null)...)
+		}
+	})
+	return t
+}
+
+// SiteNorms lists the L2 norm at every site and stage.
+func SiteNorms(results ...*geometry.Result) *Table {
+	t := &Table{Title: "L2 norm by site and stage"}
+	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "count"}, Column{Key: "non_finite", Name: "not finite"})
+	t.Columns = append(t.Columns, summaryColumns("norm_", "", "%.4g")...)
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		for _, s := range f.Sites {
+			row := []any{name, s.Site, s.Layer, s.Stage, int64(s.Count), int64(s.NonFinite)}
+			t.Add(append(row, summaryCells(s.Norm)...)...)
+		}
+	})
+	return t
+}
+
+// Rotations lists the rotation of every site, whole and in parts.
+func Rotations(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Rotation by site, degrees"}
+	t.Columns = where(Column{Key: "part", Left: true})
+	t.Columns = append(t.Columns, summaryColumns("rotation_", "", "%.3f")...)
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		for _, s := range f.Rotations {
+			for i, part := range []geometry.Summary{s.InOut, s.InStd, s.StdGain, s.GainBias} {
+				row := []any{name, s.Site, s.Layer, geometry.Rotation(i).String()}
+				t.Add(append(row, summaryCells(part)...)...)
+			}
+		}
+	})
+	return t
+}
+
+// Effects lists what each norm does to the spread of norms, what a naive swap
+// would do by identity 1 beside what it did, and how well the identities hold.
+func Effects(results ...*geometry.Result) *Table {
+	t := &Table{
+		Title: "Effect of each norm, and of exchanging it",
+		Notes: []string{"Swap errors are |out of the other norm - out|/|out|. The identities are checked on a sample of the vectors; the last column holds the runner's own norm to its definition in float64."},
+	}
+	t.Columns = where(
+		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.2f"},
+		Column{Key: "swap_mean", Name: "predicted swap error", Unit: "%", Format: "%.3f"},
+		Column{Key: "swap_p99", Name: "p99", Unit: "%", Format: "%.3f"},
+		Column{Key: "swap_max", Name: "max", Unit: "%", Format: "%.3f"},
+		Column{Key: "swap_measured", Name: "measured", Unit: "%", Format: "%.3f"},
+		Column{Key: "identity_1", Name: "identity 1", Format: "%.1e"},
+		Column{Key: "identity_2", Name: "identity 2", Unit: "deg", Format: "%.1e"},
+		Column{Key: "identity_3", Name: "identity 3", Format: "%.1e"},
+		Column{Key: "definition", Name: "definition", Format: "%.1e"},
+	)
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		for _, e := range f.Effects {
+			var measured any
+			if e.MeasuredSwap != nil {
+				measured = 100 * e.MeasuredSwap.Mean
+			}
+			k := e.Checks
+			row := []any{name, e.Site, e.Layer, e.SDReduction, 100 * e.Swap.Mean, 100 * e.Swap.P99, 100 * e.Swap.Max, measured}
+			if k.Count == 0 {
+				t.Add(append(row, nil, nil, nil, nil)...)
+				continue
+			}
+			t.Add(append(row, k.Decompose, k.Rotate, k.Energy, k.Definition)...)
+		}
+	})
+	return t
+}
+
+// Extremes lists the hidden vectors furthest from 90 degrees and the longest.
+// text, which may be nil, turns a token id into what people read.
+func Extremes(text func(id int32) string, results ...*geometry.Result) *Table {
+	t := &Table{Title: "Vectors that stand out, before a norm"}
+	t.Columns = where(
+		Column{Key: "by", Left: true}, Column{Key: "window"}, Column{Key: "position"}, Column{Key: "head"},
+		Column{Key: "token"}, Column{Key: "text", Left: true},
+		Column{Key: "angle", Unit: "deg", Format: "%.2f"}, Column{Key: "norm", Name: "L2 norm", Format: "%.4g"})
+	for _, r := range results {
+		for by, list := range [][]geometry.SiteExtreme{r.Extremes.Angle, r.Extremes.Norm} {
+			for _, e := range list {
+				var word any
+				if text != nil {
+					word = text(e.Token)
+				}
+				t.Add(r.Model.Name, e.Site, e.Layer, []string{"angle", "norm"}[by], e.Seq, e.Pos, e.Head, int(e.Token), word, e.Angle, e.Norm)
+			}
+		}
+	}
+	return t
+}
+
+// Causes are the weights that put a mean into the residual stream: nil tables
+// are left out.
+func Causes(results ...*geometry.Result) []*Table {
+	rows := &Table{Title: "Embedding rows"}
+	rows.Columns = []Column{
+		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "rows"},
+		{Key: "mean", Name: "mean of row means", Format: "%.3g", Spread: "sd"},
+		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		{Key: "angle", Name: "angle with 1", Unit: "deg", Format: "%.2f", Spread: "sd"},
+	}
+	writers := &Table{Title: "Matrices that write into the residual stream"}
+	writers.Columns = []Column{
+		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "layer"},
+		{Key: "rms", Name: "rms of entries", Format: "%.3g"}, {Key: "mean_rms", Name: "rms of column means", Format: "%.3g"},
+		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		{Key: "bias_mean", Name: "mean of bias", Format: "%.3g"},
+	}
+	norms := &Table{Title: "Gains and biases"}
+	norms.Columns = []Column{
+		{Key: "model", Left: true}, {Key: "site", Left: true},
+		{Key: "gain", Format: "%.4g", Spread: "sd"}, {Key: "gain_min", Name: "min", Format: "%.3g"}, {Key: "gain_max", Name: "max", Format: "%.3g"},
+		{Key: "gain_angle", Name: "angle of gain with 1", Unit: "deg", Format: "%.2f"},
+		{Key: "bias", Format: "%.3g", Spread: "sd"},
+	}
+	for _, r := range results {
+		if r.Causes == nil {
+			continue
+		}
+		if e := r.Causes.Embedding; e != nil {
+			rows.Add(r.Model.Name, e.Name, int64(e.Rows), Spread{e.Mean, e.SD}, 100*e.Share, 100*e.Null, Spread{e.Angle.Mean, e.Angle.SD})
+		}
+		for _, w := range r.Causes.Writers {
+			writers.Add(r.Model.Name, w.Name, w.Layer, w.RMS, w.MeanRMS, 100*w.Share, 100*w.Null, w.Bias)
+		}
+		for _, n := range r.Causes.Norms {
+			row := []any{r.Model.Name, n.Site, nil, nil, nil, nil, nil}
+			if n.Gain.Count > 0 {
+				row[2], row[3], row[4], row[5] = Spread{n.Gain.Mean, n.Gain.SD}, n.Gain.Min, n.Gain.Max, n.Turn
+			}
+			if n.Bias.Count > 0 {
+				row[6] = Spread{n.Bias.Mean, n.Bias.SD}
+			}
+			norms.Add(row...)
+		}
+	}
+	var out []*Table
+	for _, t := range []*Table{rows, writers, norms} {
+		if len(t.Rows) > 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Swaps compares the whole model with its norms exchanged.
+func Swaps(results ...*geometry.Result) *Table {
+	t := &Table{Title: "The model with its norms exchanged", Columns: []Column{
+		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "tokens"},
+		{Key: "kl", Name: "KL from native", Unit: "nats/token", Format: "%.3g"},
+		{Key: "top1_agreement", Name: "top-1 agreement", Unit: "%", Format: "%.2f"},
+		{Key: "perplexity", Format: "%.4f"},
+	}}
+	for _, r := range results {
+		for _, m := range r.Swap {
+			t.Add(r.Model.Name, m.Mode, m.Tokens, m.KL, 100*m.Top1, m.Perplexity)
+		}
+	}
+	return t
+}
+
+// Histograms lists the bars of the angle histograms, one degree wide, and
+// 0.05 degrees wide between 84 and 96.
+func Histograms(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Angle with the uniform vector, histogram"}
+	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "width", Unit: "deg"}, Column{Key: "from", Unit: "deg", Format: "%.2f"}, Column{Key: "count"})
+	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
+		for _, s := range f.Sites {
+			for _, b := range []geometry.Bars{s.Histogram.Coarse, s.Histogram.Fine} {
+				for i, n := range b.Counts {
+					t.Add(name, s.Site, s.Layer, s.Stage, b.Width, math.Round(100*(b.From+float64(i)*b.Width))/100, int64(n))
+				}
+			}
+		}
+	})
+	return t
+}
