@@ -22,6 +22,7 @@ type generator struct {
 	layout   tokenizer.Template // of a chat
 	loadTime float64            // seconds
 
+	bar    *bar                               // of the prompt that is being read
 	about  string                             // what the model is, if that is to be told
 	echo   bool                               // the prompt belongs to the text that is printed
 	enough func(tokens int, text string) bool // ends a text; nil: never
@@ -88,13 +89,13 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 	}
 	s.Truncate(kept)
 	const batch = 512
-	bar := newBar("reading the prompt", int64(len(ids)-kept), "tokens")
-	defer bar.done()
+	g.bar = newBar("reading the prompt", int64(len(ids)-kept), "tokens")
 	for len(ids)-s.Len() > batch {
 		if err := s.Append(ctx, ids[s.Len():s.Len()+batch]); err != nil {
+			g.bar.done()
 			return 0, err
 		}
-		bar.add(batch)
+		g.bar.add(batch)
 	}
 	return kept, nil
 }
@@ -102,7 +103,7 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 // generate continues a prompt and streams the text to stdout, unless that
 // is for JSON. When ctx is cancelled the result is what there is so far.
 func (g *generator) generate(ctx context.Context, prompt string) (*result, error) {
-	out := &stream{w: plainText(os.Stdout), trim: g.chat || prompt == ""}
+	out := &stream{w: newScreen(os.Stdout), trim: g.chat || prompt == ""}
 	if g.json {
 		out.w = io.Discard
 	}
@@ -124,14 +125,12 @@ func (g *generator) generate(ctx context.Context, prompt string) (*result, error
 	if g.sample.Temperature > 0 && g.limit != 0 {
 		r.Seed = &g.sample.Seed
 	}
-	if g.echo {
-		out.write(prompt)
-	}
 	if g.limit == 0 {
 		_, _, err = g.session.Sync(ctx, ids)
+		g.bar.done()
 		r.PrefillSeconds = since(start)
 	} else {
-		err = g.decode(ctx, ids, r, out)
+		err = g.decode(ctx, ids, start, r, out)
 	}
 	if errors.Is(err, context.Canceled) && len(r.Tokens) > 0 {
 		r.Stop, err = "interrupt", nil
@@ -140,22 +139,34 @@ func (g *generator) generate(ctx context.Context, prompt string) (*result, error
 		out.end()
 		return nil, err
 	}
-	r.finish(out.text.String(), prompt, g)
+	r.finish(out.text.String(), g)
 	return r, out.end()
 }
 
-// decode draws the tokens that follow ids.
-func (g *generator) decode(ctx context.Context, ids []int32, r *result, out *stream) error {
+// decode draws the tokens that follow ids, which it began to read at start.
+func (g *generator) decode(ctx context.Context, ids []int32, start time.Time, r *result, out *stream) error {
 	words := g.tok.NewDecoder()
-	start := time.Now()
-	var first time.Time
-	for id, err := range g.session.Generate(ctx, ids, engine.GenerateOptions{Max: max(g.limit, 0), Sample: g.sample}) {
-		if len(r.Tokens) == 0 {
-			first = time.Now()
-			r.PrefillSeconds += first.Sub(start).Seconds()
+	var first time.Time // when the first token was there, or that there is none
+	read := func() {
+		g.bar.done()
+		first = time.Now()
+		r.PrefillSeconds = first.Sub(start).Seconds()
+	}
+	defer func() {
+		if first.IsZero() {
+			read()
 		}
+		r.DecodeSeconds = since(first)
+	}()
+	for id, err := range g.session.Generate(ctx, ids, engine.GenerateOptions{Max: max(g.limit, 0), Sample: g.sample}) {
 		if err != nil {
 			return err
+		}
+		if first.IsZero() {
+			read()
+			if g.echo {
+				out.print(r.Prompt)
+			}
 		}
 		r.Tokens = append(r.Tokens, id)
 		out.write(words.Push(id))
@@ -166,9 +177,6 @@ func (g *generator) decode(ctx context.Context, ids []int32, r *result, out *str
 			r.Stop = "enough"
 			break
 		}
-	}
-	if len(r.Tokens) > 0 {
-		r.DecodeSeconds = since(first)
 	}
 	out.write(words.Flush())
 	return out.err
@@ -187,6 +195,11 @@ func (s *stream) write(text string) {
 		text, s.trim = strings.TrimPrefix(text, " "), false
 	}
 	s.text.WriteString(text)
+	s.print(text)
+}
+
+// print writes what does not belong to the text.
+func (s *stream) print(text string) {
 	if s.err == nil && text != "" {
 		_, s.err = io.WriteString(s.w, text)
 	}
@@ -196,6 +209,9 @@ func (s *stream) write(text string) {
 func (s *stream) end() error {
 	if t := s.text.String(); t != "" && !strings.HasSuffix(t, "\n") && s.err == nil {
 		_, s.err = io.WriteString(s.w, "\n")
+	}
+	if w, ok := s.w.(*screen); ok && s.err == nil {
+		s.err = w.Flush()
 	}
 	return s.err
 }

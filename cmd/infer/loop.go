@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -27,6 +28,10 @@ func (g *generator) loop(ctx context.Context) error {
 	answering := in.catchSignals()
 	g.echo = !g.chat
 	turns := g.opening()
+	if g.about != "" {
+		note("%s", g.about)
+		g.about = ""
+	}
 	note("Type a text to continue; /help tells more, Ctrl-D ends.")
 	for {
 		line, err := in.read()
@@ -42,9 +47,7 @@ func (g *generator) loop(ctx context.Context) error {
 		case word == "/quit" || word == "/exit" || word == "/bye":
 			return nil
 		case word == "/help":
-			for help := range strings.Lines(loopHelp) {
-				note("%s", help)
-			}
+			fmt.Fprintln(os.Stderr, dim(loopHelp))
 			continue
 		case word == "/clear":
 			turns = g.opening()
@@ -66,6 +69,7 @@ func (g *generator) loop(ctx context.Context) error {
 		switch {
 		case err == nil:
 			note("%s", r)
+			g.loadTime = 0
 			if g.chat {
 				turns = append(turns, tokenizer.Message{Role: "assistant", Content: r.Text})
 			}

@@ -67,9 +67,12 @@ func (o *modelFlags) open(ctx context.Context, path string) (*engine.Model, erro
 		return nil, err
 	}
 	m, err := o.load(ctx, f)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, err // what was cancelled may still read the file
+	case err != nil:
 		f.Close()
-		if path != "" && !errors.Is(err, context.Canceled) {
+		if path != "" {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 		return nil, err
@@ -94,7 +97,13 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 			return nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
-	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(f, options) })
+	m, err := await(ctx, func() (m *engine.Model, err error) {
+		err = f.Guard(func() error {
+			m, err = engine.Load(f, options)
+			return err
+		})
+		return m, err
+	})
 	if err != nil {
 		return nil, runnable(err)
 	}

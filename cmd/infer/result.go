@@ -24,11 +24,8 @@ type result struct {
 }
 
 // finish fills in what follows from the tokens and the times.
-func (r *result) finish(text, prompt string, g *generator) {
+func (r *result) finish(text string, g *generator) {
 	r.Text = text
-	if g.echo {
-		r.Text = strings.TrimPrefix(text, prompt)
-	}
 	r.GeneratedTokens = len(r.Tokens)
 	s := g.session
 	switch {
@@ -48,11 +45,13 @@ func (r *result) finish(text, prompt string, g *generator) {
 
 // String is the line of timing.
 func (r *result) String() string {
-	parts := []string{
-		"load " + durationText(r.LoadSeconds),
-		fmt.Sprintf("prefill %d tokens at %s/s", r.PromptTokens-r.KeptTokens, threeDigits(r.PrefillRate)),
-		fmt.Sprintf("decode %d tokens at %s/s", r.GeneratedTokens, threeDigits(r.DecodeRate)),
+	var parts []string
+	if r.LoadSeconds > 0 {
+		parts = append(parts, "load "+durationText(r.LoadSeconds))
 	}
+	parts = append(parts,
+		fmt.Sprintf("prefill %d tokens at %s/s", r.PromptTokens-r.KeptTokens, threeDigits(r.PrefillRate)),
+		fmt.Sprintf("decode %d tokens at %s/s", r.GeneratedTokens, threeDigits(r.DecodeRate)))
 	switch r.Stop {
 	case "limit":
 		parts = append(parts, "stopped by -n")

@@ -147,7 +147,7 @@ func (o *runFlags) run(cmd *cobra.Command, path string) error {
 	}
 	g.loadTime = since(began)
 	if path == "" && !o.json {
-		g.about = "The model in this program: " + tales.About + ". Others: infer model.gguf"
+		g.about = tales.About
 	}
 	switch {
 	case path == "" && !given && !o.interactive:
@@ -159,9 +159,9 @@ func (o *runFlags) run(cmd *cobra.Command, path string) error {
 		}
 		prompt, g.echo = talePrompt, true
 	case o.interactive || !given:
-		return g.loop(ctx)
+		return m.File.Guard(func() error { return g.loop(ctx) })
 	}
-	return g.once(ctx, prompt)
+	return m.File.Guard(func() error { return g.once(ctx, prompt) })
 }
 
 // readPrompt returns the prompt, and whether there is one: not for the

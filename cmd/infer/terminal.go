@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"strings"
+	"sync"
 	"time"
-	"unicode"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -29,36 +27,14 @@ func note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, dim(oneLine(fmt.Sprintf(format, args...))))
 }
 
-// plainText returns a writer for text that a model or a file made up. On a
-// terminal it drops the control characters, which could do anything to it.
-func plainText(f *os.File) io.Writer {
-	if !isTerminal(f) {
-		return f
-	}
-	return plainWriter{f}
-}
-
-type plainWriter struct{ w io.Writer }
-
-func (p plainWriter) Write(b []byte) (int, error) {
-	kept := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, string(b))
-	if _, err := io.WriteString(p.w, kept); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
 // A bar shows on stderr how far a task has come, if that is a terminal and
 // the task takes long enough to wonder.
 type bar struct {
-	shown *progressbar.ProgressBar
-	start time.Time
-	count int64
+	shown *progressbar.ProgressBar // nil: no terminal
+	timer *time.Timer
+
+	mu      sync.Mutex
+	visible bool
 }
 
 // patience is how long a task may take without a progress bar.
@@ -68,14 +44,15 @@ const bytesUnit = "B"
 
 // newBar begins a task of total units, -1 if nobody knows.
 func newBar(what string, total int64, unit string) *bar {
-	b := &bar{start: time.Now()}
-	if !isTerminal(os.Stderr) {
+	b := new(bar)
+	if !isTerminal(os.Stderr) || total == 0 {
 		return b
 	}
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
-		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWriter(writerFunc(b.draw)), progressbar.OptionSetDescription(what),
+		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetRenderBlankState(true),
 		progressbar.OptionSetWidth(24), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionClearOnFinish(),
 	}
 	if unit == bytesUnit {
 		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true))
@@ -83,14 +60,29 @@ func newBar(what string, total int64, unit string) *bar {
 		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit))
 	}
 	b.shown = progressbar.NewOptions64(total, options...)
+	b.timer = time.AfterFunc(patience, func() {
+		b.mu.Lock()
+		b.visible = true
+		b.mu.Unlock()
+		_ = b.shown.RenderBlank() // a bar that cannot be drawn is no failure
+	})
 	return b
+}
+
+// draw writes to the terminal while the bar is visible.
+func (b *bar) draw(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.visible {
+		return os.Stderr.Write(p)
+	}
+	return len(p), nil
 }
 
 // add tells that n more units are done.
 func (b *bar) add(n int64) {
-	b.count += n
-	if b.shown != nil && time.Since(b.start) > patience {
-		_ = b.shown.Set64(b.count) // a bar that cannot be drawn is no failure
+	if b.shown != nil {
+		_ = b.shown.Add64(n)
 	}
 }
 
@@ -102,10 +94,19 @@ func (b *bar) Write(p []byte) (int, error) {
 
 // done removes the bar.
 func (b *bar) done() {
-	if b.shown != nil && time.Since(b.start) > patience {
-		_ = b.shown.Clear()
+	if b.shown == nil {
+		return
 	}
+	b.timer.Stop()
+	_ = b.shown.Clear()
+	b.mu.Lock()
+	b.visible = false
+	b.mu.Unlock()
 }
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // bytesText writes a number of bytes for people.
 func bytesText(n float64) string {

@@ -26,9 +26,10 @@ type build struct {
 func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, and which kernels run on this machine",
-		Args:  exactArgs(),
+		Use:     "version",
+		Short:   "Print the version, and which kernels run on this machine",
+		Example: "  infer version\n  NORMSWAP_ISA=generic infer version",
+		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuild()
 			if asJSON {

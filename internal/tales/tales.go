@@ -13,7 +13,7 @@ import (
 const Name = "fairy-tales-5.5M-layernorm-Q8_0"
 
 // About says in a line what the model is.
-const About = "5.5 million parameters, LayerNorm, Q8_0, trained on 31 books of fairy tales"
+const About = "Built-in model: 5.5M parameters, LayerNorm, trained on 31 books of fairy tales."
 
 //go:embed fairy-tales-5.5M-layernorm-Q8_0.gguf
 var data []byte

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// A screen writes text that a model made up to a terminal. It breaks lines
+// between words, and drops the control characters, which could do anything to
+// the terminal.
+type screen struct {
+	w      io.Writer
+	width  int
+	column int    // where the next character goes
+	spaces int    // held back until it is known what follows
+	word   string // held back until it is known to fit
+}
+
+// newScreen returns what writes text to f: f itself if it is no terminal.
+func newScreen(f *os.File) io.Writer {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return f
+	}
+	return &screen{w: f, width: width}
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	var out strings.Builder
+	for _, r := range string(p) {
+		switch {
+		case r == '\n':
+			s.place(&out)
+			out.WriteByte('\n')
+			s.column, s.spaces = 0, 0
+		case r == ' ' || r == '\t':
+			s.place(&out)
+			s.spaces++
+		case unicode.IsControl(r):
+		default:
+			s.word += string(r)
+			if utf8.RuneCountInString(s.word) >= s.width {
+				s.place(&out)
+			}
+		}
+	}
+	if _, err := io.WriteString(s.w, out.String()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// place moves the word to out, on a new line if this one has no room.
+func (s *screen) place(out *strings.Builder) {
+	n := utf8.RuneCountInString(s.word)
+	if n == 0 {
+		return
+	}
+	if s.column > 0 && s.column+s.spaces+n > s.width {
+		out.WriteByte('\n')
+		s.column, s.spaces = 0, 0
+	}
+	out.WriteString(strings.Repeat(" ", s.spaces) + s.word)
+	s.column += s.spaces + n
+	s.spaces, s.word = 0, ""
+}
+
+// Flush writes the last word.
+func (s *screen) Flush() error {
+	var out strings.Builder
+	s.place(&out)
+	_, err := io.WriteString(s.w, out.String())
+	return err
+}

@@ -1,0 +1,302 @@
+package tests
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
+)
+
+func floats(t testing.TB, data []byte) []float32 {
+	t.Helper()
+	if len(data)%4 != 0 {
+		t.Fatalf("%d bytes of float32", len(data))
+	}
+	v := make([]float32, len(data)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return v
+}
+
+// nmse is the squared error relative to the reference.
+func nmse(t testing.TB, got, want []float32) float64 {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d values, want %d", len(got), len(want))
+	}
+	var diff, sum float64
+	for i, w := range want {
+		d := float64(w) - float64(got[i])
+		diff += d * d
+		sum += float64(w) * float64(w)
+	}
+	return diff / sum
+}
+
+// referenceIDs are the tokens that the fixtures' logits belong to.
+func referenceIDs() []string {
+	var ids []string
+	for i := range 16 {
+		ids = append(ids, strconv.Itoa(3+5*i))
+	}
+	return ids
+}
+
+// logitsOf runs infer logits on a fixture.
+func logitsOf(t testing.TB, model string, flags ...string) []float32 {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "logits")
+	works(t, append([]string{"logits", testdata.Path(t, model), "--tokens", strings.Join(referenceIDs(), ","), "--out", out}, flags...)...)
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return floats(t, data)
+}
+
+func TestLogits(t *testing.T) {
+	run := func(model string, flags ...string) []float32 { return logitsOf(t, model, flags...) }
+	want := floats(t, testdata.Read(t, "archs/llama.logits.f32"))
+	got := run("archs/llama.gguf")
+	if e := nmse(t, got, want); !(e <= 1e-10) {
+		t.Errorf("llama: NMSE %g", e)
+	}
+	if e := nmse(t, run("archs/llama.gguf", "--kv", "f16"), want); !(e > 1e-12 && e <= 1e-5) {
+		t.Errorf("llama with a cache in half precision: NMSE %g, want some and not much", e)
+	}
+	if e := nmse(t, run("archs/gpt2.gguf"), floats(t, testdata.Read(t, "archs/gpt2.logits.f32"))); !(e <= 1e-7) {
+		t.Errorf("gpt2: NMSE %g", e)
+	}
+	if e := nmse(t, run("archs/gpt2.gguf", "--norm", "rms-folded"), run("archs/gpt2.gguf")); !(e <= 1e-11) {
+		t.Errorf("gpt2 folded: NMSE %g to native", e)
+	}
+	spaced := works(t, "logits", testdata.Path(t, "archs/llama.gguf"), "--tokens", strings.Join(referenceIDs(), " "), "--out", "-")
+	if !slices.Equal(floats(t, []byte(spaced)), got) {
+		t.Error("on stdout, and with spaces between the ids, the logits differ")
+	}
+}
+
+// Activations in 8 bits and in float are not the same, and both near what
+// llama.cpp computes with 8 bits.
+func TestLogitsQuantised(t *testing.T) {
+	want := floats(t, testdata.Read(t, "quantized/gpt2-256-Q8_0.logits.f32"))
+	q8 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf")
+	f32 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf", "--act", "f32")
+	for act, got := range map[string][]float32{"q8": q8, "f32": f32} {
+		if e := nmse(t, got, want); !(e <= 2e-3) {
+			t.Errorf("--act %s: NMSE %g", act, e)
+		}
+	}
+	if slices.Equal(q8, f32) {
+		t.Error("--act f32 changes nothing")
+	}
+}
+
+func TestTokenize(t *testing.T) {
+	model := testdata.Path(t, stories)
+	ids := works(t, "tokenize", model, "Once upon a time", "--ids")
+	if ids != "403 407 261 378\n" {
+		t.Errorf("ids %q", ids)
+	}
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "%6d %q\n%6d %q\n%6d %q\n%6d %q\n", 403, " Once", 407, " upon", 261, " a", 378, " time")
+	if got := works(t, "tokenize", model, "Once upon a time"); got != lines.String() {
+		t.Errorf("%q, want %q", got, lines.String())
+	}
+	if got := works(t, "tokenize", model, "Once upon a time", "--ids", "--special"); got != "1 "+ids {
+		t.Errorf("with special tokens %q", got)
+	}
+	if r := inferWith(t, "Once upon a time", "tokenize", model, "--ids"); r.stdout != ids {
+		t.Errorf("from stdin %q", r.stdout)
+	}
+	tokens := inferJSON[[]struct {
+		ID           int32
+		Piece, Bytes string
+	}](t, "tokenize", model, "Onceé\xff", "--json")
+	last := tokens[len(tokens)-1]
+	if tokens[0].Piece != " Once" || last.Bytes != "ff" {
+		t.Errorf("%+v", tokens)
+	}
+	if got := works(t, "tokenize", model, "", "--ids"); got != "\n" {
+		t.Errorf("nothing has the ids %q", got)
+	}
+}
+
+// Files that hold only a vocabulary can be read, and have the ids that
+// llama.cpp gives.
+func TestTokenizeVocabulary(t *testing.T) {
+	vocab := testdata.Path(t, "vocab/ggml-vocab-gpt-2.gguf")
+	texts := strings.Split(string(testdata.Read(t, "vocab/ggml-vocab-gpt-2.gguf.inp")), "\n__ggml_vocab_test__\n")
+	ids := strings.Split(string(testdata.Read(t, "vocab/ggml-vocab-gpt-2.gguf.out")), "\n")
+	for i, text := range texts[:12] {
+		r := inferWith(t, text, "tokenize", vocab, "-f", "-", "--ids")
+		if got, want := strings.TrimSpace(r.stdout), strings.TrimSpace(ids[i]); got != want {
+			t.Errorf("%q: %q, want %q; %s", text, got, want, r.stderr)
+		}
+	}
+}
+
+func TestInspect(t *testing.T) {
+	path := testdata.Path(t, "archs/gpt2.gguf")
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := arch.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := inferJSON[struct {
+		Architecture string
+		Parameters   int64
+		Model        struct{ Dim, Layers, Heads int }
+		Metadata     map[string]any
+		Norms        []struct{ Site, Kind string }
+		Tensors      []struct {
+			Name, Type    string
+			Offset, Bytes int64
+		}
+	}](t, "inspect", path, "--json")
+	if in.Architecture != "gpt2" || in.Parameters != arch.Parameters(f) || in.Model.Dim != m.Dim || in.Model.Layers != m.Layers {
+		t.Errorf("%+v", in)
+	}
+	if len(in.Tensors) != len(f.Tensors) || len(in.Metadata) != f.Meta.Len() || len(in.Norms) != len(m.Norms()) {
+		t.Errorf("%d tensors, %d keys, %d norms", len(in.Tensors), len(in.Metadata), len(in.Norms))
+	}
+	text := works(t, "inspect", path)
+	for _, want := range []string{"architecture gpt2", "general.architecture", "blk.1.ffn_norm ", "LayerNorm", "blk.0.attn_qkv.weight"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
+// What cannot be run can still be looked at.
+func TestInspectUnknown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "unknown.gguf")
+	writeModel(t, path, "abacus")
+	text := works(t, "inspect", path)
+	if !strings.Contains(text, "cannot be run") || !strings.Contains(text, "abacus") || !strings.Contains(text, "token_embd.weight") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestSynth(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.gguf")
+	args := []string{"synth", "--shape", "gpt2-124m", "--type", "q4_0", "-o", path}
+	works(t, args...)
+	first, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	infer(t, args...).fails(t, 1, path, "--force")
+	works(t, append(args, "--force")...)
+	again, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(first) != string(again) {
+		t.Error("the same seed gives other bytes")
+	}
+	if got := len(works(t, "logits", path, "--tokens", "1,2", "--out", "-")); got != 2*50257*4 {
+		t.Errorf("%d bytes of logits", got)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("files left: %v", left)
+	}
+}
+
+func TestArchs(t *testing.T) {
+	rows := inferJSON[[]map[string]string](t, "archs", "--json")
+	if len(rows) != len(arch.All()) {
+		t.Fatalf("%d rows, want %d", len(rows), len(arch.All()))
+	}
+	for _, r := range rows {
+		s, ok := arch.Lookup(r["architecture"])
+		if !ok || r["norm"] != s.Norm.String() || r["block"] == "" || r["ffn"] == "" {
+			t.Errorf("%v", r)
+		}
+		if s.Form != arch.PostNorm && r["position"] == "" {
+			t.Errorf("%s: no position", s.Name)
+		}
+	}
+	if text := works(t, "archs"); !strings.Contains(text, "gptneox") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if v := inferJSON[map[string]any](t, "version", "--json"); v["go"] == "" || v["kernels"] == "" {
+		t.Errorf("%v", v)
+	}
+	if text := works(t, "version"); !strings.HasPrefix(text, "infer ") || strings.Count(text, "\n") != 1 {
+		t.Errorf("%q", text)
+	}
+}
+
+// Every command explains itself, with an example.
+func TestHelp(t *testing.T) {
+	help := works(t, "--help")
+	_, list, _ := strings.Cut(help, "Available Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	n := 0
+	for line := range strings.Lines(list) {
+		name := strings.Fields(line)[0]
+		text := works(t, name, "--help")
+		if !strings.Contains(text, "Usage:") || len(text) < 100 {
+			t.Errorf("infer %s --help: %q", name, text)
+		}
+		if name != "help" && name != "completion" && !strings.Contains(text, "Examples:") {
+			t.Errorf("infer %s --help has no example", name)
+		}
+		n++
+	}
+	if n < 8 || !strings.Contains(help, "Examples:") {
+		t.Errorf("%s", help)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	model := testdata.Path(t, stories)
+	dir := filepath.Dir(model)
+	complete := func(args ...string) []string {
+		return strings.Split(works(t, append([]string{"__complete"}, args...)...), "\n")
+	}
+	for _, command := range [][]string{{}, {"inspect"}, {"tokenize"}, {"logits"}} {
+		if got := complete(append(command, filepath.Join(dir, "st"))...); got[0] != model {
+			t.Errorf("infer %v: %q, want %q", command, got, model)
+		}
+		if got := complete(append(command, filepath.Dir(dir)+"/tr")...); got[0] != dir+string(filepath.Separator) {
+			t.Errorf("infer %v: %q, want the folder %q", command, got, dir)
+		}
+	}
+	if got := complete("--norm", "rms"); !slices.Contains(got, "rms-folded") {
+		t.Errorf("norms: %q", got)
+	}
+	if got := complete("--kv", ""); !slices.Contains(got, "f16") {
+		t.Errorf("--kv: %q", got)
+	}
+	if got := complete("synth", "--shape", ""); !slices.Contains(got, "llama-1B") {
+		t.Errorf("--shape: %q", got)
+	}
+	if got := complete("insp"); !strings.HasPrefix(got[0], "inspect") {
+		t.Errorf("commands: %q", got)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if len(works(t, "completion", shell)) < 1000 {
+			t.Errorf("no completion for %s", shell)
+		}
+	}
+}

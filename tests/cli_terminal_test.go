@@ -1,0 +1,170 @@
+//go:build linux
+
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/normswap/normswap/internal/testdata"
+	"golang.org/x/sys/unix"
+)
+
+// A terminal is the far end of one that a command runs on.
+type terminal struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	master *os.File
+
+	mu   sync.Mutex
+	seen bytes.Buffer
+}
+
+// onTerminal starts the command on a terminal of 60 columns.
+func onTerminal(t *testing.T, env string, args ...string) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 60})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &terminal{t: t, master: master, cmd: exec.Command(command(t), args...)}
+	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
+	x.cmd.Env = append(os.Environ(), "TERM=xterm", env)
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := x.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	go func() {
+		p := make([]byte, 4096)
+		for {
+			n, err := master.Read(p)
+			x.mu.Lock()
+			x.seen.Write(p[:n])
+			x.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		x.cmd.Process.Kill()
+		x.cmd.Wait() // killed, unless it ended before
+		master.Close()
+	})
+	return x
+}
+
+func (x *terminal) text() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.seen.String()
+}
+
+// waitFor waits until the words have appeared so many times.
+func (x *terminal) waitFor(words string, times int) {
+	x.t.Helper()
+	for start := time.Now(); strings.Count(x.text(), words) < times; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			x.t.Fatalf("%q did not appear %d times in %q", words, times, x.text())
+		}
+	}
+}
+
+func (x *terminal) press(keys string) {
+	if _, err := x.master.WriteString(keys); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// ends waits for the end of the command and returns its exit code.
+func (x *terminal) ends() int {
+	x.t.Helper()
+	late := time.AfterFunc(30*time.Second, func() { x.cmd.Process.Kill() })
+	defer late.Stop()
+	x.cmd.Wait() // the exit code says how
+	return x.cmd.ProcessState.ExitCode()
+}
+
+const (
+	ctrlC = "\x03"
+	ctrlD = "\x04"
+	up    = "\x1b[A"
+)
+
+// The loop: a prompt, the one before it again from the history, an answer
+// that is stopped, help, the end.
+func TestLoop(t *testing.T) {
+	x := onTerminal(t, "NO_COLOR=1", testdata.Path(t, stories), "--temp", "0", "-n", "40")
+	x.waitFor("> ", 1)
+	x.press("Once upon a time\r")
+	x.waitFor("red ball.", 1)
+	x.waitFor("stopped by -n", 1)
+	x.press(up + "\r")
+	x.waitFor("red ball.", 2)
+	x.press("/nothing\r")
+	x.waitFor("there is no command /nothing", 1)
+	x.press("/help\r")
+	x.waitFor("Arrow up", 1)
+	x.press(ctrlD)
+	if code := x.ends(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	text := x.text()
+	if !strings.Contains(text, "Once upon a time, there was a little girl named Lily. She\r\nloved to play") {
+		t.Errorf("lines are not broken between words: %q", text)
+	}
+	if strings.Contains(text, "\x1b[2m") {
+		t.Errorf("colours in spite of NO_COLOR: %q", text)
+	}
+}
+
+func TestLoopInterrupt(t *testing.T) {
+	x := onTerminal(t, "", testdata.Path(t, stories), "--ctx", "1000000", "-n", "-1", "--temp", "1")
+	x.waitFor("> ", 1)
+	x.press("Once\r")
+	time.Sleep(500 * time.Millisecond)
+	x.press(ctrlC)
+	x.waitFor("interrupted", 1)
+	x.waitFor("> ", 2)
+	if !strings.Contains(x.text(), "\x1b[2m") {
+		t.Errorf("the timing is not dim: %q", x.text())
+	}
+	x.press("/quit\r")
+	if code := x.ends(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestProgressBar(t *testing.T) {
+	prompt := strings.Repeat("Once upon a time ", 5000)
+	x := onTerminal(t, "", testdata.Path(t, stories), "-p", prompt, "--ctx", "100000", "-n", "1")
+	x.waitFor("reading the prompt", 1)
+	x.waitFor("tokens/s", 1)
+	x.press(ctrlC)
+	if code := x.ends(); code != interrupted {
+		t.Errorf("exit %d", code)
+	}
+}

@@ -1,0 +1,154 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/normswap/normswap/internal/testdata"
+)
+
+// interrupt starts the command, sends it SIGINT after a moment, and returns
+// what it left behind. It must end soon.
+func interrupt(t *testing.T, after time.Duration, args ...string) ran {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(command(t), args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(after)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	cmd.Wait() // the exit code is looked at below
+	return ran{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+const interrupted = 130
+
+func TestInterruptPrefill(t *testing.T) {
+	prompt := filepath.Join(t.TempDir(), "prompt")
+	if err := os.WriteFile(prompt, []byte(strings.Repeat("Once upon a time ", 200_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := interrupt(t, 2*time.Second, testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000")
+	r.fails(t, interrupted, "interrupted")
+}
+
+func TestInterruptGeneration(t *testing.T) {
+	r := interrupt(t, time.Second, testdata.Path(t, stories), "-p", "Once", "-n", "-1", "--ctx", "1000000")
+	if r.code != interrupted || r.stdout == "" || !strings.HasSuffix(r.stdout, "\n") ||
+		!strings.Contains(r.stderr, "decode") || !strings.HasSuffix(r.stderr, "\ninfer: interrupted\n") {
+		t.Errorf("%d, %.80q..., %q", r.code, r.stdout, r.stderr)
+	}
+}
+
+func TestInterruptStdin(t *testing.T) {
+	cmd := exec.Command(command(t), testdata.Path(t, stories))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait() // the exit code is looked at below
+	if got := cmd.ProcessState.ExitCode(); got != interrupted {
+		t.Errorf("exit %d while waiting for a prompt", got)
+	}
+}
+
+func TestInterruptLeavesNoFile(t *testing.T) {
+	dir := t.TempDir()
+	r := interrupt(t, 300*time.Millisecond, "synth", "--shape", "llama-1B", "--type", "F32", "-o", filepath.Join(dir, "model.gguf"))
+	r.fails(t, interrupted, "interrupted")
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// Whoever reads the text may stop: there is nothing to say about that.
+func TestBrokenPipe(t *testing.T) {
+	for _, args := range [][]string{
+		{testdata.Path(t, stories), "-p", "Once", "-n", "-1", "--ctx", "1000000"},
+		{"inspect", testdata.Path(t, stories), "--json"},
+	} {
+		cmd := exec.Command(command(t), args...)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if args[0] != "inspect" {
+			if _, err := io.ReadFull(out, make([]byte, 20)); err != nil {
+				t.Error(err)
+			}
+		}
+		out.Close()
+		cmd.Wait() // it may die of the signal, or fail
+		if errs.Len() > 0 {
+			t.Errorf("stderr %q", errs.String())
+		}
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full on this system")
+	}
+	defer full.Close()
+	for _, args := range [][]string{
+		{testdata.Path(t, stories), "-p", "Once", "-n", "5"},
+		{"tokenize", testdata.Path(t, stories), "Once"},
+		{"inspect", testdata.Path(t, stories)},
+		{"archs"}, {"version"},
+	} {
+		var errs bytes.Buffer
+		cmd := exec.Command(command(t), args...)
+		cmd.Stdout, cmd.Stderr = full, &errs
+		cmd.Run() // the exit code is looked at below
+		ran{"", errs.String(), cmd.ProcessState.ExitCode()}.fails(t, 1, "no space left")
+	}
+	infer(t, "logits", testdata.Path(t, stories), "--tokens", "1,2,3", "--out", "/dev/full").fails(t, 1, "no space left")
+	if info, err := os.Stat("/dev/full"); err != nil || info.Mode().IsRegular() {
+		t.Errorf("a device was replaced: %v, %v", info, err)
+	}
+}
+
+func TestClosedStdout(t *testing.T) {
+	out, err := exec.Command("sh", "-c", `"$0" "$1" -p Once -n 5 >&-`, command(t), testdata.Path(t, stories)).CombinedOutput()
+	if err != nil && !strings.HasPrefix(string(out), "infer: ") {
+		t.Errorf("%v, %q", err, out)
+	}
+}
+
+func TestUnwritableFolder(t *testing.T) {
+	infer(t, "synth", "--shape", "gpt2-124M", "-o", "/proc/x").fails(t, 1, "/proc/x")
+	infer(t, "synth", "--shape", "gpt2-124M", "-o", t.TempDir()).fails(t, 1, "is a folder")
+}
+
+// The text may hold what would move the cursor; error lines quote it safely.
+func TestHostileNames(t *testing.T) {
+	r := infer(t, "evil\x1b[31m\nname.gguf", "-p", "x")
+	r.fails(t, 1, "no file")
+}
