@@ -19,3 +19,4 @@ package asm
 //go:generate go run -C _gen . -family norm -out ../norm_amd64.s -stubs ../norm_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family pool -out ../pool_amd64.s -stubs ../pool_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family probe -out ../probe_amd64.s -stubs ../probe_stubs_amd64.go -pkg asm

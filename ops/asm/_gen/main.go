@@ -16,6 +16,7 @@ var families = map[string]func(){
 	"attention": attention,
 	"norm":      norm,
 	"pool":      pool,
+	"probe":     probe,
 	"vec":       vec,
 }
 
