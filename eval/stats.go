@@ -1,0 +1,99 @@
+// Package eval measures what a change to a model does to what it predicts:
+// perplexity, and the divergence of its predictions from the original's, by
+// llama-perplexity's definitions.
+//
+// Every statistic can be merged with that of another part of the text, so
+// that a run can be spread over machines.
+package eval
+
+import (
+	"math"
+)
+
+// Moments are the count, mean and sum of squared deviations of a sample, in
+// Welford's form; parts are merged by Chan's formula.
+type Moments struct {
+	N    int64   `json:"n"`
+	Mean float64 `json:"mean"`
+	M2   float64 `json:"m2"`
+}
+
+// Add takes in one value.
+func (m *Moments) Add(x float64) { m.Merge(Moments{1, x, 0}) }
+
+// Merge takes in the values of another sample.
+func (m *Moments) Merge(o Moments) {
+	if o.N == 0 {
+		return
+	}
+	n := m.N + o.N
+	d := o.Mean - m.Mean
+	m.M2 += o.M2 + d*d*float64(m.N)*float64(o.N)/float64(n)
+	m.Mean += d * float64(o.N) / float64(n)
+	m.N = n
+}
+
+// StandardError returns the standard error of the mean, as llama-perplexity
+// computes it: the population's deviation over sqrt(n-1).
+func (m *Moments) StandardError() float64 {
+	if m.N < 2 {
+		return math.NaN()
+	}
+	return math.Sqrt(m.M2 / float64(m.N) / float64(m.N-1))
+}
+
+// Histogram counts positive values in bins whose bounds grow by 2^(1/64),
+// about 1.1 %, from 2^-64 to 2^16; what is smaller, or not positive, counts
+// as zero.
+type Histogram struct {
+	Zero int64         `json:"zero"`
+	Bins map[int]int64 `json:"bins"` // by floor(64*log2(x))
+}
+
+const binsPerOctave = 64
+
+// Add takes in one value.
+func (h *Histogram) Add(x float64) {
+	if !(x >= 0x1p-64) {
+		h.Zero++
+		return
+	}
+	if h.Bins == nil {
+		h.Bins = map[int]int64{}
+	}
+	h.Bins[int(math.Floor(binsPerOctave*math.Log2(min(x, 0x1p16))))]++
+}
+
+// Merge takes in the values of another sample.
+func (h *Histogram) Merge(o Histogram) {
+	h.Zero += o.Zero
+	for b, n := range o.Bins {
+		if h.Bins == nil {
+			h.Bins = map[int]int64{}
+		}
+		h.Bins[b] += n
+	}
+}
+
+// Quantile returns the value that a share q of the sample does not exceed,
+// to the width of a bin: the geometric middle of the bin it lies in.
+func (h *Histogram) Quantile(q float64) float64 {
+	total := h.Zero
+	for _, n := range h.Bins {
+		total += n
+	}
+	if total == 0 {
+		return math.NaN()
+	}
+	want := int64(math.Ceil(q * float64(total)))
+	seen := h.Zero
+	if seen >= want {
+		return 0
+	}
+	for b := -64 * binsPerOctave; b <= 16*binsPerOctave; b++ {
+		if seen += h.Bins[b]; seen >= want {
+			return math.Exp2((float64(b) + 0.5) / binsPerOctave)
+		}
+	}
+	return math.NaN()
+}
