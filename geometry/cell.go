@@ -22,11 +22,12 @@ type Cell struct {
 	Stages    [numStages]StageCell `json:"stages"`
 	Rotations [numRotations]Stat   `json:"rotations"`
 	Swap      Stat                 `json:"swap"`
+	Measured  Stat                 `json:"measured"`
 	Checks    [numChecks]Moments   `json:"checks"`
 }
 
 func newCell() *Cell {
-	c := &Cell{Swap: NewStat(Log)}
+	c := &Cell{Swap: NewStat(Log), Measured: NewStat(Log)}
 	for i := range c.Stages {
 		c.Stages[i].Norm, c.Stages[i].Angle = NewStat(Log), NewStat(Degrees)
 	}
@@ -54,6 +55,7 @@ func (c *Cell) add(q []float64, stride, lo, hi int) {
 		c.Rotations[r].Add(row(qRotation + r)...)
 	}
 	c.Swap.Add(row(qSwap)...)
+	c.Measured.Add(row(qMeasured)...)
 	for i, v := range row(qChecks) {
 		if v != v {
 			continue // not sampled
@@ -104,6 +106,7 @@ func (c *Cell) Merge(o *Cell) error {
 		stat(&c.Rotations[i], &o.Rotations[i])
 	}
 	stat(&c.Swap, &o.Swap)
+	stat(&c.Measured, &o.Measured)
 	for i := range c.Checks {
 		c.Checks[i].Merge(o.Checks[i])
 	}

@@ -74,18 +74,23 @@ type Batch struct {
 	// token, in rows. They may not overlap: a norm that works in place has
 	// to keep a copy of its input.
 	In, Out []float32
+
+	// Swapped, which may be nil, is what stands in the place of Out when the
+	// norm is exchanged for the other: the relative difference is the measured
+	// swap error beside the predicted one.
+	Swapped []float32
 }
 
 // Add measures a batch. It panics, with both numbers, when the lengths of In
-// or Out do not match the tokens, and when there is no such site.
+// or Out (or Swapped) do not match the tokens, and when there is no such site.
 func (c *Collector) Add(b Batch) {
 	p := c.probes[b.Site]
 	n := len(b.Tokens) * p.Heads
 	for _, v := range []struct {
 		name   string
 		values []float32
-	}{{"In", b.In}, {"Out", b.Out}} {
-		if len(v.values) != n*p.Dim {
+	}{{"In", b.In}, {"Out", b.Out}, {"Swapped", b.Swapped}} {
+		if len(v.values) != n*p.Dim && !(v.name == "Swapped" && v.values == nil) {
 			panic(fmt.Sprintf("geometry: site %s: %s has %d values, %d vectors of %d need %d", p.Name, v.name, len(v.values), n, p.Dim, n*p.Dim))
 		}
 	}
@@ -122,6 +127,10 @@ func (c *Collector) measure(p *probe, q []float64, n, lo, hi int, b *Batch) {
 		x, out := b.In[i*p.Dim:(i+1)*p.Dim], b.Out[i*p.Dim:(i+1)*p.Dim]
 		g := &p.rows[i%p.Heads%len(p.rows)]
 		p.measure(q[i:], n, x, out, g)
+		q[qMeasured*n+i] = math.NaN()
+		if b.Swapped != nil {
+			q[qMeasured*n+i] = difference(b.Swapped[i*p.Dim:(i+1)*p.Dim], out)
+		}
 		checks := q[qChecks*n+i:]
 		finite := q[i] == q[i]
 		if finite && c.opt.CheckEvery > 0 && (b.Pos+i/p.Heads)%c.opt.CheckEvery == 0 {

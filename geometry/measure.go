@@ -9,7 +9,8 @@ const (
 	qStages   = 0                          // norm, angle with 1, energy share; of in, std, out
 	qRotation = qStages + 3*int(numStages) // in-out, in-std, std-gain, gain-bias
 	qSwap     = qRotation + 4              // relative output error of the naive swap
-	qChecks   = qSwap + 1                  // the residuals of check, NaN where not sampled
+	qMeasured = qSwap + 1                  // the same, measured; NaN without Batch.Swapped
+	qChecks   = qMeasured + 1              // the residuals of check, NaN where not sampled
 	numQ      = qChecks + numChecks
 )
 

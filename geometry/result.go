@@ -11,11 +11,10 @@ const ResultSchema = "normswap.geometry/1"
 
 // Result is geometry.json: the finished figures of one model.
 type Result struct {
-	Schema string  `json:"schema"`
-	Model  Model   `json:"model"`
-	Text   string  `json:"text"`
-	Tokens uint64  `json:"tokens"`
-	Shards []Shard `json:"shards,omitempty"`
+	Schema string `json:"schema"`
+	Model  Model  `json:"model"`
+	Tokens uint64 `json:"tokens"`
+	Origin
 
 	Figures
 	// WithoutFirst repeats every figure for the positions after the first of
@@ -23,14 +22,7 @@ type Result struct {
 	WithoutFirst *Figures `json:"without_position_0,omitempty"`
 
 	Extremes Extremes `json:"extremes"`
-	// Causes, Swap, Run and Step are the runner's to fill in; Conclude then
-	// takes Swap into the verdict.
-	Causes  *Causes    `json:"causes,omitempty"`
-	Swap    []SwapMode `json:"swap,omitempty"`
-	Run     string     `json:"run,omitempty"`  // the training run a checkpoint is of
-	Step    *int       `json:"step,omitempty"` // of training, for a checkpoint
-	Verdict string     `json:"verdict"`
-	State   *State     `json:"state,omitempty"` // for merging
+	Verdict  string   `json:"verdict"`
 }
 
 // Figures are the statistics of a set of positions.
@@ -101,7 +93,7 @@ type EffectFigures struct {
 	SDReduction float64 `json:"sd_reduction"`
 	// Swap is |out of the other norm - out|/|out| by identity 1.
 	Swap Summary `json:"predicted_swap_error"`
-	// MeasuredSwap is the runner's to fill in.
+	// MeasuredSwap is the same from Batch.Swapped; nil without.
 	MeasuredSwap *Summary `json:"measured_swap_error,omitempty"`
 	Checks       Checks   `json:"checks"`
 }
@@ -128,18 +120,9 @@ type SiteExtreme struct {
 	Extreme
 }
 
-// SwapMode is a run of the whole model with its norms exchanged.
-type SwapMode struct {
-	Mode       string  `json:"mode"` // native, rms-naive, rms-folded
-	Tokens     int     `json:"tokens"`
-	KL         float64 `json:"kl"` // mean of KL(native || mode), nats per token
-	Top1       float64 `json:"top1_agreement"`
-	Perplexity float64 `json:"perplexity"`
-}
-
 // Result computes the figures; with skipFirst those without position 0 too.
 func (s *State) Result(skipFirst bool) (*Result, error) {
-	r := &Result{Schema: ResultSchema, Model: s.Model, Text: s.Text, Tokens: s.Tokens(), Shards: s.Shards}
+	r := &Result{Schema: ResultSchema, Model: s.Model, Tokens: s.Tokens(), Origin: s.Origin}
 	all, err := s.figures(false)
 	if err != nil {
 		return nil, err
@@ -151,7 +134,7 @@ func (s *State) Result(skipFirst bool) (*Result, error) {
 		}
 	}
 	r.Extremes = s.extremes()
-	r.Conclude()
+	r.Verdict = verdict(r)
 	return r, nil
 }
 
@@ -198,6 +181,10 @@ func effectFigures(site *Site, c *Cell) EffectFigures {
 	f := EffectFigures{
 		Site: site.Name, Layer: site.Layer, Role: site.Role, Swap: c.Swap.Summary(),
 		Checks: Checks{c.Checks[0].N, c.Checks[0].Max, c.Checks[1].Max, c.Checks[2].Max, c.Checks[3].Max},
+	}
+	if c.Measured.N > 0 {
+		m := c.Measured.Summary()
+		f.MeasuredSwap = &m
 	}
 	if sd := c.Stages[Out].Norm.SD(); sd > 0 {
 		f.SDReduction = c.Stages[In].Norm.SD() / sd

@@ -13,12 +13,25 @@ const StateSchema = "normswap.geometry.state/1"
 // State is everything a collector has seen: plain data, lossless in JSON, and
 // mergeable with the states of other runs over other parts of the same text.
 type State struct {
-	Schema string       `json:"schema"`
-	Model  Model        `json:"model"`
-	Text   string       `json:"text"` // what was read; merging wants it equal
-	Shards []Shard      `json:"shards,omitempty"`
-	Top    int          `json:"top"` // length of the lists of extremes
-	Sites  []*SiteState `json:"sites"`
+	Schema string `json:"schema"`
+	Model  Model  `json:"model"`
+	Origin
+	Top   int          `json:"top"` // length of the lists of extremes
+	Sites []*SiteState `json:"sites"`
+}
+
+// Origin is what the runner knows and the collector does not: the runner
+// fills it in before it takes the result.
+type Origin struct {
+	Text   string  `json:"text"` // what was read; merging wants it equal
+	Shards []Shard `json:"shards,omitempty"`
+
+	// A checkpoint has the name of its training run and its step.
+	Run  string `json:"run,omitempty"`
+	Step *int   `json:"step,omitempty"`
+
+	Causes *Causes    `json:"causes,omitempty"` // merging keeps the first
+	Swap   []SwapMode `json:"swap,omitempty"`   // native first; merging weighs by tokens
 }
 
 // Tokens returns the number of tokens seen, at the site that saw most.
@@ -44,6 +57,8 @@ func (s *State) Merge(o *State) error {
 		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.Top, o.Top)
 	case len(s.Sites) != len(o.Sites):
 		return fmt.Errorf("geometry: merge: %d and %d sites", len(s.Sites), len(o.Sites))
+	case s.Run != o.Run || (s.Step == nil) != (o.Step == nil) || s.Step != nil && *s.Step != *o.Step:
+		return errors.New("geometry: merge: different checkpoints")
 	case (len(s.Shards) == 0) != (len(o.Shards) == 0):
 		return errors.New("geometry: merge: one is a shard of a run, the other a whole run")
 	}
@@ -57,12 +72,16 @@ func (s *State) Merge(o *State) error {
 	if err != nil {
 		return err
 	}
+	swap, err := mergeSwaps(s.Swap, o.Swap)
+	if err != nil {
+		return err
+	}
 	for i, site := range s.Sites {
 		if err := site.merge(o.Sites[i], s.Top); err != nil {
 			return err
 		}
 	}
-	s.Shards = shards
+	s.Shards, s.Swap = shards, swap
 	return nil
 }
 

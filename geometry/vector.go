@@ -79,6 +79,21 @@ func gramAngle(aa, bb, ab float64) (angle float64, ok bool) {
 	return math.Atan2(math.Sqrt(area), ab) * degrees, true
 }
 
+// difference returns |a - b|/|b|; NaN when b is zero or either is not finite.
+func difference(a, b []float32) float64 {
+	miss, size := 0.0, 0.0
+	for i, v := range b {
+		y := float64(v)
+		e := float64(a[i]) - y
+		miss += e * e
+		size += y * y
+	}
+	if miss-miss != 0 || size == 0 {
+		return math.NaN()
+	}
+	return math.Sqrt(miss / size)
+}
+
 // NullAngleSD returns the standard deviation, in degrees, of the angle
 // between 1 and a random direction of R^d: (180/pi)/sqrt(d).
 func NullAngleSD(d int) float64 { return degrees / math.Sqrt(float64(d)) }

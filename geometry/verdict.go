@@ -14,9 +14,9 @@ const (
 	slightShare = 0.007596123493895969 // sin^2(5 deg)
 )
 
-// Conclude writes the verdict: which of the paper's two scenarios the figures
-// show, and what the logits say of it where they were measured.
-func (r *Result) Conclude() {
+// verdict says which of the paper's two scenarios the figures show, and what
+// the logits say of it where they were measured.
+func verdict(r *Result) string {
 	var parts []string
 	for _, t := range []Type{LayerNorm, RMSNorm} {
 		if s := scenario(r, t); s != "" {
@@ -24,13 +24,12 @@ func (r *Result) Conclude() {
 		}
 	}
 	if len(parts) == 0 {
-		r.Verdict = "No norm of the residual stream was measured: no verdict."
-		return
+		return "No norm of the residual stream was measured: no verdict."
 	}
 	if s := swapped(r.Swap); s != "" {
 		parts = append(parts, s)
 	}
-	r.Verdict = strings.Join(parts, " ")
+	return strings.Join(parts, " ")
 }
 
 // carriers are the norms of one type that read the residual stream, by the

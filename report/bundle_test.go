@@ -28,13 +28,13 @@ func folder(t *testing.T, name string) string {
 }
 
 func bundles(t *testing.T) map[string]*Bundle {
-	one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02)
-	one.Swap = []geometry.SwapMode{
-		{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
-		{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
-		{Mode: "rms-folded", Tokens: 1280, KL: 3.1e-13, Top1: 1, Perplexity: 39.7244},
-	}
-	one.Conclude()
+	one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02, func(s *geometry.State) {
+		s.Swap = []geometry.SwapMode{
+			{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
+			{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
+			{Mode: "rms-folded", Tokens: 1280, KL: 3.1e-13, Top1: 1, Perplexity: 39.7244},
+		}
+	})
 	two := synthetic(t, "tales-rms-12L", geometry.RMSNorm, 12, 10, 0.3)
 	return map[string]*Bundle{
 		"one":      {Results: []*geometry.Result{one}, Command: "infer geometry tales.gguf -f text.txt -o report"},
@@ -168,7 +168,7 @@ func TestTerminal(t *testing.T) {
 	if err := bundles(t)["one"].Text(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Table 2", "Table 3", "Table 4", "GPT-2 XL *", "101.48 ± 3.20", "tales-12L, without position 0", "LayerNorm, and no large mean", "rms-folded"} {
+	for _, want := range []string{"Table 2", "Table 3", "Table 4", "GPT-2 XL *", "101.48 ± 3.20", "tales-12L, without position 0", "LayerNorm, and no large mean", "rms-folded 39.7244"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

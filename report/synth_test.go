@@ -11,7 +11,7 @@ import (
 
 // synthetic measures a made-up model whose residual stream grows with depth,
 // has one giant vector at position 0, and carries a mean of the given size.
-func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int, mean float64) *geometry.Result {
+func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int, mean float64, edit ...func(*geometry.State)) *geometry.Result {
 	t.Helper()
 	const d, window = 256, 32
 	r := rand.New(rand.NewPCG(11, uint64(layers)))
@@ -73,15 +73,19 @@ func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int
 				in[3] += 400 // a giant at position 0
 				in[7] -= 200
 			}
-			c.Add(geometry.Batch{Site: k, Seq: w, Tokens: tokens, In: in, Out: normalise(s, in)})
+			other := s
+			other.Type = map[geometry.Type]geometry.Type{geometry.LayerNorm: geometry.RMSNorm, geometry.RMSNorm: geometry.LayerNorm}[typ]
+			c.Add(geometry.Batch{Site: k, Seq: w, Tokens: tokens, In: in, Out: normalise(s, in), Swapped: normalise(other, in)})
 		}
 	}
-	c.State().Text = "made-up vectors"
+	c.State().Text, c.State().Causes = "made-up vectors", &causes
+	for _, e := range edit {
+		e(c.State())
+	}
 	res, err := c.State().Result(true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res.Causes = &causes
 	return res
 }
 
@@ -115,8 +119,8 @@ func trained(t testing.TB) []*geometry.Result {
 	var out []*geometry.Result
 	for _, typ := range []geometry.Type{geometry.LayerNorm, geometry.RMSNorm} {
 		for i, step := range []int{0, 100, 300, 1000, 3000, 4679} {
-			r := synthetic(t, fmt.Sprintf("tales-%s-%d", typ, step), typ, 4, 6, 0.02*float64(i)*map[geometry.Type]float64{geometry.LayerNorm: 1, geometry.RMSNorm: -0.5}[typ])
-			r.Run, r.Step = string(typ), &step
+			r := synthetic(t, fmt.Sprintf("tales-%s-%d", typ, step), typ, 4, 6, 0.02*float64(i)*map[geometry.Type]float64{geometry.LayerNorm: 1, geometry.RMSNorm: -0.5}[typ],
+				func(s *geometry.State) { s.Run, s.Step = string(typ), &step })
 			out = append(out, r)
 		}
 	}
