@@ -23,13 +23,14 @@ type benchFlags struct {
 	norms                          []string
 	rounds                         int
 	format                         choice
-	profile                        bool
+	profile, ops                   bool
 }
 
 const benchExample = `  infer bench                                             the model in this program
   infer bench model.gguf -p 512,1024 -n 128 -t 1,2        every combination
   infer bench model.gguf --norm native,rms-folded -r 20   does the swap pay?
   infer bench model.gguf --profile                        where does the time go?
+  infer bench --ops -t 1                                  the kernels alone, without a model
   infer bench layernorm.gguf rmsnorm.gguf -o md           two models in turn`
 
 func newBench() *cobra.Command {
@@ -55,6 +56,12 @@ and what that allows to say. More rounds (-r) make the interval narrower.`,
 			if err := o.check(); err != nil {
 				return err
 			}
+			if o.ops {
+				if len(args) > 0 {
+					return usagef("--ops measures kernels, without a model; leave out %q", args[0])
+				}
+				return o.writeKernels(cmd.Context(), cmd.OutOrStdout())
+			}
 			return o.run(cmd.Context(), cmd.OutOrStdout(), args)
 		},
 	}
@@ -66,6 +73,7 @@ and what that allows to say. More rounds (-r) make the interval narrower.`,
 	f.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "`threads` that compute; 0: one for each physical core")
 	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
 	f.BoolVar(&o.profile, "profile", false, "print what each operation took, instead of tokens per second")
+	f.BoolVar(&o.ops, "ops", false, "measure the norm and matrix kernels alone, on every instruction set")
 	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	o.format = choice{"text", []string{"text", "md", "csv", "json", "jsonl", "bench"}}
@@ -91,8 +99,8 @@ func (o *benchFlags) check() error {
 			return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", n, runtime.NumCPU(), maxThreads)
 		}
 	}
-	if o.profile && o.format.value == "bench" {
-		return usagef("--profile has no form for benchstat; choose another --output")
+	if (o.profile || o.ops) && o.format.value == "bench" {
+		return usagef("--profile and --ops have no form for benchstat; choose another --output")
 	}
 	if o.rounds < 1 {
 		return usagef("--repetitions %d: want 1 or more", o.rounds)

@@ -107,7 +107,7 @@ func TestBenchUsage(t *testing.T) {
 		{"-p 0 -n 0", "nothing to measure"},
 		{"-p -1", "--n-prompt -1"},
 		{"-t 100000", "--threads 100000"},
-		{"--profile -o bench", "no form for benchstat"},
+		{"--profile -o bench", "have no form for benchstat"},
 		{"-r 0", "--repetitions 0"},
 		{"--norm native,nope", `no norm mode "nope"`},
 	} {

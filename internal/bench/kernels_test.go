@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/quant"
+)
+
+func TestKernels(t *testing.T) {
+	sizes := Sizes{NormWidths: []int{256}, NormRows: []int{1, 3}, Types: []quant.Type{quant.F32, quant.Q4_K},
+		Cols: 256, DecodeBytes: 1 << 20, PrefillRows: 32, Tokens: 16}
+	before := asm.Active()
+	var seen []string
+	err := Kernels(context.Background(), sizes, 2, func(k Kernel) {
+		seen = append(seen, k.Name+" "+k.Shape+" "+k.Tier)
+		if k.Time <= 0 || k.Limit <= 0 || k.Speed() <= 0 || k.Bytes <= 0 || k.Basis == Adding && k.Flops != 2*32*256*16 {
+			t.Errorf("%+v", k)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, shape := range []string{
+		"LayerNorm, gain and bias 1 x 256", "RMSNorm, gain 1 x 256", "LayerNorm, gain and bias 3 x 256", "RMSNorm, gain 3 x 256",
+		"matmul F32 1024 x 256, 1 row", "matmul F32 32 x 256, 16 rows",
+		fmt.Sprintf("matmul Q4_K %d x 256, 1 row", 1<<20/144/16*16), "matmul Q4_K 32 x 256, 16 rows",
+	} {
+		for _, tier := range asm.Tiers() {
+			want = append(want, shape+" "+tier)
+		}
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("measured %q, want %q", seen, want)
+	}
+	if asm.Active() != before {
+		t.Errorf("the instruction set is %s, was %s", asm.Active(), before)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := Kernels(ctx, sizes, 1, func(Kernel) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
