@@ -32,7 +32,7 @@ func run(args []string) error {
 		gen     = fs.Int("n", 64, "tokens to generate")
 		threads = fs.String("t", "1,2", "numbers of `threads`")
 		pairs   = fs.Int("pairs", 5, "runs of each side, in turn")
-		norms   = fs.Bool("norms", true, "measure the norm modes too, each against the model as it was trained")
+		norms   = fs.Bool("norms", true, "measure the norms too: alone, and each norm mode against the model as it was trained")
 		quick   = fs.Bool("quick", false, "one pair on one small trained model: does it work, not how fast is it")
 	)
 	fs.Usage = func() {
@@ -81,10 +81,13 @@ func run(args []string) error {
 			}
 		}
 	}
-	if *norms && !*quick {
-		return normModes(models, w)
+	if !*norms || *quick {
+		return nil
 	}
-	return nil
+	if err := normKernels(w.pairs); err != nil {
+		return err
+	}
+	return normModes(models, w)
 }
 
 // normModes prints what swapping a model's norms does to its speed: for a

@@ -53,13 +53,10 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 				memory[side] = max(memory[side], s.memory)
 			}
 		}
-		ratios := make([]float64, w.pairs)
-		for i := range ratios {
-			ratios[i] = tps[1][i] / tps[0][i]
-		}
-		low, high := slices.Min(ratios), slices.Max(ratios)
+		r := ratios(tps[1], tps[0])
+		low, high := slices.Min(r), slices.Max(r)
 		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %.1f | %.2f | %.2f..%.2f | %s | %d / %d MB |",
-			name(model), threads, test, median(tps[0]), median(tps[1]), median(ratios), low, high,
+			name(model), threads, test, median(tps[0]), median(tps[1]), median(r), low, high,
 			verdict(w.pairs, low, high), memory[0]/1e6, memory[1]/1e6))
 	}
 	return rows, nil
@@ -77,6 +74,15 @@ func verdict(pairs int, low, high float64) string {
 		return "llama.cpp faster"
 	}
 	return "no measurable difference"
+}
+
+// ratios returns a[i] / b[i].
+func ratios(a, b []float64) []float64 {
+	r := make([]float64, len(a))
+	for i := range r {
+		r[i] = a[i] / b[i]
+	}
+	return r
 }
 
 func median(values []float64) float64 {

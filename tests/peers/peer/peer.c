@@ -295,7 +295,7 @@ static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
     ggml_backend_tensor_set(gain, data, 0, ggml_nbytes(gain));
 
     double best = INFINITY;
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 10; round++) {
         int          graphs = 0;
         const double start  = seconds();
         double       spent;
@@ -303,7 +303,7 @@ static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
             if (ggml_backend_graph_compute(backend, graph) != GGML_STATUS_SUCCESS) die("computing a graph failed");
             graphs++;
             spent = seconds() - start;
-        } while (spent < 2e-3);
+        } while (spent < 1e-3);
         if (spent / graphs < best) best = spent / graphs;
     }
     ggml_backend_tensor_get(y, data, 0, ggml_nbytes(y));
