@@ -246,6 +246,27 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+func TestManual(t *testing.T) {
+	page := works(t, "man")
+	if !strings.HasPrefix(page, ".TH INFER 1\n") {
+		t.Errorf("it begins %.40q", page)
+	}
+	for _, want := range []string{".SH OPTIONS", `\fB\-n, \-\-tokens\fR`, ".SS tokenize", ".SH EXAMPLES"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
+func TestInstructionSet(t *testing.T) {
+	t.Setenv("NORMSWAP_ISA", "generic")
+	if v := inferJSON[map[string]any](t, "version", "--json"); v["kernels"] != "generic" {
+		t.Errorf("%v", v)
+	}
+	t.Setenv("NORMSWAP_ISA", "abacus")
+	infer(t, "version").fails(t, 2, "NORMSWAP_ISA", "abacus", "generic")
+}
+
 // Every command explains itself, with an example.
 func TestHelp(t *testing.T) {
 	help := works(t, "--help")

@@ -147,6 +147,35 @@ func TestUnwritableFolder(t *testing.T) {
 	infer(t, "synth", "--shape", "gpt2-124M", "-o", t.TempDir()).fails(t, 1, "is a folder")
 }
 
+// A file that shrinks under a running program is an error, not a crash.
+func TestShrinkingFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	if err := os.WriteFile(path, testdata.Read(t, stories), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(command(t), path, "-p", "Once", "-n", "-1", "--ctx", "1000000")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 20)); err != nil {
+		t.Error(err)
+	}
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	io.Copy(io.Discard, out) // until it ends
+	cmd.Wait()               // the exit code is looked at below
+	ran{"", errs.String(), cmd.ProcessState.ExitCode()}.fails(t, 1, path, "changed while it was in use")
+}
+
 // The text may hold what would move the cursor; error lines quote it safely.
 func TestHostileNames(t *testing.T) {
 	r := infer(t, "evil\x1b[31m\nname.gguf", "-p", "x")

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/normswap/normswap/ops/asm"
 	"github.com/spf13/cobra"
 )
 
@@ -63,8 +64,18 @@ func oneLine(s string) string {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newArchs(), newVersion())
+	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	setup(root)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		isa := os.Getenv(asm.EnvISA)
+		if isa == "" {
+			return nil
+		}
+		if err := asm.Select(isa); err != nil {
+			return usagef("%s=%s: %w", asm.EnvISA, isa, err)
+		}
+		return nil
+	}
 	return root
 }
 

@@ -29,9 +29,8 @@ type runFlags struct {
 // The tale that is told when nothing is asked for. The seed was chosen for
 // its tale.
 const (
-	talePrompt = "Once upon a time"
+	talePrompt = "Once upon a time there was a king who had three daughters."
 	taleSeed   = 1
-	taleTokens = 160 // the tale ends with the first sentence that ends after so many
 )
 
 const runExample = `  infer                                          tell a tale with the model in this program
@@ -54,7 +53,9 @@ from stdin. On a terminal and without a prompt, infer asks for one after the
 other. Without MODEL it uses a small one that is part of the program, and
 without a prompt either it tells a tale.
 
-Exit codes: 0, 1 (it failed), 2 (the command line is wrong), 130 (Ctrl-C).`,
+Exit codes: 0, 1 (it failed), 2 (the command line is wrong), 130 (Ctrl-C).
+NO_COLOR in the environment keeps colours away, and NORMSWAP_ISA=generic (or
+avx2, ...) the kernels for newer processors.`,
 		Example:           runExample,
 		Args:              runArgs,
 		ValidArgsFunction: completeModels,
@@ -187,10 +188,12 @@ func (o *runFlags) readPrompt(cmd *cobra.Command, tale bool) (prompt string, giv
 	return prompt, prompt != "" || !tale, err
 }
 
-// endsTale tells where a tale may end: at the end of a sentence, when it is
-// long enough.
+// endsTale tells where a tale may end: with a paragraph when it is long
+// enough, or else with a sentence before the context is full.
 func endsTale(tokens int, text string) bool {
-	return tokens >= taleTokens && strings.ContainsAny(text[max(0, len(text)-1):], ".!?\"")
+	last := text[max(0, len(text)-1):]
+	quoting := strings.Count(text, `"`)%2 == 1
+	return tokens >= 150 && last == "\n" || tokens >= 200 && !quoting && last != "" && strings.Contains(".!?", last)
 }
 
 // once answers one prompt.
