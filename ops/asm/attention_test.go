@@ -27,7 +27,7 @@ func (o *operands) halves(n int) []uint16 {
 func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen func(T) float32,
 	mul func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int)) func(o *operands, n int) (func(), func() error) {
 	return func(o *operands, n int) (func(), func() error) {
-		n = min(n, 300)
+		n = min(n, 130)
 		rows, panels := 1+(n+o.off)%13, 1+(n+3*o.off)%9
 		ldc, lda, stride := Lanes*panels+o.off, n+o.off, Lanes*n+o.off
 		c := o.floats((rows-1)*ldc + Lanes*panels)
@@ -38,17 +38,16 @@ func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen f
 			if err := equal("c", c, want); err != nil {
 				return err
 			}
-			for r := range rows {
-				for j := range Lanes * panels {
-					var sum, size float64
-					for i := range n {
-						p := float64(a[r*lda+i]) * float64(widen(b[j/Lanes*stride+Lanes*i+j%Lanes]))
-						sum += p
-						size += math.Abs(p)
-					}
-					if err := within(fmt.Sprintf("row %d, column %d", r, j), float64(c[r*ldc+j]), sum, float64(n)*0x1p-24*size); err != nil {
-						return err
-					}
+			r := rows - 1
+			for j := range Lanes * panels {
+				var sum, size float64
+				for i := range n {
+					p := float64(a[r*lda+i]) * float64(widen(b[j/Lanes*stride+Lanes*i+j%Lanes]))
+					sum += p
+					size += math.Abs(p)
+				}
+				if err := within(fmt.Sprintf("row %d, column %d", r, j), float64(c[r*ldc+j]), sum, float64(n)*0x1p-24*size); err != nil {
+					return err
 				}
 			}
 			return nil

@@ -1,0 +1,31 @@
+// NEON instructions that the Go assembler does not spell (Go 1.26), as their
+// encodings. A macro is named after the ARM mnemonic and the arrangement, and
+// takes register numbers, destination first.
+
+#define FADD_4S(d, n, m)   WORD $(0x4E20D400 | (m)<<16 | (n)<<5 | (d))
+#define FSUB_4S(d, n, m)   WORD $(0x4EA0D400 | (m)<<16 | (n)<<5 | (d))
+#define FMUL_4S(d, n, m)   WORD $(0x6E20DC00 | (m)<<16 | (n)<<5 | (d))
+#define FDIV_4S(d, n, m)   WORD $(0x6E20FC00 | (m)<<16 | (n)<<5 | (d))
+#define FMAX_4S(d, n, m)   WORD $(0x4E20F400 | (m)<<16 | (n)<<5 | (d))
+#define FMIN_4S(d, n, m)   WORD $(0x4EA0F400 | (m)<<16 | (n)<<5 | (d))
+#define FADD_2D(d, n, m)   WORD $(0x4E60D400 | (m)<<16 | (n)<<5 | (d))
+#define FADDP_2D(d, n)     WORD $(0x7E70D800 | (n)<<5 | (d))
+#define FMAXV_4S(d, n)     WORD $(0x6E30F800 | (n)<<5 | (d))
+#define FABS_4S(d, n)      WORD $(0x4EA0F800 | (n)<<5 | (d))
+#define FNEG_4S(d, n)      WORD $(0x6EA0F800 | (n)<<5 | (d))
+#define FRINTN_4S(d, n)    WORD $(0x4E218800 | (n)<<5 | (d))
+#define FCVTNS_4S(d, n)    WORD $(0x4E21A800 | (n)<<5 | (d))
+#define CMLT_ZERO_4S(d, n) WORD $(0x4EA0A800 | (n)<<5 | (d))
+#define SSHR_1_4S(d, n)    WORD $(0x4F3F0400 | (n)<<5 | (d))
+
+// FCVTL widens the low half of n, FCVTL2 the high half; FCVTN narrows n into
+// the low half of d, FCVTN2 into the high half.
+#define FCVTL_2D(d, n)     WORD $(0x0E617800 | (n)<<5 | (d))
+#define FCVTL2_2D(d, n)    WORD $(0x4E617800 | (n)<<5 | (d))
+#define FCVTL_4S(d, n)     WORD $(0x0E217800 | (n)<<5 | (d))
+#define FCVTL2_4S(d, n)    WORD $(0x4E217800 | (n)<<5 | (d))
+#define FCVTN_4H(d, n)     WORD $(0x0E216800 | (n)<<5 | (d))
+#define FCVTN2_8H(d, n)    WORD $(0x4E216800 | (n)<<5 | (d))
+
+// SPLAT fills v with a float32 given by its bits. It uses R9.
+#define SPLAT(bits, v) MOVD $(bits), R9; VDUP R9, v.S4
