@@ -8,9 +8,15 @@ import (
 	"github.com/normswap/normswap/gguf"
 )
 
-// maxLayers bounds block_count: the deepest published models have a few
-// hundred blocks.
-const maxLayers = 4096
+// Bounds of what the metadata may ask for, far above any published model. What
+// else they ask for is bounded by the tensors that it takes.
+const (
+	maxLayers  = 4096
+	maxHeads   = 4096
+	maxExperts = 4096
+	maxWidth   = 1 << 24 // of a vector
+	maxHead    = 1 << 13
+)
 
 // reader reads the keys of one architecture and keeps the first error.
 type reader struct {
@@ -48,24 +54,33 @@ func (r *reader) positive(k string, v, max int) int {
 	return v
 }
 
-// float returns a number that must be finite and not negative.
+// float returns a number that must be 0 or a positive float32.
 func (r *reader) float(k string, def float64) float64 {
 	v := opt(r, k, def)
-	if r.err == nil && (math.IsNaN(v) || math.IsInf(v, 0) || v < 0) {
+	if r.err == nil && !(v == 0 || v > 0 && float32(v) > 0 && v <= math.MaxFloat32) {
 		r.err = fmt.Errorf("arch: %s is %v, want a finite number that is not negative", r.key(k), v)
 	}
 	return v
 }
 
-// perLayer returns a key that is one number for all layers or an array with
-// one for each.
-func (r *reader) perLayer(k string, layers int, def []int) []int {
+// above0 returns a number that must be a positive float32.
+func (r *reader) above0(k string, def float64) float64 {
+	v := r.float(k, def)
+	if r.err == nil && v == 0 {
+		r.err = fmt.Errorf("arch: %s is 0, want a positive number", r.key(k))
+	}
+	return v
+}
+
+// perLayer returns a key that is one number, from 1 to most, for all layers or
+// an array with one for each.
+func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 	all := make([]int, layers)
 	one, err := gguf.Get[int](r.meta, r.key(k))
 	switch {
 	case err == nil:
 		for i := range all {
-			all[i] = r.positive(k, one, math.MaxInt32)
+			all[i] = r.positive(k, one, most)
 		}
 	case errors.Is(err, gguf.ErrMissing):
 		if def == nil {
@@ -80,7 +95,7 @@ func (r *reader) perLayer(k string, layers int, def []int) []int {
 		}
 		if r.err == nil {
 			for i, v := range each {
-				all[i] = r.positive(k, v, math.MaxInt32)
+				all[i] = r.positive(k, v, most)
 			}
 		}
 	}
@@ -95,24 +110,24 @@ type layerShape struct{ heads, kvHeads, ffn []int }
 func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	var h Hyper
 	var shape layerShape
-	h.Dim = r.positive("embedding_length", need[int](r, "embedding_length"), 1<<24)
+	h.Dim = r.positive("embedding_length", need[int](r, "embedding_length"), maxWidth)
 	h.Layers = r.positive("block_count", need[int](r, "block_count"), maxLayers)
 	h.Context = r.positive("context_length", need[int](r, "context_length"), math.MaxInt32)
 	h.Vocab = vocab
 	if r.err != nil {
 		return h, shape
 	}
-	shape.heads = r.perLayer("attention.head_count", h.Layers, nil)
-	shape.kvHeads = r.perLayer("attention.head_count_kv", h.Layers, shape.heads)
-	shape.ffn = r.perLayer("feed_forward_length", h.Layers, nil)
+	shape.heads = r.perLayer("attention.head_count", h.Layers, maxHeads, nil)
+	shape.kvHeads = r.perLayer("attention.head_count_kv", h.Layers, maxHeads, shape.heads)
+	shape.ffn = r.perLayer("feed_forward_length", h.Layers, maxWidth, nil)
 	if r.err != nil {
 		return h, shape
 	}
 	h.Heads, h.KVHeads, h.FFN = shape.heads[0], shape.kvHeads[0], shape.ffn[0]
-	h.HeadDim = r.positive("attention.key_length", opt(r, "attention.key_length", h.Dim/h.Heads), 1<<16)
-	if _, given := r.meta.Lookup(r.key("attention.key_length")); !given && h.Dim%h.Heads != 0 {
-		r.fail(fmt.Errorf("%s %d is not a multiple of %d heads", r.key("embedding_length"), h.Dim, h.Heads))
+	if _, given := r.meta.Lookup(r.key("attention.key_length")); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
+		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key("embedding_length"), h.Dim, r.key("attention.head_count"), h.Heads, maxHead))
 	}
+	h.HeadDim = r.positive("attention.key_length", opt(r, "attention.key_length", h.Dim/h.Heads), maxHead)
 	if v := opt(r, "attention.value_length", h.HeadDim); v != h.HeadDim {
 		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key("attention.value_length"), v, h.HeadDim))
 	}
@@ -126,7 +141,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		epsKey = "attention.layer_norm_rms_epsilon"
 	}
 	eps := need[float64](r, epsKey)
-	if r.err == nil && !(eps > 0 && eps < 1) {
+	if r.err == nil && !(float32(eps) > 0 && eps < 1) {
 		r.err = fmt.Errorf("arch: %s is %v, want a small positive number", r.key(epsKey), eps)
 	}
 	h.Eps = float32(eps)
@@ -134,7 +149,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	if s.Experts != Absent {
 		h.Experts = opt(r, "expert_count", 0)
 		if h.Experts != 0 || s.Experts == Required {
-			r.positive("expert_count", h.Experts, 1<<16)
+			r.positive("expert_count", h.Experts, maxExperts)
 			h.Active = r.positive("expert_used_count", need[int](r, "expert_used_count"), h.Experts)
 		}
 	}
@@ -191,12 +206,9 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	p := RoPE{Rotary: s.Rotary, Scale: 1, Attn: 1}
 	p.Dims = opt(r, "rope.dimension_count", h.HeadDim)
 	if r.err == nil && (p.Dims < 2 || p.Dims > h.HeadDim || p.Dims%2 != 0) {
-		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the head's width %d", r.key("rope.dimension_count"), p.Dims, h.HeadDim)
+		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key("rope.dimension_count"), p.Dims, h.HeadDim, r.key("attention.key_length"))
 	}
-	p.Base = r.float("rope.freq_base", 10000)
-	if r.err == nil && p.Base <= 0 {
-		r.err = fmt.Errorf("arch: %s is %v, want a positive number", r.key("rope.freq_base"), p.Base)
-	}
+	p.Base = r.above0("rope.freq_base", 10000)
 	factor := r.float("rope.scaling.factor", 0)
 	if factor == 0 {
 		factor = r.float("rope.scale_linear", 0)
@@ -204,7 +216,10 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	if factor != 0 {
 		p.Scale = 1 / factor
 	}
-	p.OrigContext = opt(r, "rope.scaling.original_context_length", h.Context)
+	if r.err == nil && p.Scale > math.MaxFloat32 {
+		r.err = fmt.Errorf("arch: %s is %v, too small", r.key("rope.scaling.factor"), factor)
+	}
+	p.OrigContext = r.positive("rope.scaling.original_context_length", opt(r, "rope.scaling.original_context_length", h.Context), math.MaxInt32)
 	p.BetaFast = r.float("rope.scaling.yarn_beta_fast", 32)
 	p.BetaSlow = r.float("rope.scaling.yarn_beta_slow", 1)
 	switch kind := opt(r, "rope.scaling.type", "linear"); kind {
@@ -219,12 +234,12 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 			p.Attn = (1 + 0.1*math.Log(factor)) / (1 + 0.1*mul*math.Log(factor)) / (1 + 0.1*math.Log(factor))
 		}
 	default:
-		r.fail(fmt.Errorf("%s is %q; known are none, linear, yarn and longrope", r.key("rope.scaling.type"), kind))
+		r.fail(fmt.Errorf("%s is %.64q; known are none, linear, yarn and longrope", r.key("rope.scaling.type"), kind))
 	}
 	p.Attn *= r.float("rope.scaling.attn_factor", 1)
 	h.RoPE = p
 	w := p
-	w.Base, w.Scale, w.Ext, w.Attn = r.float("rope.freq_base_swa", windowBase(s, p.Base)), 1, 0, 1
+	w.Base, w.Scale, w.Ext, w.Attn = r.above0("rope.freq_base_swa", windowBase(s, p.Base)), 1, 0, 1
 	h.WindowRoPE = w
 }
 

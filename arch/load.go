@@ -3,6 +3,7 @@ package arch
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/normswap/normswap/gguf"
@@ -246,13 +247,16 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	switch {
 	case m.Head.W == nil:
 		m.Tied, m.Head.Name, m.Head.W = true, "token_embd", m.Embed
-	case m.Embed == nil:
+	case m.Embed == nil && s.Head == Optional:
 		m.Tied, m.Embed = true, m.Head.W // CodeShell stores the shared table as the head
 	}
 	if m.Embed == nil {
 		b.fail("missing tensor token_embd.weight")
 	}
 	for i := range m.Blocks {
+		if b.err != nil {
+			break // the file has not nearly so many layers
+		}
 		m.Blocks[i] = b.layer(i, &h, shape.heads[i], shape.kvHeads[i], shape.ffn[i], windows[i], parallel)
 	}
 	return m
@@ -357,7 +361,7 @@ func (b *binder) leftover(f *gguf.File) {
 	var names []string
 	for i := range f.Tensors {
 		if !b.used[f.Tensors[i].Name] {
-			names = append(names, f.Tensors[i].Name)
+			names = append(names, strconv.Quote(f.Tensors[i].Name))
 		}
 	}
 	if len(names) == 0 {

@@ -172,5 +172,5 @@ func (e *UnknownError) Error() string {
 	for _, s := range All() {
 		names = append(names, s.Name)
 	}
-	return fmt.Sprintf("arch: unknown architecture %q; known are %s", e.Name, strings.Join(names, ", "))
+	return fmt.Sprintf("arch: unknown architecture %.64q; known are %s", e.Name, strings.Join(names, ", "))
 }

@@ -65,7 +65,7 @@ func (t *Tokenizer) load(m *gguf.Meta) error {
 		return err
 	}
 	if t.model != "gpt2" && t.model != "llama" {
-		return fmt.Errorf("%s is %q; only gpt2 (byte-level BPE) and llama (SentencePiece) are known", keyModel, t.model)
+		return fmt.Errorf("%s is %.40q; only gpt2 (byte-level BPE) and llama (SentencePiece) are known", keyModel, t.model)
 	}
 	if err := t.loadTokens(m); err != nil {
 		return err

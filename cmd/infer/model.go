@@ -117,7 +117,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 func runnable(err error) error {
 	var unknown *arch.UnknownError
 	if errors.As(err, &unknown) {
-		return fmt.Errorf("unknown architecture %q; infer archs lists those that can be run", unknown.Name)
+		return fmt.Errorf("unknown architecture %.64q; infer archs lists those that can be run", unknown.Name)
 	}
 	return err
 }
