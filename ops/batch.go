@@ -24,7 +24,10 @@ type Batch struct {
 	tile asm.Tile // 16 rows side by side, quantised; tile i follows tile i-1
 	side []uint32 // 16 rows side by side, float32 bits
 
+	bare bool // the rows are there in quantised form alone
+
 	prepare preparation // the tasks that run on this batch
+	norm    normBatch
 	job     product
 }
 
@@ -68,7 +71,22 @@ func (b *Batch) Row(i int) []float32 {
 func (b *Batch) Data() []float32 { return b.data[:b.rows*b.cols] }
 
 // Touch tells the batch that its rows have changed.
-func (b *Batch) Touch() { b.have = 0 }
+func (b *Batch) Touch() { b.have, b.bare = 0, false }
+
+// formsFor tells which forms products with weights of type t read; none is
+// the rows themselves.
+func (b *Batch) formsFor(t quant.Type) forms {
+	many := b.rows >= sideBySide
+	switch s := storageOf(t, b.Float); {
+	case s.route == integer && many:
+		return codes | tiles
+	case s.route == integer:
+		return codes
+	case many:
+		return sides
+	}
+	return 0
+}
 
 // require makes the forms that are missing, over the pool.
 func (b *Batch) require(p *Pool, want forms) {
@@ -77,6 +95,13 @@ func (b *Batch) require(p *Pool, want forms) {
 		return
 	}
 	b.have |= want
+	b.reserve(want)
+	b.prepare = preparation{b, want}
+	p.Run(&b.prepare, (b.rows+asm.TileRows-1)/asm.TileRows, max(1, inline/(4*asm.TileRows*max(1, b.cols))))
+}
+
+// reserve makes room for forms.
+func (b *Batch) reserve(want forms) {
 	groups := b.cols / asm.Group
 	padded := (b.room + asm.TileRows - 1) / asm.TileRows * asm.TileRows
 	if want&codes != 0 && b.code.Q == nil {
@@ -97,8 +122,6 @@ func (b *Batch) require(p *Pool, want forms) {
 	if want&sides != 0 && b.side == nil {
 		b.side = make([]uint32, padded*b.cols)
 	}
-	b.prepare = preparation{b, want}
-	p.Run(&b.prepare, (b.rows+asm.TileRows-1)/asm.TileRows, max(1, inline/(4*asm.TileRows*max(1, b.cols))))
 }
 
 // preparation is the task of making forms, 16 rows an item.
@@ -171,6 +194,7 @@ func (p *Pool) ColumnDot(dst []float32, b *Batch, c []float32, t quant.Type) {
 		panic(fmt.Sprintf("ops: column dot of %d x %d by %d into %d", b.rows, b.cols, len(c), len(dst)))
 	}
 	quantised := storageOf(t, b.Float).route == integer
+	b.checkRead(t)
 	if quantised {
 		b.require(p, codes)
 	}

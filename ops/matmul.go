@@ -42,14 +42,8 @@ func (p *Pool) MatMul(b *Batch, products ...Product) {
 		d := &products[i]
 		d.check(b)
 		panels += d.panels()
-		switch s := storageOf(d.W.Type, b.Float); {
-		case s.route == integer && many:
-			want |= codes | tiles
-		case s.route == integer:
-			want |= codes
-		case many:
-			want |= sides
-		}
+		b.checkRead(d.W.Type)
+		want |= b.formsFor(d.W.Type)
 	}
 	if panels == 0 || b.rows == 0 {
 		return
