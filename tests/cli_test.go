@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/ops/asm"
 )
 
 // command builds the command once and returns its path.
@@ -172,8 +173,11 @@ func TestTale(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[0], "Built-in model") || !strings.Contains(lines[1], "--seed ") {
 		t.Errorf("stderr %q, want what the model is, and the timing", first.stderr)
 	}
-	if again := infer(t); again.stdout != first.stdout {
-		t.Errorf("another tale without another seed: %q", again.stdout)
+	for _, isa := range asm.Tiers() {
+		t.Setenv(asm.EnvISA, isa)
+		if got := works(t, "-n", "60"); !strings.HasPrefix(first.stdout, strings.TrimSuffix(got, "\n")) {
+			t.Errorf("with the kernels for %s another tale: %q", isa, got)
+		}
 	}
 	a, b := works(t, "--seed", "7", "-n", "12"), works(t, "--seed", "8", "-n", "12")
 	if a == b {
@@ -216,6 +220,7 @@ func TestSeed(t *testing.T) {
 
 // generated is what infer --json prints.
 type generated struct {
+	Prompt          string  `json:"prompt"`
 	Text            string  `json:"text"`
 	Tokens          []int32 `json:"tokens"`
 	PromptTokens    int     `json:"prompt_tokens"`
@@ -246,6 +251,28 @@ func TestJSON(t *testing.T) {
 	}
 	if !(g.LoadSeconds > 0 && g.PrefillRate > 0 && g.DecodeRate > 0) {
 		t.Errorf("times are missing: %+v", g)
+	}
+}
+
+func TestChat(t *testing.T) {
+	g := inferJSON[generated](t, testdata.Path(t, stories), "-p", "Hello", "--template", "chatml", "--system", "Be kind.", "-n", "5", "--json")
+	const want = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+	if g.Prompt != want || strings.HasPrefix(g.Text, " ") {
+		t.Errorf("prompt %q, want %q; text %q", g.Prompt, want, g.Text)
+	}
+	// In a conversation the turns before are part of the prompt.
+	r := inferWith(t, "Hello\nAgain\n", testdata.Path(t, stories), "-i", "--template", "chatml", "-n", "5", "--temp", "0")
+	var prefills []string
+	for line := range strings.Lines(r.stderr) {
+		if _, rest, ok := strings.Cut(line, "prefill "); ok {
+			prefills = append(prefills, strings.Fields(rest)[0])
+		}
+	}
+	if r.code != 0 || len(prefills) != 2 || strings.Count(r.stdout, "\n") < 2 {
+		t.Fatalf("%+v", r)
+	}
+	if r := inferWith(t, "Again\n", testdata.Path(t, stories), "-i", "--template", "chatml", "-n", "5", "--temp", "0"); strings.Contains(r.stderr, "prefill "+prefills[1]+" ") {
+		t.Errorf("the second turn reads %s tokens, like a first one", prefills[1])
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -35,7 +34,7 @@ With --json nothing is shortened.`,
 			defer f.Close()
 			in := inspect(args[0], f)
 			if asJSON {
-				return json.NewEncoder(os.Stdout).Encode(in)
+				return printJSON(os.Stdout, in)
 			}
 			return in.write(os.Stdout, f)
 		},

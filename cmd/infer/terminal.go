@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"sync"
@@ -107,6 +109,13 @@ func (b *bar) done() {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// printJSON writes v on a line.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // <|im_start|> is to stay legible
+	return e.Encode(v)
+}
 
 // bytesText writes a number of bytes for people.
 func bytesText(n float64) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -71,7 +70,7 @@ else from stdin.`,
 			w := bufio.NewWriter(os.Stdout)
 			switch {
 			case asJSON:
-				err = json.NewEncoder(w).Encode(jsonTokens(t, ids))
+				err = printJSON(w, jsonTokens(t, ids))
 			case idsOnly:
 				printIDs(w, ids)
 			default:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"runtime"
@@ -33,7 +32,7 @@ func newVersion() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuild()
 			if asJSON {
-				return json.NewEncoder(os.Stdout).Encode(b)
+				return printJSON(os.Stdout, b)
 			}
 			_, err := fmt.Println(b)
 			return err
