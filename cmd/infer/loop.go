@@ -129,6 +129,9 @@ func (l *lines) read() (string, error) {
 		line, err := l.editor.ReadLine()
 		text.WriteString(line)
 		if err != term.ErrPasteIndicator {
+			if err == io.EOF {
+				fmt.Fprint(os.Stderr, "\r\n") // the terminal is raw
+			}
 			return text.String(), err
 		}
 		text.WriteByte('\n')

@@ -209,7 +209,7 @@ func modelsIn(folder string) string {
 	for i, p := range found {
 		found[i] = filepath.Base(p)
 	}
-	return fmt.Sprintf("in %s there is %s%s", folder, strings.Join(found, ", "), more)
+	return fmt.Sprintf("%s has %s%s", folder, strings.Join(found, ", "), more)
 }
 
 // globQuote makes a folder's name a pattern that matches it.

@@ -50,8 +50,8 @@ func (r *result) String() string {
 		parts = append(parts, "load "+durationText(r.LoadSeconds))
 	}
 	parts = append(parts,
-		fmt.Sprintf("prefill %d tokens at %s/s", r.PromptTokens-r.KeptTokens, threeDigits(r.PrefillRate)),
-		fmt.Sprintf("decode %d tokens at %s/s", r.GeneratedTokens, threeDigits(r.DecodeRate)))
+		fmt.Sprintf("prefill %d at %s/s", r.PromptTokens-r.KeptTokens, threeDigits(r.PrefillRate)),
+		fmt.Sprintf("decode %d at %s tokens/s", r.GeneratedTokens, threeDigits(r.DecodeRate)))
 	switch r.Stop {
 	case "limit":
 		parts = append(parts, "stopped by -n")
