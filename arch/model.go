@@ -2,6 +2,7 @@ package arch
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -112,6 +113,38 @@ func (m *Model) Norms() []*Norm {
 		add(l.AttnNorm, l.QNorm, l.KNorm, l.AttnPost, l.FFNNorm, l.FFNPost)
 	}
 	add(m.FinalNorm)
+	return all
+}
+
+// Tensors lists the tensors of a layer, or, for layer -1, those outside the
+// layers: each once.
+func (m *Model) Tensors(layer int) []*gguf.Tensor {
+	var all []*gguf.Tensor
+	add := func(ts ...*gguf.Tensor) {
+		for _, t := range ts {
+			if t != nil && !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	norms := []*Norm{m.EmbedNorm, m.FinalNorm}
+	linears := []*Linear{&m.Head}
+	if layer < 0 {
+		add(m.Embed, m.Positions)
+	} else {
+		l := &m.Blocks[layer]
+		norms = []*Norm{l.AttnNorm, l.QNorm, l.KNorm, l.AttnPost, l.FFNNorm, l.FFNPost}
+		linears = []*Linear{&l.Q, &l.K, &l.V, &l.O, &l.Router, &l.Gate, &l.Up, &l.Down}
+		add(l.FFNScales)
+	}
+	for _, n := range norms {
+		if n != nil {
+			add(n.Gain, n.Bias)
+		}
+	}
+	for _, l := range linears {
+		add(l.W, l.B)
+	}
 	return all
 }
 

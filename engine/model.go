@@ -49,6 +49,9 @@ type Model struct {
 	positions ops.Matrix // Rows is 0 without learned positions
 	embedNorm *norm
 	blocks    []block
+	widths    widths
+	batch     int // tokens that go through the blocks at once, at most
+	headRows  int // rows of logits that are computed at once, at most
 	finalNorm *norm
 	head      linear
 	rope      *ops.RoPE // of global layers
@@ -107,8 +110,21 @@ func Open(path string, o Options) (*Model, error) {
 }
 
 // Load makes a model of a parsed file. The model takes over the file and
-// closes it when it is closed itself.
-func Load(f *gguf.File, o Options) (*Model, error) {
+// closes it when it is closed itself; on an error the file stays the caller's.
+// It is an error, not a crash, if the file shrinks meanwhile, and so it is of
+// every call that evaluates tokens.
+func Load(f *gguf.File, o Options) (m *Model, err error) {
+	err = f.Guard(func() error {
+		m, err = load(f, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func load(f *gguf.File, o Options) (*Model, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("engine: %d threads", o.Threads)
 	}
@@ -142,13 +158,20 @@ func Load(f *gguf.File, o Options) (*Model, error) {
 	if a.RoPE.LongFactors != nil {
 		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
 	}
+	m.bounds()
 	m.pool = ops.NewPool(o.Threads)
+	loaded := false
+	defer func() {
+		if !loaded {
+			m.pool.Close()
+		}
+	}()
 	if o.Norm == RMSFolded {
 		if err := m.applyFold(); err != nil {
-			m.pool.Close()
 			return nil, err
 		}
 	}
+	loaded = true
 	return m, nil
 }
 
@@ -249,17 +272,20 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 	if n == nil || b.err != nil {
 		return nil
 	}
-	made := func(i int) Norm {
-		return b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm,
-			Gain: b.vector(n.Gain, i*n.Width, n.Width), Bias: b.vector(n.Bias, i*n.Width, n.Width)})
-	}
 	groups := 1
 	if n.Gain != nil {
 		groups = n.Gain.Items() / n.Width
 	}
+	gain, bias := b.vector(n.Gain, 0, groups*n.Width), b.vector(n.Bias, 0, groups*n.Width)
+	part := func(v []float32, i int) []float32 {
+		if v == nil {
+			return nil
+		}
+		return v[i*n.Width : (i+1)*n.Width : (i+1)*n.Width]
+	}
 	all := &norm{site: n}
 	for i := range groups {
-		all.groups = append(all.groups, made(i))
+		all.groups = append(all.groups, b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: part(gain, i), Bias: part(bias, i)}))
 	}
 	return all
 }

@@ -8,11 +8,6 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// batchTokens is how many tokens a prefill takes through the blocks at once:
-// enough for the weights to be read once for many, few enough for their
-// activations to stay in the caches.
-const batchTokens = 512
-
 // SessionOptions say how a session is made.
 type SessionOptions struct {
 	// Context is the number of positions there is room for; 0 means what the
@@ -23,11 +18,11 @@ type SessionOptions struct {
 	KV quant.Type
 	// Tap, if any, is called at the norms of the graph.
 	Tap *Tap
+	// CheckFinite makes the error about a logit that is not finite say where
+	// the first such number arose. It costs nothing until then, and then one
+	// more evaluation of the timeline.
+	CheckFinite bool
 }
-
-// headRows is how many rows of logits are computed at once: the head is the
-// largest matrix of many models, and its outputs are the widest rows.
-const headRows = 32
 
 // DefaultContext bounds the room of a session that does not say.
 const DefaultContext = 4096
@@ -40,6 +35,8 @@ type Session struct {
 	kv     []*ops.KV
 
 	tap     *Tap
+	trace   bool            // SessionOptions.CheckFinite
+	f16     bool            // the cache is
 	std     []float32       // what a tap sees before the gain
 	ctx     context.Context // of the call in progress
 	batch   []int32         // tokens in progress, the first at position len(tokens)
@@ -84,7 +81,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if n > limit {
 		return nil, fmt.Errorf("engine: a context of %d positions, but the model's learned positions end at %d", n, limit)
 	}
-	s := &Session{model: m, max: n, tokens: make([]int32, 0, n), tap: o.Tap}
+	s := &Session{model: m, max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
@@ -100,7 +97,7 @@ func (s *Session) grow(n int) {
 	if s.a != nil && n <= cap(s.x)/a.Dim {
 		return
 	}
-	n = min(max(n, 1), batchTokens)
+	w := &m.widths
 	batch := func(width int) *ops.Batch {
 		b := ops.NewBatch(n, width)
 		b.Float = m.opts.FloatActivations
@@ -108,21 +105,16 @@ func (s *Session) grow(n int) {
 	}
 	s.a, s.b, s.out = batch(a.Dim), batch(a.Dim), batch(a.Dim)
 	s.att, s.h = byWidth{}, byWidth{}
-	q, kv, ffn := 0, 0, 0
-	for i := range m.blocks {
-		b := &m.blocks[i]
-		q, kv, ffn = max(q, b.Heads*a.HeadDim), max(kv, b.KVHeads*a.HeadDim), max(ffn, b.FFN)
-		if w := b.Heads * a.HeadDim; s.att[w] == nil {
-			s.att[w] = batch(w)
-		}
-		if s.h[b.FFN] == nil {
-			s.h[b.FFN] = batch(b.FFN)
-		}
+	for width := range w.att {
+		s.att[width] = batch(width)
+	}
+	for width := range w.ffn {
+		s.h[width] = batch(width)
 	}
 	s.x, s.y = make([]float32, n*a.Dim), make([]float32, n*a.Dim)
-	s.q, s.k, s.v = make([]float32, n*q), make([]float32, n*kv), make([]float32, n*kv)
-	s.up, s.shift = make([]float32, n*ffn), make([]float32, n)
-	s.logits = make([]float32, min(n, headRows)*a.Vocab)
+	s.q, s.k, s.v = make([]float32, n*w.maxQ), make([]float32, n*w.maxKV), make([]float32, n*w.maxKV)
+	s.up, s.shift = make([]float32, n*w.maxFFN), make([]float32, n)
+	s.logits = make([]float32, min(n, m.headRows)*a.Vocab)
 	if m.rope != nil {
 		s.tables = ropeTables{make([]float32, n*m.rope.Width()), make([]float32, n*m.ropeW.Width())}
 	}
@@ -209,20 +201,24 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 	}
 	s.ctx = ctx
 	defer func() { s.ctx = nil }()
-	s.grow(min(len(tokens), batchTokens))
+	s.grow(min(len(tokens), s.model.batch))
+	return s.model.File.Guard(func() error { return s.batches(tokens, from, f) })
+}
+
+func (s *Session) batches(tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
 	for done := 0; done < len(tokens); {
-		batch := tokens[done:min(done+batchTokens, len(tokens))]
+		batch := tokens[done:min(done+s.model.batch, len(tokens))]
 		if err := s.forward(batch, len(s.tokens)); err != nil {
 			return err
 		}
 		s.tokens = append(s.tokens, batch...)
-		for r := from(len(batch), done); r < len(batch); r += headRows {
-			rows := min(headRows, len(batch)-r)
+		for r := from(len(batch), done); r < len(batch); r += s.model.headRows {
+			rows := min(s.model.headRows, len(batch)-r)
 			s.project(r, rows)
 			for i := range rows {
 				logits := s.logits[i*s.model.Arch.Vocab:][:s.model.Arch.Vocab]
-				if err := checkFinite(logits); err != nil {
-					return fmt.Errorf("engine: at token %d: %w", len(s.tokens)-len(batch)+r+i, err)
+				if j := notFinite(logits); j >= 0 {
+					return s.finiteError(len(s.tokens)-len(batch)+r+i, j, logits[j])
 				}
 				if err := f(done+r+i, logits); err != nil {
 					return err
@@ -230,16 +226,6 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 			}
 		}
 		done += len(batch)
-	}
-	return nil
-}
-
-// checkFinite finds the first logit that is not finite.
-func checkFinite(logits []float32) error {
-	for i, v := range logits {
-		if v-v != 0 {
-			return fmt.Errorf("logit %d is %v: the weights hold values that are not finite, or overflow", i, v)
-		}
 	}
 	return nil
 }

@@ -132,6 +132,7 @@ func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
 	if n == 0 {
 		return
 	}
+	c.reserve(pos + n) // positions that were not stored count as zeros
 	group := a.Heads / a.KVHeads
 	t := &p.attn
 	t.mu.Lock()
@@ -141,7 +142,7 @@ func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
 	t.reserve(p.Threads(), group)
 	work := group * t.each * (pos + n - a.first(pos)) * a.HeadDim // multiply-adds of an item, halved
 	items := a.KVHeads * ((n + t.each - 1) / t.each)
-	if blocks := (pos+n-1)/kvBlock + 1; n == 1 && items < p.Threads() && blocks > 1 {
+	if blocks := t.blocks(); n == 1 && items < p.Threads() && blocks > 1 {
 		p.Run((*attnBlocks)(t), a.KVHeads*blocks, 1)
 		p.Run((*attnMerge)(t), a.KVHeads, 1)
 	} else {
@@ -149,6 +150,9 @@ func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
 	}
 	t.dst, t.q, t.c, t.a = nil, nil, nil, nil
 }
+
+// blocks is the number of blocks up to the last query.
+func (t *attnWork) blocks() int { return (t.pos+t.n-1)/kvBlock + 1 }
 
 func (t *attnWork) reserve(workers, group int) {
 	rows, pad := t.each*group, padLanes(t.a.HeadDim)
@@ -160,7 +164,7 @@ func (t *attnWork) reserve(workers, group int) {
 		w.total.grow(rows, pad)
 	}
 	if t.n == 1 && t.a.KVHeads < workers {
-		t.parts = grow(t.parts, t.a.KVHeads*t.c.blocks)
+		t.parts = grow(t.parts, t.a.KVHeads*t.blocks())
 		for i := range t.parts {
 			t.parts[i].grow(rows, pad)
 		}
@@ -200,7 +204,7 @@ func (t *attnBlocks) Do(worker, lo, hi int) {
 			continue
 		}
 		(*attnWork)(t).gather(w, head, 0, 1)
-		(*attnWork)(t).block(&t.parts[head*t.c.blocks+b], w, head, b, 0, 1)
+		(*attnWork)(t).block(&t.parts[head+b*t.a.KVHeads], w, head, b, 0, 1)
 	}
 }
 
@@ -213,7 +217,7 @@ func (t *attnMerge) Do(worker, lo, hi int) {
 	for head := lo; head < hi; head++ {
 		total.reset()
 		for b := t.a.first(t.pos) / kvBlock; b <= t.pos/kvBlock; b++ {
-			total.merge(&t.parts[head*t.c.blocks+b], t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
+			total.merge(&t.parts[head+b*t.a.KVHeads], t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
 		}
 		(*attnWork)(t).finish(total, head, 0, 1)
 	}
@@ -234,13 +238,13 @@ func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) 
 	a, c := t.a, t.c
 	group, pad := a.Heads/a.KVHeads, padLanes(a.HeadDim)
 	rows, start := n*group, b*kvBlock
-	at := (head*c.blocks + b) * c.size
+	at := head * c.size
 	// positions lo to hi-1 of the block are seen by some row
 	lo := max(0, a.first(t.pos+first)-start)
 	hi := min(kvBlock, t.pos+first+n-start)
 	from := lo / asm.Lanes * asm.Lanes
 	panels := (hi - from + asm.Lanes - 1) / asm.Lanes
-	c.mulKeys(w.s[from:], w.q, at+from*a.HeadDim, rows, panels)
+	c.mulKeys(w.s[from:], w.q, b, at+from*a.HeadDim, rows, panels)
 	for r := range rows {
 		pos := t.pos + first + r/group
 		x := w.s[r*kvBlock:][:kvBlock]
@@ -253,7 +257,7 @@ func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) 
 			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
 		}
 	}
-	c.mulValues(part.out, w.s[lo:], at+lo*asm.Lanes, rows, hi-lo, pad)
+	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.Lanes, rows, hi-lo, pad)
 }
 
 // bias turns dot products of one query head with consecutive keys, the first

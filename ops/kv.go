@@ -9,17 +9,17 @@ import (
 // KV is the key-value cache of one layer: per position, one key and one value
 // of headDim elements for each of kvHeads heads, as F16 or F32.
 //
-// Positions are kept in blocks of kvBlock. Within a block of one head, keys
-// and values lie in panels of asm.Lanes columns, so that one kernel computes
-// both scores (query times keys: a column is a position) and outputs
-// (probabilities times values: a column is an element of the head).
+// Positions are kept in blocks of kvBlock, whose memory is taken when the
+// first of them is stored. Within a block of one head, keys and values lie in
+// panels of asm.Lanes columns, so that one kernel computes both scores (query
+// times keys: a column is a position) and outputs (probabilities times values:
+// a column is an element of the head).
 type KV struct {
 	heads, dim, capacity int
-	blocks               int // per head
 	size                 int // elements of a block of one head
 	f16                  bool
-	k16, v16             []uint16
-	k32, v32             []float32
+	k16, v16             [][]uint16 // per block: its heads after one another
+	k32, v32             [][]float32
 }
 
 // kvBlock is the number of positions whose scores are normalised together.
@@ -31,24 +31,26 @@ func NewKV(kvHeads, headDim, capacity int, f16 bool) *KV {
 	if kvHeads <= 0 || headDim <= 0 || capacity <= 0 {
 		panic(fmt.Sprintf("ops: KV of %d heads, %d elements, %d positions", kvHeads, headDim, capacity))
 	}
-	c := &KV{heads: kvHeads, dim: headDim, capacity: capacity, f16: f16}
-	c.blocks = (capacity + kvBlock - 1) / kvBlock
-	c.size = kvBlock * padLanes(headDim)
-	n := c.heads * c.blocks * c.size
-	if f16 {
-		c.k16, c.v16 = make([]uint16, n), make([]uint16, n)
-	} else {
-		c.k32, c.v32 = make([]float32, n), make([]float32, n)
+	return &KV{heads: kvHeads, dim: headDim, capacity: capacity, size: kvBlock * padLanes(headDim), f16: f16}
+}
+
+// reserve takes the memory for positions below n.
+func (c *KV) reserve(n int) {
+	for len(c.k16)+len(c.k32) < (n+kvBlock-1)/kvBlock {
+		if c.f16 {
+			c.k16, c.v16 = append(c.k16, make([]uint16, c.heads*c.size)), append(c.v16, make([]uint16, c.heads*c.size))
+		} else {
+			c.k32, c.v32 = append(c.k32, make([]float32, c.heads*c.size)), append(c.v32, make([]float32, c.heads*c.size))
+		}
 	}
-	return c
 }
 
 // Capacity is the number of positions.
 func (c *KV) Capacity() int { return c.capacity }
 
-// Bytes is the memory that the cache takes.
+// Bytes is the memory that the cache takes at present.
 func (c *KV) Bytes() int {
-	return 2 * (len(c.k16) + len(c.v16) + 2*len(c.k32) + 2*len(c.v32))
+	return 2 * c.heads * c.size * (2*len(c.k16) + 4*len(c.k32))
 }
 
 // Store keeps the keys and values of consecutive positions from pos on: k and
@@ -74,6 +76,7 @@ func (c *KV) checkStore(pos int, k, v []float32) (n int) {
 	if pos < 0 || pos+n > c.capacity {
 		panic(fmt.Sprintf("ops: KV store of positions %d to %d in a cache of %d", pos, pos+n-1, c.capacity))
 	}
+	c.reserve(pos + n)
 	return n
 }
 
@@ -83,16 +86,15 @@ func (c *KV) store(pos int, k, v []float32, lo, hi int) {
 		for h := range c.heads {
 			head := (r*c.heads + h) * c.dim
 			kRow, vRow := k[head:head+c.dim], v[head:head+c.dim]
-			block := (h*c.blocks + (pos+r)/kvBlock) * c.size
-			at := (pos + r) % kvBlock
-			kAt := block + at/asm.Lanes*asm.Lanes*c.dim + at%asm.Lanes
-			vAt := block + at*asm.Lanes
+			b, at := (pos+r)/kvBlock, (pos+r)%kvBlock
+			kAt := h*c.size + at/asm.Lanes*asm.Lanes*c.dim + at%asm.Lanes
+			vAt := h*c.size + at*asm.Lanes
 			if c.f16 {
-				asm.Scatter16(c.k16[kAt:], kRow)
-				asm.Spread16(c.v16[vAt:], vRow, kvBlock*asm.Lanes)
+				asm.Scatter16(c.k16[b][kAt:], kRow)
+				asm.Spread16(c.v16[b][vAt:], vRow, kvBlock*asm.Lanes)
 			} else {
-				asm.Scatter32(c.k32[kAt:], kRow)
-				asm.Spread32(c.v32[vAt:], vRow, kvBlock*asm.Lanes)
+				asm.Scatter32(c.k32[b][kAt:], kRow)
+				asm.Spread32(c.v32[b][vAt:], vRow, kvBlock*asm.Lanes)
 			}
 		}
 	}
@@ -101,21 +103,21 @@ func (c *KV) store(pos int, k, v []float32, lo, hi int) {
 func padLanes(n int) int { return (n + asm.Lanes - 1) / asm.Lanes * asm.Lanes }
 
 // mulKeys sets s, rows of kvBlock scores, to the product of rows of queries
-// with panels of keys.
-func (c *KV) mulKeys(s, q []float32, at, rows, panels int) {
+// with panels of keys of block b.
+func (c *KV) mulKeys(s, q []float32, b, at, rows, panels int) {
 	if c.f16 {
-		asm.MulPanels16(s, q, c.k16[at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
+		asm.MulPanels16(s, q, c.k16[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
 	} else {
-		asm.MulPanels32(s, q, c.k32[at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
+		asm.MulPanels32(s, q, c.k32[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
 	}
 }
 
 // mulValues sets out, rows of pad elements, to the product of rows of
-// kvBlock probabilities, of which n are used, with the values.
-func (c *KV) mulValues(out, s []float32, at, rows, n, pad int) {
+// kvBlock probabilities, of which n are used, with the values of block b.
+func (c *KV) mulValues(out, s []float32, b, at, rows, n, pad int) {
 	if c.f16 {
-		asm.MulPanels16(out, s, c.v16[at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
+		asm.MulPanels16(out, s, c.v16[b][at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
 	} else {
-		asm.MulPanels32(out, s, c.v32[at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
+		asm.MulPanels32(out, s, c.v32[b][at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
 	}
 }

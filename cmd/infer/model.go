@@ -27,6 +27,7 @@ type modelFlags struct {
 	kv, act    choice
 	norm       choice
 	normLayers string
+	finite     bool
 }
 
 // maxThreads is more than any machine has.
@@ -44,6 +45,7 @@ func (o *modelFlags) add(cmd *cobra.Command, kv string) {
 		modes = append(modes, string(m))
 	}
 	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modes...)
+	f.BoolVar(&o.finite, "check-finite", false, "if a logit is not finite, say in which layer and tensor that began")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 }
 
@@ -97,13 +99,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 			return nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
-	m, err := await(ctx, func() (m *engine.Model, err error) {
-		err = f.Guard(func() error {
-			m, err = engine.Load(f, options)
-			return err
-		})
-		return m, err
-	})
+	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(f, options) })
 	if err != nil {
 		return nil, runnable(err)
 	}
@@ -147,7 +143,7 @@ func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, err
 	if o.kv.value == "f32" {
 		kv = quant.F32
 	}
-	return m.NewSession(engine.SessionOptions{Context: n, KV: kv})
+	return m.NewSession(engine.SessionOptions{Context: n, KV: kv, CheckFinite: o.finite})
 }
 
 // memory returns the bytes of memory of the machine, or a large bound where

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/quant"
+)
+
+// notFinite returns the index of the first number that is NaN or infinite, -1
+// if there is none.
+func notFinite(x []float32) int {
+	for i, v := range x {
+		if v-v != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// finiteError is the error about logit j at a position of the timeline.
+func (s *Session) finiteError(pos, j int, v float32) error {
+	if !s.trace {
+		return fmt.Errorf("engine: at position %d logit %d is %v: a weight is not finite, or numbers overflow (--check-finite, SessionOptions.CheckFinite, says where)", pos, j, v)
+	}
+	where, err := s.origin()
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("engine: at position %d logit %d is %v; %s", pos, j, v, where)
+}
+
+// origin runs the timeline once more and tells where the first number that is
+// not finite arises.
+func (s *Session) origin() (where string, err error) {
+	tap, tokens := s.tap, s.tokens
+	defer func() { s.tap, s.tokens = tap, tokens }()
+	var before *arch.Norm // the last norm whose output was finite
+	s.tap = &Tap{Func: func(h Hidden) {
+		i := notFinite(h.Rows)
+		switch {
+		case where != "":
+		case i >= 0:
+			r := i / (h.Site.Width * h.Site.Groups)
+			where = fmt.Sprintf("the first number that is not finite is a %v at position %d, ", h.Rows[i], h.Pos+r) + s.place(before, &h, r)
+		case h.Stage == Out:
+			before = h.Site
+		}
+	}}
+	s.tokens = s.tokens[:0]
+	for where == "" && len(s.tokens) < len(tokens) {
+		batch := tokens[len(s.tokens):min(len(s.tokens)+s.model.batch, len(tokens))]
+		s.grow(len(batch))
+		if err := s.forward(batch, len(s.tokens)); err != nil {
+			return "", err
+		}
+		s.tokens = tokens[:len(s.tokens)+len(batch)]
+	}
+	if where == "" {
+		where = "every norm is finite, so it arises in the head: " + s.blame(s.model.Arch.Head.W, s.model.Arch.Head.B)
+	}
+	return where, nil
+}
+
+// place says where in the graph row r is not finite, when the norm before, if
+// there is one, left everything finite.
+func (s *Session) place(before *arch.Norm, h *Hidden, r int) string {
+	a := s.model.Arch
+	switch {
+	case h.Stage == Out:
+		return fmt.Sprintf("in the norm %s: %s", h.Site.Site, s.blame(h.Site.Gain, h.Site.Bias))
+	case before == nil:
+		suspects := []*gguf.Tensor{row(a.Embed, int(h.Tokens[r]))}
+		if a.Positions != nil {
+			suspects = append(suspects, row(a.Positions, h.Pos+r))
+		}
+		if h.Site.Layer >= 0 { // a block without a norm before its branches
+			suspects = append(suspects, a.Tensors(h.Site.Layer)...)
+		}
+		return fmt.Sprintf("before %s, from the embedding of token %d on: %s", h.Site.Site, h.Tokens[r], s.blame(suspects...))
+	}
+	layer := h.Site.Layer
+	if h.Site.Residual { // it reads what the block before has written
+		layer = max(0, before.Layer)
+	}
+	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, s.blame(a.Tensors(layer)...))
+}
+
+// row returns row i of a matrix as a tensor of its own.
+func row(t *gguf.Tensor, i int) *gguf.Tensor {
+	size := len(t.Data) / t.Dims[1]
+	return &gguf.Tensor{Name: fmt.Sprintf("%s (row %d)", t.Name, i), Type: t.Type, Dims: t.Dims[:1], Data: t.Data[i*size : (i+1)*size]}
+}
+
+// blame finds the tensor that is not finite, if one is.
+func (s *Session) blame(tensors ...*gguf.Tensor) string {
+	for _, t := range tensors {
+		if t == nil {
+			continue
+		}
+		row := make([]float32, t.Dims[0])
+		size := len(t.Data) / (t.Items() / len(row))
+		for at := 0; at < len(t.Data); at += size {
+			if err := quant.Decode(row, t.Type, t.Data[at:at+size]); err != nil {
+				return err.Error()
+			}
+			if i := notFinite(row); i >= 0 {
+				return fmt.Sprintf("tensor %s has %v at index %d", t.Name, row[i], at/size*len(row)+i)
+			}
+		}
+	}
+	if s.f16 {
+		return "every weight there is finite, so numbers overflow, perhaps in the F16 cache (--kv f32)"
+	}
+	return "every weight there is finite, so numbers overflow"
+}
