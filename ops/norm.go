@@ -67,6 +67,10 @@ func (p *Pool) Norm(dst, x []float32, width int, n *Norm) {
 	checkRows("x", len(x), width)
 	checkLen("dst", len(dst), len(x))
 	n.check(width)
+	if len(x) <= rowGrain && !p.observed.Load() {
+		n.apply(dst, x, width) // a lock would cost as much as the row
+		return
+	}
 	p.rows.run(p, rowWork{op: normRows, dst: dst, x: x, width: width, norm: n}, len(x)/width, width)
 }
 

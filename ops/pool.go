@@ -56,6 +56,7 @@ type Pool struct {
 	workers []worker
 
 	observer func(Span)   // nil: nobody looks
+	observed atomic.Bool  // whether there is one
 	busy     atomic.Int64 // ns at work on the current task, all workers; counted for an observer
 }
 

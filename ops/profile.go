@@ -21,6 +21,7 @@ func (p *Pool) Observe(f func(Span)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.observer = f
+	p.observed.Store(f != nil)
 }
 
 // span tells the observer of a task of n items that began at start. A task
