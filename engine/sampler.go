@@ -112,7 +112,8 @@ func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
 	return c[len(c)-1].id
 }
 
-// penalise makes recent tokens less likely, each once.
+// penalise makes recent tokens less likely, each once. Those that are not in
+// the vocabulary do not matter.
 func (s *Sampler) penalise(logits []float32, recent []int32) {
 	p := float32(s.o.RepeatPenalty)
 	if p == 0 || p == 1 {
@@ -120,7 +121,7 @@ func (s *Sampler) penalise(logits []float32, recent []int32) {
 	}
 	recent = recent[max(0, len(recent)-s.o.RepeatLast):]
 	for i, id := range recent {
-		if slices.Contains(recent[:i], id) {
+		if id < 0 || int(id) >= len(logits) || slices.Contains(recent[:i], id) {
 			continue
 		}
 		if logits[id] > 0 {

@@ -1,0 +1,73 @@
+package fold_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/quant"
+)
+
+// FuzzFold takes any bytes through load, plan and write. What is written must
+// load again.
+func FuzzFold(f *testing.F) {
+	for i, s := range arch.All() {
+		if s.Form == arch.PostNorm {
+			continue
+		}
+		shape := toy.Tiny(s.Name, func(tensor string) bool { return strings.Contains(tensor, "qkv") == (i%2 == 0) })
+		shape.Layers, shape.Vocab, shape.Context, shape.FFN = 1, 16, 8, 32
+		var b bytes.Buffer
+		if err := toy.Write(&b, shape, []string{"F16", "Q8_0", "F32"}[i%3], 1); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes(), uint8(i))
+		f.Add(b.Bytes(), uint8(37*i))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
+		file, err := gguf.Parse(b)
+		if err != nil {
+			return
+		}
+		m, err := arch.Load(file)
+		if err != nil {
+			return
+		}
+		if plan, err := fold.New(m); err == nil && plan.String() == "" {
+			t.Fatal("a plan without words")
+		}
+		o := fold.WriteOptions{Gain: options&1 != 0}
+		if options&2 != 0 {
+			o.Strategy = fold.Requant
+		}
+		if options&4 != 0 {
+			o.Export = "auto"
+		}
+		if options&8 != 0 {
+			typ := []quant.Type{quant.F32, quant.F16, quant.Q8_0, quant.Q4_K}[options>>4&3]
+			o.Type = &typ
+		}
+		out, err := fold.Prepare(file, m, o)
+		var written bytes.Buffer
+		if err == nil {
+			err = out.Write(&written, func(int64, int64) {})
+		}
+		if err != nil {
+			if len(err.Error()) > 1000 || strings.ContainsAny(err.Error(), "\n\x00\x1b") {
+				t.Fatalf("the error is not one short line: %.2000q", err)
+			}
+			return
+		}
+		again, err := gguf.Parse(written.Bytes())
+		if err == nil {
+			_, err = arch.Load(again)
+		}
+		if err != nil {
+			t.Fatalf("what was written does not load: %v", err)
+		}
+	})
+}
