@@ -145,6 +145,22 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
+// A mean that is held down shows as less than chance.
+func TestVerdictBelowChance(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 32))
+	s := randomSite(r, LayerNorm, 64, true)
+	c, err := NewCollector(Model{Norm: LayerNorm, Dim: 64}, []Site{s.Site}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := narrow(standard(LayerNorm, wide(randomVector(r, 64, 0, 1)), 0))
+	c.Add(Batch{Tokens: []int32{1}, In: x, Out: s.run(x)})
+	got, err := c.State().Result(false)
+	if err != nil || !strings.Contains(got.Verdict, "below what chance would give") {
+		t.Errorf("%q, %v", got.Verdict, err)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	for _, v := range []struct {
 		typ  Type

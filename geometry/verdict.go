@@ -79,12 +79,15 @@ func scenario(r *Result, t Type) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s The inputs of its norms carry %.2g %% of their energy along the uniform vector (random directions: %.2g %%), at most %.2g %% at %s, with a mean angle of %.2f degrees",
 		lead, 100*c.share.Mean, 100*c.null.Mean, 100*c.worst.Share.Mean, c.worst.Site, c.worst.Angle.Mean)
-	if c.slight > 0 {
-		fmt.Fprintf(&b, "; %d carry a slight mean", c.slight)
+	switch {
+	case c.slight > 0:
+		fmt.Fprintf(&b, "; %d norms find a slight mean", c.slight)
+	case c.large == 0 && c.share.Mean < c.null.Mean/3:
+		b.WriteString("; the model keeps its mean below what chance would give")
 	}
 	b.WriteByte('.')
 	if swap, site := worstSwap(r, t); site != "" {
-		fmt.Fprintf(&b, " Exchanging a norm changes its own output by %.2g %% at most, on average over tokens, at %s (random directions: %.2g %%).",
+		fmt.Fprintf(&b, " Exchanging one norm changes its own output by up to %.2g %% (%s, mean over tokens; random directions: %.2g %%).",
 			100*swap, site, 100*NullSwapError(c.worst.Dim))
 	}
 	return b.String()

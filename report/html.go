@@ -134,7 +134,7 @@ func facts(r *geometry.Result) string {
 	if m.Quantization != "" {
 		parts = append(parts, m.Quantization)
 	}
-	parts = append(parts, fmt.Sprintf("ε = %g", m.Eps), thousands(r.Tokens)+" tokens")
+	parts = append(parts, fmt.Sprintf("ε = %.4g", m.Eps), thousands(r.Tokens)+" tokens")
 	if r.Step != nil {
 		parts = append(parts, fmt.Sprintf("training step %d", *r.Step))
 	}

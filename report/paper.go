@@ -145,7 +145,7 @@ func Table4(results ...*geometry.Result) *Table {
 // Models is one line a model: what was measured.
 func Models(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Models", Columns: []Column{
-		{Key: "model", Left: true}, {Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "eps"},
+		{Key: "model", Left: true}, {Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "eps", Format: "%.4g"},
 		{Key: "d"}, {Key: "layers"}, {Key: "norms"}, {Key: "parameters"}, {Key: "quantization", Name: "weights", Left: true}, {Key: "tokens"},
 	}}
 	for _, r := range results {

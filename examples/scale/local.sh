@@ -1,0 +1,17 @@
+#!/bin/sh
+# The same sweep on this machine, one process a shard:
+#   local.sh MODEL TEXT OUT [SHARDS]
+set -eu
+model=$1 text=$2 out=$3 shards=${4:-7}
+
+mkdir -p "$out"
+i=0 pids=
+while [ "$i" -lt "$shards" ]; do
+	infer geometry "$model" -f "$text" --shard "$i/$shards" --json > "$out/part-$i.json" &
+	pids="$pids $!"
+	i=$((i + 1))
+done
+for pid in $pids; do
+	wait "$pid"
+done
+infer merge "$out"/part-*.json
