@@ -63,8 +63,7 @@ func peerLogits(model, variant string, tokens []int32) (logits []float32, archit
 		env = []string{"PEER_CPU=" + variant}
 	}
 	out := filepath.Join(dir, "logits.f32")
-	list := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(tokens)), ","), "[]")
-	done, err := execute("peer", env, "logits", model, "--tokens", list, "--out", out)
+	done, err := execute("peer", env, "logits", model, "--tokens", list(tokens), "--out", out)
 	if err != nil {
 		return nil, "", err
 	}
@@ -74,6 +73,11 @@ func peerLogits(model, variant string, tokens []int32) (logits []float32, archit
 	}
 	logits, err = readFloats(out)
 	return logits, said.Architecture, err
+}
+
+// list is "3,8,13".
+func list(tokens []int32) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(tokens)), ","), "[]")
 }
 
 // readFloats reads a file of little-endian float32.
