@@ -65,7 +65,7 @@ func run(args []string) error {
 
 	fmt.Printf("Machine: %s. llama.cpp: release v0.5.0, the libraries of node-llama-cpp 3.22.1.\n", cpuModel())
 	fmt.Printf("Command: tests/peers/run %s\n", strings.Join(args, " "))
-	fmt.Printf("Load when it started: %s. On a busy machine ratios mean little: whoever spins at a barrier loses.\n\n", load())
+	fmt.Printf("Load when it started: %s. On a busy machine ratios mean little: whoever spins at a barrier loses.\n\n", loadAverage())
 	fmt.Printf("Tokens per second, medians of %d runs of each side in turn; the ratio is infer / llama.cpp,\n", w.pairs)
 	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Memory is the most resident\n", w.pairs)
 	fmt.Printf("memory of a run, the mapped file included.\n\n")
@@ -162,8 +162,8 @@ func synthesise(folder string, shapes, types []string) ([]string, error) {
 	return models, nil
 }
 
-// load is the number of processes that wanted to run, over the last minute.
-func load() string {
+// loadAverage is the number of processes that wanted to run, over the last minute.
+func loadAverage() string {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
