@@ -15,19 +15,27 @@ const Lanes = 16
 //
 //	c[r*ldc+Lanes*p+l] = sum over i < k of a[r*lda+i] * b[p*stride+Lanes*i+l]
 //
-// for r < rows, p < panels, l < Lanes. Each sum is one chain of fused
-// multiply-adds in float32 in the order of i, in every version, so the result
-// depends neither on the shape of the tile nor on the instruction set.
+// for r < rows, p < panels, l < Lanes. In the vector versions each sum is one
+// chain of fused multiply-adds in float32 in the order of i, so that the
+// result depends neither on the shape of the tile nor on the instruction set.
+// Here it is the same chain, fused where Go does so.
 func mulPanelsGeneric[T float32 | uint16](c, a []float32, b []T, rows, k, panels, ldc, lda, stride int, widen func(T) float32) {
-	for r := range rows {
-		for p := range panels {
-			var acc [Lanes]float32
-			for i, v := range a[r*lda:][:k] {
-				for l, w := range b[p*stride+Lanes*i:][:Lanes] {
-					acc[l] = fma(v, widen(w), acc[l])
+	for p := range panels {
+		for r := range rows {
+			clear(c[r*ldc+Lanes*p:][:Lanes])
+		}
+		for i := range k {
+			var w [Lanes]float32
+			for l, v := range b[p*stride+Lanes*i:][:Lanes] {
+				w[l] = widen(v)
+			}
+			for r := range rows {
+				v := a[r*lda+i]
+				sum := (*[Lanes]float32)(c[r*ldc+Lanes*p:])
+				for l := range sum {
+					sum[l] += v * w[l]
 				}
 			}
-			copy(c[r*ldc+Lanes*p:][:Lanes], acc[:])
 		}
 	}
 }

@@ -22,8 +22,8 @@ func (o *operands) halves(n int) []uint16 {
 	return fenced(o, n, uint16(0x7e01), func() uint16 { return narrow16(float32(o.r.NormFloat64())) })
 }
 
-// panelsTest multiplies with sums of n terms, held against the same chain of
-// fused multiply-adds bit for bit, and against float64.
+// panelsTest multiplies with sums of n terms, held against float64 and, on
+// vectors, against a chain of fused multiply-adds bit for bit.
 func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen func(T) float32,
 	mul func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int)) func(o *operands, n int) (func(), func() error) {
 	return func(o *operands, n int) (func(), func() error) {
@@ -32,22 +32,29 @@ func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen f
 		ldc, lda, stride := Lanes*panels+o.off, n+o.off, Lanes*n+o.off
 		c := o.floats((rows-1)*ldc + Lanes*panels)
 		a, b := o.floats((rows-1)*lda+n), values(o, (panels-1)*stride+Lanes*n)
-		want := slices.Clone(c)
+		old := slices.Clone(c)
 		return func() { mul(c, a, b, rows, n, panels, ldc, lda, stride) }, func() error {
-			mulPanelsGeneric(want, a, b, rows, n, panels, ldc, lda, stride, widen)
-			if err := equal("c", c, want); err != nil {
-				return err
-			}
-			r := rows - 1
-			for j := range Lanes * panels {
-				var sum, size float64
-				for i := range n {
-					p := float64(a[r*lda+i]) * float64(widen(b[j/Lanes*stride+Lanes*i+j%Lanes]))
-					sum += p
-					size += math.Abs(p)
-				}
-				if err := within(fmt.Sprintf("row %d, column %d", r, j), float64(c[r*ldc+j]), sum, float64(n)*0x1p-24*size); err != nil {
+			for r := range rows - 1 {
+				if err := equal("between the rows of c", c[r*ldc+Lanes*panels:(r+1)*ldc], old[r*ldc+Lanes*panels:(r+1)*ldc]); err != nil {
 					return err
+				}
+			}
+			for r := range rows {
+				for j := range Lanes * panels {
+					var chain float32
+					var sum, size float64
+					for i := range n {
+						x, y := a[r*lda+i], widen(b[j/Lanes*stride+Lanes*i+j%Lanes])
+						chain = fma(x, y, chain)
+						sum += float64(x) * float64(y)
+						size += math.Abs(float64(x) * float64(y))
+					}
+					if got := c[r*ldc+j]; Active() != generic && got != chain {
+						return fmt.Errorf("row %d, column %d: got %v, want %v", r, j, got, chain)
+					}
+					if err := within(fmt.Sprintf("row %d, column %d", r, j), float64(c[r*ldc+j]), sum, 2*float64(n)*0x1p-24*size); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
