@@ -31,6 +31,9 @@ func (b *Bundle) title() string {
 	if len(b.Results) == 1 {
 		return "Geometry of " + b.Results[0].Model.Name
 	}
+	if len(runs(b.Results)) > 0 {
+		return "Geometry over training"
+	}
 	return fmt.Sprintf("Geometry of %d models", len(b.Results))
 }
 

@@ -27,27 +27,33 @@ func folder(t *testing.T, name string) string {
 	return filepath.Join(t.TempDir(), name)
 }
 
-func bundles(t *testing.T) map[string]*Bundle {
-	one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02, func(s *geometry.State) {
-		s.Swap = []geometry.SwapMode{
-			{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
-			{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
-			{Mode: "rms-folded", Tokens: 1280, KL: 3.1e-13, Top1: 1, Perplexity: 39.7244},
+// bundle makes the reports that the tests write: one model, two beside each
+// other, and two training runs.
+func bundle(t *testing.T, name string) *Bundle {
+	switch name {
+	case "one", "two":
+		one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02, func(s *geometry.State) {
+			s.Swap = []geometry.SwapMode{
+				{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
+				{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
+				{Mode: "rms-folded", Tokens: 1280, KL: 3.1e-13, Top1: 1, Perplexity: 39.7244},
+			}
+		})
+		if name == "one" {
+			return &Bundle{Results: []*geometry.Result{one}, Command: "infer geometry tales.gguf -f text.txt -o report"}
 		}
-	})
-	two := synthetic(t, "tales-rms-12L", geometry.RMSNorm, 12, 10, 0.3)
-	return map[string]*Bundle{
-		"one":      {Results: []*geometry.Result{one}, Command: "infer geometry tales.gguf -f text.txt -o report"},
-		"two":      {Results: []*geometry.Result{one, two}, Title: "LayerNorm beside RMSNorm"},
-		"training": {Results: trained(t), Title: "Over training"},
+		two := synthetic(t, "tales-rms-12L", geometry.RMSNorm, 12, 10, 0.3)
+		return &Bundle{Results: []*geometry.Result{one, two}, Title: "LayerNorm beside RMSNorm"}
 	}
+	return &Bundle{Results: trained(t), Title: "Over training"}
 }
 
 func TestWriteDir(t *testing.T) {
-	for name, b := range bundles(t) {
-		if name == "training" && *keep == "" {
-			continue // TestTraining has it; drawing is slow
+	for _, name := range []string{"one", "two", "training"} {
+		if name != "one" && *keep == "" {
+			continue // drawing is slow
 		}
+		b := bundle(t, name)
 		dir := folder(t, name)
 		b.TokenText = func(id int32) string { return "<" + string('a'+rune(id%26)) + ">" }
 		if err := b.WriteDir(dir); err != nil {
@@ -133,7 +139,16 @@ func TestHostileNames(t *testing.T) {
 	if bytes.Contains(page.Bytes(), []byte("<script")) {
 		t.Error("a name became markup")
 	}
-	for _, c := range two.charts() {
+	charts := two.charts()
+	if len(charts) < 12 {
+		t.Errorf("%d plots of two models", len(charts))
+	}
+	seen := map[string]bool{}
+	for _, c := range charts {
+		if seen[c.Name] {
+			t.Errorf("two plots would be written to %q", c.Name)
+		}
+		seen[c.Name] = true
 		if filepath.Base(c.Name) != c.Name || strings.ContainsAny(c.Name, `<>"&/\\`) {
 			t.Errorf("a plot would be written to %q", c.Name)
 		}
@@ -141,7 +156,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestTraining(t *testing.T) {
-	b := bundles(t)["training"]
+	b := bundle(t, "training")
 	var page bytes.Buffer
 	if err := b.HTML(&page); err != nil {
 		t.Fatal(err)
@@ -165,7 +180,7 @@ func TestTraining(t *testing.T) {
 
 func TestTerminal(t *testing.T) {
 	var b bytes.Buffer
-	if err := bundles(t)["one"].Text(&b); err != nil {
+	if err := bundle(t, "one").Text(&b); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"Table 2", "Table 3", "Table 4", "GPT-2 XL *", "101.48 ± 3.20", "tales-12L, without position 0", "LayerNorm, and no large mean", "rms-folded 39.7244"} {

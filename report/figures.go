@@ -71,7 +71,7 @@ func angleOf(f *geometry.SiteFigures) geometry.Summary { return f.Angle }
 func NormByLayer(r *geometry.Result) *Chart {
 	c := &Chart{
 		Name: "norm_by_layer", Title: "L2 norm of hidden vectors, " + r.Model.Name,
-		Caption: "The residual stream grows with depth; a norm brings every vector to nearly the same length. Lines are means over tokens, bands one standard deviation (the paper's Figure 4).",
+		Caption: "What enters the norms and what leaves them. Lines are means over tokens, bands one standard deviation (the paper's Figure 4).",
 		XLabel:  "layer", YLabel: "L2 norm", FromZero: true,
 	}
 	c.with(series("before LN1", 0, stage(r, geometry.LN1, geometry.In, normOf)))

@@ -8,7 +8,7 @@ import (
 )
 
 // Deviations explains the two spreads of the paper's tables.
-const Deviations = "± is the paper's, a standard deviation within one layer divided by sqrt(layers) (se_layers); sd is over all tokens of all layers (sd_tokens). Rows marked * are published: " + geometry.PublishedSource + "."
+const Deviations = "± is se_layers, a standard deviation within one layer divided by sqrt(layers); sd is sd_tokens, over all tokens of all layers. Rows marked * are as published: " + geometry.PublishedSource + "."
 
 // entry is an Entry as the cells mean ± se_layers, sd_tokens.
 func entry(e *geometry.Entry) []any {
@@ -150,7 +150,14 @@ func Models(results ...*geometry.Result) *Table {
 	}}
 	for _, r := range results {
 		m := r.Model
-		t.Add(m.Name, m.Architecture, string(m.Norm), m.Eps, m.Dim, m.Layers, len(r.Rotations), m.Parameters, m.Quantization, int64(r.Tokens))
+		var parameters, weights any // not every runner knows them
+		if m.Parameters > 0 {
+			parameters = m.Parameters
+		}
+		if m.Quantization != "" {
+			weights = m.Quantization
+		}
+		t.Add(m.Name, m.Architecture, string(m.Norm), m.Eps, m.Dim, m.Layers, len(r.Rotations), parameters, weights, int64(r.Tokens))
 	}
 	return t
 }
