@@ -76,7 +76,7 @@ func rotateTest(pairwise bool, rotate func(x, own, other []float32, heads, headD
 				if headDim > 0 {
 					h, i = j/headDim, j%headDim
 				}
-				want, tol := float64(x[j]), 0.0
+				var want, tol float64
 				if i < dims {
 					partner := (i + dims/2) % dims
 					if pairwise {
