@@ -16,6 +16,7 @@
 package asm
 
 //go:generate go run -C _gen . -family attention -out ../attention_amd64.s -stubs ../attention_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family float -out ../float_amd64.s -stubs ../float_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family norm -out ../norm_amd64.s -stubs ../norm_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family pool -out ../pool_amd64.s -stubs ../pool_stubs_amd64.go -pkg asm

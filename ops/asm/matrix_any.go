@@ -25,15 +25,3 @@ func finish(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, l
 }
 
 func addColumns(f Format, sum []float64, p Panel, rows int) { addColumnsGeneric(f, sum, p, rows) }
-
-func widen(f Float, dst []float32, w []byte) { widenGeneric(f, dst, w) }
-
-func gemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
-	gemvFloatGeneric(f, dst, w, stride, x)
-}
-
-func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
-	gemmFloatGeneric(c, w, stride, a)
-}
-
-func addFloats(sum []float64, x []float32) { addFloatsGeneric(sum, x) }

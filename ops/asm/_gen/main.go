@@ -14,6 +14,7 @@ const rodata = attr.RODATA | attr.NOPTR
 // families maps the -family flag to the function that emits its kernels.
 var families = map[string]func(){
 	"attention": attention,
+	"float":     float,
 	"norm":      norm,
 	"pool":      pool,
 	"probe":     probe,

@@ -1,0 +1,69 @@
+//go:build !purego
+
+package asm
+
+import "unsafe"
+
+func widen(f Float, dst []float32, w []byte) {
+	if len(dst) == 0 {
+		return
+	}
+	switch {
+	case f == F32:
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), 4*len(dst)), w)
+	case f == F16 && useAVX512:
+		widenF16AVX512(&dst[0], &w[0], len(dst))
+	case f == F16 && useAVX2:
+		widenF16AVX2(&dst[0], &w[0], len(dst))
+	case f == BF16 && useAVX512:
+		widenBF16AVX512(&dst[0], &w[0], len(dst))
+	case f == BF16 && useAVX2:
+		widenBF16AVX2(&dst[0], &w[0], len(dst))
+	default:
+		widenGeneric(f, dst, w)
+	}
+}
+
+func gemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
+	if !useAVX2 || len(x) == 0 {
+		gemvFloatGeneric(f, dst, w, stride, x)
+		return
+	}
+	d, rows, n := &dst[0], len(dst), len(x)
+	switch {
+	case f == F32 && useAVX512:
+		gemvF32AVX512(d, &w[0], stride, rows, n, &x[0])
+	case f == F32:
+		gemvF32AVX2(d, &w[0], stride, rows, n, &x[0])
+	case f == F16 && useAVX512:
+		gemvF16AVX512(d, &w[0], stride, rows, n, &x[0])
+	case f == F16:
+		gemvF16AVX2(d, &w[0], stride, rows, n, &x[0])
+	case useAVX512:
+		gemvBF16AVX512(d, &w[0], stride, rows, n, &x[0])
+	default:
+		gemvBF16AVX2(d, &w[0], stride, rows, n, &x[0])
+	}
+}
+
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
+	switch {
+	case len(a) == 0 || !useAVX2:
+		gemmFloatGeneric(c, w, stride, a)
+	case useAVX512:
+		gemmFloatAVX512(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
+	default:
+		gemmFloatAVX2(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
+	}
+}
+
+func addFloats(sum []float64, x []float32) {
+	switch {
+	case len(x) == 0 || !useAVX2:
+		addFloatsGeneric(sum, x)
+	case useAVX512:
+		addFloatsAVX512(&sum[0], &x[0], len(x))
+	default:
+		addFloatsAVX2(&sum[0], &x[0], len(x))
+	}
+}

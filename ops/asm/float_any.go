@@ -1,0 +1,15 @@
+//go:build !amd64 || purego
+
+package asm
+
+func widen(f Float, dst []float32, w []byte) { widenGeneric(f, dst, w) }
+
+func gemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
+	gemvFloatGeneric(f, dst, w, stride, x)
+}
+
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
+	gemmFloatGeneric(c, w, stride, a)
+}
+
+func addFloats(sum []float64, x []float32) { addFloatsGeneric(sum, x) }
