@@ -116,7 +116,9 @@ func TestArchitectures(t *testing.T) {
 }
 
 // TestBatchEqualsTokens: a prefill gives the logits of token by token, and
-// a timeline that was cut and grown again those of a new one.
+// a timeline that was cut and grown again those of a new one. Products of
+// float weights add up in another order for one row than for many, hence the
+// bound: some roundings of float32, far below what tells two runners apart.
 func TestBatchEqualsTokens(t *testing.T) {
 	ctx := context.Background()
 	for _, name := range fixtures(t, "archs") {
@@ -135,7 +137,7 @@ func TestBatchEqualsTokens(t *testing.T) {
 			}
 			got = append(got, logits...)
 		}
-		if e := nmse(got, want); !(e <= 1e-12) {
+		if e := nmse(got, want); !(e <= 1e-11) {
 			t.Errorf("%s: token by token NMSE %.2g", name, e)
 		}
 		other := slices.Clone(tokens)
@@ -149,7 +151,7 @@ func TestBatchEqualsTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := nmse(logits, want[len(want)-m.Vocab():]); !(e <= 1e-12) {
+		if e := nmse(logits, want[len(want)-m.Vocab():]); !(e <= 1e-11) {
 			t.Errorf("%s: after Sync NMSE %.2g", name, e)
 		}
 	}
