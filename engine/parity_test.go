@@ -28,7 +28,11 @@ func fixtureTokens() []int32 {
 // reference reads the logits beside a fixture.
 func reference(t testing.TB, model string) []float32 {
 	t.Helper()
-	b := testdata.Read(t, strings.TrimSuffix(model, ".gguf")+".logits.f32")
+	return floats(testdata.Read(t, strings.TrimSuffix(model, ".gguf")+".logits.f32"))
+}
+
+// floats reads little-endian float32 numbers.
+func floats(b []byte) []float32 {
 	v := make([]float32, len(b)/4)
 	for i := range v {
 		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
