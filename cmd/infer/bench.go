@@ -142,13 +142,18 @@ func (o *benchFlags) run(ctx context.Context, w io.Writer, paths []string) error
 		}
 		all = append(all, results...)
 	}
-	if o.profile {
-		return writeProfiles(w, all, report.Format(o.format.value))
-	}
-	if o.format.value == "bench" {
+	return o.write(w, all)
+}
+
+func (o *benchFlags) write(w io.Writer, all []benchResult) error {
+	format := report.Format(o.format.value)
+	switch {
+	case o.profile:
+		return writeProfiles(w, all, format)
+	case o.format.value == "bench":
 		return writeBenchstat(w, all)
 	}
-	return benchTable(all, len(o.norms) > 1, o.format.value).Write(w, report.Format(o.format.value))
+	return benchTable(all, len(o.norms) > 1, o.format.value).Write(w, format)
 }
 
 // measure runs the tests with a number of threads.

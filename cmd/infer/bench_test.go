@@ -8,25 +8,33 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/normswap/normswap/internal/bench"
 )
 
-func benchRun(t *testing.T, args ...string) string {
+// measureBench measures the model in the program and returns a function that
+// writes the results in a format.
+func measureBench(t *testing.T, o *benchFlags) (write func(format string) string) {
 	t.Helper()
-	cmd := newBench()
-	if err := cmd.ParseFlags(args); err != nil {
+	o.gens, o.depths, o.threads = []int{2}, []int{0}, []int{1}
+	o.kv.value, o.act.value = "f16", "q8"
+	all, err := o.measure(context.Background(), []string{""}, 1)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	cmd.SetOut(&out)
-	cmd.SetContext(context.Background())
-	if err := cmd.RunE(cmd, cmd.Flags().Args()); err != nil {
-		t.Fatal(err)
+	return func(format string) string {
+		t.Helper()
+		o.format.value = format
+		var out bytes.Buffer
+		if err := o.write(&out, all); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
 	}
-	return out.String()
 }
 
 func TestBenchFormats(t *testing.T) {
-	args := []string{"-p", "8,4", "-n", "2", "-r", "3", "-t", "1", "--norm", "native,rms-folded", "-o"}
+	write := measureBench(t, &benchFlags{prompts: []int{8, 4}, rounds: 3, norms: []string{"native", "rms-folded"}})
 	var rows []struct {
 		Test, Norm, Verdict string
 		Avg                 float64  `json:"avg_ts"`
@@ -35,7 +43,7 @@ func TestBenchFormats(t *testing.T) {
 		Prompt              int      `json:"n_prompt"`
 		Threads             int      `json:"n_threads"`
 	}
-	if err := json.Unmarshal([]byte(benchRun(t, append(args, "json")...)), &rows); err != nil {
+	if err := json.Unmarshal([]byte(write("json")), &rows); err != nil {
 		t.Fatal(err)
 	}
 	var seen []string
@@ -50,34 +58,34 @@ func TestBenchFormats(t *testing.T) {
 		t.Errorf("rows %s, want %s", got, want)
 	}
 
-	table, err := csv.NewReader(strings.NewReader(benchRun(t, append(args, "csv")...))).ReadAll()
+	table, err := csv.NewReader(strings.NewReader(write("csv"))).ReadAll()
 	if err != nil || len(table) != 7 {
 		t.Errorf("CSV of %d lines: %v", len(table), err)
 	}
-	if lines := strings.Count(benchRun(t, append(args, "jsonl")...), "\n"); lines != 6 {
+	if lines := strings.Count(write("jsonl"), "\n"); lines != 6 {
 		t.Errorf("%d JSON lines, want 6", lines)
 	}
 	for _, format := range []string{"text", "md"} {
-		out := benchRun(t, append(args, format)...)
+		out := write(format)
 		for _, word := range []string{"tokens/s", "pp8", "tg2", "rms-folded", "±", "verdict", "kernels"} {
 			if !strings.Contains(out, word) {
 				t.Errorf("%s: no %q in\n%s", format, word, out)
 			}
 		}
 	}
-	out := benchRun(t, append(args, "bench")...)
+	out := write("bench")
 	if n := strings.Count(out, "\nBenchmarkInfer/model=embedded/threads=1/norm="); n != 18 {
 		t.Errorf("%d benchmark lines, want 18 (6 rows, 3 rounds):\n%s", n, out)
 	}
 }
 
 func TestBenchProfile(t *testing.T) {
-	args := []string{"-p", "8", "-n", "0", "-r", "2", "-t", "1", "--norm", "native,rms-naive", "--profile", "-o"}
+	write := measureBench(t, &benchFlags{prompts: []int{8}, rounds: 2, norms: []string{"native", "rms-naive"}, profile: true})
 	var rows []struct {
 		Norm, Test, Operation string
 		Calls, Share          float64
 	}
-	if err := json.Unmarshal([]byte(benchRun(t, append(args, "json")...)), &rows); err != nil {
+	if err := json.Unmarshal([]byte(write("json")), &rows); err != nil {
 		t.Fatal(err)
 	}
 	norms, share := map[string]float64{}, 0.0
@@ -87,14 +95,15 @@ func TestBenchProfile(t *testing.T) {
 		}
 		share += r.Share
 	}
-	// four blocks of two norms, and the final one
-	if len(norms) != 2 || norms["native LayerNorm 256"] != 9 || norms["rms-naive RMSNorm 256"] != 9 {
+	// four blocks of two norms, and the final one: for the prompt, and for
+	// each of two tokens
+	if len(norms) != 2 || norms["native LayerNorm 256"] != 27 || norms["rms-naive RMSNorm 256"] != 27 {
 		t.Errorf("norms per run: %v", norms)
 	}
-	if share < 199.9 || share > 200.1 {
-		t.Errorf("the shares of two modes add up to %v %%", share)
+	if share < 399.9 || share > 400.1 {
+		t.Errorf("the shares of two modes and tests add up to %v %%", share)
 	}
-	out := benchRun(t, append(args, "text")...)
+	out := write("text")
 	for _, word := range []string{"embedded, norm native, threads 1, pp8", "LayerNorm 256", "between the operations", "GB/s", "waiting"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("no %q in\n%s", word, out)
@@ -120,5 +129,24 @@ func TestBenchUsage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, &usage) {
 			t.Errorf("bench %s: %v, want a usage error with %q", c.args, err, c.want)
 		}
+	}
+}
+
+func TestKernelTable(t *testing.T) {
+	all := []bench.Kernel{
+		{Name: "RMSNorm, gain", Shape: "1 x 768", Tier: "avx2", Threads: 1, Time: 100, Bytes: 9216, Basis: bench.Copying, Limit: 184.32},
+		{Name: "matmul Q8_0", Shape: "2048 x 2048, 256 rows", Tier: "avx2", Threads: 2, Time: 10_000_000, Bytes: 1, Flops: 2e9, Basis: bench.Adding, Limit: 100},
+	}
+	text := kernelTable(all, true).String()
+	for _, line := range []string{
+		"RMSNorm, gain  1 x 768                      1  avx2  100 ns   92.2    184.3                  50  read, read, write (GB/s)",
+		"matmul Q8_0    2048 x 2048, 256 rows        2  avx2   10 ms  200.0    100.0                 200  multiply-add (GFLOP/s)",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line\n%s\nin\n%s", line, text)
+		}
+	}
+	if rows := kernelTable(all, false).Rows; rows[0][4] != 1e-7 || rows[1][7] != 200.0 {
+		t.Errorf("rows %v", rows)
 	}
 }

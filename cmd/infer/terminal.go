@@ -142,6 +142,8 @@ func countText(n float64) string {
 // durationText writes seconds for people.
 func durationText(s float64) string {
 	switch {
+	case s < 1e-6:
+		return threeDigits(s*1e9) + " ns"
 	case s < 1e-3:
 		return threeDigits(s*1e6) + " µs"
 	case s < 1:
