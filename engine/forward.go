@@ -158,8 +158,14 @@ func (s *Session) write(in *ops.Batch, l *linear, post *norm) {
 }
 
 // normTo fills dst with the norm of the residual stream, or with the stream
-// itself where there is no norm.
+// itself where there is no norm, in the forms that its readers take.
 func (s *Session) normTo(dst *ops.Batch, f *norm, n int) {
+	if f != nil && !s.tapped(f) {
+		if built, ok := f.groups[0].(*ops.Norm); ok {
+			s.model.pool.NormBatch(dst, s.x, built, f.readers...)
+			return
+		}
+	}
 	dst.Resize(n)
 	if f == nil {
 		copy(dst.Data(), s.x)

@@ -93,6 +93,8 @@ type Norm interface {
 type norm struct {
 	site   *arch.Norm
 	groups []Norm // one for all groups, or one for each
+	// readers are the matrices that read its output; nil if others do too.
+	readers []*ops.Matrix
 }
 
 // Open loads the model in a file, which stays mapped until Close.
@@ -153,6 +155,9 @@ func load(f *gguf.File, o Options) (*Model, error) {
 	}
 	if b.err != nil {
 		return nil, b.err
+	}
+	for i := range m.blocks {
+		m.blocks[i].connect()
 	}
 	m.rope, m.ropeW = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
 	if a.RoPE.LongFactors != nil {
@@ -288,6 +293,28 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 		all.groups = append(all.groups, b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: part(gain, i), Bias: part(bias, i)}))
 	}
 	return all
+}
+
+// connect tells the norms of a block which matrices read them. A mixture of
+// experts reads its input row by row.
+func (b *block) connect() {
+	ffn := []*ops.Matrix{&b.up.w}
+	if b.gate.w.Rows > 0 {
+		ffn = append(ffn, &b.gate.w)
+	}
+	if b.experts != nil {
+		ffn = nil
+	}
+	shared := b.Parallel && b.ffnNorm == nil
+	if b.attnNorm != nil && !(shared && ffn == nil) {
+		b.attnNorm.readers = []*ops.Matrix{&b.q.w, &b.k.w, &b.v.w}
+		if shared {
+			b.attnNorm.readers = append(b.attnNorm.readers, ffn...)
+		}
+	}
+	if b.ffnNorm != nil {
+		b.ffnNorm.readers = ffn
+	}
 }
 
 func (b *builder) block(a *arch.Model, l *arch.Block) block {
