@@ -19,10 +19,11 @@ type Batch struct {
 	data             []float32
 
 	// The forms below are made when first asked for.
-	have forms
-	code asm.Int8 // each row, quantised
-	tile asm.Tile // 16 rows side by side, quantised; tile i follows tile i-1
-	side []uint32 // 16 rows side by side, float32 bits
+	have  forms
+	code  asm.Codes   // the rows, quantised
+	eight []asm.Eight // the same in eights, for small batches
+	tile  asm.Tile    // the same, 16 rows side by side; tile i follows tile i-1
+	side  []uint32    // 16 rows side by side, float32 bits
 
 	bare bool // the rows are there in quantised form alone
 
@@ -35,9 +36,10 @@ type Batch struct {
 type forms uint8
 
 const (
-	codes forms = 1 << iota
-	tiles
-	sides
+	codes  forms = 1 << iota // code
+	eights                   // eight
+	tiles                    // tile
+	sides                    // side
 )
 
 // NewBatch returns a batch with room for maxRows rows of cols activations. It
@@ -76,51 +78,55 @@ func (b *Batch) Touch() { b.have, b.bare = 0, false }
 // formsFor tells which forms products with weights of type t read; none is
 // the rows themselves.
 func (b *Batch) formsFor(t quant.Type) forms {
-	many := b.rows >= sideBySide
 	switch s := storageOf(t, b.Float); {
-	case s.route == integer && many:
+	case s.route == integer && b.tiled():
 		return codes | tiles
 	case s.route == integer:
-		return codes
-	case many:
+		return codes | eights
+	case b.tiled():
 		return sides
 	}
 	return 0
 }
 
+// tiled tells whether the rows are multiplied a tile at a time.
+func (b *Batch) tiled() bool { return b.rows >= sideBySide }
+
+// panels is the number of tiles.
+func (b *Batch) panels() int { return (b.rows + asm.TileRows - 1) / asm.TileRows }
+
 // require makes the forms that are missing, over the pool.
 func (b *Batch) require(p *Pool, want forms) {
 	want &^= b.have
-	if want == 0 {
+	if want == 0 || b.rows == 0 {
 		return
 	}
 	b.have |= want
 	b.reserve(want)
 	b.prepare = preparation{b, want}
-	p.Run(&b.prepare, (b.rows+asm.TileRows-1)/asm.TileRows, max(1, inline/(4*asm.TileRows*max(1, b.cols))))
+	p.Run(&b.prepare, b.panels(), max(1, inline/(4*asm.TileRows*max(1, b.cols))))
 }
 
 // reserve makes room for forms.
 func (b *Batch) reserve(want forms) {
 	groups := b.cols / asm.Group
-	padded := (b.room + asm.TileRows - 1) / asm.TileRows * asm.TileRows
+	room := (b.room + asm.TileRows - 1) / asm.TileRows * asm.TileRows
 	if want&codes != 0 && b.code.Q == nil {
-		b.code = asm.Int8{
-			Q:     view[int8](make([]uint32, b.room*b.cols/4)),
-			Scale: make([]float32, b.room*groups),
-			Sum:   make([]int32, b.room*groups),
-		}
+		b.code = asm.NewCodes(b.room * groups)
+	}
+	if want&eights != 0 && b.eight == nil {
+		b.eight = make([]asm.Eight, (sideBySide-1)*asm.Eights(groups))
 	}
 	if want&tiles != 0 && b.tile.Q == nil {
 		b.tile = asm.Tile{
-			Q:     make([]uint32, padded*b.cols/4),
-			Scale: make([]float32, padded*groups),
-			Low:   make([]float32, padded*groups),
-			Sum:   make([]int32, padded*groups),
+			Q:     make([]uint32, room*b.cols/4),
+			Scale: make([]float32, room*groups),
+			Low:   make([]float32, room*groups),
+			Sum:   make([]int32, room*groups),
 		}
 	}
 	if want&sides != 0 && b.side == nil {
-		b.side = make([]uint32, padded*b.cols)
+		b.side = make([]uint32, room*b.cols)
 	}
 }
 
@@ -134,36 +140,43 @@ func (t *preparation) Do(_, lo, hi int) {
 	b := t.batch
 	groups := b.cols / asm.Group
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.TileRows, min((i+1)*asm.TileRows, b.rows)
+		from := i * asm.TileRows
+		rows := min(asm.TileRows, b.rows-from)
+		var code asm.Codes
+		if t.want&(codes|tiles) != 0 {
+			code = b.code.Groups(from*groups, (from+rows)*groups)
+		}
 		if t.want&codes != 0 {
-			for r := from; r < to; r++ {
-				asm.Quantize(b.row8(r), b.Row(r))
+			asm.Quantize(code, b.data[from*b.cols:][:rows*b.cols])
+		}
+		if t.want&eights != 0 {
+			for r := range rows {
+				asm.Arrange(b.rowEights(r), b.row8(r))
 			}
 		}
 		if t.want&tiles != 0 {
-			at, n := from*groups, to-from
 			x := b.tile8(i)
-			asm.Transpose(x.Q, view[uint32](b.code.Q[from*b.cols:]), b.cols/4, n, b.cols/4, asm.TileFlip())
-			asm.Transpose(view[uint32](x.Scale), view[uint32](b.code.Scale[at:]), groups, n, groups, 0)
-			asm.Transpose(view[uint32](x.Sum), view[uint32](b.code.Sum[at:]), groups, n, groups, 0)
-			for k, s := range x.Scale {
-				x.Low[k] = s * float32(x.Sum[k])
-			}
+			asm.Transpose(x.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.TileFlip())
+			asm.Transpose(view[uint32](x.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
+			asm.Transpose(view[uint32](x.Low), view[uint32](code.Low), groups, rows, groups, 0)
+			asm.Transpose(view[uint32](x.Sum), view[uint32](code.Sum), groups, rows, groups, 0)
 		}
 		if t.want&sides != 0 {
-			asm.Transpose(b.side[from*b.cols:], view[uint32](b.data[from*b.cols:]), b.cols, to-from, b.cols, 0)
+			asm.Transpose(b.side[from*b.cols:], view[uint32](b.data[from*b.cols:]), b.cols, rows, b.cols, 0)
 		}
 	}
 }
 
 // row8 returns the quantised form of row r.
-func (b *Batch) row8(r int) asm.Int8 {
-	groups := b.cols / asm.Group
-	return asm.Int8{
-		Q:     b.code.Q[r*b.cols:][:b.cols],
-		Scale: b.code.Scale[r*groups:][:groups],
-		Sum:   b.code.Sum[r*groups:][:groups],
-	}
+func (b *Batch) row8(r int) asm.Codes {
+	n := b.cols / asm.Group
+	return b.code.Groups(r*n, (r+1)*n)
+}
+
+// rowEights returns the quantised form of row r of a small batch.
+func (b *Batch) rowEights(r int) []asm.Eight {
+	n := asm.Eights(b.cols / asm.Group)
+	return b.eight[r*n:][:n]
 }
 
 // tile8 returns the quantised form of the rows from 16*i.

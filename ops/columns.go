@@ -40,11 +40,11 @@ func (t *columns) Do(worker, lo, hi int) {
 		for o := 0; o < w.Rows; o += asm.PanelRows {
 			rows := min(asm.PanelRows, w.Rows-o)
 			if st.route == integer {
-				s.unpack(st.format, w, o, rows, from, n)
-				asm.AddColumns(st.format, sum, s.panel, rows)
+				first := s.unpack(st.format, w, o, from, n)
+				asm.AddColumns(st.format, sum, s.panel, o-first, rows)
 				continue
 			}
-			s.widen(st, w, o, rows, from, n)
+			s.widen(st, w, o, from, n)
 			for r := range rows {
 				asm.AddFloats(sum, s.wide[r*(n+pad):][:n])
 			}

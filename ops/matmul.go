@@ -37,7 +37,6 @@ const (
 func (p *Pool) MatMul(b *Batch, products ...Product) {
 	var want forms
 	panels := 0
-	many := b.rows >= sideBySide
 	for i := range products {
 		d := &products[i]
 		d.check(b)
@@ -52,11 +51,10 @@ func (p *Pool) MatMul(b *Batch, products ...Product) {
 	t := &b.job
 	t.pool, t.batch, t.cuts = p, b, 1
 	t.products = append(t.products[:0], products...)
-	if many {
+	if b.tiled() {
 		// Enough pieces for all, each the whole batch if possible: what is
 		// unpacked once serves it all.
-		tiles := (b.rows + asm.TileRows - 1) / asm.TileRows
-		t.cuts = min(tiles, (4*p.threads+panels-1)/panels)
+		t.cuts = min(b.panels(), (4*p.threads+panels-1)/panels)
 	}
 	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*b.rows*b.cols)))
 	clear(t.products)
@@ -95,49 +93,66 @@ func (t *product) Do(worker, lo, hi int) {
 	for i := range t.products {
 		d := &t.products[i]
 		n := d.panels() * t.cuts
-		for item := max(lo, first); item < min(hi, first+n); {
-			// The cuts of one panel that fall to this piece, together.
-			panel, cut := (item-first)/t.cuts, (item-first)%t.cuts
-			last := min(t.cuts, cut+min(hi, first+n)-item)
-			if t.batch.rows < sideBySide {
-				t.single(s, d, panel*asm.PanelRows)
-			} else {
-				tiles := (t.batch.rows + asm.TileRows - 1) / asm.TileRows
-				t.tiled(s, d, panel*asm.PanelRows, cut*tiles/t.cuts, last*tiles/t.cuts)
+		from, to := max(lo-first, 0), min(hi-first, n)
+		first += n
+		if !t.batch.tiled() {
+			end := min(to*asm.PanelRows, d.W.Rows)
+			for o := from * asm.PanelRows; o < end; {
+				n := min(t.span(d.W), end-o)
+				t.single(s, d, o, n)
+				o += n
 			}
+			continue
+		}
+		for item := from; item < to; {
+			// The cuts of one panel that fall to this piece, together.
+			panel, cut := item/t.cuts, item%t.cuts
+			last := min(t.cuts, cut+to-item)
+			tiles := t.batch.panels()
+			t.tile(s, d, panel*asm.PanelRows, cut*tiles/t.cuts, last*tiles/t.cuts)
 			item += last - cut
 		}
-		first += n
 	}
 }
 
-// single computes the 16 outputs from o, for each row by itself.
-func (t *product) single(s *scratch, d *Product, o int) {
+// span returns how many outputs single computes at a time: what stays in the
+// cache from one row of the batch to the next, and in scratch.
+func (t *product) span(w *Matrix) int {
+	st := storageOf(w.Type, t.batch.Float)
+	switch {
+	case st.route == decode || st.route == integer && w.Cols < 8*asm.Group:
+		return asm.PanelRows
+	case t.batch.rows == 1:
+		return w.Rows
+	}
+	return max(asm.PanelRows, spanBytes/max(1, w.stride()))
+}
+
+// spanBytes is a part of a second-level cache.
+const spanBytes = 256 << 10
+
+// single computes n outputs from o, for each row by itself.
+func (t *product) single(s *scratch, d *Product, o, n int) {
 	b, w := t.batch, d.W
-	stride := w.stride()
-	have := min(asm.PanelRows, w.Rows-o)
-	// The last panel starts early enough to be whole.
-	from := min(o, max(0, w.Rows-asm.PanelRows))
-	data := w.Data[from*stride:]
-	if w.Rows < asm.PanelRows {
-		s.rows = grow(s.rows, asm.PanelRows*stride)
-		data = s.rows
-		copy(data, w.Data)
-	}
 	st := storageOf(w.Type, b.Float)
+	stride := w.stride()
+	data := w.Data[o*stride:]
 	if st.route == decode {
-		s.widen(st, w, from, min(asm.PanelRows, w.Rows), 0, w.Cols)
+		s.widen(st, w, o, 0, w.Cols)
 		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide)
+	} else if st.route == integer && w.Cols < 8*asm.Group {
+		stride, data = s.precede(st.format, w, o, n)
 	}
-	out := (*[asm.PanelRows]float32)(s.out[:])
+	s.sums = grow(s.sums, n)
+	sums := s.sums[:n]
 	for r := range b.rows {
 		if st.route == integer {
-			asm.Gemv(st.format, out, data, stride, b.row8(r))
+			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, b.rowEights(r))
 		} else {
-			asm.GemvFloat(st.float, out, data, stride, b.Row(r))
+			asm.GemvFloat(st.float, sums, data, stride, b.Row(r))
 		}
-		dst := d.Dst[r*w.Rows+o:][:have]
-		for i, v := range out[o-from:][:have] {
+		dst := d.Dst[r*w.Rows+o:][:n]
+		for i, v := range sums {
 			if d.Add {
 				v += dst[i]
 			}
@@ -152,32 +167,33 @@ func (t *product) single(s *scratch, d *Product, o int) {
 	}
 }
 
-// tiled computes the 16 outputs from o for the tiles lo to hi.
-func (t *product) tiled(s *scratch, d *Product, o, lo, hi int) {
+// tile computes the 16 outputs from o for the tiles lo to hi.
+func (t *product) tile(s *scratch, d *Product, o, lo, hi int) {
 	b, w := t.batch, d.W
 	have := min(asm.PanelRows, w.Rows-o)
 	st := storageOf(w.Type, b.Float)
-	stride := w.Cols + pad
+	from := o
 	if st.route == integer {
-		s.unpack(st.format, w, o, have, 0, w.Cols)
+		from = s.unpack(st.format, w, o, 0, w.Cols)
 	} else {
-		s.widen(st, w, o, have, 0, w.Cols)
+		s.widen(st, w, o, 0, w.Cols)
 	}
+	out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
 	var bias, shift []float32
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
 	}
 	for i := lo; i < hi; i++ {
 		if st.route == integer {
-			asm.Gemm(st.format, &s.out, s.panel, b.tile8(i), w.Cols/st.format.Layout().Items)
+			asm.Gemm(st.format, out, s.panel, b.tile8(i), w.Cols, &s.chains)
 		} else {
-			asm.GemmFloat(&s.out, s.wide, stride, b.sideF(i))
+			asm.GemmFloat(out, s.wide, w.Cols+pad, b.sideF(i))
 		}
 		r := i * asm.TileRows
-		lanes := min(asm.TileRows, b.rows-r)
+		rows := min(asm.TileRows, b.rows-r)
 		if d.Shift != nil {
-			shift = d.Shift[r:][:lanes]
+			shift = d.Shift[r:][:rows]
 		}
-		asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, &s.out, have, lanes, bias, shift, d.Add)
+		asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, s.out[(o-from)*asm.TileRows:], have, rows, bias, shift, d.Add)
 	}
 }

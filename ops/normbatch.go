@@ -59,7 +59,9 @@ func (t *normBatch) Do(_, lo, hi int) {
 			for r := from; r < to; r++ {
 				x, a := row(t.x, r, b.cols), b.row8(r)
 				asm.Quantize(a, x)
-				asm.Scale(a.Scale, float32(1/math.Sqrt(asm.Squares(x)/float64(b.cols)+float64(t.norm.Eps))))
+				s := float32(1 / math.Sqrt(asm.Squares(x)/float64(b.cols)+float64(t.norm.Eps)))
+				asm.Scale(a.Scale, s)
+				asm.Scale(a.Low, s)
 			}
 		} else {
 			t.norm.apply(b.data[from*b.cols:to*b.cols], t.x[from*b.cols:to*b.cols], b.cols)

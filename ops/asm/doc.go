@@ -21,3 +21,6 @@ package asm
 //go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family pool -out ../pool_amd64.s -stubs ../pool_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family probe -out ../probe_amd64.s -stubs ../probe_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family quantize -out ../quantize_amd64.s -stubs ../quantize_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family dot -out ../dot_amd64.s -stubs ../dot_stubs_amd64.go -pkg asm

@@ -24,8 +24,8 @@ func widen(f Float, dst []float32, w []byte) {
 	}
 }
 
-func gemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
-	if !useAVX2 || len(x) == 0 {
+func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
+	if !useAVX2 || len(x) == 0 || len(dst) == 0 {
 		gemvFloatGeneric(f, dst, w, stride, x)
 		return
 	}

@@ -72,8 +72,8 @@ func checkFloat(f Float, x []float32, n, off int, r *rand.Rand) error {
 	if wide[0] != 7 || wide[len(wide)-1] != 7 {
 		return fmt.Errorf("Widen writes outside dst")
 	}
-	var got [PanelRows]float32
-	GemvFloat(f, &got, w, n*f.Bytes(), x)
+	got := make([]float32, PanelRows)
+	GemvFloat(f, got, w, n*f.Bytes(), x)
 	for row, g := range got {
 		var sum, size float64
 		for i, a := range x {

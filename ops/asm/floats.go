@@ -42,7 +42,7 @@ func widenGeneric(f Float, dst []float32, w []byte) {
 
 // gemvFloatGeneric is the definition of GemvFloat, up to the order of the
 // sums: kernels have partial sums of their own number.
-func gemvFloatGeneric(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
+func gemvFloatGeneric(f Float, dst []float32, w []byte, stride int, x []float32) {
 	for r := range dst {
 		row := w[r*stride:]
 		var s [4]float32

@@ -9,42 +9,70 @@ const PanelRows = 16
 type Panel struct {
 	Q          []int8
 	Scale, Low []float32
-	Start      []int32 // what the sum of products starts from, for tiers with a [TileFlip]
+	Start      []int32 // in tiers with a [TileFlip], what makes up for it in the sum of products
 }
 
-// gemvGeneric is the definition of Gemv. Its accumulation order is that of
-// gemmGeneric, so that an output does not depend on which of them made it.
-func gemvGeneric(f Format, dst *[PanelRows]float32, w []byte, stride int, a Int8) {
+// chains is the number of partial sums of a product of quantised rows.
+const chains = 8
+
+// A product of quantised rows is summed in eight chains of groups. Of each
+// eight groups in a row, one goes to each chain, in order; if the last ones
+// are fewer than eight, they go to the last chains. chainOf32 tells for group
+// g of n.
+func chainOf32(g, n int) int {
+	if g < n/chains*chains {
+		return g % chains
+	}
+	return chains - (n - g)
+}
+
+// chainOf16 is chainOf32 for groups of 16: the first halves of four groups of
+// 32 go to the chains 0 to 3, the second halves to the chains 4 to 7.
+func chainOf16(g int) int { return g/2%4 + g%2*4 }
+
+// sumChains adds the chains up. Adding zero turns -0 to 0: which of the two a
+// chain starts from is left open.
+func sumChains(c *[chains]float32) float32 {
+	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7])) + 0
+}
+
+// gemvGeneric is the definition of Gemv. Its sums are those of gemmGeneric,
+// so that an output does not depend on which of them made it.
+func gemvGeneric(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
 	l := layouts[f]
 	var code [256]int8
 	var scale, low [16]float32
 	for r := range dst {
-		var acc float32
-		for k := 0; k < len(a.Q); k += l.Items {
+		var sum [chains]float32
+		for k := 0; k < groups*Group; k += l.Items {
 			decodeBlock(f, &code, &scale, &low, w[r*stride+k/l.Items*l.Bytes:])
 			for g := range l.Items / l.Group {
 				at := k + g*l.Group
-				as := a.Scale[at/Group]
+				e, in := &a[at/(8*Group)], chainOf32(at/Group, groups)
+				acc := &sum[in]
+				if l.Group == 16 {
+					acc = &sum[chainOf16(at/16)]
+				}
 				var dot int32
 				for i, c := range code[g*l.Group:][:l.Group] {
-					dot += int32(c) * int32(a.Q[at+i])
+					dot += int32(c) * int32(e.Q[in*Group+at%Group+i])
 				}
-				acc = fma(float32(dot), scale[g]*as, acc)
+				*acc = fma(float32(dot), scale[g]*e.Scale[in], *acc)
 				if l.Low {
-					acc = fma(low[g], as*float32(a.Sum[at/Group]), acc)
+					*acc = fma(low[g], e.Low[in], *acc)
 				}
 			}
 		}
-		dst[r] = acc
+		dst[r] = sumChains(&sum)
 	}
 }
 
 // unpackGeneric is the definition of Unpack.
-func unpackGeneric(f Format, p Panel, rows, blocks int, w []byte, stride int) {
+func unpackGeneric(f Format, p Panel, blocks int, w []byte, stride int) {
 	l := layouts[f]
 	var code [256]int8
 	var scale, low [16]float32
-	for r := range rows {
+	for r := range PanelRows {
 		for b := range blocks {
 			decodeBlock(f, &code, &scale, &low, w[r*stride+b*l.Bytes:])
 			for g := range l.Items / l.Group {
@@ -56,13 +84,20 @@ func unpackGeneric(f Format, p Panel, rows, blocks int, w []byte, stride int) {
 	}
 }
 
+// Chains is scratch for Gemm.
+type Chains [chains * PanelRows * TileRows]float32
+
 // gemmGeneric is the definition of Gemm.
-func gemmGeneric(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, blocks int) {
+func gemmGeneric(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns int) {
 	l := layouts[f]
-	*c = [PanelRows * TileRows]float32{}
-	for g := range blocks * l.Items / l.Group {
-		at := g * l.Group / Group * TileRows
-		for r := range PanelRows {
+	n := columns / l.Group
+	for r := range PanelRows {
+		var sum [TileRows][chains]float32
+		for g := range n {
+			at, chain := g*l.Group/Group*TileRows, chainOf32(g, n)
+			if l.Group == 16 {
+				chain = chainOf16(g)
+			}
 			i := g*PanelRows + r
 			var dot [TileRows]int32
 			for k, w := range p.Q[i*l.Group:][:l.Group] {
@@ -71,18 +106,21 @@ func gemmGeneric(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, bl
 				}
 			}
 			for n, d := range dot {
-				acc := &c[r*TileRows+n]
+				acc := &sum[n][chain]
 				*acc = fma(float32(d), p.Scale[i]*t.Scale[at+n], *acc)
 				if l.Low {
 					*acc = fma(p.Low[i], t.Low[at+n], *acc)
 				}
 			}
 		}
+		for n := range sum {
+			c[r*TileRows+n] = sumChains(&sum[n])
+		}
 	}
 }
 
 // finishGeneric is the definition of Finish.
-func finishGeneric(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, lanes int, bias, shift []float32, add bool) {
+func finishGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
 	for n := range lanes {
 		for r := range rows {
 			v := c[r*TileRows+n]
@@ -101,12 +139,12 @@ func finishGeneric(dst []float32, stride int, c *[PanelRows * TileRows]float32, 
 }
 
 // addColumnsGeneric is the definition of AddColumns.
-func addColumnsGeneric(f Format, sum []float64, p Panel, rows int) {
+func addColumnsGeneric(f Format, sum []float64, p Panel, first, rows int) {
 	group := layouts[f].Group
 	for g := range len(sum) / group {
 		out := sum[g*group:][:group]
 		for r := range rows {
-			i := g*PanelRows + r
+			i := g*PanelRows + first + r
 			scale, low := p.Scale[i], p.Low[i]
 			for k, q := range p.Q[i*group:][:group] {
 				out[k] += float64(fma(float32(q), scale, low))

@@ -7,10 +7,10 @@ package asm
 // active tier: 0x80808080 where the instruction multiplies unsigned bytes.
 func TileFlip() uint32 { return tileFlip() }
 
-// Quantize writes the codes, scales and code sums of x to a. The length of x
-// is a multiple of 32. A group with a NaN or an infinity gets a scale that is
-// one; groups below 1e-30 in magnitude are zeros.
-func Quantize(a Int8, x []float32) { quantize(a, x) }
+// Quantize writes the codes of x to c, as many groups as c has. A group with a
+// NaN or an infinity gets a scale that is one; groups below 2^-64 in magnitude
+// are zeros.
+func Quantize(c Codes, x []float32) { quantize(c, x) }
 
 // Transpose lays up to 16 rows side by side:
 //
@@ -19,50 +19,53 @@ func Transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
 	transpose(dst, src, stride, rows, cols, flip)
 }
 
-// Gemv multiplies 16 rows of weights, stride bytes apart, with one activation
-// row. For each row of weights, group by group in order and rounding once for
-// each of the two sums,
+// Gemv multiplies len(dst) rows of weights of so many groups, stride bytes
+// apart, with one activation row. Each product is a sum of eight chains of groups (see
+// chainOf32). The next group in a chain is added with one rounding for each of
 //
-//	acc = acc + float(sum of code*q) * (scale*a.Scale)
-//	acc = acc + low * (a.Scale*a.Sum)                     if the format has a low
+//	chain = chain + float(sum of code*q) * (scale*a.Scale)
+//	chain = chain + low * a.Low                               if the format has a low
 //
-// The sum of code*q is exact.
-func Gemv(f Format, dst *[PanelRows]float32, w []byte, stride int, a Int8) {
-	gemv(f, dst, w, stride, a)
+// The sum of code*q is exact. Rows of n < 8 groups are read from 8-n groups
+// before their first, whose scales and lows must be finite.
+func Gemv(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
+	gemv(f, dst, w, stride, groups, a)
 }
 
-// Unpack unpacks so many blocks of up to 16 rows of weights, stride bytes
-// apart. The other rows of the panel keep what they hold.
-func Unpack(f Format, p Panel, rows, blocks int, w []byte, stride int) {
-	unpack(f, p, rows, blocks, w, stride)
+// Unpack unpacks so many blocks of 16 rows of weights, stride bytes apart.
+func Unpack(f Format, p Panel, blocks int, w []byte, stride int) {
+	unpack(f, p, blocks, w, stride)
 }
 
-// Gemm multiplies the rows of a panel with the rows of a tile, so many blocks
+// Gemm multiplies the rows of a panel with the rows of a tile, so many columns
 // of each: c[r*16+n] is for row r of weights and row n of activations what
 // [Gemv] computes, to the last bit.
-func Gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, blocks int) {
-	gemm(f, c, p, t, blocks)
+func Gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns int, s *Chains) {
+	gemm(f, c, p, t, columns, s)
 }
 
 // Finish writes the products of a panel and a tile to their place:
 //
 //	dst[n*stride+r] = c[r*16+n] (+ dst[n*stride+r] if add) (+ bias[r]) (- shift[n])
 //
-// for r < rows, n < lanes, summed in this order; bias and shift may be nil.
-func Finish(dst []float32, stride int, c *[PanelRows * TileRows]float32, rows, lanes int, bias, shift []float32, add bool) {
+// for r < rows, n < lanes, summed in this order; bias and shift may be nil. It
+// may read 16 whole rows of c.
+func Finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
 	finish(dst, stride, c, rows, lanes, bias, shift, add)
 }
 
-// AddColumns adds the first rows of a panel to sum, which has an element for
+// AddColumns adds so many rows of a panel, from the first given, to sum, which has an element for
 // each column: the float32 value of each weight, in float64, row by row.
-func AddColumns(f Format, sum []float64, p Panel, rows int) { addColumns(f, sum, p, rows) }
+func AddColumns(f Format, sum []float64, p Panel, first, rows int) {
+	addColumns(f, sum, p, first, rows)
+}
 
 // Widen converts numbers to float32.
 func Widen(f Float, dst []float32, w []byte) { widen(f, dst, w) }
 
-// GemvFloat multiplies 16 rows of weights, stride bytes apart, with x:
+// GemvFloat multiplies len(dst) rows of weights, stride bytes apart, with x:
 // dst[r] is the sum of w[r,i]*x[i], in several partial sums.
-func GemvFloat(f Float, dst *[PanelRows]float32, w []byte, stride int, x []float32) {
+func GemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	gemvFloat(f, dst, w, stride, x)
 }
 

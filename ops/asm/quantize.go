@@ -1,6 +1,9 @@
 package asm
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Group is how many activations share a scale.
 const Group = 32
@@ -8,12 +11,70 @@ const Group = 32
 // TileRows is how many activation rows lie side by side in a [Tile].
 const TileRows = 16
 
-// An Int8 is one activation row in groups of 32: a code for each value, and
-// for each group a scale and the sum of its codes. A value is code*scale.
-type Int8 struct {
-	Q     []int8
-	Scale []float32
-	Sum   []int32
+// Codes are activations in groups of 32: a code for each value, and for each
+// group a scale, the product of the scale and the sum of the codes, the sum,
+// and those of the first and the second 16 codes. A value is code*scale.
+type Codes struct {
+	Q          []int8
+	Scale, Low []float32
+	Sum, Half  []int32
+}
+
+// NewCodes returns room for so many groups.
+func NewCodes(groups int) Codes {
+	return Codes{
+		Q:     words[int8](make([]uint32, groups*Group/4)),
+		Scale: make([]float32, groups),
+		Low:   make([]float32, groups),
+		Sum:   make([]int32, groups),
+		Half:  make([]int32, 2*groups),
+	}
+}
+
+// Groups returns the groups lo to hi (exclusive).
+func (c Codes) Groups(lo, hi int) Codes {
+	return Codes{c.Q[lo*Group : hi*Group], c.Scale[lo:hi], c.Low[lo:hi], c.Sum[lo:hi], c.Half[2*lo : 2*hi]}
+}
+
+// An Eight is eight groups of an activation row, as [Gemv] reads them.
+type Eight struct {
+	Q          [8 * Group]int8
+	Paired     [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 codes of both, then the others
+	Scale, Low [8]float32
+	Sum        [8]int32
+	Half       [16]int32 // of four groups, those of the first 16 codes, then of the others
+}
+
+// Eights returns how many there are in a row of so many groups.
+func Eights(groups int) int { return (groups + 7) / 8 }
+
+// Arrange makes the eights of a row. If the last groups are less than eight,
+// they are at the end of the last one.
+func Arrange(a []Eight, c Codes) {
+	n := len(c.Scale)
+	for i := range a {
+		e := &a[i]
+		lo, hi := 8*i, min(8*i+8, n)
+		part := c.Groups(lo, hi)
+		at := 8 - (hi - lo)
+		if at > 0 {
+			*e = Eight{}
+		}
+		copy(e.Q[at*Group:], part.Q)
+		copy(e.Scale[at:], part.Scale)
+		copy(e.Low[at:], part.Low)
+		copy(e.Sum[at:], part.Sum)
+		for k := range 4 {
+			copy(e.Paired[64*k:][:16], e.Q[32*k:])
+			copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
+			copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
+			copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
+		}
+		for k, s := range part.Half {
+			g := at + k/2
+			e.Half[g/4*8+k%2*4+g%4] = s
+		}
+	}
 }
 
 // A Tile is 16 activation rows side by side: for every four columns, four
@@ -25,14 +86,15 @@ type Tile struct {
 	Sum        []int32
 }
 
-// quantTiny is the magnitude below which a group counts as all zeros: its
-// reciprocal would overflow.
-const quantTiny = 0x1p-100
+// quantTiny is the magnitude below which a group counts as all zeros. It keeps
+// scales, and their products with those of weights, in the range where
+// products with powers of two are exact.
+const quantTiny = 0x1p-64
 
 // quantizeGeneric is the definition of Quantize.
-func quantizeGeneric(a Int8, x []float32) {
-	for g := range a.Scale {
-		in, out := x[g*Group:][:Group], a.Q[g*Group:][:Group]
+func quantizeGeneric(c Codes, x []float32) {
+	for g := range c.Scale {
+		in, out := x[g*Group:][:Group], c.Q[g*Group:][:Group]
 		// The bit patterns of magnitudes are ordered like the magnitudes, and
 		// put a NaN above them all: it must reach the scale.
 		var top uint32
@@ -40,20 +102,22 @@ func quantizeGeneric(a Int8, x []float32) {
 			top = max(top, math.Float32bits(v)&0x7fffffff)
 		}
 		amax := math.Float32frombits(top)
-		a.Scale[g] = amax * (1.0 / 127)
+		c.Scale[g] = amax * (1.0 / 127)
 		var inv float32
 		if !(amax < quantTiny) {
 			inv = 127 / amax
 		}
-		var sum int32
+		half := c.Half[2*g:][:2]
+		clear(half)
 		for i, v := range in {
 			out[i] = -128 // for NaN and infinities: what the conversion instructions give
 			if r := math.RoundToEven(float64(v * inv)); r >= -127 && r <= 127 {
 				out[i] = int8(r)
 			}
-			sum += int32(out[i])
+			half[i/16] += int32(out[i])
 		}
-		a.Sum[g] = sum
+		c.Sum[g] = half[0] + half[1]
+		c.Low[g] = c.Scale[g] * float32(c.Sum[g])
 	}
 }
 
@@ -68,4 +132,10 @@ func transposeGeneric(dst, src []uint32, stride, rows, cols int, flip uint32) {
 			}
 		}
 	}
+}
+
+// words returns the memory of x as elements of another type.
+func words[T int8 | int32 | float32](x []uint32) []T {
+	n := 4 * len(x) / int(unsafe.Sizeof(*new(T)))
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(x))), n)
 }

@@ -19,6 +19,9 @@ var families = map[string]func(){
 	"pool":      pool,
 	"probe":     probe,
 	"vec":       vec,
+	"quantize":  quantizeFamily,
+	"gemm":      gemmFamily,
+	"dot":       dotFamily,
 }
 
 func main() {

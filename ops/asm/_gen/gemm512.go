@@ -1,0 +1,156 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func gemmFamily() {
+	gemm512("gemmAVX512", 32, false)
+	gemm512("gemmLowAVX512", 32, true)
+	gemm512("gemm16AVX512", 16, false)
+}
+
+// chains is the number of partial sums of a product.
+const chains = 8
+
+// chainBytes is the size of one chain of all products of a call.
+const chainBytes = panelRows * 64
+
+// gemm512 multiplies a panel with a tile. Lanes are activation rows: the codes
+// of the tile are read whole, those of the panel four at a time and repeated.
+// The chains are in memory; the first group in a chain sets it.
+func gemm512(name string, group int, low bool) {
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, low *float32, start *int32, tq *uint32, tscale, tlow *float32, columns int, chains *float32)")
+	Doc(name + " is gemmGeneric over so many columns, whole groups of 32, at least one.")
+	Pragma("noescape")
+	q, scale, lows, start := pointer("q"), pointer("scale"), pointer("low"), pointer("start")
+	tq, tscale, tlow := pointer("tq"), pointer("tscale"), pointer("tlow")
+	end, sums := integer("columns"), pointer("chains")
+	ADDQ(end, end) // 64 bytes for 32 columns
+	i, chain := GP64(), GP64()
+	XORQ(i, i)
+	// block adds 32 columns.
+	block := func(first bool) {
+		for sub := range 32 / group {
+			// A group of 32 has 64 bytes of scales; there are two of 16.
+			perGroup := uint8(32 / group)
+			at := func(m Mem, r int) Mem {
+				m.Index, m.Scale, m.Disp = i, perGroup, 64*sub+4*r
+				return m
+			}
+			dot := avx512.regs(panelRows)
+			for r := range dot {
+				VPBROADCASTD(at(start, r), dot[r])
+			}
+			for k := range group / 4 {
+				a := ZMM()
+				VMOVDQU32(Mem{Base: tq.Base, Index: i, Scale: 8, Disp: (sub*group/4 + k) * 64}, a)
+				for r := range dot {
+					VPDPBUSD_BCST(Mem{Base: q.Base, Index: i, Scale: 8, Disp: sub*group*panelRows + r*group + 4*k}, a, dot[r])
+				}
+			}
+			as, al := ZMM(), ZMM()
+			VMOVUPS(Mem{Base: tscale.Base, Index: i, Scale: 1}, as)
+			if low {
+				VMOVUPS(Mem{Base: tlow.Base, Index: i, Scale: 1}, al)
+			}
+			for r := range dot {
+				s, acc := ZMM(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
+				VMULPS_BCST(at(scale, r), as, s)
+				VCVTDQ2PS(dot[r], dot[r])
+				if first {
+					VMULPS(s, dot[r], dot[r])
+				} else {
+					VFMADD213PS(acc, s, dot[r])
+				}
+				if low {
+					VFMADD231PS_BCST(at(lows, r), al, dot[r])
+				}
+				VMOVUPS(dot[r], acc)
+			}
+		}
+		ADDQ(U8(64), i)
+	}
+	left := GP64()
+	if group == 16 {
+		// Four groups of 32 take all chains: each sets or adds to two.
+		count := func(name string, first bool) {
+			MOVQ(sums.Base, chain)
+			MOVQ(U32(4), left)
+			Label(name)
+			block(first)
+			ADDQ(U32(chainBytes), chain)
+			DECQ(left)
+			JNZ(LabelRef(name))
+			CMPQ(i, end)
+			JE(LabelRef("sum"))
+		}
+		count("first", true)
+		Label("more")
+		count("next", false)
+		JMP(LabelRef("more"))
+	} else {
+		// If less than eight groups are left, they go to the last chains.
+		begin := func() {
+			MOVQ(end, left)
+			SUBQ(i, left)
+			SHRQ(U8(6), left)
+			MOVQ(U32(chains), chain)
+			CMPQ(left, chain)
+			CMOVQGT(chain, left)
+			SUBQ(left, chain)
+			SHLQ(U8(10), chain)
+			ADDQ(sums.Base, chain)
+		}
+		turn := func(name string, first bool) {
+			Label(name)
+			block(first)
+			ADDQ(U32(chainBytes), chain)
+			DECQ(left)
+			JNZ(LabelRef(name))
+			CMPQ(i, end)
+			JE(LabelRef("sum"))
+		}
+		begin()
+		// The chains before the first used one, of less than eight groups, are
+		// empty.
+		p, z := GP64(), ZMM()
+		zero(z)
+		MOVQ(sums.Base, p)
+		JMP(LabelRef("emptyEnd"))
+		Label("empty")
+		for r := range panelRows {
+			VMOVUPS(z, Mem{Base: p, Disp: 64 * r})
+		}
+		ADDQ(U32(chainBytes), p)
+		Label("emptyEnd")
+		CMPQ(p, chain)
+		JNE(LabelRef("empty"))
+		turn("first", true)
+		Label("more")
+		begin()
+		turn("next", false)
+		JMP(LabelRef("more"))
+	}
+	Label("sum")
+	c, z := pointer("c"), ZMM()
+	zero(z)
+	for r := range panelRows {
+		add := func(a, b int) reg.VecVirtual {
+			v := ZMM()
+			VMOVUPS(sums.Offset(a*chainBytes+64*r), v)
+			VADDPS(sums.Offset(b*chainBytes+64*r), v, v)
+			return v
+		}
+		s0, s2, s1, s3 := add(0, 4), add(2, 6), add(1, 5), add(3, 7)
+		VADDPS(s2, s0, s0)
+		VADDPS(s3, s1, s1)
+		VADDPS(s1, s0, s0)
+		VADDPS(z, s0, s0)
+		VMOVUPS(s0, c.Offset(64*r))
+	}
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,533 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+	"github.com/mmcloughlin/avo/x86"
+)
+
+// A rowFormat is how to multiply rows of weights with an activation row, eight
+// groups at a time. In every instruction set the vectors have eight lanes, one
+// for each chain of the sum.
+type rowFormat struct {
+	name     string
+	bytes    int  // of 32 columns, or of 256
+	super    bool // blocks have 256
+	paired   bool // reads the codes as Eight.Paired
+	log      int  // codes are read 2^log above their value; 0: at it
+	sixteens bool // groups have 16 codes, with scales of their own
+	low      bool // groups have a low
+	// prepare loads constants and returns what adds eight groups of a row.
+	prepare func(k *rowKernel) func(row weights, acc vector)
+}
+
+var rowFormats = []rowFormat{
+	{name: "Q8_0", bytes: 34, log: 7, prepare: rowQ8_0},
+	{name: "Q4_0", bytes: 18, paired: true, log: 3, prepare: nibbles{codes: 2, fifths: -1, low: -1}.prepare},
+	{name: "Q4_1", bytes: 20, paired: true, low: true, prepare: nibbles{codes: 4, fifths: -1, low: 2}.prepare},
+	{name: "Q5_0", bytes: 22, paired: true, log: 4, prepare: nibbles{codes: 6, fifths: 2, low: -1}.prepare},
+	{name: "Q5_1", bytes: 24, paired: true, low: true, prepare: nibbles{codes: 8, fifths: 4, low: 2}.prepare},
+	{name: "Q4_K", bytes: 144, super: true, low: true, prepare: superNibbles{codes: 16}.prepare},
+	{name: "Q5_K", bytes: 176, super: true, low: true, prepare: superNibbles{codes: 48, fifths: 16}.prepare},
+	{name: "Q6_K", bytes: 210, super: true, log: 5, sixteens: true, prepare: rowQ6_K},
+}
+
+func dotFamily() {
+	for _, f := range rowFormats {
+		rowDot("gemv"+f.name+"AVX2", avx2, f, 1)
+		rowDot("gemv"+f.name+"AVX512", avx512, f, 1)
+		rowDot("gemv4"+f.name+"AVX512", avx512, f, 4)
+	}
+}
+
+// weights addresses bytes of a row.
+type weights func(disp int) Mem
+
+// A rowKernel holds what the rows that go together share: eight groups of
+// activations.
+type rowKernel struct {
+	isa
+	rowFormat
+	rows    int
+	at      Mem // an asm.Eight
+	codes   [8]Op
+	scale   [2]Op // the second one if groups have 16 codes
+	lows    Op
+	offsets [2]vector // times the sums of the codes
+}
+
+// The fields of asm.Eight.
+const (
+	eightQ      = 0
+	eightPaired = 256
+	eightScale  = 512
+	eightLow    = 544
+	eightSum    = 576
+	eightHalf   = 608
+	eightBytes  = 672
+)
+
+// load reads eight groups. Of several rows, each finds them in registers: in
+// those that only the newer encoding reaches, out of the way of everything
+// else.
+func (k *rowKernel) load() {
+	next := []reg.VecPhysical{reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23,
+		reg.Y24, reg.Y25, reg.Y26, reg.Y27}
+	keep := func(load func(...Op), m Mem) Op {
+		r := next[0]
+		next = next[1:]
+		load(m, r)
+		return r
+	}
+	if k.rows == 1 {
+		keep = func(_ func(...Op), m Mem) Op { return m }
+	}
+	codes := eightQ
+	if k.paired {
+		codes = eightPaired
+	}
+	for i := range k.codes {
+		k.codes[i] = keep(VMOVDQU32, k.at.Offset(codes+32*i))
+	}
+	if k.sixteens {
+		for h := range k.scale {
+			if k.rows > 1 {
+				k.scale[h] = keep(VBROADCASTF32X4, k.at.Offset(eightScale+16*h))
+				continue
+			}
+			v := YMM()
+			VBROADCASTF128(k.at.Offset(eightScale+16*h), v)
+			k.scale[h] = v
+		}
+	} else {
+		k.scale[0] = keep(VMOVUPS, k.at.Offset(eightScale))
+	}
+	if k.low {
+		k.lows = keep(VMOVUPS, k.at.Offset(eightLow))
+	}
+	sums := []int{eightSum}
+	if k.sixteens {
+		sums = []int{eightHalf, eightHalf + 32}
+	}
+	for h, disp := range sums {
+		if k.log > 0 {
+			v := YMM()
+			VMOVDQU(k.at.Offset(disp), v)
+			VPSLLD(U8(k.log), v, v)
+			k.offsets[h] = v
+		}
+	}
+}
+
+// rowDot emits a kernel that multiplies one row of weights at a time, or four
+// that are far apart: each is a stream of its own to the prefetchers.
+func rowDot(name string, t isa, f rowFormat, rows int) {
+	if rows == 1 {
+		TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte)")
+		Doc(name + " is gemvGeneric of so many rows, at least one.")
+	} else {
+		TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte, far int)")
+		Doc(name+" is gemvGeneric of four times so many rows, at least one:",
+			"the second so many begin far bytes after the first, and so on.")
+	}
+	Pragma("noescape")
+	k := &rowKernel{isa: t, rowFormat: f, rows: rows, at: Mem{Base: GP64()}}
+	p, left, eights := GP64(), GP64(), GP64()
+	row := []weights{func(disp int) Mem { return Mem{Base: p, Disp: disp} }}
+	if rows > 1 {
+		far, far3 := integer("far"), GP64()
+		LEAQ(Mem{Base: far, Index: far, Scale: 2}, far3)
+		row = append(row,
+			func(disp int) Mem { return Mem{Base: p, Index: far, Scale: 1, Disp: disp} },
+			func(disp int) Mem { return Mem{Base: p, Index: far, Scale: 2, Disp: disp} },
+			func(disp int) Mem { return Mem{Base: p, Index: far3, Scale: 1, Disp: disp} })
+	}
+	step := f.prepare(k)
+	acc := make([]vector, rows)
+	for i := range acc {
+		acc[i] = YMM()
+	}
+	var rest, back reg.GPVirtual
+	bytes := f.bytes
+	if !f.super {
+		// rest: the number of groups that are left over. back: how far the
+		// last eight blocks begin before those.
+		bytes = 8 * f.bytes
+		rest, back = integer("groups"), GP64()
+		ANDQ(U8(7), rest)
+		MOVQ(I32(8), back)
+		SUBQ(rest, back)
+		IMUL3Q(U8(f.bytes), back, back)
+	}
+	MOVQ(param("rows"), left)
+	Label("row")
+	MOVQ(param("w"), p)
+	MOVQ(param("a"), k.at.Base)
+	MOVQ(param("groups"), eights)
+	for _, a := range acc {
+		VXORPS(a, a, a)
+	}
+	SHRQ(U8(3), eights)
+	if !f.super {
+		JZ(LabelRef("rest"))
+	}
+	Label("eight")
+	k.load()
+	for i := range acc {
+		step(row[i], acc[i])
+	}
+	ADDQ(U32(bytes), p)
+	ADDQ(U32(eightBytes), k.at.Base)
+	DECQ(eights)
+	JG(LabelRef("eight"))
+	if !f.super {
+		// Either the window is next, or it was just done, or there is none.
+		JL(LabelRef("sum"))
+		Label("rest")
+		TESTQ(rest, rest)
+		JZ(LabelRef("sum"))
+		SUBQ(back, p)
+		XORQ(eights, eights)
+		JMP(LabelRef("eight"))
+		Label("sum")
+	}
+	dst, gap := GP64(), GP64()
+	MOVQ(param("dst"), dst)
+	ADDQ(U8(4), param("dst"))
+	if rows > 1 {
+		MOVQ(param("rows"), gap)
+	}
+	for i, a := range acc {
+		x, y := XMM(), XMM()
+		VEXTRACTF128(U8(1), a, y)
+		VADDPS(y, a.AsX(), x)
+		VMOVHLPS(x, x, y)
+		VADDPS(y, x, x)
+		VMOVSHDUP(x, y)
+		VADDSS(y, x, x)
+		VXORPS(y, y, y)
+		VADDSS(y, x, x)
+		VMOVSS(x, Mem{Base: dst})
+		if i+1 < rows {
+			LEAQ(Mem{Base: dst, Index: gap, Scale: 4}, dst)
+		}
+	}
+	MOVQ(param("stride"), dst)
+	ADDQ(dst, param("w"))
+	DECQ(left)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// products returns a function that gives, in eight words, the sums of four
+// products each of unsigned codes, at most 127 in the mean of neighbours, and
+// signed activations.
+func (k *rowKernel) products() func(codes []vector, activations []Op) vector {
+	if k.isa == avx512 {
+		return func(codes []vector, activations []Op) vector {
+			d := YMM()
+			VXORPS(d, d, d)
+			for i, c := range codes {
+				VPDPBUSD(activations[i], c, d)
+			}
+			return d
+		}
+	}
+	ones := k.constant(0x00010001)
+	return func(codes []vector, activations []Op) vector {
+		d := codes[0]
+		VPMADDUBSW(activations[0], d, d)
+		for i, c := range codes[1:] {
+			VPMADDUBSW(activations[i+1], c, c)
+			VPADDW(c, d, d)
+		}
+		VPMADDWD(ones, d, d)
+		return d
+	}
+}
+
+// constant returns a YMM register full of the words.
+func (k *rowKernel) constant(w ...uint32) vector {
+	v := YMM()
+	if len(w) == 1 {
+		VPBROADCASTD(table(w...), v)
+	} else {
+		VMOVDQU(table(w...), v)
+	}
+	return v
+}
+
+// fold adds what the operations take from a and b, and leaves it in a.
+func fold(lo, hi func(...Op), a, b vector) vector {
+	t := YMM()
+	lo(b, a, t)
+	hi(b, a, a)
+	VPADDD(t, a, a)
+	return a
+}
+
+// sum4 adds up the four words of each half of four registers: the low half has
+// the sums of the low halves.
+func sum4(leaf func(i int) vector) vector {
+	a := leaf(0)
+	a = fold(VPUNPCKLDQ, VPUNPCKHDQ, a, leaf(1))
+	b := leaf(2)
+	b = fold(VPUNPCKLDQ, VPUNPCKHDQ, b, leaf(3))
+	return fold(VPUNPCKLQDQ, VPUNPCKHQDQ, a, b)
+}
+
+// sum8 adds up the words of eight registers.
+func sum8(leaf func(i int) vector) vector {
+	a := sum4(leaf)
+	b := sum4(func(i int) vector { return leaf(4 + i) })
+	t := YMM()
+	VPERM2I128(U8(0x20), b, a, t)
+	VPERM2I128(U8(0x31), b, a, a)
+	VPADDD(t, a, a)
+	return a
+}
+
+// gather returns the half-precision numbers at one place of eight blocks.
+func gather(row weights, bytes, disp int) vector {
+	x, y := XMM(), YMM()
+	// Each is in its lane of a load that begins so much before it.
+	at := func(i int) Mem { return row(bytes*i + disp - 2*i) }
+	VMOVDQU(at(0), x)
+	for i := 1; i < 8; i++ {
+		VPBLENDW(U8(1<<i), at(i), x, x)
+	}
+	VCVTPH2PS(x, y)
+	return y
+}
+
+// add adds the products of the groups to the chains.
+func (k *rowKernel) add(h int, dots, scale, acc vector) {
+	if k.log > 0 {
+		VPSUBD(k.offsets[h], dots, dots)
+	}
+	VCVTDQ2PS(dots, dots)
+	VMULPS(k.scale[h], scale, scale)
+	VFMADD231PS(scale, dots, acc)
+}
+
+func rowQ8_0(k *rowKernel) func(weights, vector) {
+	if k.isa == avx2 {
+		// |c| times a with the sign of c: the sums of two fit in 16 bits.
+		ones := k.constant(0x00010001)
+		k.log = 0
+		return func(row weights, acc vector) {
+			dots := sum8(func(i int) vector {
+				c, s := YMM(), YMM()
+				VMOVDQU(row(34*i+2), c)
+				VMOVDQU(k.codes[i], s)
+				VPSIGNB(c, s, s)
+				VPABSB(c, c)
+				VPMADDUBSW(s, c, c)
+				VPMADDWD(ones, c, c)
+				return c
+			})
+			k.add(0, dots, gather(row, 34, 0), acc)
+		}
+	}
+	flip, product := k.constant(0x80808080), k.products()
+	return func(row weights, acc vector) {
+		dots := sum8(func(i int) vector {
+			c := YMM()
+			VPXOR(row(34*i+2), flip, c)
+			return product([]vector{c}, k.codes[i:])
+		})
+		k.add(0, dots, gather(row, 34, 0), acc)
+	}
+}
+
+// nibbles are blocks of 32 nibbles, with a word of fifth bits and a low at
+// their places, if those are not negative.
+type nibbles struct{ codes, fifths, low int }
+
+func (n nibbles) prepare(k *rowKernel) func(weights, vector) {
+	product := k.products()
+	mask := k.constant(0x0f0f0f0f)
+	var sixteen, own vector
+	if n.fifths >= 0 {
+		sixteen, own = k.constant(0x10101010), k.constant(0x08040201, 0x80402010)
+	}
+	return func(row weights, acc vector) {
+		dots := sum4(func(i int) vector {
+			a, b := k.bytes*i, k.bytes*(i+4)
+			lo, hi := YMM(), YMM()
+			clearing(x86.VMOVDQU(row(a+n.codes), lo.AsX()))
+			VINSERTI128(U8(1), row(b+n.codes), lo, lo)
+			VPSRLW(U8(4), lo, hi)
+			VPAND(mask, lo, lo)
+			VPAND(mask, hi, hi)
+			if n.fifths >= 0 {
+				bits, t := YMM(), YMM()
+				VPBROADCASTD(row(a+n.fifths), bits)
+				VPBROADCASTD(row(b+n.fifths), t)
+				VPBLENDD(U8(0xf0), t, bits, bits)
+				for h, c := range []vector{lo, hi} {
+					// Each byte gets the eight bits that its own is among.
+					x, from := YMM(), uint32(2*h)*0x01010101
+					VPSHUFB(table(from, from, from+0x01010101, from+0x01010101), bits, x)
+					VPAND(own, x, x)
+					VPCMPEQB(own, x, x)
+					VPAND(sixteen, x, x)
+					VPOR(x, c, c)
+				}
+			}
+			return product([]vector{lo, hi}, k.codes[2*i:])
+		})
+		k.add(0, dots, gather(row, k.bytes, 0), acc)
+		if n.low >= 0 {
+			VFMADD231PS(k.lows, gather(row, k.bytes, n.low), acc)
+		}
+	}
+}
+
+// superNibbles are blocks of 256 nibbles, with fifth bits if their place is
+// positive: Q4_K and Q5_K.
+type superNibbles struct{ codes, fifths int }
+
+func (n superNibbles) prepare(k *rowKernel) func(weights, vector) {
+	product := k.products()
+	mask := k.constant(0x0f0f0f0f)
+	var sixteen, high, evenOdd vector
+	// High nibbles can stay where they are, sixteenfold, if the sums of four
+	// products have 32 bits.
+	shift := k.isa == avx2 || n.fifths > 0
+	if !shift {
+		high, evenOdd = k.constant(0xf0f0f0f0), k.constant(0x3f800000, 0x3d800000)
+	}
+	if n.fifths > 0 {
+		sixteen = k.constant(0x10101010)
+	}
+	return func(row weights, acc vector) {
+		var bits, odd vector
+		if n.fifths > 0 {
+			bits = YMM()
+			VMOVDQU(row(n.fifths), bits)
+		}
+		dots := sum8(func(i int) vector {
+			if i%2 == 1 {
+				return product([]vector{odd}, k.codes[i:])
+			}
+			even := YMM()
+			odd = YMM()
+			VMOVDQU(row(n.codes+16*i), odd)
+			VPAND(mask, odd, even)
+			if shift {
+				VPSRLW(U8(4), odd, odd)
+				VPAND(mask, odd, odd)
+			} else {
+				VPAND(high, odd, odd)
+			}
+			if n.fifths > 0 {
+				for h, c := range []vector{even, odd} {
+					t, g := YMM(), i+h
+					switch {
+					case g < 4:
+						VPSLLW(U8(4-g), bits, t)
+						VPAND(sixteen, t, t)
+					case g == 4:
+						VPAND(sixteen, bits, t)
+					default:
+						VPSRLW(U8(g-4), bits, t)
+						VPAND(sixteen, t, t)
+					}
+					VPOR(t, c, c)
+				}
+			}
+			return product([]vector{even}, k.codes[i:])
+		})
+		scale, low := scaleMin(row)
+		d, dm := YMM(), XMM()
+		clearing(x86.VCVTPH2PS(row(0), dm))
+		VBROADCASTSS(dm, d)
+		VMULPS(d, scale, scale)
+		if !shift {
+			VMULPS(evenOdd, scale, scale)
+		}
+		k.add(0, dots, scale, acc)
+		VMOVSHDUP(dm, dm)
+		VBROADCASTSS(dm, d)
+		VMULPS(d, low, low)
+		VFNMADD231PS(k.lows, low, acc)
+	}
+}
+
+// scaleMin returns the eight scales and minima of a block of Q4_K or Q5_K,
+// without their common factors.
+func scaleMin(row weights) (scale, low vector) {
+	// x has those of the groups 0 to 3, y those of 4 to 7: a byte each, scales
+	// in the low word, minima in the high one.
+	x, y, z, t := GP64(), GP64(), GP64(), GP64()
+	MOVQ(row(4), x)
+	MOVQ(x, y)
+	SHRQ(U8(2), y)
+	ANDQ(quad(0x3f3f3f3f3f3f3f3f), x)
+	ANDQ(quad(0x3030303030303030), y)
+	MOVL(row(12), z.As32())
+	MOVQ(z, t)
+	SHLQ(U8(28), t)
+	ORQ(z, t)
+	ANDQ(quad(0x0f0f0f0f0f0f0f0f), t)
+	ORQ(t, y)
+	vx, vy := XMM(), XMM()
+	VMOVQ(x, vx)
+	VMOVQ(y, vy)
+	VPUNPCKLDQ(vy, vx, vx)
+	scale, low = YMM(), YMM()
+	VPMOVZXBD(vx, scale)
+	VPUNPCKHQDQ(vx, vx, vx)
+	VPMOVZXBD(vx, low)
+	VCVTDQ2PS(scale, scale)
+	VCVTDQ2PS(low, low)
+	return scale, low
+}
+
+// quad returns where in read-only data a 64-bit word is.
+func quad(v uint64) Mem { return table(uint32(v), uint32(v>>32)) }
+
+func rowQ6_K(k *rowKernel) func(weights, vector) {
+	product := k.products()
+	low, high := k.constant(0x0f0f0f0f), k.constant(0x30303030)
+	return func(row weights, acc vector) {
+		d, x := YMM(), XMM()
+		VPBROADCASTW(row(208), x)
+		VCVTPH2PS(x, d)
+		for h := range 2 {
+			pairs := YMM()
+			VMOVDQU(row(128+32*h), pairs)
+			// The chains are those of the groups 0, 2, 4, 6 and 1, 3, 5, 7.
+			dots := sum4(func(i int) vector {
+				c, p := YMM(), YMM()
+				if i < 2 {
+					VPAND(row(64*h+32*i), low, c)
+					VPSLLW(U8(4-2*i), pairs, p)
+					VPAND(high, p, p)
+				} else {
+					VMOVDQU(row(64*h+32*(i-2)), c)
+					VPSRLW(U8(4), c, c)
+					VPAND(low, c, c)
+					if i == 2 {
+						VPAND(high, pairs, p)
+					} else {
+						VPSRLW(U8(2), pairs, p)
+						VPAND(high, p, p)
+					}
+				}
+				VPOR(p, c, c)
+				return product([]vector{c}, k.codes[4*h+i:])
+			})
+			s, f := XMM(), YMM()
+			VMOVQ(row(192+8*h), s)
+			VPSHUFB(table(0x06040200, 0x07050301), s, s)
+			VPMOVSXBD(s, f)
+			VCVTDQ2PS(f, f)
+			VMULPS(d, f, f)
+			k.add(h, dots, f, acc)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/x86"
+)
+
+// rowSums adds up, for each of 16 rows, the words of the n vectors that leaf
+// makes. It returns two registers for each vector, with the sums of the low
+// halves and of the high ones.
+func rowSums(n int, leaf func(r int) []vector) (lo, hi []vector) {
+	fold := func(lo, hi func(...Op), a, b []vector) []vector {
+		for i := range a {
+			t := YMM()
+			lo(b[i], a[i], t)
+			hi(b[i], a[i], a[i])
+			clearing(x86.VPADDD(t, a[i], a[i]))
+		}
+		return a
+	}
+	var quads [4][]vector // for four rows, the sums of the low halves, then of the high ones
+	for i := range quads {
+		var pairs [2][]vector
+		for k := range pairs {
+			a := leaf(4*i + 2*k)
+			pairs[k] = fold(VPUNPCKLDQ, VPUNPCKHDQ, a, leaf(4*i+2*k+1))
+		}
+		quads[i] = fold(VPUNPCKLQDQ, VPUNPCKHQDQ, pairs[0], pairs[1])
+	}
+	for i := range n {
+		a, b, even, odd := ZMM(), ZMM(), ZMM(), ZMM()
+		VINSERTI64X4(U8(1), quads[1][i], quads[0][i].AsZ(), a)
+		VINSERTI64X4(U8(1), quads[3][i], quads[2][i].AsZ(), b)
+		VSHUFI32X4(U8(0x88), b, a, even)
+		VSHUFI32X4(U8(0xdd), b, a, odd)
+		lo, hi = append(lo, even), append(hi, odd)
+	}
+	return lo, hi
+}
+
+// gatherHalves returns the half-precision numbers at the same place of each
+// row.
+func gatherHalves(w weightRows, disp int) vector {
+	var halves [2]vector
+	for i := range halves {
+		x := XMM()
+		zero(x)
+		for r := range 8 {
+			clearing(x86.VPINSRW(U8(r), w.at(8*i+r, disp), x, x))
+		}
+		halves[i] = x
+	}
+	y, z := YMM(), ZMM()
+	VINSERTI32X4(U8(1), halves[1], halves[0].AsY(), y)
+	VCVTPH2PS(y, z)
+	return z
+}
+
+// unpack512 unpacks 16 rows of weights to a panel.
+func unpack512(f blockFormat) {
+	name := "unpack" + f.name + "AVX512"
+	TEXT(name, NOSPLIT, "func(q *int8, scale, low *float32, start *int32, w *byte, stride, blocks int)")
+	Doc(name + " is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.")
+	Pragma("noescape")
+	q, scale, low, start := pointer("q"), pointer("scale"), pointer("low"), pointer("start")
+	w, blocks := loadWeightRows(), integer("blocks")
+	bias, offset := avx2.repeat(0x80808080), avx2.repeat(uint32(f.offset)*0x01010101)
+	loop("block", blocks, func() {
+		s := f.step(w)
+		for _, p := range s.parts {
+			lo, hi := rowSums(len(p.sums), func(r int) []vector {
+				codes := p.codes(r)
+				var dots []vector
+				for i, columns := range p.sums {
+					c, d, to := codes[i], YMM(), columns[0][0]
+					if f.offset > 0 {
+						VPSUBB(offset, c, c)
+					}
+					zero(d)
+					VPDPBUSD(c, bias, d)
+					if f.group == 32 {
+						VMOVDQU32(c, q.Offset(to*panelRows+32*r))
+					} else {
+						VMOVDQU32(c.AsX(), q.Offset(to*panelRows+16*r))
+						VEXTRACTI32X4(U8(1), c, q.Offset((to+16)*panelRows+16*r))
+					}
+					dots = append(dots, d)
+				}
+				return dots
+			})
+			for i, columns := range p.sums {
+				g := columns[0][0] / f.group
+				dots := []vector{lo[i], hi[i]}
+				if f.group == 32 {
+					VPADDD(hi[i], lo[i], lo[i])
+					dots = dots[:1]
+				}
+				for k, d := range dots {
+					t := ZMM()
+					zero(t)
+					VPSUBD(d, t, d)
+					VMOVDQU32(d, start.Offset(64*(g+k)))
+					VMOVUPS(s.scale((g+k)*f.group), scale.Offset(64*(g+k)))
+					if f.low {
+						VMOVUPS(s.low((g+k)*f.group), low.Offset(64*(g+k)))
+					}
+				}
+			}
+		}
+		w.advance(f.bytes)
+		ADDQ(U32(f.items*panelRows), q.Base)
+		for _, p := range []Mem{scale, low, start} {
+			ADDQ(U32(f.items/f.group*64), p.Base)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,168 @@
+//go:build !purego
+
+package asm
+
+import "unsafe"
+
+// unsignedFlip turns the codes of a tile into unsigned bytes, 128 above.
+const unsignedFlip = 0x80808080
+
+func tileFlip() uint32 {
+	if useAVX512 {
+		return unsignedFlip
+	}
+	return 0
+}
+
+func quantize(c Codes, x []float32) {
+	if useAVX512 && len(x) > 0 {
+		quantizeAVX512(&c.Q[0], &c.Scale[0], &c.Low[0], &c.Sum[0], &c.Half[0], &x[0], len(c.Scale))
+		return
+	}
+	quantizeGeneric(c, x)
+}
+
+func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
+	if useAVX512 && rows > 0 && cols > 0 {
+		transposeAVX512(&dst[0], &src[0], stride, rows, cols, flip)
+		return
+	}
+	transposeGeneric(dst, src, stride, rows, cols, flip)
+}
+
+func gemv(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
+	if len(dst) == 0 || groups == 0 || !useAVX2 {
+		gemvGeneric(f, dst, w, stride, groups, a)
+		return
+	}
+	e := (*byte)(unsafe.Pointer(&a[0]))
+	if !useAVX512 {
+		gemvAVX2(f, &dst[0], &w[0], stride, len(dst), groups, e)
+		return
+	}
+	// Four streams, and what is left over.
+	n := len(dst) / 4
+	if n > 0 {
+		gemv4AVX512(f, &dst[0], &w[0], stride, n, groups, e, n*stride)
+	}
+	if 4*n < len(dst) {
+		gemvAVX512(f, &dst[4*n], &w[4*n*stride], stride, len(dst)-4*n, groups, e)
+	}
+}
+
+func gemvAVX2(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
+	switch f {
+	case Q8_0:
+		gemvQ8_0AVX2(dst, w, stride, rows, groups, a)
+	case Q4_0:
+		gemvQ4_0AVX2(dst, w, stride, rows, groups, a)
+	case Q4_1:
+		gemvQ4_1AVX2(dst, w, stride, rows, groups, a)
+	case Q5_0:
+		gemvQ5_0AVX2(dst, w, stride, rows, groups, a)
+	case Q5_1:
+		gemvQ5_1AVX2(dst, w, stride, rows, groups, a)
+	case Q4_K:
+		gemvQ4_KAVX2(dst, w, stride, rows, groups, a)
+	case Q5_K:
+		gemvQ5_KAVX2(dst, w, stride, rows, groups, a)
+	case Q6_K:
+		gemvQ6_KAVX2(dst, w, stride, rows, groups, a)
+	}
+}
+
+func gemvAVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
+	switch f {
+	case Q8_0:
+		gemvQ8_0AVX512(dst, w, stride, rows, groups, a)
+	case Q4_0:
+		gemvQ4_0AVX512(dst, w, stride, rows, groups, a)
+	case Q4_1:
+		gemvQ4_1AVX512(dst, w, stride, rows, groups, a)
+	case Q5_0:
+		gemvQ5_0AVX512(dst, w, stride, rows, groups, a)
+	case Q5_1:
+		gemvQ5_1AVX512(dst, w, stride, rows, groups, a)
+	case Q4_K:
+		gemvQ4_KAVX512(dst, w, stride, rows, groups, a)
+	case Q5_K:
+		gemvQ5_KAVX512(dst, w, stride, rows, groups, a)
+	case Q6_K:
+		gemvQ6_KAVX512(dst, w, stride, rows, groups, a)
+	}
+}
+
+func gemv4AVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte, far int) {
+	switch f {
+	case Q8_0:
+		gemv4Q8_0AVX512(dst, w, stride, rows, groups, a, far)
+	case Q4_0:
+		gemv4Q4_0AVX512(dst, w, stride, rows, groups, a, far)
+	case Q4_1:
+		gemv4Q4_1AVX512(dst, w, stride, rows, groups, a, far)
+	case Q5_0:
+		gemv4Q5_0AVX512(dst, w, stride, rows, groups, a, far)
+	case Q5_1:
+		gemv4Q5_1AVX512(dst, w, stride, rows, groups, a, far)
+	case Q4_K:
+		gemv4Q4_KAVX512(dst, w, stride, rows, groups, a, far)
+	case Q5_K:
+		gemv4Q5_KAVX512(dst, w, stride, rows, groups, a, far)
+	case Q6_K:
+		gemv4Q6_KAVX512(dst, w, stride, rows, groups, a, far)
+	}
+}
+
+func unpack(f Format, p Panel, blocks int, w []byte, stride int) {
+	if useAVX512 && blocks > 0 {
+		q, s, l, t, w := &p.Q[0], &p.Scale[0], &p.Low[0], &p.Start[0], &w[0]
+		switch f {
+		case Q8_0:
+			unpackQ8_0AVX512(q, s, l, t, w, stride, blocks)
+		case Q4_0:
+			unpackQ4_0AVX512(q, s, l, t, w, stride, blocks)
+		case Q4_1:
+			unpackQ4_1AVX512(q, s, l, t, w, stride, blocks)
+		case Q5_0:
+			unpackQ5_0AVX512(q, s, l, t, w, stride, blocks)
+		case Q5_1:
+			unpackQ5_1AVX512(q, s, l, t, w, stride, blocks)
+		case Q4_K:
+			unpackQ4_KAVX512(q, s, l, t, w, stride, blocks)
+		case Q5_K:
+			unpackQ5_KAVX512(q, s, l, t, w, stride, blocks)
+		case Q6_K:
+			unpackQ6_KAVX512(q, s, l, t, w, stride, blocks)
+		}
+		return
+	}
+	unpackGeneric(f, p, blocks, w, stride)
+}
+
+func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns int, s *Chains) {
+	l := layouts[f]
+	if useAVX512 && columns > 0 {
+		switch {
+		case l.Low:
+			gemmLowAVX512(&c[0], &p.Q[0], &p.Scale[0], &p.Low[0], &p.Start[0], &t.Q[0], &t.Scale[0], &t.Low[0], columns, &s[0])
+		case l.Group == 16:
+			gemm16AVX512(&c[0], &p.Q[0], &p.Scale[0], &p.Low[0], &p.Start[0], &t.Q[0], &t.Scale[0], &t.Low[0], columns, &s[0])
+		default:
+			gemmAVX512(&c[0], &p.Q[0], &p.Scale[0], &p.Low[0], &p.Start[0], &t.Q[0], &t.Scale[0], &t.Low[0], columns, &s[0])
+		}
+		return
+	}
+	gemmGeneric(f, c, p, t, columns)
+}
+
+func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
+	if useAVX512 && rows > 0 && lanes > 0 {
+		finishAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(shift), add)
+		return
+	}
+	finishGeneric(dst, stride, c, rows, lanes, bias, shift, add)
+}
+
+func addColumns(f Format, sum []float64, p Panel, first, rows int) {
+	addColumnsGeneric(f, sum, p, first, rows)
+}
