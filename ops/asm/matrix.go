@@ -8,8 +8,8 @@ const PanelRows = 16
 // at [g*16+r].
 type Panel struct {
 	Q          []int8
-	Scale, Low []float32
-	Start      []int32 // in tiers with a [TileFlip], what makes up for it in the sum of products
+	Scale, Low []float32 // Low is undefined if the format has none
+	Start      []int32   // in tiers with a [TileFlip], what makes up for it in the sum of products
 }
 
 // chains is the number of partial sums of a product of quantised rows.
@@ -140,12 +140,16 @@ func finishGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias
 
 // addColumnsGeneric is the definition of AddColumns.
 func addColumnsGeneric(f Format, sum []float64, p Panel, first, rows int) {
-	group := layouts[f].Group
+	l := layouts[f]
+	group := l.Group
 	for g := range len(sum) / group {
 		out := sum[g*group:][:group]
 		for r := range rows {
 			i := g*PanelRows + first + r
-			scale, low := p.Scale[i], p.Low[i]
+			scale, low := p.Scale[i], float32(0)
+			if l.Low {
+				low = p.Low[i]
+			}
 			for k, q := range p.Q[i*group:][:group] {
 				out[k] += float64(fma(float32(q), scale, low))
 			}
