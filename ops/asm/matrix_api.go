@@ -8,8 +8,8 @@ package asm
 func TileFlip() uint32 { return tileFlip() }
 
 // Quantize writes the codes of x to c, as many groups as c has. A group with a
-// NaN or an infinity gets a scale that is one; groups below 2^-64 in magnitude
-// are zeros.
+// NaN or an infinity gets the scale NaN; groups below 2^-64 in magnitude are
+// zeros.
 func Quantize(c Codes, x []float32) { quantize(c, x) }
 
 // Transpose lays up to 16 rows side by side:

@@ -102,7 +102,7 @@ func quantizeGeneric(c Codes, x []float32) {
 			top = max(top, math.Float32bits(v)&0x7fffffff)
 		}
 		amax := math.Float32frombits(top)
-		c.Scale[g] = amax * (1.0 / 127)
+		c.Scale[g] = amax*(1.0/127) + (amax - amax) // NaN for infinities: their sign is lost
 		var inv float32
 		if !(amax < quantTiny) {
 			inv = 127 / amax

@@ -34,7 +34,9 @@ group:
 	VPMAXUD       X8, X7, X7
 	VPSHUFD       $0xb1, X7, X8
 	VPMAXUD       X8, X7, X7
+	VSUBSS        X7, X7, X8
 	VMULSS        X3, X7, X9
+	VADDSS        X8, X9, X9
 	VMOVSS        X9, (CX)
 	VCMPSS        $0x05, X4, X7, K1
 	VDIVSS.Z      X7, X2, K1, X7

@@ -42,7 +42,10 @@ func quantize512() {
 			VPMAXUD(m1.AsX(), m0.AsX(), m0.AsX())
 		}
 		amax, s, some, inv := m0.AsX(), XMM(), K(), XMM()
+		zeroOrNaN := XMM()
+		VSUBSS(amax, amax, zeroOrNaN)
 		VMULSS(inv127, amax, s)
+		VADDSS(zeroOrNaN, s, s)
 		VMOVSS(s, scale)
 		VCMPSS(U8(5), tiny, amax, some) // not less than: true for NaN
 		VDIVSS_Z(amax, c127, some, inv)
