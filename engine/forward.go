@@ -18,6 +18,9 @@ func (s *Session) forward(tokens []int32, pos int) error {
 		}
 		s.block(&m.blocks[i], s.kv[i], pos, n)
 	}
+	if err := s.ctx.Err(); err != nil {
+		return err // the last block may have been cut short
+	}
 	if s.tapped(m.finalNorm) { // project may norm fewer rows, so it shows none
 		s.norm(s.y[:len(s.x)], s.x, m.finalNorm)
 	}
@@ -35,7 +38,7 @@ func (s *Session) embed(tokens []int32, pos int) {
 		}
 		if m.positions.Rows > 0 {
 			m.positions.Row(s.y[:d], pos+i)
-			m.pool.Add(x, s.y[:d], d, nil)
+			s.pool.Add(x, s.y[:d], d, nil)
 		}
 		if m.centreEmbed {
 			centreRow(x)
@@ -94,7 +97,7 @@ func (s *Session) attention(b *block, kv *ops.KV, pos, n int) {
 	m := s.model
 	qd, kd := b.Heads*m.Arch.HeadDim, b.KVHeads*m.Arch.HeadDim
 	q, k, v := s.q[:n*qd], s.k[:n*kd], s.v[:n*kd]
-	m.pool.MatMul(s.a,
+	s.pool.MatMul(s.a,
 		ops.Product{Dst: q, W: &b.q.w, Bias: b.q.b},
 		ops.Product{Dst: k, W: &b.k.w, Bias: b.k.b},
 		ops.Product{Dst: v, W: &b.v.w, Bias: b.v.b})
@@ -114,13 +117,13 @@ func (s *Session) attention(b *block, kv *ops.KV, pos, n int) {
 		if b.Window > 0 {
 			rope, table = m.ropeW, s.tables.window
 		}
-		m.pool.RoPE(rope, q, b.Heads, m.Arch.HeadDim, table)
-		m.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+		s.pool.RoPE(rope, q, b.Heads, m.Arch.HeadDim, table)
+		s.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
 	}
-	m.pool.Store(kv, pos, k, v)
+	s.pool.Store(kv, pos, k, v)
 	out := s.att[qd]
 	out.Resize(n)
-	m.pool.Attention(out.Data(), q, kv, &b.attention, pos, n)
+	s.pool.Attention(out.Data(), q, kv, &b.attention, pos, n)
 	out.Touch()
 }
 
@@ -130,14 +133,14 @@ func (s *Session) hidden(b *arch.Block, gate, up *linear, x, h *ops.Batch) {
 	h.Resize(n)
 	act := activations[s.model.Arch.Spec.Activation]
 	if gate.w.Rows == 0 {
-		s.model.pool.MatMul(x, ops.Product{Dst: h.Data(), W: &up.w, Bias: up.b})
-		s.model.pool.Activate(act, h.Data(), h.Data())
+		s.pool.MatMul(x, ops.Product{Dst: h.Data(), W: &up.w, Bias: up.b})
+		s.pool.Activate(act, h.Data(), h.Data())
 	} else {
 		u := s.up[:n*b.FFN]
-		s.model.pool.MatMul(x,
+		s.pool.MatMul(x,
 			ops.Product{Dst: h.Data(), W: &gate.w, Bias: gate.b},
 			ops.Product{Dst: u, W: &up.w, Bias: up.b})
-		s.model.pool.Gate(act, h.Data(), h.Data(), u)
+		s.pool.Gate(act, h.Data(), h.Data(), u)
 	}
 	h.Touch()
 }
@@ -148,13 +151,13 @@ var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, 
 // post if there is one.
 func (s *Session) write(in *ops.Batch, l *linear, post *norm) {
 	if post == nil {
-		s.model.pool.MatMul(in, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true, Shift: s.shiftOf(l, in)})
+		s.pool.MatMul(in, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true, Shift: s.shiftOf(l, in)})
 		return
 	}
 	y := s.y[:len(s.x)]
-	s.model.pool.MatMul(in, ops.Product{Dst: y, W: &l.w, Bias: l.b, Shift: s.shiftOf(l, in)})
+	s.pool.MatMul(in, ops.Product{Dst: y, W: &l.w, Bias: l.b, Shift: s.shiftOf(l, in)})
 	s.norm(y, y, post)
-	s.model.pool.Add(s.x, y, s.model.Arch.Dim, nil)
+	s.pool.Add(s.x, y, s.model.Arch.Dim, nil)
 }
 
 // normTo fills dst with the norm of the residual stream, or with the stream
@@ -191,7 +194,7 @@ func (s *Session) norm(dst, x []float32, f *norm) {
 func (s *Session) normalise(dst, x []float32, f *norm) {
 	w := f.site.Width
 	if built, ok := f.groups[0].(*ops.Norm); ok && len(f.groups) == 1 {
-		s.model.pool.Norm(dst, x, w, built)
+		s.pool.Norm(dst, x, w, built)
 		return
 	}
 	for i := 0; i*w < len(x); i++ {
@@ -201,20 +204,21 @@ func (s *Session) normalise(dst, x []float32, f *norm) {
 
 // project turns so many rows of the residual stream, from row r on, into
 // logits.
-func (s *Session) project(r, rows int) {
+func (s *Session) project(r, rows int) error {
 	m := s.model
 	d := m.Arch.Dim
 	s.out.Resize(rows)
 	s.normalise(s.out.Data(), s.x[r*d:(r+rows)*d], m.finalNorm)
 	s.out.Touch()
 	logits := s.logits[:rows*m.Arch.Vocab]
-	m.pool.MatMul(s.out, ops.Product{Dst: logits, W: &m.head.w, Bias: m.head.b})
+	s.pool.MatMul(s.out, ops.Product{Dst: logits, W: &m.head.w, Bias: m.head.b})
 	if c := m.Arch.LogitScale; c != 1 {
 		scale(logits, c)
 	}
 	if c := m.Arch.LogitSoftcap; c > 0 {
 		softcap(logits, c)
 	}
+	return s.ctx.Err()
 }
 
 // divideRows divides each row of b by scales (Lin et al. 2023, AWQ).

@@ -32,7 +32,7 @@ func (s *Session) mixture(b *block, x *ops.Batch, n int) {
 	count := len(b.experts)
 	e, h := &s.moe, s.h[b.FFN]
 	scores := e.scores[:n*count]
-	m.pool.MatMul(x, ops.Product{Dst: scores, W: &b.router.w, Bias: b.router.b})
+	s.pool.MatMul(x, ops.Product{Dst: scores, W: &b.router.w, Bias: b.router.b})
 	for i := range n {
 		choose(scores[i*count:(i+1)*count], m.Arch.Active, e.taken)
 	}
@@ -53,7 +53,7 @@ func (s *Session) mixture(b *block, x *ops.Batch, n int) {
 		e.in.Touch()
 		s.hidden(b.Block, &b.experts[i].gate, &b.experts[i].up, e.in, h)
 		written := e.written[:len(e.rows)*d]
-		m.pool.MatMul(h, ops.Product{Dst: written, W: &b.experts[i].down.w, Shift: s.shiftOf(&b.experts[i].down, h)})
+		s.pool.MatMul(h, ops.Product{Dst: written, W: &b.experts[i].down.w, Shift: s.shiftOf(&b.experts[i].down, h)})
 		for j, r := range e.rows {
 			row, w := s.x[r*d:(r+1)*d], scores[r*count+i]
 			for c, v := range written[j*d : (j+1)*d] {

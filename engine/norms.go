@@ -241,7 +241,7 @@ func (s *Session) shiftOf(l *linear, in *ops.Batch) []float32 {
 		return nil
 	}
 	shift := s.shift[:in.Rows()]
-	s.model.pool.ColumnDot(shift, in, l.means[0], l.w.Type)
+	s.pool.ColumnDot(shift, in, l.means[0], l.w.Type)
 	return shift
 }
 
@@ -253,7 +253,7 @@ func (s *Session) centreGroups(dst []float32, l *linear, in *ops.Batch) {
 	shift := s.shift[:in.Rows()]
 	size := l.w.Rows / len(l.means)
 	for g, c := range l.means {
-		s.model.pool.ColumnDot(shift, in, c, l.w.Type)
+		s.pool.ColumnDot(shift, in, c, l.w.Type)
 		for r, v := range shift {
 			part := dst[r*l.w.Rows+g*size:][:size]
 			for i := range part {
@@ -293,7 +293,7 @@ func (m *Model) CheckFold(tokens []int32) ([]MeanRatio, error) {
 			for i := 0; i < len(h.Rows); i += w {
 				v := h.Rows[i : i+w]
 				rms := math.Sqrt(ops.SumSquares(v) / float64(w))
-				if rms > 0 {
+				if rms != 0 { // NaN shows in the ratio
 					worst = max(worst, math.Abs(ops.Mean(v))/rms)
 				}
 			}

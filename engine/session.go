@@ -30,7 +30,8 @@ const DefaultContext = 4096
 // A Session is one timeline of tokens. It is not safe for concurrent use.
 type Session struct {
 	model  *Model
-	tokens []int32 // evaluated and cached
+	pool   *ops.Pool // the model's, with the context of the call in progress
+	tokens []int32   // evaluated and cached
 	max    int
 	kv     []*ops.KV
 
@@ -81,7 +82,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if n > limit {
 		return nil, fmt.Errorf("engine: a context of %d positions, but the model's learned positions end at %d", n, limit)
 	}
-	s := &Session{model: m, max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
+	s := &Session{model: m, pool: m.pool.Share(), max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
@@ -145,7 +146,7 @@ func (s *Session) Truncate(n int) {
 
 // Eval appends tokens to the timeline and returns the logits of the last
 // one, which are valid until the next call. When ctx is cancelled it stops
-// within one layer, and the timeline ends at the last whole batch.
+// within a fraction of a layer, and the timeline ends at the last whole batch.
 func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 	err := s.eval(ctx, tokens, func(n, done int) (from int) {
 		if done+n == len(tokens) {
@@ -200,7 +201,8 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 		}
 	}
 	s.ctx = ctx
-	defer func() { s.ctx = nil }()
+	s.pool.SetContext(ctx)
+	defer func() { s.ctx = nil; s.pool.SetContext(nil) }()
 	s.grow(min(len(tokens), s.model.batch))
 	return s.model.File.Guard(func() error { return s.batches(tokens, from, f) })
 }
@@ -214,7 +216,9 @@ func (s *Session) batches(tokens []int32, from func(n, done int) int, f func(i i
 		s.tokens = append(s.tokens, batch...)
 		for r := from(len(batch), done); r < len(batch); r += s.model.headRows {
 			rows := min(s.model.headRows, len(batch)-r)
-			s.project(r, rows)
+			if err := s.project(r, rows); err != nil {
+				return err
+			}
 			for i := range rows {
 				logits := s.logits[i*s.model.Arch.Vocab:][:s.model.Arch.Vocab]
 				if j := notFinite(logits); j >= 0 {

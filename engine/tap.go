@@ -57,6 +57,6 @@ func (s *Session) showStd(f *norm, x []float32) {
 		s.std = make([]float32, len(x))
 	}
 	std := s.std[:len(x)]
-	s.model.pool.Norm(std, x, f.site.Width, &ops.Norm{Eps: built.Eps, Center: built.Center})
+	s.pool.Norm(std, x, f.site.Width, &ops.Norm{Eps: built.Eps, Center: built.Center})
 	s.show(f, Std, std)
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -28,6 +29,12 @@ type Task interface {
 // A pool serves one Run at a time: calls from several goroutines wait for
 // each other.
 type Pool struct {
+	*crew
+	ctx context.Context // nil: every Run goes on to its end
+}
+
+// crew is what the pools that share workers have in common.
+type crew struct {
 	threads int
 	scratch []scratch // one per worker
 	rows    rowRunner
@@ -36,8 +43,9 @@ type Pool struct {
 
 	mu   sync.Mutex // held through a Run
 	task Task
-	n    int // items
-	size int // items in a chunk
+	ctx  context.Context // of the Run, or nil
+	n    int             // items
+	size int             // items in a chunk
 
 	// queue packs the number of chunks of the current task (high half) and
 	// the next one to take (low half). Whoever takes a chunk below the number
@@ -93,19 +101,29 @@ func NewPool(threads int) *Pool {
 	if threads <= 0 {
 		threads = physicalCores()
 	}
-	p := &Pool{
+	p := &Pool{crew: &crew{
 		threads: threads,
 		scratch: make([]scratch, threads),
 		closed:  make(chan struct{}),
 		finish:  make(chan struct{}, 1),
 		workers: make([]worker, threads-1),
-	}
+	}}
 	for i := range p.workers {
 		p.workers[i].wake = make(chan struct{}, 1)
 		go p.work(i)
 	}
 	return p
 }
+
+// Share returns a pool of the same workers with a context of its own. It need
+// not be closed.
+func (p *Pool) Share() *Pool { return &Pool{crew: p.crew} }
+
+// SetContext makes the operations of p return soon when ctx is cancelled, with
+// part of their work undone; whoever sets it must look at it before taking
+// results. A nil ctx ends that. It does not concern other pools of the same
+// workers.
+func (p *Pool) SetContext(ctx context.Context) { p.ctx = ctx }
 
 // Threads returns the number of workers, the caller of Run included.
 func (p *Pool) Threads() int { return p.threads }
@@ -137,10 +155,15 @@ func (p *Pool) Run(t Task, n, grain int) {
 	size := max(grain, 1, (n+p.threads*chunksPerWorker-1)/(p.threads*chunksPerWorker))
 	chunks := (n + size - 1) / size
 	if p.threads == 1 || chunks == 1 {
-		t.Do(0, 0, n)
+		if p.ctx == nil {
+			size = n
+		}
+		for lo := 0; lo < n && (p.ctx == nil || p.ctx.Err() == nil); lo += size {
+			t.Do(0, lo, min(lo+size, n))
+		}
 		return
 	}
-	p.task, p.n, p.size = t, n, size
+	p.task, p.crew.ctx, p.n, p.size = t, p.ctx, n, size
 	p.done.Store(0)
 	p.queue.Store(uint64(chunks) << 32)
 	for i := range min(len(p.workers), chunks-1) {
@@ -151,7 +174,7 @@ func (p *Pool) Run(t Task, n, grain int) {
 	for p.step(0) {
 	}
 	p.join(int64(chunks))
-	p.task = nil
+	p.task, p.crew.ctx = nil, nil
 	if f := p.failure.Swap(nil); f != nil {
 		panic(f.value)
 	}
@@ -175,8 +198,12 @@ func (p *Pool) step(worker int) bool {
 	return true
 }
 
-// do runs one chunk and keeps a panic for the caller.
+// do runs one chunk, unless that has become pointless, and keeps a panic for the
+// caller.
 func (p *Pool) do(worker, lo, hi int) {
+	if ctx := p.crew.ctx; ctx != nil && ctx.Err() != nil {
+		return
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			p.failure.CompareAndSwap(nil, &failure{v})

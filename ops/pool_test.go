@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -128,5 +129,49 @@ func BenchmarkPoolRun(b *testing.B) {
 				p.Run(m, 64, 1)
 			}
 		})
+	}
+}
+
+// stopper cancels a context with its first piece, and counts the items done.
+type stopper struct {
+	cancel func()
+	items  atomic.Int64
+}
+
+func (t *stopper) Do(_, lo, hi int) {
+	t.cancel()
+	t.items.Add(int64(hi - lo))
+}
+
+// TestCancel: a cancelled pool leaves off, those that share its workers do not.
+func TestCancel(t *testing.T) {
+	const n = 1 << 12
+	for _, threads := range []int{1, 2, 5} {
+		p := NewPool(threads)
+		mine, other := p.Share(), p.Share()
+		ctx, cancel := context.WithCancel(t.Context())
+		mine.SetContext(ctx)
+		other.SetContext(t.Context())
+		run := func(p *Pool) int64 {
+			task := stopper{cancel: cancel}
+			p.Run(&task, n, 1)
+			return task.items.Load()
+		}
+		if got := run(mine); got == 0 || got > n/2 {
+			t.Errorf("%d threads: %d of %d items are done of what is cancelled at the first", threads, got, n)
+		}
+		if got := run(mine); got != 0 {
+			t.Errorf("%d threads: %d items are done after the end", threads, got)
+		}
+		for _, p := range []*Pool{p, other} {
+			if got := run(p); got != n {
+				t.Errorf("%d threads: %d of %d items are done by another", threads, got, n)
+			}
+		}
+		mine.SetContext(nil)
+		if got := run(mine); got != n {
+			t.Errorf("%d threads: %d of %d items are done without a context", threads, got, n)
+		}
+		p.Close()
 	}
 }

@@ -3,6 +3,7 @@ package tests
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,5 +177,23 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"synth", "--shape", "gpt2-124M"}, []string{"-o"}},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) { infer(t, c.args...).fails(t, 2, c.words...) })
+	}
+}
+
+// damage writes a copy of a model with a NaN at the start of an F32 tensor.
+func damage(t *testing.T, whole []byte, to, tensor string) {
+	t.Helper()
+	b := slices.Clone(whole)
+	f, err := gguf.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, ok := f.Tensor(tensor)
+	if !ok {
+		t.Fatalf("no %s", tensor)
+	}
+	copy(x.Data, "\x00\x00\xc0\x7f")
+	if err := os.WriteFile(to, b, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -107,7 +107,7 @@ func (g *generator) generate(ctx context.Context, prompt string) (*result, error
 	if g.json {
 		out.w = io.Discard
 	}
-	ids, err := g.encode(prompt)
+	ids, err := await(ctx, func() ([]int32, error) { return g.encode(prompt) })
 	if err != nil {
 		return nil, err
 	}

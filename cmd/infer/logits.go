@@ -63,15 +63,13 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 	defer bar.done()
 	row := make([]byte, 4*m.Vocab())
 	return writeFile(ctx, out, true, func(w io.Writer) error {
-		return m.File.Guard(func() error {
-			return s.EvalAll(ctx, ids, func(_ int, logits []float32) error {
-				for i, v := range logits {
-					binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
-				}
-				bar.add(1)
-				_, err := w.Write(row)
-				return err
-			})
+		return s.EvalAll(ctx, ids, func(_ int, logits []float32) error {
+			for i, v := range logits {
+				binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
+			}
+			bar.add(1)
+			_, err := w.Write(row)
+			return err
 		})
 	})
 }

@@ -163,9 +163,9 @@ func (o *runFlags) run(cmd *cobra.Command, path string) error {
 		}
 		prompt, g.echo = talePrompt, true
 	case o.interactive || !given:
-		return m.File.Guard(func() error { return g.loop(ctx) })
+		return g.loop(ctx)
 	}
-	return m.File.Guard(func() error { return g.once(ctx, prompt) })
+	return g.once(ctx, prompt)
 }
 
 // likeEverywhere makes the tale the same on every machine: without rounding to

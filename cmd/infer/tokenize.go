@@ -63,7 +63,9 @@ else from stdin.`,
 			if err != nil {
 				return err
 			}
-			ids, err := t.Encode(text, tokenizer.EncodeOptions{AddSpecial: special, ParseSpecial: special})
+			ids, err := await(cmd.Context(), func() ([]int32, error) {
+				return t.Encode(text, tokenizer.EncodeOptions{AddSpecial: special, ParseSpecial: special})
+			})
 			if err != nil {
 				return err
 			}

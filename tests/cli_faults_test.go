@@ -1,0 +1,252 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/normswap/normswap/internal/testdata"
+)
+
+// soon is how long the prompt of the shell may take to come back after Ctrl-C:
+// a second, and what a busy machine adds.
+const soon = 4 * time.Second
+
+// signalled starts the command, sends it a signal after a moment, and returns
+// what it left behind and how long it went on.
+func signalled(t *testing.T, s os.Signal, after time.Duration, args ...string) (r ran, took time.Duration) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(command(t), args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	time.Sleep(after)
+	sent := time.Now()
+	if err := cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	cmd.Wait() // the exit code is looked at by the caller
+	code := cmd.ProcessState.ExitCode()
+	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() && w.Signal() == s {
+		code = interrupted // before the command had installed its handler
+	}
+	return ran{out.String(), errs.String(), code}, time.Since(sent)
+}
+
+// TestInterruptAnytime sends Ctrl-C at moments all along: while the program
+// starts, loads, folds, reads the prompt and makes text.
+func TestInterruptAnytime(t *testing.T) {
+	prompt := filepath.Join(t.TempDir(), "prompt")
+	if err := os.WriteFile(prompt, []byte(strings.Repeat("Once upon a time ", 2000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	longest := time.Duration(0)
+	for i := range 12 {
+		r, took := signalled(t, os.Interrupt, time.Duration(i*i)*8*time.Millisecond,
+			"-f", prompt, "-n", "-1", "--ctx", "1000000", "--norm", "rms-folded")
+		longest = max(longest, took)
+		if r.code != interrupted || r.stderr != "" && !strings.HasSuffix(r.stderr, "infer: interrupted\n") {
+			t.Errorf("after %d ms: exit %d, %q", i*i*8, r.code, r.stderr)
+		}
+	}
+	t.Logf("the longest took %v", longest)
+	if longest > soon {
+		t.Errorf("it took %v to end", longest)
+	}
+}
+
+// TestInterruptTokenize: a text of ten megabytes takes its time, Ctrl-C does
+// not.
+func TestInterruptTokenize(t *testing.T) {
+	prompt := filepath.Join(t.TempDir(), "prompt")
+	if err := os.WriteFile(prompt, bytes.Repeat([]byte{'a'}, 10<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	model := testdata.Path(t, stories)
+	for _, args := range [][]string{{"tokenize", model, "-f", prompt}, {model, "-f", prompt}} {
+		r, took := signalled(t, os.Interrupt, 300*time.Millisecond, args...)
+		r.fails(t, interrupted, "interrupted")
+		if took > soon {
+			t.Errorf("%v: it took %v to end", args[0], took)
+		}
+	}
+}
+
+// TestHugePrompts: ten megabytes of anything are refused for their length, or
+// cut into tokens, in reasonable time.
+func TestHugePrompts(t *testing.T) {
+	model := testdata.Path(t, stories)
+	prompt := filepath.Join(t.TempDir(), "prompt")
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 10<<20)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	for name, text := range map[string][]byte{
+		"one letter": bytes.Repeat([]byte{'a'}, 10<<20), "cut characters": bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), "noise": noise,
+	} {
+		if err := os.WriteFile(prompt, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		infer(t, model, "-f", prompt).fails(t, 1, "the prompt has", "--ctx")
+		if d := time.Since(start); d > time.Minute {
+			t.Errorf("%s: it took %v to refuse", name, d)
+		}
+	}
+}
+
+// kills is how many times TestKilled kills each command: more if the
+// environment says so.
+func kills(t *testing.T) int {
+	if s := os.Getenv("NORMSWAP_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return 10
+}
+
+// writers are the commands that write a model, without -o and the path. Each
+// writes the same bytes every time.
+func writers(t *testing.T) map[string][]string {
+	return map[string][]string{
+		"synth": {"synth", "--shape", "gpt2-124M", "--type", "Q4_0", "--force"},
+	}
+}
+
+// TestKilled kills the commands that write models at random moments: the file
+// is then the old one, or absent if there was none, or whole. The next run
+// works.
+func TestKilled(t *testing.T) {
+	for name, args := range writers(t) {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "model.gguf")
+			args := append(args, "-o", path)
+			start := time.Now()
+			works(t, args...)
+			lasts := time.Since(start)
+			whole := digest(t, path)
+			rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+			old, absent, done := 0, 0, 0
+			for i := range kills(t) {
+				if i%2 == 0 {
+					os.Remove(path) // if it is there
+				} else if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				after := time.Duration(rng.Float64() * 1.1 * float64(lasts))
+				signalled(t, os.Kill, after, args...)
+				switch b, err := os.ReadFile(path); {
+				case i%2 == 0 && errors.Is(err, os.ErrNotExist):
+					absent++
+				case i%2 == 1 && string(b) == "old":
+					old++
+				case err == nil && digest(t, path) == whole:
+					done++
+				default:
+					t.Errorf("killed after %v of %v: %d bytes, %v", after, lasts, len(b), err)
+				}
+				for _, e := range left(t, dir) {
+					if e != path {
+						if !strings.HasSuffix(e, ".tmp") {
+							t.Errorf("%s is left over", e)
+						}
+						os.Remove(e)
+					}
+				}
+			}
+			t.Logf("killed %d times in %v: absent %d, old %d, whole %d", kills(t), lasts.Round(time.Millisecond), absent, old, done)
+			works(t, args...)
+			if digest(t, path) != whole || len(left(t, dir)) != 1 {
+				t.Errorf("the run after the kills leaves %v", left(t, dir))
+			}
+		})
+	}
+}
+
+func digest(t *testing.T, path string) [32]byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(b)
+}
+
+// left lists the files in a folder.
+func left(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestNoRoom: when the disk is full the file that was there stays, and nothing
+// else is left. A limit on the size of files stands for the disk.
+func TestNoRoom(t *testing.T) {
+	for name, args := range writers(t) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "model.gguf")
+		for _, blocks := range []string{"0", "1", "2000", "40000"} {
+			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			shell := append([]string{"-c", `ulimit -f ` + blocks + ` && exec "$0" "$@"`, command(t)}, append(args, "-o", path)...)
+			var errs bytes.Buffer
+			cmd := exec.Command("sh", shell...)
+			cmd.Stderr = &errs
+			cmd.Run() // the exit code is looked at below
+			ran{"", errs.String(), cmd.ProcessState.ExitCode()}.fails(t, 1, path, "file too large")
+			if b, err := os.ReadFile(path); err != nil || string(b) != "old" || len(left(t, dir)) != 1 {
+				t.Errorf("%s with %s blocks: %.20q, %v, in the folder %v", name, blocks, b, err, left(t, dir))
+			}
+		}
+	}
+}
+
+// TestReadOnlyFolder: nothing is written where nothing may be.
+func TestReadOnlyFolder(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	for _, args := range writers(t) {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		infer(t, append(args, "-o", filepath.Join(dir, "model.gguf"))...).fails(t, 1, "permission denied")
+	}
+}
+
+// TestCheckFinite: a model with a NaN says where it is, if asked.
+func TestCheckFinite(t *testing.T) {
+	whole := testdata.Read(t, stories)
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	damage(t, whole, path, "blk.2.ffn_norm.weight")
+	const where = "in the norm blk.2.ffn_norm: tensor blk.2.ffn_norm.weight has NaN at index 0"
+	infer(t, path, "-p", "Once", "-n", "5").fails(t, 1, "at position", "NaN", "--check-finite")
+	infer(t, path, "-p", "Once", "-n", "5", "--check-finite").fails(t, 1, where)
+	infer(t, "logits", path, "--tokens", "1,2", "--out", filepath.Join(t.TempDir(), "x"), "--check-finite").fails(t, 1, where)
+	works(t, testdata.Path(t, stories), "-p", "Once", "-n", "5", "--check-finite")
+}
