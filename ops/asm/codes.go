@@ -48,35 +48,44 @@ func half(b []byte) float32 {
 	return float16.Frombits(binary.LittleEndian.Uint16(b)).Float32()
 }
 
-// decodeBlock unpacks one block: the codes, and for each group of them the
-// scale and the low.
-func decodeBlock(f Format, code *[256]int8, scale, low *[16]float32, b []byte) {
+// decodeScales unpacks the scale and the low of each group of a block.
+func decodeScales(f Format, scale, low *[16]float32, b []byte) {
+	scale[0] = half(b)
 	switch f {
-	case Q8_0:
-		scale[0] = half(b)
-		for i, q := range b[2:34] {
-			code[i] = int8(q)
-		}
-	case Q4_0:
-		scale[0] = half(b)
-		nibbles(code[:32], b[2:18], -8)
-	case Q4_1:
-		scale[0], low[0] = half(b), half(b[2:])
-		nibbles(code[:32], b[4:20], 0)
-	case Q5_0:
-		scale[0] = half(b)
-		nibbles(code[:32], b[6:22], -16)
-		fifth(code[:32], b[2:6])
-	case Q5_1:
-		scale[0], low[0] = half(b), half(b[2:])
-		nibbles(code[:32], b[8:24], 0)
-		fifth(code[:32], b[4:8])
+	case Q4_1, Q5_1:
+		low[0] = half(b[2:])
 	case Q4_K, Q5_K:
-		d, m := half(b), half(b[2:])
+		d, m := scale[0], half(b[2:])
 		for g := range 8 {
 			s, l := scaleMin(b[4:16], g)
 			scale[g], low[g] = d*float32(s), -(m * float32(l))
 		}
+	case Q6_K:
+		d := half(b[208:])
+		for g := range 16 {
+			scale[g] = d * float32(int8(b[192+g]))
+		}
+	}
+}
+
+// decodeCodes unpacks the codes of a block.
+func decodeCodes(f Format, code *[256]int8, b []byte) {
+	switch f {
+	case Q8_0:
+		for i, q := range b[2:34] {
+			code[i] = int8(q)
+		}
+	case Q4_0:
+		nibbles(code[:32], b[2:18], -8)
+	case Q4_1:
+		nibbles(code[:32], b[4:20], 0)
+	case Q5_0:
+		nibbles(code[:32], b[6:22], -16)
+		fifth(code[:32], b[2:6])
+	case Q5_1:
+		nibbles(code[:32], b[8:24], 0)
+		fifth(code[:32], b[4:8])
+	case Q4_K, Q5_K:
 		q := b[16:]
 		if f == Q5_K {
 			q = b[48:]
@@ -91,10 +100,6 @@ func decodeBlock(f Format, code *[256]int8, scale, low *[16]float32, b []byte) {
 			}
 		}
 	case Q6_K:
-		d := half(b[208:])
-		for g := range 16 {
-			scale[g] = d * float32(int8(b[192+g]))
-		}
 		for i := range code {
 			h, k := i/128, i%128
 			low := b[64*h+k%64] >> (k / 64 * 4) & 15

@@ -18,3 +18,23 @@ func gemmLowAVX512(c *float32, q *int8, scale *float32, low *float32, start *int
 //
 //go:noescape
 func gemm16AVX512(c *float32, q *int8, scale *float32, low *float32, start *int32, tq *uint32, tscale *float32, tlow *float32, columns int, chains *float32)
+
+// gemmAVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+//
+//go:noescape
+func gemmAVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+
+// gemmLowAVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+//
+//go:noescape
+func gemmLowAVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+
+// gemm16AVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+//
+//go:noescape
+func gemm16AVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+
+// sumChainsAVX2 is sumChains for all products of a panel and a tile.
+//
+//go:noescape
+func sumChainsAVX2(c *float32, chains *float32)

@@ -45,7 +45,9 @@ func gemvGeneric(f Format, dst []float32, w []byte, stride, groups int, a []Eigh
 	for r := range dst {
 		var sum [chains]float32
 		for k := 0; k < groups*Group; k += l.Items {
-			decodeBlock(f, &code, &scale, &low, w[r*stride+k/l.Items*l.Bytes:])
+			block := w[r*stride+k/l.Items*l.Bytes:]
+			decodeScales(f, &scale, &low, block)
+			decodeCodes(f, &code, block)
 			for g := range l.Items / l.Group {
 				at := k + g*l.Group
 				e, in := &a[at/(8*Group)], chainOf32(at/Group, groups)
@@ -71,13 +73,28 @@ func gemvGeneric(f Format, dst []float32, w []byte, stride, groups int, a []Eigh
 func unpackGeneric(f Format, p Panel, blocks int, w []byte, stride int) {
 	l := layouts[f]
 	var code [256]int8
-	var scale, low [16]float32
 	for r := range PanelRows {
 		for b := range blocks {
-			decodeBlock(f, &code, &scale, &low, w[r*stride+b*l.Bytes:])
+			decodeCodes(f, &code, w[r*stride+b*l.Bytes:])
 			for g := range l.Items / l.Group {
 				i := (b*l.Items/l.Group+g)*PanelRows + r
 				copy(p.Q[i*l.Group:], code[g*l.Group:][:l.Group])
+			}
+		}
+	}
+	unpackScales(f, p, blocks, w, stride)
+}
+
+// unpackScales is the part of unpackGeneric that is not codes.
+func unpackScales(f Format, p Panel, blocks int, w []byte, stride int) {
+	l := layouts[f]
+	groups := l.Items / l.Group
+	var scale, low [16]float32
+	for r := range PanelRows {
+		for b := range blocks {
+			decodeScales(f, &scale, &low, w[r*stride+b*l.Bytes:])
+			for g := range groups {
+				i := (b*groups+g)*PanelRows + r
 				p.Scale[i], p.Low[i] = scale[g], low[g]
 			}
 		}
@@ -122,10 +139,11 @@ func gemmGeneric(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, co
 // finishGeneric is the definition of Finish.
 func finishGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
 	for n := range lanes {
-		for r := range rows {
+		to := dst[n*stride:][:rows]
+		for r := range to {
 			v := c[r*TileRows+n]
 			if add {
-				v += dst[n*stride+r]
+				v += to[r]
 			}
 			if bias != nil {
 				v += bias[r]
@@ -133,7 +151,7 @@ func finishGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias
 			if shift != nil {
 				v -= shift[n]
 			}
-			dst[n*stride+r] = v
+			to[r] = v
 		}
 	}
 }

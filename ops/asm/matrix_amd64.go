@@ -19,6 +19,10 @@ func quantize(c Codes, x []float32) {
 		quantizeAVX512(&c.Q[0], &c.Scale[0], &c.Low[0], &c.Sum[0], &c.Half[0], &x[0], len(c.Scale))
 		return
 	}
+	if useAVX2 && len(x) > 0 {
+		quantizeAVX2(&c.Q[0], &c.Scale[0], &c.Low[0], &c.Sum[0], &c.Half[0], &x[0], len(c.Scale))
+		return
+	}
 	quantizeGeneric(c, x)
 }
 
@@ -136,7 +140,35 @@ func unpack(f Format, p Panel, blocks int, w []byte, stride int) {
 		}
 		return
 	}
+	if useAVX2 && blocks > 0 {
+		for r := range PanelRows {
+			codesAVX2(f, &p.Q[r*layouts[f].Group], &w[r*stride], blocks)
+		}
+		unpackScales(f, p, blocks, w, stride)
+		return
+	}
 	unpackGeneric(f, p, blocks, w, stride)
+}
+
+func codesAVX2(f Format, q *int8, w *byte, blocks int) {
+	switch f {
+	case Q8_0:
+		codesQ8_0AVX2(q, w, blocks)
+	case Q4_0:
+		codesQ4_0AVX2(q, w, blocks)
+	case Q4_1:
+		codesQ4_1AVX2(q, w, blocks)
+	case Q5_0:
+		codesQ5_0AVX2(q, w, blocks)
+	case Q5_1:
+		codesQ5_1AVX2(q, w, blocks)
+	case Q4_K:
+		codesQ4_KAVX2(q, w, blocks)
+	case Q5_K:
+		codesQ5_KAVX2(q, w, blocks)
+	case Q6_K:
+		codesQ6_KAVX2(q, w, blocks)
+	}
 }
 
 func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns int, s *Chains) {
@@ -152,7 +184,36 @@ func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns i
 		}
 		return
 	}
+	if useAVX2 && columns > 0 {
+		gemmChainsAVX2(l, p, t, columns/Group, s)
+		sumChainsAVX2(&c[0], &s[0])
+		return
+	}
 	gemmGeneric(f, c, p, t, columns)
+}
+
+// gemmChainsAVX2 sets the chains, eight groups at a time, or four that have
+// two halves each. What is left over goes to the last chains.
+func gemmChainsAVX2(l Layout, p Panel, t Tile, groups int, s *Chains) {
+	clear(s[:])
+	turn := chains
+	if l.Group == 16 {
+		turn = chains / 2
+	}
+	for g := 0; g < groups; g += turn {
+		n := min(turn, groups-g)
+		i, at := g*PanelRows, g*TileRows
+		q, tq, ts, tl := &p.Q[i*Group], &t.Q[at*Group/4], &t.Scale[at], &t.Low[at]
+		chain := &s[(turn-n)*PanelRows*TileRows]
+		switch {
+		case l.Low:
+			gemmLowAVX2(q, &p.Scale[i], &p.Low[i], tq, ts, tl, n, chain)
+		case l.Group == 16:
+			gemm16AVX2(q, &p.Scale[2*i], nil, tq, ts, tl, n, chain)
+		default:
+			gemmAVX2(q, &p.Scale[i], nil, tq, ts, tl, n, chain)
+		}
+	}
 }
 
 func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {

@@ -557,6 +557,126 @@ done:
 	VZEROUPPER
 	RET
 
+// func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
+// Requires: AVX, AVX2
+TEXT ·quantizeAVX2(SB), NOSPLIT, $0-56
+	MOVQ         q+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         sum+24(FP), BX
+	MOVQ         half+32(FP), SI
+	MOVQ         x+40(FP), DI
+	MOVQ         groups+48(FP), R8
+	VPBROADCASTD words_7fffffff<>+0(SB), Y0
+	VMOVDQU      packed<>+0(SB), Y1
+	VMOVSS       f32_42fe0000<>+0(SB), X2
+	VMOVSS       f32_1f800000<>+0(SB), X3
+
+group:
+	VMOVUPS      (DI), Y6
+	VPAND        Y6, Y0, Y4
+	VMOVUPS      32(DI), Y7
+	VPAND        Y7, Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VMOVUPS      64(DI), Y8
+	VPAND        Y8, Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VMOVUPS      96(DI), Y9
+	VPAND        Y9, Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMAXUD      X5, X4, X4
+	VPSHUFD      $0x4e, X4, X5
+	VPMAXUD      X5, X4, X4
+	VPSHUFD      $0xb1, X4, X5
+	VPMAXUD      X5, X4, X4
+	VSUBSS       X4, X4, X5
+	VMULSS       f32_3c010204<>+0(SB), X4, X10
+	VADDSS       X5, X10, X10
+	VMOVSS       X10, (CX)
+	VCMPSS       $0x05, X3, X4, X5
+	VDIVSS       X4, X2, X4
+	VANDPS       X5, X4, X4
+	VBROADCASTSS X4, Y5
+	VMULPS       Y5, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPACKSSDW    Y7, Y6, Y6
+	VPACKSSDW    Y9, Y8, Y8
+	VPACKSSWB    Y8, Y6, Y6
+	VPERMD       Y6, Y1, Y6
+	VMOVDQU      Y6, (AX)
+	VMOVDQU      words_01010101<>+0(SB), Y4
+	VPMADDUBSW   Y6, Y4, Y4
+	VPMADDWD     words_00010001<>+0(SB), Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y5
+	VPADDD       Y5, Y4, Y4
+	VPSHUFD      $0xb1, Y4, Y5
+	VPADDD       Y5, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VMOVD        X4, (SI)
+	VMOVD        X5, 4(SI)
+	VPADDD       X5, X4, X4
+	VMOVD        X4, (BX)
+	VCVTDQ2PS    X4, X5
+	VMULSS       X10, X5, X5
+	VMOVSS       X5, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	ADDQ         $0x00000080, DI
+	DECQ         R8
+	JNZ          group
+	VZEROUPPER
+	RET
+
+DATA words_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA words_7fffffff<>+28(SB)/4, $0x7fffffff
+GLOBL words_7fffffff<>(SB), RODATA|NOPTR, $32
+
+DATA packed<>+0(SB)/4, $0x00000000
+DATA packed<>+4(SB)/4, $0x00000004
+DATA packed<>+8(SB)/4, $0x00000001
+DATA packed<>+12(SB)/4, $0x00000005
+DATA packed<>+16(SB)/4, $0x00000002
+DATA packed<>+20(SB)/4, $0x00000006
+DATA packed<>+24(SB)/4, $0x00000003
+DATA packed<>+28(SB)/4, $0x00000007
+GLOBL packed<>(SB), RODATA|NOPTR, $32
+
+DATA words_01010101<>+0(SB)/4, $0x01010101
+DATA words_01010101<>+4(SB)/4, $0x01010101
+DATA words_01010101<>+8(SB)/4, $0x01010101
+DATA words_01010101<>+12(SB)/4, $0x01010101
+DATA words_01010101<>+16(SB)/4, $0x01010101
+DATA words_01010101<>+20(SB)/4, $0x01010101
+DATA words_01010101<>+24(SB)/4, $0x01010101
+DATA words_01010101<>+28(SB)/4, $0x01010101
+GLOBL words_01010101<>(SB), RODATA|NOPTR, $32
+
+DATA words_00010001<>+0(SB)/4, $0x00010001
+DATA words_00010001<>+4(SB)/4, $0x00010001
+DATA words_00010001<>+8(SB)/4, $0x00010001
+DATA words_00010001<>+12(SB)/4, $0x00010001
+DATA words_00010001<>+16(SB)/4, $0x00010001
+DATA words_00010001<>+20(SB)/4, $0x00010001
+DATA words_00010001<>+24(SB)/4, $0x00010001
+DATA words_00010001<>+28(SB)/4, $0x00010001
+GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
+
 // func unpackQ8_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·unpackQ8_0AVX512(SB), NOSPLIT, $0-56
@@ -736,6 +856,45 @@ block:
 
 DATA u32_80808080<>+0(SB)/4, $0x80808080
 GLOBL u32_80808080<>(SB), RODATA|NOPTR, $4
+
+// func codesQ8_0AVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ8_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_80808080<>+0(SB), Y0
+
+block:
+	VMOVDQU 2(CX), Y0
+	VMOVDQU Y0, (AX)
+	ADDQ    $0x00000022, CX
+	ADDQ    $0x00000200, AX
+	DECQ    DX
+	JNZ     block
+	VZEROUPPER
+	RET
+
+DATA words_0f0f0f0f<>+0(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+4(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+8(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+12(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+16(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+20(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
+GLOBL words_0f0f0f0f<>(SB), RODATA|NOPTR, $32
+
+DATA words_80808080<>+0(SB)/4, $0x80808080
+DATA words_80808080<>+4(SB)/4, $0x80808080
+DATA words_80808080<>+8(SB)/4, $0x80808080
+DATA words_80808080<>+12(SB)/4, $0x80808080
+DATA words_80808080<>+16(SB)/4, $0x80808080
+DATA words_80808080<>+20(SB)/4, $0x80808080
+DATA words_80808080<>+24(SB)/4, $0x80808080
+DATA words_80808080<>+28(SB)/4, $0x80808080
+GLOBL words_80808080<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ4_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -972,6 +1131,39 @@ GLOBL u32_0f0f0f0f<>(SB), RODATA|NOPTR, $4
 DATA u32_10101010<>+0(SB)/4, $0x10101010
 GLOBL u32_10101010<>(SB), RODATA|NOPTR, $4
 
+// func codesQ4_0AVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ4_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_08080808<>+0(SB), Y1
+
+block:
+	VMOVDQU     2(CX), X2
+	VPSRLW      $0x04, X2, X3
+	VINSERTI128 $0x01, X3, Y2, Y2
+	VPAND       Y0, Y2, Y2
+	VPSUBB      Y1, Y2, Y2
+	VMOVDQU     Y2, (AX)
+	ADDQ        $0x00000012, CX
+	ADDQ        $0x00000200, AX
+	DECQ        DX
+	JNZ         block
+	VZEROUPPER
+	RET
+
+DATA words_08080808<>+0(SB)/4, $0x08080808
+DATA words_08080808<>+4(SB)/4, $0x08080808
+DATA words_08080808<>+8(SB)/4, $0x08080808
+DATA words_08080808<>+12(SB)/4, $0x08080808
+DATA words_08080808<>+16(SB)/4, $0x08080808
+DATA words_08080808<>+20(SB)/4, $0x08080808
+DATA words_08080808<>+24(SB)/4, $0x08080808
+DATA words_08080808<>+28(SB)/4, $0x08080808
+GLOBL words_08080808<>(SB), RODATA|NOPTR, $32
+
 // func unpackQ4_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·unpackQ4_1AVX512(SB), NOSPLIT, $0-56
@@ -1205,6 +1397,38 @@ block:
 
 DATA u32_00000000<>+0(SB)/4, $0x00000000
 GLOBL u32_00000000<>(SB), RODATA|NOPTR, $4
+
+// func codesQ4_1AVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ4_1AVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_00000000<>+0(SB), Y1
+
+block:
+	VMOVDQU     4(CX), X1
+	VPSRLW      $0x04, X1, X2
+	VINSERTI128 $0x01, X2, Y1, Y1
+	VPAND       Y0, Y1, Y1
+	VMOVDQU     Y1, (AX)
+	ADDQ        $0x00000014, CX
+	ADDQ        $0x00000200, AX
+	DECQ        DX
+	JNZ         block
+	VZEROUPPER
+	RET
+
+DATA words_00000000<>+0(SB)/4, $0x00000000
+DATA words_00000000<>+4(SB)/4, $0x00000000
+DATA words_00000000<>+8(SB)/4, $0x00000000
+DATA words_00000000<>+12(SB)/4, $0x00000000
+DATA words_00000000<>+16(SB)/4, $0x00000000
+DATA words_00000000<>+20(SB)/4, $0x00000000
+DATA words_00000000<>+24(SB)/4, $0x00000000
+DATA words_00000000<>+28(SB)/4, $0x00000000
+GLOBL words_00000000<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -1463,6 +1687,65 @@ block:
 	JNZ          block
 	VZEROUPPER
 	RET
+
+// func codesQ5_0AVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ5_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_10101010<>+0(SB), Y1
+
+block:
+	VMOVDQU      6(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPAND        Y0, Y2, Y2
+	VPBROADCASTD 2(CX), Y3
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y3, Y3
+	VPAND        words_08040201_80402010<>+0(SB), Y3, Y3
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y3, Y3
+	VPAND        words_10101010<>+0(SB), Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      Y2, (AX)
+	ADDQ         $0x00000016, CX
+	ADDQ         $0x00000200, AX
+	DECQ         DX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_10101010<>+0(SB)/4, $0x10101010
+DATA words_10101010<>+4(SB)/4, $0x10101010
+DATA words_10101010<>+8(SB)/4, $0x10101010
+DATA words_10101010<>+12(SB)/4, $0x10101010
+DATA words_10101010<>+16(SB)/4, $0x10101010
+DATA words_10101010<>+20(SB)/4, $0x10101010
+DATA words_10101010<>+24(SB)/4, $0x10101010
+DATA words_10101010<>+28(SB)/4, $0x10101010
+GLOBL words_10101010<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB)/4, $0x00000000
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+4(SB)/4, $0x00000000
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+8(SB)/4, $0x01010101
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+12(SB)/4, $0x01010101
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+16(SB)/4, $0x02020202
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+20(SB)/4, $0x02020202
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+24(SB)/4, $0x03030303
+DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+28(SB)/4, $0x03030303
+GLOBL words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>(SB), RODATA|NOPTR, $32
+
+DATA words_08040201_80402010<>+0(SB)/4, $0x08040201
+DATA words_08040201_80402010<>+4(SB)/4, $0x80402010
+DATA words_08040201_80402010<>+8(SB)/4, $0x08040201
+DATA words_08040201_80402010<>+12(SB)/4, $0x80402010
+DATA words_08040201_80402010<>+16(SB)/4, $0x08040201
+DATA words_08040201_80402010<>+20(SB)/4, $0x80402010
+DATA words_08040201_80402010<>+24(SB)/4, $0x08040201
+DATA words_08040201_80402010<>+28(SB)/4, $0x80402010
+GLOBL words_08040201_80402010<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -1723,6 +2006,34 @@ block:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	DECQ         R12
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func codesQ5_1AVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ5_1AVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_00000000<>+0(SB), Y1
+
+block:
+	VMOVDQU      8(CX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VPBROADCASTD 4(CX), Y2
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y2, Y2
+	VPAND        words_08040201_80402010<>+0(SB), Y2, Y2
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y2, Y2
+	VPAND        words_10101010<>+0(SB), Y2, Y2
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	ADDQ         $0x00000018, CX
+	ADDQ         $0x00000200, AX
+	DECQ         DX
 	JNZ          block
 	VZEROUPPER
 	RET
@@ -2913,6 +3224,47 @@ DATA byte3<>+4(SB)/4, $0x80808007
 DATA byte3<>+8(SB)/4, $0x8080800b
 DATA byte3<>+12(SB)/4, $0x8080800f
 GLOBL byte3<>(SB), RODATA|NOPTR, $16
+
+// func codesQ4_KAVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ4_KAVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_00000000<>+0(SB), Y1
+
+block:
+	VMOVDQU 16(CX), Y1
+	VPSRLW  $0x04, Y1, Y2
+	VPAND   Y0, Y1, Y1
+	VMOVDQU Y1, (AX)
+	VPAND   Y0, Y2, Y2
+	VMOVDQU Y2, 512(AX)
+	VMOVDQU 48(CX), Y1
+	VPSRLW  $0x04, Y1, Y2
+	VPAND   Y0, Y1, Y1
+	VMOVDQU Y1, 1024(AX)
+	VPAND   Y0, Y2, Y2
+	VMOVDQU Y2, 1536(AX)
+	VMOVDQU 80(CX), Y1
+	VPSRLW  $0x04, Y1, Y2
+	VPAND   Y0, Y1, Y1
+	VMOVDQU Y1, 2048(AX)
+	VPAND   Y0, Y2, Y2
+	VMOVDQU Y2, 2560(AX)
+	VMOVDQU 112(CX), Y1
+	VPSRLW  $0x04, Y1, Y2
+	VPAND   Y0, Y1, Y1
+	VMOVDQU Y1, 3072(AX)
+	VPAND   Y0, Y2, Y2
+	VMOVDQU Y2, 3584(AX)
+	ADDQ    $0x00000090, CX
+	ADDQ    $0x00001000, AX
+	DECQ    DX
+	JNZ     block
+	VZEROUPPER
+	RET
 
 // func unpackQ5_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -4463,6 +4815,72 @@ GLOBL u32_20202020<>(SB), RODATA|NOPTR, $4
 
 DATA u32_40404040<>+0(SB)/4, $0x40404040
 GLOBL u32_40404040<>(SB), RODATA|NOPTR, $4
+
+// func codesQ5_KAVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ5_KAVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_00000000<>+0(SB), Y1
+
+block:
+	VMOVDQU 16(CX), Y1
+	VMOVDQU 48(CX), Y2
+	VPSRLW  $0x04, Y2, Y3
+	VPAND   Y0, Y2, Y2
+	VPSLLW  $0x04, Y1, Y4
+	VPAND   words_10101010<>+0(SB), Y4, Y4
+	VPOR    Y4, Y2, Y2
+	VMOVDQU Y2, (AX)
+	VPAND   Y0, Y3, Y3
+	VPSLLW  $0x03, Y1, Y2
+	VPAND   words_10101010<>+0(SB), Y2, Y2
+	VPOR    Y2, Y3, Y3
+	VMOVDQU Y3, 512(AX)
+	VMOVDQU 80(CX), Y2
+	VPSRLW  $0x04, Y2, Y3
+	VPAND   Y0, Y2, Y2
+	VPSLLW  $0x02, Y1, Y4
+	VPAND   words_10101010<>+0(SB), Y4, Y4
+	VPOR    Y4, Y2, Y2
+	VMOVDQU Y2, 1024(AX)
+	VPAND   Y0, Y3, Y3
+	VPSLLW  $0x01, Y1, Y2
+	VPAND   words_10101010<>+0(SB), Y2, Y2
+	VPOR    Y2, Y3, Y3
+	VMOVDQU Y3, 1536(AX)
+	VMOVDQU 112(CX), Y2
+	VPSRLW  $0x04, Y2, Y3
+	VPAND   Y0, Y2, Y2
+	VPSRLW  $0x00, Y1, Y4
+	VPAND   words_10101010<>+0(SB), Y4, Y4
+	VPOR    Y4, Y2, Y2
+	VMOVDQU Y2, 2048(AX)
+	VPAND   Y0, Y3, Y3
+	VPSRLW  $0x01, Y1, Y2
+	VPAND   words_10101010<>+0(SB), Y2, Y2
+	VPOR    Y2, Y3, Y3
+	VMOVDQU Y3, 2560(AX)
+	VMOVDQU 144(CX), Y2
+	VPSRLW  $0x04, Y2, Y3
+	VPAND   Y0, Y2, Y2
+	VPSRLW  $0x02, Y1, Y4
+	VPAND   words_10101010<>+0(SB), Y4, Y4
+	VPOR    Y4, Y2, Y2
+	VMOVDQU Y2, 3072(AX)
+	VPAND   Y0, Y3, Y3
+	VPSRLW  $0x03, Y1, Y1
+	VPAND   words_10101010<>+0(SB), Y1, Y1
+	VPOR    Y1, Y3, Y3
+	VMOVDQU Y3, 3584(AX)
+	ADDQ    $0x000000b0, CX
+	ADDQ    $0x00001000, AX
+	DECQ    DX
+	JNZ     block
+	VZEROUPPER
+	RET
 
 // func unpackQ6_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -6240,3 +6658,116 @@ block:
 	JNZ           block
 	VZEROUPPER
 	RET
+
+// func codesQ6_KAVX2(q *int8, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·codesQ6_KAVX2(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
+	VPBROADCASTD words_20202020<>+0(SB), Y1
+
+block:
+	VMOVDQU      (CX), Y2
+	VMOVDQU      128(CX), Y3
+	VPSLLW       $0x04, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, (AX)
+	VEXTRACTI128 $0x01, Y2, 256(AX)
+	VMOVDQU      32(CX), Y2
+	VMOVDQU      128(CX), Y3
+	VPSLLW       $0x02, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 512(AX)
+	VEXTRACTI128 $0x01, Y2, 768(AX)
+	VMOVDQU      (CX), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VMOVDQU      128(CX), Y3
+	VPSRLW       $0x00, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 1024(AX)
+	VEXTRACTI128 $0x01, Y2, 1280(AX)
+	VMOVDQU      32(CX), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VMOVDQU      128(CX), Y3
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 1536(AX)
+	VEXTRACTI128 $0x01, Y2, 1792(AX)
+	VMOVDQU      64(CX), Y2
+	VMOVDQU      160(CX), Y3
+	VPSLLW       $0x04, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 2048(AX)
+	VEXTRACTI128 $0x01, Y2, 2304(AX)
+	VMOVDQU      96(CX), Y2
+	VMOVDQU      160(CX), Y3
+	VPSLLW       $0x02, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 2560(AX)
+	VEXTRACTI128 $0x01, Y2, 2816(AX)
+	VMOVDQU      64(CX), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VMOVDQU      160(CX), Y3
+	VPSRLW       $0x00, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 3072(AX)
+	VEXTRACTI128 $0x01, Y2, 3328(AX)
+	VMOVDQU      96(CX), Y2
+	VPSRLW       $0x04, Y2, Y2
+	VMOVDQU      160(CX), Y3
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        words_30303030<>+0(SB), Y3, Y3
+	VPAND        Y0, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VPSUBB       Y1, Y2, Y2
+	VMOVDQU      X2, 3584(AX)
+	VEXTRACTI128 $0x01, Y2, 3840(AX)
+	ADDQ         $0x000000d2, CX
+	ADDQ         $0x00001000, AX
+	DECQ         DX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_20202020<>+0(SB)/4, $0x20202020
+DATA words_20202020<>+4(SB)/4, $0x20202020
+DATA words_20202020<>+8(SB)/4, $0x20202020
+DATA words_20202020<>+12(SB)/4, $0x20202020
+DATA words_20202020<>+16(SB)/4, $0x20202020
+DATA words_20202020<>+20(SB)/4, $0x20202020
+DATA words_20202020<>+24(SB)/4, $0x20202020
+DATA words_20202020<>+28(SB)/4, $0x20202020
+GLOBL words_20202020<>(SB), RODATA|NOPTR, $32
+
+DATA words_30303030<>+0(SB)/4, $0x30303030
+DATA words_30303030<>+4(SB)/4, $0x30303030
+DATA words_30303030<>+8(SB)/4, $0x30303030
+DATA words_30303030<>+12(SB)/4, $0x30303030
+DATA words_30303030<>+16(SB)/4, $0x30303030
+DATA words_30303030<>+20(SB)/4, $0x30303030
+DATA words_30303030<>+24(SB)/4, $0x30303030
+DATA words_30303030<>+28(SB)/4, $0x30303030
+GLOBL words_30303030<>(SB), RODATA|NOPTR, $32

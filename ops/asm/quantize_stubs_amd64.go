@@ -19,42 +19,87 @@ func transposeAVX512(dst *uint32, src *uint32, stride int, rows int, cols int, f
 //go:noescape
 func finishAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bias *float32, shift *float32, add bool)
 
+// quantizeAVX2 is quantizeGeneric of so many groups, at least one.
+//
+//go:noescape
+func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
+
 // unpackQ8_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ8_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
+
+// codesQ8_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ8_0AVX2(q *int8, w *byte, blocks int)
 
 // unpackQ4_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
+// codesQ4_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ4_0AVX2(q *int8, w *byte, blocks int)
+
 // unpackQ4_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
+
+// codesQ4_1AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ4_1AVX2(q *int8, w *byte, blocks int)
 
 // unpackQ5_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
+// codesQ5_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ5_0AVX2(q *int8, w *byte, blocks int)
+
 // unpackQ5_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
+
+// codesQ5_1AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ5_1AVX2(q *int8, w *byte, blocks int)
 
 // unpackQ4_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
+// codesQ4_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ4_KAVX2(q *int8, w *byte, blocks int)
+
 // unpackQ5_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
+// codesQ5_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ5_KAVX2(q *int8, w *byte, blocks int)
+
 // unpackQ6_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ6_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
+
+// codesQ6_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+//
+//go:noescape
+func codesQ6_KAVX2(q *int8, w *byte, blocks int)

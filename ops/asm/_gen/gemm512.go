@@ -10,6 +10,10 @@ func gemmFamily() {
 	gemm512("gemmAVX512", 32, false)
 	gemm512("gemmLowAVX512", 32, true)
 	gemm512("gemm16AVX512", 16, false)
+	gemm2("gemmAVX2", 32, false)
+	gemm2("gemmLowAVX2", 32, true)
+	gemm2("gemm16AVX2", 16, false)
+	sumChains2()
 }
 
 // chains is the number of partial sums of a product.

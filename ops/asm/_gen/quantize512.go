@@ -10,8 +10,10 @@ func quantizeFamily() {
 	quantize512()
 	transpose512()
 	finish512()
+	quantize2()
 	for _, f := range blockFormats {
 		unpack512(f)
+		unpack2(f)
 	}
 }
 
