@@ -5,21 +5,25 @@
 #include "textflag.h"
 
 // func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -28,31 +32,24 @@ rows4:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x10, R12
+	XORQ   R14, R14
+	LEAQ   -16(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Y8
-	VMOVUPS     32(DI)(R11*4), Y9
-	PREFETCHT0  (CX)(R13*1)
-	VFMADD231PS (CX)(R11*4), Y8, Y0
-	VFMADD231PS 32(CX)(R11*4), Y9, Y1
-	PREFETCHT0  (R8)(R13*1)
-	VFMADD231PS (R8)(R11*4), Y8, Y2
-	VFMADD231PS 32(R8)(R11*4), Y9, Y3
-	PREFETCHT0  (R9)(R13*1)
-	VFMADD231PS (R9)(R11*4), Y8, Y4
-	VFMADD231PS 32(R9)(R11*4), Y9, Y5
-	PREFETCHT0  (R10)(R13*1)
-	VFMADD231PS (R10)(R11*4), Y8, Y6
-	VFMADD231PS 32(R10)(R11*4), Y9, Y7
-	ADDQ        $0x10, R11
-	ADDQ        $0x40, R13
-	CMPQ        R11, R12
+	VMOVUPS     (DI)(R14*4), Y8
+	VMOVUPS     32(DI)(R14*4), Y9
+	VFMADD231PS (CX)(R14*4), Y8, Y0
+	VFMADD231PS 32(CX)(R14*4), Y9, Y1
+	VFMADD231PS (R11)(R14*4), Y8, Y2
+	VFMADD231PS 32(R11)(R14*4), Y9, Y3
+	VFMADD231PS (R12)(R14*4), Y8, Y4
+	VFMADD231PS 32(R12)(R14*4), Y9, Y5
+	VFMADD231PS (R13)(R14*4), Y8, Y6
+	VFMADD231PS 32(R13)(R14*4), Y9, Y7
+	ADDQ        $0x10, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -82,53 +79,56 @@ tail4:
 	VHADDPS      X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	VMOVSS      (CX)(R11*4), X5
+	VMOVSS      (DI)(R14*4), X4
+	VMOVSS      (CX)(R14*4), X5
 	VFMADD231SS X5, X4, X0
-	VMOVSS      (R8)(R11*4), X5
+	VMOVSS      (R11)(R14*4), X5
 	VFMADD231SS X5, X4, X1
-	VMOVSS      (R9)(R11*4), X5
+	VMOVSS      (R12)(R14*4), X5
 	VFMADD231SS X5, X4, X2
-	VMOVSS      (R10)(R11*4), X5
+	VMOVSS      (R13)(R14*4), X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x10, R9
+	LEAQ   -16(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Y2
 	VMOVUPS     32(DI)(R8*4), Y3
-	PREFETCHT0  (CX)(R10*1)
 	VFMADD231PS (CX)(R8*4), Y2, Y0
 	VFMADD231PS 32(CX)(R8*4), Y3, Y1
 	ADDQ        $0x10, R8
-	ADDQ        $0x40, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -150,11 +150,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER
@@ -195,21 +196,25 @@ done:
 	RET
 
 // func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -218,39 +223,32 @@ rows4:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x10, R12
+	XORQ   R14, R14
+	LEAQ   -16(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Y8
-	VMOVUPS     32(DI)(R11*4), Y9
-	PREFETCHT0  (CX)(R13*1)
-	VCVTPH2PS   (CX)(R11*2), Y10
+	VMOVUPS     (DI)(R14*4), Y8
+	VMOVUPS     32(DI)(R14*4), Y9
+	VCVTPH2PS   (CX)(R14*2), Y10
 	VFMADD231PS Y10, Y8, Y0
-	VCVTPH2PS   16(CX)(R11*2), Y10
+	VCVTPH2PS   16(CX)(R14*2), Y10
 	VFMADD231PS Y10, Y9, Y1
-	PREFETCHT0  (R8)(R13*1)
-	VCVTPH2PS   (R8)(R11*2), Y10
+	VCVTPH2PS   (R11)(R14*2), Y10
 	VFMADD231PS Y10, Y8, Y2
-	VCVTPH2PS   16(R8)(R11*2), Y10
+	VCVTPH2PS   16(R11)(R14*2), Y10
 	VFMADD231PS Y10, Y9, Y3
-	PREFETCHT0  (R9)(R13*1)
-	VCVTPH2PS   (R9)(R11*2), Y10
+	VCVTPH2PS   (R12)(R14*2), Y10
 	VFMADD231PS Y10, Y8, Y4
-	VCVTPH2PS   16(R9)(R11*2), Y10
+	VCVTPH2PS   16(R12)(R14*2), Y10
 	VFMADD231PS Y10, Y9, Y5
-	PREFETCHT0  (R10)(R13*1)
-	VCVTPH2PS   (R10)(R11*2), Y10
+	VCVTPH2PS   (R13)(R14*2), Y10
 	VFMADD231PS Y10, Y8, Y6
-	VCVTPH2PS   16(R10)(R11*2), Y8
+	VCVTPH2PS   16(R13)(R14*2), Y8
 	VFMADD231PS Y8, Y9, Y7
-	ADDQ        $0x10, R11
-	ADDQ        $0x20, R13
-	CMPQ        R11, R12
+	ADDQ        $0x10, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -280,63 +278,66 @@ tail4:
 	VHADDPS      X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	MOVWLZX     (CX)(R11*2), R12
-	VMOVD       R12, X5
+	VMOVSS      (DI)(R14*4), X4
+	MOVWLZX     (CX)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R8)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R11)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R9)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R12)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R10)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R13)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x10, R9
+	LEAQ   -16(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Y2
 	VMOVUPS     32(DI)(R8*4), Y3
-	PREFETCHT0  (CX)(R10*1)
 	VCVTPH2PS   (CX)(R8*2), Y4
 	VFMADD231PS Y4, Y2, Y0
 	VCVTPH2PS   16(CX)(R8*2), Y2
 	VFMADD231PS Y2, Y3, Y1
 	ADDQ        $0x10, R8
-	ADDQ        $0x20, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -360,11 +361,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER
@@ -406,21 +408,25 @@ done:
 	RET
 
 // func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -429,47 +435,40 @@ rows4:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x10, R12
+	XORQ   R14, R14
+	LEAQ   -16(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Y8
-	VMOVUPS     32(DI)(R11*4), Y9
-	PREFETCHT0  (CX)(R13*1)
-	VPMOVZXWD   (CX)(R11*2), Y10
+	VMOVUPS     (DI)(R14*4), Y8
+	VMOVUPS     32(DI)(R14*4), Y9
+	VPMOVZXWD   (CX)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y8, Y0
-	VPMOVZXWD   16(CX)(R11*2), Y10
+	VPMOVZXWD   16(CX)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y9, Y1
-	PREFETCHT0  (R8)(R13*1)
-	VPMOVZXWD   (R8)(R11*2), Y10
+	VPMOVZXWD   (R11)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y8, Y2
-	VPMOVZXWD   16(R8)(R11*2), Y10
+	VPMOVZXWD   16(R11)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y9, Y3
-	PREFETCHT0  (R9)(R13*1)
-	VPMOVZXWD   (R9)(R11*2), Y10
+	VPMOVZXWD   (R12)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y8, Y4
-	VPMOVZXWD   16(R9)(R11*2), Y10
+	VPMOVZXWD   16(R12)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y9, Y5
-	PREFETCHT0  (R10)(R13*1)
-	VPMOVZXWD   (R10)(R11*2), Y10
+	VPMOVZXWD   (R13)(R14*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y8, Y6
-	VPMOVZXWD   16(R10)(R11*2), Y8
+	VPMOVZXWD   16(R13)(R14*2), Y8
 	VPSLLD      $0x10, Y8, Y8
 	VFMADD231PS Y8, Y9, Y7
-	ADDQ        $0x10, R11
-	ADDQ        $0x20, R13
-	CMPQ        R11, R12
+	ADDQ        $0x10, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -499,57 +498,61 @@ tail4:
 	VHADDPS      X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	MOVWLZX     (CX)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	VMOVSS      (DI)(R14*4), X4
+	MOVWLZX     (CX)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R8)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R11)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R9)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R12)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R10)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R13)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x10, R9
+	LEAQ   -16(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Y2
 	VMOVUPS     32(DI)(R8*4), Y3
-	PREFETCHT0  (CX)(R10*1)
 	VPMOVZXWD   (CX)(R8*2), Y4
 	VPSLLD      $0x10, Y4, Y4
 	VFMADD231PS Y4, Y2, Y0
@@ -557,7 +560,6 @@ turn1:
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y2, Y3, Y1
 	ADDQ        $0x10, R8
-	ADDQ        $0x20, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -581,11 +583,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER
@@ -1059,21 +1062,25 @@ done:
 	RET
 
 // func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1082,35 +1089,24 @@ rows4:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x20, R12
+	XORQ   R14, R14
+	LEAQ   -32(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Z8
-	VMOVUPS     64(DI)(R11*4), Z9
-	PREFETCHT0  (CX)(R13*1)
-	PREFETCHT0  64(CX)(R13*1)
-	VFMADD231PS (CX)(R11*4), Z8, Z0
-	VFMADD231PS 64(CX)(R11*4), Z9, Z1
-	PREFETCHT0  (R8)(R13*1)
-	PREFETCHT0  64(R8)(R13*1)
-	VFMADD231PS (R8)(R11*4), Z8, Z2
-	VFMADD231PS 64(R8)(R11*4), Z9, Z3
-	PREFETCHT0  (R9)(R13*1)
-	PREFETCHT0  64(R9)(R13*1)
-	VFMADD231PS (R9)(R11*4), Z8, Z4
-	VFMADD231PS 64(R9)(R11*4), Z9, Z5
-	PREFETCHT0  (R10)(R13*1)
-	PREFETCHT0  64(R10)(R13*1)
-	VFMADD231PS (R10)(R11*4), Z8, Z6
-	VFMADD231PS 64(R10)(R11*4), Z9, Z7
-	ADDQ        $0x20, R11
-	ADDQ        $0x80, R13
-	CMPQ        R11, R12
+	VMOVUPS     (DI)(R14*4), Z8
+	VMOVUPS     64(DI)(R14*4), Z9
+	VFMADD231PS (CX)(R14*4), Z8, Z0
+	VFMADD231PS 64(CX)(R14*4), Z9, Z1
+	VFMADD231PS (R11)(R14*4), Z8, Z2
+	VFMADD231PS 64(R11)(R14*4), Z9, Z3
+	VFMADD231PS (R12)(R14*4), Z8, Z4
+	VFMADD231PS 64(R12)(R14*4), Z9, Z5
+	VFMADD231PS (R13)(R14*4), Z8, Z6
+	VFMADD231PS 64(R13)(R14*4), Z9, Z7
+	ADDQ        $0x20, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -1144,54 +1140,56 @@ tail4:
 	VHADDPS       X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	VMOVSS      (CX)(R11*4), X5
+	VMOVSS      (DI)(R14*4), X4
+	VMOVSS      (CX)(R14*4), X5
 	VFMADD231SS X5, X4, X0
-	VMOVSS      (R8)(R11*4), X5
+	VMOVSS      (R11)(R14*4), X5
 	VFMADD231SS X5, X4, X1
-	VMOVSS      (R9)(R11*4), X5
+	VMOVSS      (R12)(R14*4), X5
 	VFMADD231SS X5, X4, X2
-	VMOVSS      (R10)(R11*4), X5
+	VMOVSS      (R13)(R14*4), X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x20, R9
+	LEAQ   -32(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Z2
 	VMOVUPS     64(DI)(R8*4), Z3
-	PREFETCHT0  (CX)(R10*1)
-	PREFETCHT0  64(CX)(R10*1)
 	VFMADD231PS (CX)(R8*4), Z2, Z0
 	VFMADD231PS 64(CX)(R8*4), Z3, Z1
 	ADDQ        $0x20, R8
-	ADDQ        $0x80, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -1214,11 +1212,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER
@@ -1259,21 +1258,25 @@ done:
 	RET
 
 // func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3
 TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1282,39 +1285,32 @@ rows4:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x20, R12
+	XORQ   R14, R14
+	LEAQ   -32(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Z8
-	VMOVUPS     64(DI)(R11*4), Z9
-	PREFETCHT0  (CX)(R13*1)
-	VCVTPH2PS   (CX)(R11*2), Z10
+	VMOVUPS     (DI)(R14*4), Z8
+	VMOVUPS     64(DI)(R14*4), Z9
+	VCVTPH2PS   (CX)(R14*2), Z10
 	VFMADD231PS Z10, Z8, Z0
-	VCVTPH2PS   32(CX)(R11*2), Z10
+	VCVTPH2PS   32(CX)(R14*2), Z10
 	VFMADD231PS Z10, Z9, Z1
-	PREFETCHT0  (R8)(R13*1)
-	VCVTPH2PS   (R8)(R11*2), Z10
+	VCVTPH2PS   (R11)(R14*2), Z10
 	VFMADD231PS Z10, Z8, Z2
-	VCVTPH2PS   32(R8)(R11*2), Z10
+	VCVTPH2PS   32(R11)(R14*2), Z10
 	VFMADD231PS Z10, Z9, Z3
-	PREFETCHT0  (R9)(R13*1)
-	VCVTPH2PS   (R9)(R11*2), Z10
+	VCVTPH2PS   (R12)(R14*2), Z10
 	VFMADD231PS Z10, Z8, Z4
-	VCVTPH2PS   32(R9)(R11*2), Z10
+	VCVTPH2PS   32(R12)(R14*2), Z10
 	VFMADD231PS Z10, Z9, Z5
-	PREFETCHT0  (R10)(R13*1)
-	VCVTPH2PS   (R10)(R11*2), Z10
+	VCVTPH2PS   (R13)(R14*2), Z10
 	VFMADD231PS Z10, Z8, Z6
-	VCVTPH2PS   32(R10)(R11*2), Z8
+	VCVTPH2PS   32(R13)(R14*2), Z8
 	VFMADD231PS Z8, Z9, Z7
-	ADDQ        $0x20, R11
-	ADDQ        $0x40, R13
-	CMPQ        R11, R12
+	ADDQ        $0x20, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -1348,63 +1344,66 @@ tail4:
 	VHADDPS       X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	MOVWLZX     (CX)(R11*2), R12
-	VMOVD       R12, X5
+	VMOVSS      (DI)(R14*4), X4
+	MOVWLZX     (CX)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R8)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R11)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R9)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R12)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R10)(R11*2), R12
-	VMOVD       R12, X5
+	MOVWLZX     (R13)(R14*2), R15
+	VMOVD       R15, X5
 	VCVTPH2PS   X5, X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x20, R9
+	LEAQ   -32(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Z2
 	VMOVUPS     64(DI)(R8*4), Z3
-	PREFETCHT0  (CX)(R10*1)
 	VCVTPH2PS   (CX)(R8*2), Z4
 	VFMADD231PS Z4, Z2, Z0
 	VCVTPH2PS   32(CX)(R8*2), Z2
 	VFMADD231PS Z2, Z3, Z1
 	ADDQ        $0x20, R8
-	ADDQ        $0x40, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -1429,11 +1428,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER
@@ -1475,21 +1475,25 @@ done:
 	RET
 
 // func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
+	MOVQ  dst+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  n+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  BX, R8
+	SHRQ  $0x02, R8
+	JZ    rest
+	MOVQ  R8, R9
+	IMULQ DX, R9
+	MOVQ  R8, R10
 
-rows4:
-	CMPQ   BX, $0x04
-	JL     rows1
-	LEAQ   (CX)(DX*1), R8
-	LEAQ   (R8)(DX*1), R9
-	LEAQ   (R9)(DX*1), R10
+four:
+	LEAQ   (CX)(R9*1), R11
+	LEAQ   (R11)(R9*1), R12
+	LEAQ   (R12)(R9*1), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1498,47 +1502,40 @@ rows4:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   SI, R12
-	XORQ   R11, R11
-	MOVQ   DX, R13
-	SHLQ   $0x02, R13
-	SUBQ   $0x20, R12
+	XORQ   R14, R14
+	LEAQ   -32(SI), R15
+	CMPQ   R15, $0x00
 	JL     tail4
 
 turn4:
-	VMOVUPS     (DI)(R11*4), Z8
-	VMOVUPS     64(DI)(R11*4), Z9
-	PREFETCHT0  (CX)(R13*1)
-	VPMOVZXWD   (CX)(R11*2), Z10
+	VMOVUPS     (DI)(R14*4), Z8
+	VMOVUPS     64(DI)(R14*4), Z9
+	VPMOVZXWD   (CX)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z8, Z0
-	VPMOVZXWD   32(CX)(R11*2), Z10
+	VPMOVZXWD   32(CX)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z9, Z1
-	PREFETCHT0  (R8)(R13*1)
-	VPMOVZXWD   (R8)(R11*2), Z10
+	VPMOVZXWD   (R11)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z8, Z2
-	VPMOVZXWD   32(R8)(R11*2), Z10
+	VPMOVZXWD   32(R11)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z9, Z3
-	PREFETCHT0  (R9)(R13*1)
-	VPMOVZXWD   (R9)(R11*2), Z10
+	VPMOVZXWD   (R12)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z8, Z4
-	VPMOVZXWD   32(R9)(R11*2), Z10
+	VPMOVZXWD   32(R12)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z9, Z5
-	PREFETCHT0  (R10)(R13*1)
-	VPMOVZXWD   (R10)(R11*2), Z10
+	VPMOVZXWD   (R13)(R14*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z8, Z6
-	VPMOVZXWD   32(R10)(R11*2), Z8
+	VPMOVZXWD   32(R13)(R14*2), Z8
 	VPSLLD      $0x10, Z8, Z8
 	VFMADD231PS Z8, Z9, Z7
-	ADDQ        $0x20, R11
-	ADDQ        $0x40, R13
-	CMPQ        R11, R12
+	ADDQ        $0x20, R14
+	CMPQ        R14, R15
 	JLE         turn4
 
 tail4:
@@ -1572,57 +1569,61 @@ tail4:
 	VHADDPS       X3, X3, X3
 
 scalar4:
-	CMPQ        R11, SI
+	CMPQ        R14, SI
 	JGE         store4
-	VMOVSS      (DI)(R11*4), X4
-	MOVWLZX     (CX)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	VMOVSS      (DI)(R14*4), X4
+	MOVWLZX     (CX)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R8)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R11)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R9)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R12)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R10)(R11*2), R12
-	SHLL        $0x10, R12
-	VMOVD       R12, X5
+	MOVWLZX     (R13)(R14*2), R15
+	SHLL        $0x10, R15
+	VMOVD       R15, X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R11
+	INCQ        R14
 	JMP         scalar4
 
 store4:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
+	MOVQ   AX, R11
+	VMOVSS X0, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X1, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X2, (R11)
+	LEAQ   (R11)(R8*4), R11
+	VMOVSS X3, (R11)
+	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
-	JMP    rows4
+	DECQ   R10
+	JNZ    four
+	LEAQ   (R8)(R8*2), R8
+	LEAQ   (AX)(R8*4), AX
+	LEAQ   (R9)(R9*2), R9
+	ADDQ   R9, CX
 
-rows1:
-	CMPQ   BX, $0x01
-	JL     done
+rest:
+	ANDQ $0x03, BX
+	JZ   done
+
+one:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   SI, R9
 	XORQ   R8, R8
-	MOVQ   DX, R10
-	SHLQ   $0x02, R10
-	SUBQ   $0x20, R9
+	LEAQ   -32(SI), R9
+	CMPQ   R9, $0x00
 	JL     tail1
 
 turn1:
 	VMOVUPS     (DI)(R8*4), Z2
 	VMOVUPS     64(DI)(R8*4), Z3
-	PREFETCHT0  (CX)(R10*1)
 	VPMOVZXWD   (CX)(R8*2), Z4
 	VPSLLD      $0x10, Z4, Z4
 	VFMADD231PS Z4, Z2, Z0
@@ -1630,7 +1631,6 @@ turn1:
 	VPSLLD      $0x10, Z2, Z2
 	VFMADD231PS Z2, Z3, Z1
 	ADDQ        $0x20, R8
-	ADDQ        $0x40, R10
 	CMPQ        R8, R9
 	JLE         turn1
 
@@ -1655,11 +1655,12 @@ scalar1:
 	JMP         scalar1
 
 store1:
-	VMOVSS X0, (AX)
+	MOVQ   AX, R8
+	VMOVSS X0, (R8)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	SUBQ   $0x01, BX
-	JMP    rows1
+	DECQ   BX
+	JNZ    one
 
 done:
 	VZEROUPPER

@@ -101,8 +101,8 @@ func (t isa) widen(f floatFormat) {
 	RET()
 }
 
-// gemvFloat takes four rows at a time: enough streams to keep the memory
-// busy, and x is loaded once for all of them.
+// gemvFloat takes four rows at a time, far apart: each is a stream of its own
+// to the prefetchers, and x is loaded once for all of them.
 func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32)")
@@ -111,33 +111,45 @@ func (t isa) gemvFloat(f floatFormat) {
 	Pragma("noescape")
 	p := pointers("dst", "w", "stride", "rows", "n", "x")
 	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
-	for _, at := range []int{4, 1} {
-		Label(fmt.Sprintf("rows%d", at))
-		CMPQ(rows, U8(at))
-		if at == 4 {
-			JL(LabelRef("rows1"))
-		} else {
-			JL(LabelRef("done"))
-		}
-		t.dotRows(f, at, dst, w, stride, n, x)
-		ADDQ(U8(4*at), dst)
-		for range at {
-			ADDQ(stride, w)
-		}
-		SUBQ(U8(at), rows)
-		JMP(LabelRef(fmt.Sprintf("rows%d", at)))
-	}
+	// The rows r, r+gap, r+2*gap and r+3*gap for r < gap, then what is left.
+	gap, far, left := copyOf(rows), GP64(), GP64()
+	SHRQ(U8(2), gap)
+	JZ(LabelRef("rest"))
+	MOVQ(gap, far)
+	IMULQ(stride, far)
+	MOVQ(gap, left)
+	Label("four")
+	t.dotRows(f, 4, dst, w, far, gap, n, x)
+	ADDQ(U8(4), dst)
+	ADDQ(stride, w)
+	DECQ(left)
+	JNZ(LabelRef("four"))
+	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap)
+	LEAQ(Mem{Base: dst, Index: gap, Scale: 4}, dst)
+	LEAQ(Mem{Base: far, Index: far, Scale: 2}, far)
+	ADDQ(far, w)
+	Label("rest")
+	ANDQ(U8(3), rows)
+	JZ(LabelRef("done"))
+	Label("one")
+	t.dotRows(f, 1, dst, w, nil, nil, n, x)
+	ADDQ(U8(4), dst)
+	ADDQ(stride, w)
+	DECQ(rows)
+	JNZ(LabelRef("one"))
 	Label("done")
 	VZEROUPPER()
 	RET()
 }
 
-func (t isa) dotRows(f floatFormat, rows int, dst, w, stride, n, x reg.Register) {
+// dotRows multiplies so many rows, far bytes apart, and stores the sums gap
+// numbers apart.
+func (t isa) dotRows(f floatFormat, rows int, dst, w, far, gap, n, x reg.Register) {
 	label := func(s string) string { return fmt.Sprintf("%s%d", s, rows) }
 	row := []reg.Register{w}
 	for r := 1; r < rows; r++ {
 		p := GP64()
-		LEAQ(Mem{Base: row[r-1], Index: stride, Scale: 1}, p)
+		LEAQ(Mem{Base: row[r-1], Index: far, Scale: 1}, p)
 		row = append(row, p)
 	}
 	acc := make([][]vector, rows)
@@ -145,13 +157,10 @@ func (t isa) dotRows(f floatFormat, rows int, dst, w, stride, n, x reg.Register)
 		acc[r] = t.regs(2)
 		zero(acc[r]...)
 	}
-	// ahead is the same place in the rows that come next: rows end before the
-	// hardware has learnt where they lead.
-	i, left, ahead := GP64(), copyOf(n), GP64()
+	i, end := GP64(), GP64()
 	XORQ(i, i)
-	MOVQ(stride, ahead)
-	SHLQ(U8(2), ahead)
-	SUBQ(U8(2*t.lanes), left)
+	LEAQ(Mem{Base: n, Disp: -2 * t.lanes}, end)
+	CMPQ(end, U8(0))
 	JL(LabelRef(label("tail")))
 	Label(label("turn"))
 	var v [2]vector
@@ -160,9 +169,6 @@ func (t isa) dotRows(f floatFormat, rows int, dst, w, stride, n, x reg.Register)
 		VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
 	}
 	for r := range rows {
-		for at := 0; at < 2*t.lanes*int(f.size); at += 64 {
-			PREFETCHT0(Mem{Base: row[r], Index: ahead, Scale: 1, Disp: at})
-		}
 		for u := range v {
 			m := Mem{Base: row[r], Index: i, Scale: f.size, Disp: u * t.lanes * int(f.size)}
 			if f.size == 4 {
@@ -173,8 +179,7 @@ func (t isa) dotRows(f floatFormat, rows int, dst, w, stride, n, x reg.Register)
 		}
 	}
 	ADDQ(U8(2*t.lanes), i)
-	ADDQ(U8(2*t.lanes*int(f.size)), ahead)
-	CMPQ(i, left)
+	CMPQ(i, end)
 	JLE(LabelRef(label("turn")))
 	Label(label("tail"))
 	sum := make([]reg.VecVirtual, rows)
@@ -193,8 +198,12 @@ func (t isa) dotRows(f floatFormat, rows int, dst, w, stride, n, x reg.Register)
 	INCQ(i)
 	JMP(LabelRef(label("scalar")))
 	Label(label("store"))
+	to := copyOf(dst)
 	for r := range sum {
-		VMOVSS(sum[r], Mem{Base: dst, Disp: 4 * r})
+		VMOVSS(sum[r], Mem{Base: to})
+		if r+1 < rows {
+			LEAQ(Mem{Base: to, Index: gap, Scale: 4}, to)
+		}
 	}
 }
 
