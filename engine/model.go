@@ -34,6 +34,13 @@ type Options struct {
 	NormSites func(*arch.Norm) bool
 	// WithNorm, if any, replaces norms by the caller's own, after Norm.
 	WithNorm WithNorm
+	// FoldGain folds gain and bias of the norms of the residual stream into
+	// the matrices that read them, as far as those are F32, F16 or BF16: a
+	// copy of them is made. What is left of a norm is one scalar a vector.
+	FoldGain bool
+	// Progress, if not nil, is told the bytes of weights that a fold has gone
+	// through.
+	Progress func(done, total int64)
 }
 
 // A Model is a loaded model. It is immutable and safe for concurrent use.
@@ -58,9 +65,11 @@ type Model struct {
 	ropeW     *ops.RoPE // of windowed layers
 	longRope  *ops.RoPE // of contexts beyond the original one, or nil
 
-	note        string     // what Norm has to say for itself
+	norms       map[*arch.Norm]*norm
+	note        string     // what the options of the norms have to say
 	plan        *fold.Plan // carried out, or nil
 	centreEmbed bool
+	borrowed    bool // the file is another model's
 }
 
 // block is arch.Block with its weights where ops can use them.
@@ -134,14 +143,14 @@ func load(f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Arch: a, File: f, opts: o}
+	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
 	m.tok, m.tokErr = tokenizer.New(&f.Meta)
 	with, note, err := o.replacement(a)
 	if err != nil {
 		return nil, err
 	}
 	m.note = note
-	b := builder{with: with}
+	b := builder{with: with, norms: m.norms}
 	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
@@ -171,8 +180,13 @@ func load(f *gguf.File, o Options) (*Model, error) {
 			m.pool.Close()
 		}
 	}()
+	if o.FoldGain {
+		if err := m.foldGain(); err != nil {
+			return nil, err
+		}
+	}
 	if o.Norm == RMSFolded {
-		if err := m.applyFold(); err != nil {
+		if err := m.applyFold(o.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -180,16 +194,31 @@ func load(f *gguf.File, o Options) (*Model, error) {
 	return m, nil
 }
 
-// Note returns what the norm mode has to say, such as that it changes
-// nothing; "" if nothing.
+// Variant loads the file of m once more, with other options: other norms, for
+// one. It shares the mapping, and ends when m is closed at the latest.
+func (m *Model) Variant(o Options) (*Model, error) {
+	v, err := Load(m.File, o)
+	if err != nil {
+		return nil, err
+	}
+	v.borrowed = true
+	return v, nil
+}
+
+// Note returns what the options of the norms have to say, such as that a mode
+// changes nothing; "" if nothing.
 func (m *Model) Note() string { return m.note }
 
 // Plan returns the fold that was carried out; nil if there was none.
 func (m *Model) Plan() *fold.Plan { return m.plan }
 
-// Close frees the workers and unmaps the file. No session may be in use.
+// Close frees the workers and unmaps the file, unless m is a [Model.Variant].
+// No session may be in use.
 func (m *Model) Close() error {
 	m.pool.Close()
+	if m.borrowed {
+		return nil
+	}
 	return m.File.Close()
 }
 
@@ -224,8 +253,9 @@ func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
 
 // builder turns tensors into what ops takes and keeps the first error.
 type builder struct {
-	with WithNorm
-	err  error
+	with  WithNorm
+	norms map[*arch.Norm]*norm
+	err   error
 }
 
 func (b *builder) fail(err error) {
@@ -290,8 +320,9 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 	}
 	all := &norm{site: n}
 	for i := range groups {
-		all.groups = append(all.groups, b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: part(gain, i), Bias: part(bias, i)}))
+		all.groups = append(all.groups, b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)}))
 	}
+	b.norms[n] = all
 	return all
 }
 
@@ -315,6 +346,17 @@ func (b *block) connect() {
 	if b.ffnNorm != nil {
 		b.ffnNorm.readers = ffn
 	}
+}
+
+// without returns v, or nil if it is c throughout: a gain of ones and a bias
+// of zeros need no pass.
+func without(v []float32, c float32) []float32 {
+	for _, x := range v {
+		if x != c {
+			return v
+		}
+	}
+	return nil
 }
 
 func (b *builder) block(a *arch.Model, l *arch.Block) block {

@@ -183,17 +183,24 @@ func (f normFunc) Apply(dst, x []float32) { f(dst, x) }
 // TestFoldCheck: a fold that leaves a mean behind fails loudly.
 func TestFoldCheck(t *testing.T) {
 	m := open(t, "archs/starcoder2.gguf", Options{Norm: RMSFolded})
-	ratios, err := m.CheckFold(fixtureTokens())
+	ratios, err := m.MeanRatios(t.Context(), fixtureTokens())
 	if err != nil || len(ratios) != len(m.Arch.Norms()) {
 		t.Fatalf("%d ratios for %d norms: %v", len(ratios), len(m.Arch.Norms()), err)
 	}
-	for _, r := range ratios {
-		if !(r.Ratio < 1e-5) {
-			t.Errorf("%s: |mean|/rms %.2g", r.Site, r.Ratio)
+	native, err := open(t, "archs/starcoder2.gguf", Options{}).MeanRatios(t.Context(), fixtureTokens())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range ratios {
+		if !(r.Largest < 1e-5 && r.RMS <= r.Largest) || r.Norm != "RMSNorm" || r.Site != native[i].Site {
+			t.Errorf("folded: %+v", r)
+		}
+		if n := native[i]; !(n.Largest > 1e-2 && n.RMS <= n.Largest) || n.Norm != "LayerNorm" {
+			t.Errorf("native: %+v", n)
 		}
 	}
 	m.blocks[0].down.means = nil // forget one writer
-	if err := m.checkFold(); err == nil || !strings.Contains(err.Error(), "blk.1.attn_norm") {
+	if err := m.checkFold(t.Context()); err == nil || !strings.Contains(err.Error(), "blk.1.attn_norm") {
 		t.Errorf("a writer that was forgotten: %v", err)
 	}
 }

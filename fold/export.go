@@ -14,7 +14,6 @@ import (
 type route struct {
 	from, to string
 	repairs  bool // the source runs RMSNorm already, on writers that were never centred
-	ownHead  bool // apply sees to the head of a tied model
 	check    func(m *arch.Model) string
 	apply    func(o *Output) error
 }
@@ -25,7 +24,7 @@ var routes = []route{
 	{from: "olmo", to: "llama", check: noClamp, apply: toLlama},
 	{from: "stablelm", to: "phimoe", check: sequential, apply: toPhiMoE},
 	{from: "orion", to: "phimoe", check: sequential, apply: toPhiMoE},
-	{from: "command-r", to: "plamo", ownHead: true, check: plainHeads, apply: toPLaMo},
+	{from: "command-r", to: "plamo", check: plainHeads, apply: toPLaMo},
 	{from: "phimoe", to: "phimoe", repairs: true, check: func(*arch.Model) string { return "" }, apply: func(*Output) error { return nil }},
 }
 
@@ -148,18 +147,15 @@ func toPhiMoE(o *Output) error {
 }
 
 // toPLaMo reorders the rows of queries and keys from pairwise to half-split
-// RoPE, and gives the head, which Command-R ties and scales, a tensor of its
-// own.
+// RoPE, and scales the head, which Command-R ties to the embedding.
 func toPLaMo(o *Output) error {
 	m := o.model
-	head := &item{info: gguf.TensorInfo{Name: "output.weight", Type: m.Embed.Type, Dims: m.Embed.Dims}, from: m.Embed}
 	scale := m.LogitScale
-	head.edits = []edit{{0, m.Vocab, func(row []float32, _ int) {
+	o.head.edits = append(o.head.edits, edit{0, m.Vocab, func(row []float32, _ int) {
 		for j := range row {
 			row[j] *= scale
 		}
-	}}}
-	o.items = append(o.items, head)
+	}})
 	hd := m.HeadDim
 	halves := func(i int) int { // the pairwise row that a half-split row is
 		h, j := i/hd*hd, i%hd
@@ -173,9 +169,6 @@ func toPLaMo(o *Output) error {
 			it := o.byT[l.W]
 			if l.Rows != l.W.Dims[1] {
 				return &Refusal{m.Spec.Name, fmt.Sprintf("%s is fused", l.Name)}
-			}
-			if len(it.edits) > 0 {
-				return &Refusal{m.Spec.Name, "folding the gain and reordering queries and keys at once is not supported; leave --fold-gain out"}
 			}
 			it.perm = halves
 			if l.B != nil {

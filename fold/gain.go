@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 // into the matrices that read it: W' = W diag(gain), b' = b + W bias. What
 // is left of the norm is one scalar a vector. A norm whose bias some reader
 // has no place for keeps both.
-func (o *Output) foldGain() error {
+func (o *Output) foldGain(ctx context.Context) error {
 	for _, n := range o.model.Norms() {
 		readers := o.model.Readers(n)
 		if !n.Residual || len(readers) == 0 || n.Gain == nil && n.Bias == nil {
@@ -30,7 +31,7 @@ func (o *Output) foldGain() error {
 		for _, l := range readers {
 			it := o.matrix(l)
 			if bias != nil {
-				if err := o.addBias(l, it, bias); err != nil {
+				if err := o.addBias(ctx, l, it, bias); err != nil {
 					return err
 				}
 			}
@@ -106,7 +107,7 @@ func (o *Output) matrix(l *arch.Linear) *item {
 }
 
 // addBias adds W times v to the bias of l, which is made if need be.
-func (o *Output) addBias(l *arch.Linear, w *item, v []float32) error {
+func (o *Output) addBias(ctx context.Context, l *arch.Linear, w *item, v []float32) error {
 	rows, cols := w.shape()
 	b, at := o.bias(l)
 	if b == nil {
@@ -119,7 +120,7 @@ func (o *Output) addBias(l *arch.Linear, w *item, v []float32) error {
 	if err := b.row(sum, 0); err != nil {
 		return err
 	}
-	err := w.eachChunk(l.From, l.From+l.Rows, func(_, lo, hi int) error {
+	err := w.eachChunk(ctx, l.From, l.From+l.Rows, func(_, lo, hi int) error {
 		row := make([]float32, cols)
 		for i := lo; i < hi; i++ {
 			if err := w.row(row, i); err != nil {

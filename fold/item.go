@@ -1,11 +1,11 @@
 package fold
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/quant"
@@ -19,6 +19,11 @@ type item struct {
 	values []float32         // the whole content, where there is no source
 	perm   func(row int) int // the source row of an output row; nil: the same
 	edits  []edit
+
+	// centred are the ranges of rows over which every column should have the
+	// mean 0; with byRow every row should.
+	centred [][2]int
+	byRow   bool
 }
 
 // An edit changes the decoded rows lo to hi-1 of a tensor.
@@ -36,10 +41,23 @@ func (it *item) shape() (rows, cols int) {
 	return rows, it.info.Dims[0]
 }
 
-// verbatim reports whether the stored bytes can be copied.
-func (it *item) verbatim() bool {
-	return it.from != nil && it.perm == nil && len(it.edits) == 0 && it.from.Type == it.info.Type
+// rowBytes returns the stored size of a row.
+func (it *item) rowBytes() (int, error) {
+	_, cols := it.shape()
+	n, err := it.info.Type.RowBytes(cols)
+	if err != nil {
+		return 0, it.fail(err)
+	}
+	return n, nil
 }
+
+func (it *item) fail(err error) error { return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err) }
+
+// edited reports whether the values are not those of a source tensor.
+func (it *item) edited() bool { return it.from == nil || it.perm != nil || len(it.edits) > 0 }
+
+// verbatim reports whether the stored bytes can be copied.
+func (it *item) verbatim() bool { return !it.edited() && it.from.Type == it.info.Type }
 
 // row decodes row i and edits it.
 func (it *item) row(dst []float32, i int) error {
@@ -51,11 +69,11 @@ func (it *item) row(dst []float32, i int) error {
 			at = it.perm(i)
 		}
 		size, err := it.from.Type.RowBytes(len(dst))
-		if err != nil {
-			return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
+		if err == nil {
+			err = quant.Decode(dst, it.from.Type, it.from.Data[at*size:(at+1)*size])
 		}
-		if err := quant.Decode(dst, it.from.Type, it.from.Data[at*size:(at+1)*size]); err != nil {
-			return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
+		if err != nil {
+			return it.fail(err)
 		}
 	}
 	for _, e := range it.edits {
@@ -66,157 +84,16 @@ func (it *item) row(dst []float32, i int) error {
 	return nil
 }
 
-// chunkItems is how many weights make one piece of parallel work.
-const chunkItems = 1 << 18
-
-// eachChunk calls f for chunks of the rows lo to hi-1, on all processors.
-// The chunks do not depend on how many those are.
-func (it *item) eachChunk(lo, hi int, f func(chunk, lo, hi int) error) error {
-	_, cols := it.shape()
-	size := max(1, chunkItems/cols)
-	chunks := (hi - lo + size - 1) / size
-	errs := make([]error, chunks)
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), chunks) {
-		wg.Go(func() {
-			for c := range next {
-				errs[c] = f(c, lo+c*size, min(lo+(c+1)*size, hi))
-			}
-		})
-	}
-	for c := range chunks {
-		next <- c
-	}
-	close(next)
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// columnMeans returns the mean of each column over the rows lo to hi-1, with
-// sums in float64.
-func (it *item) columnMeans(lo, hi int) ([]float64, error) {
-	_, cols := it.shape()
-	size := max(1, chunkItems/cols)
-	sums := make([][]float64, (hi-lo+size-1)/size)
-	err := it.eachChunk(lo, hi, func(chunk, lo, hi int) error {
-		sum, row := make([]float64, cols), make([]float32, cols)
-		for i := lo; i < hi; i++ {
-			if err := it.row(row, i); err != nil {
-				return err
-			}
-			for j, v := range row {
-				sum[j] += float64(v)
-			}
-		}
-		sums[chunk] = sum
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	total := make([]float64, cols)
-	for _, sum := range sums {
-		for j, v := range sum {
-			total[j] += v
-		}
-	}
-	for j := range total {
-		total[j] /= float64(hi - lo)
-	}
-	return total, nil
-}
-
-// centreColumns centres the rows lo to hi-1 within each of so many equal
-// groups, and reports what it takes away.
-func (it *item) centreColumns(lo, hi, groups int, found *Means) error {
-	size := (hi - lo) / groups
-	for g := range groups {
-		from := lo + g*size
-		means, err := it.columnMeans(from, from+size)
-		if err != nil {
-			return err
-		}
-		for _, m := range means {
-			found.add(m)
-		}
-		it.edits = append(it.edits, edit{from, from + size, func(row []float32, _ int) {
-			for j, m := range means {
-				row[j] = float32(float64(row[j]) - m)
-			}
-		}})
-	}
-	return nil
-}
-
-// centreRows centres every row.
-func (it *item) centreRows(found *Means) error {
-	rows, cols := it.shape()
-	means := make([]float64, rows)
-	err := it.eachChunk(0, rows, func(_, lo, hi int) error {
-		row := make([]float32, cols)
-		for i := lo; i < hi; i++ {
-			if err := it.row(row, i); err != nil {
-				return err
-			}
-			means[i] = mean(row)
-		}
-		return nil
-	})
-	if err != nil {
+// encode fills dst with the stored form of row i; row is scratch, and holds
+// what was meant afterwards.
+func (it *item) encode(dst []byte, row []float32, i int) error {
+	if err := it.row(row, i); err != nil {
 		return err
 	}
-	for _, m := range means {
-		found.add(m)
+	if err := quant.Encode(dst, it.info.Type, row); err != nil {
+		return it.fail(err)
 	}
-	it.edits = append(it.edits, edit{0, rows, func(row []float32, i int) {
-		for j, v := range row {
-			row[j] = float32(float64(v) - means[i])
-		}
-	}})
 	return nil
-}
-
-// centreVector centres the elements lo to hi-1 of a vector within each of so
-// many equal groups.
-func (it *item) centreVector(lo, hi, groups int, found *Means) error {
-	_, n := it.shape()
-	v := make([]float32, n)
-	if err := it.row(v, 0); err != nil {
-		return err
-	}
-	size := (hi - lo) / groups
-	for g := range groups {
-		part := v[lo+g*size:][:size]
-		m := mean(part)
-		found.add(m)
-		for i := range part {
-			part[i] = float32(float64(part[i]) - m)
-		}
-	}
-	it.from, it.perm, it.edits, it.values = nil, nil, nil, v
-	return nil
-}
-
-func (m *Means) add(v float64) {
-	m.Vectors++
-	if v != 0 {
-		m.Nonzero++
-	}
-	m.Largest = max(m.Largest, math.Abs(v))
-}
-
-func mean(x []float32) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += float64(v)
-	}
-	return sum / float64(len(x))
 }
 
 // Changed reports on a tensor that is not copied as it is.
@@ -228,125 +105,125 @@ type Changed struct {
 	RMS  float64 `json:"rms"`  // of what was meant
 }
 
-// encode fills dst with the stored form of the rows lo to hi-1.
-func (it *item) encode(dst []byte, lo, hi int) error {
-	_, cols := it.shape()
-	size, err := it.info.Type.RowBytes(cols)
-	if err != nil {
-		return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
-	}
-	row := make([]float32, cols)
-	for i := lo; i < hi; i++ {
-		if err := it.row(row, i); err != nil {
-			return err
-		}
-		if err := quant.Encode(dst[(i-lo)*size:(i-lo+1)*size], it.info.Type, row); err != nil {
-			return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
-		}
-	}
-	return nil
-}
-
-// measure compares what would be stored with what is meant. It also returns
-// the largest |mean| that the stored form has left: over the rows of each of
-// the given ranges, column by column, or along each row if byRow.
-func (it *item) measure(ranges [][2]int, byRow bool) (c Changed, left float64, err error) {
+// measure compares what will be stored with what is meant. It also returns
+// the largest |mean| that the stored form has left where it should be 0.
+func (it *item) measure(ctx context.Context, done func(rows int)) (c Changed, left float64, err error) {
 	c = Changed{Name: it.info.Name, To: it.info.Type.String()}
 	if it.from != nil {
 		c.From = it.from.Type.String()
 	}
 	rows, cols := it.shape()
-	size, err := it.info.Type.RowBytes(cols)
-	if err != nil {
-		return c, 0, fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
+	var wrong, all float64
+	at := 0
+	span := func(to int, centred bool) error {
+		if at == to {
+			return nil
+		}
+		s, err := it.measureRows(ctx, at, to, centred, done)
+		wrong, all, left = wrong+s.wrong, all+s.all, max(left, s.left)
+		at = to
+		return err
 	}
-	type part struct {
-		wrong, all, left float64
-		sums             [][]float64
+	for _, r := range it.centred {
+		if err := span(r[0], false); err != nil {
+			return c, 0, err
+		}
+		if err := span(r[1], true); err != nil {
+			return c, 0, err
+		}
 	}
-	parts := make([]part, rows) // of which the first few serve: chunks have at least one row
-	err = it.eachChunk(0, rows, func(chunk, lo, hi int) error {
-		p := part{sums: make([][]float64, len(ranges))}
-		for g := range p.sums {
-			p.sums[g] = make([]float64, cols)
-		}
-		b := make([]byte, size*(hi-lo))
-		if err := it.encode(b, lo, hi); err != nil {
-			return err
-		}
-		meant, stored := make([]float32, cols), make([]float32, cols)
-		for i := lo; i < hi; i++ {
-			if err := it.row(meant, i); err != nil {
-				return err
-			}
-			if err := quant.Decode(stored, it.info.Type, b[(i-lo)*size:(i-lo+1)*size]); err != nil {
-				return err
-			}
-			for j, v := range meant {
-				d := float64(stored[j]) - float64(v)
-				p.wrong += d * d
-				p.all += float64(v) * float64(v)
-			}
-			for g, r := range ranges {
-				if i >= r[0] && i < r[1] {
-					for j, v := range stored {
-						p.sums[g][j] += float64(v)
-					}
-				}
-			}
-			if byRow {
-				p.left = max(p.left, math.Abs(mean(stored)))
-			}
-		}
-		parts[chunk] = p
-		return nil
-	})
-	if err != nil {
+	if err := span(rows, false); err != nil {
 		return c, 0, err
 	}
-	var total part
-	for g, r := range ranges {
-		sum := make([]float64, cols)
-		for _, p := range parts {
-			if p.sums != nil {
-				for j, v := range p.sums[g] {
-					sum[j] += v
-				}
-			}
-		}
-		for _, v := range sum {
-			left = max(left, math.Abs(v)/float64(r[1]-r[0]))
-		}
-	}
-	for _, p := range parts {
-		total.wrong, total.all = total.wrong+p.wrong, total.all+p.all
-		left = max(left, p.left)
-	}
 	n := float64(rows) * float64(cols)
-	c.RMSE, c.RMS = math.Sqrt(total.wrong/n), math.Sqrt(total.all/n)
+	c.RMSE, c.RMS = math.Sqrt(wrong/n), math.Sqrt(all/n)
 	return c, left, nil
 }
 
+// stored is what measureRows finds: sums of squares of the error and of what
+// was meant, and the largest |mean| left.
+type stored struct{ wrong, all, left float64 }
+
+// measureRows measures the rows lo to hi-1, whose columns should have the
+// mean 0 if centred.
+func (it *item) measureRows(ctx context.Context, lo, hi int, centred bool, done func(rows int)) (total stored, err error) {
+	_, cols := it.shape()
+	size, err := it.rowBytes()
+	if err != nil {
+		return total, err
+	}
+	parts := make([]stored, it.chunks(hi-lo))
+	sums := make([][]float64, len(parts))
+	err = it.eachChunk(ctx, lo, hi, func(chunk, lo, hi int) error {
+		var p stored
+		var sum []float64
+		if centred {
+			sum = make([]float64, cols)
+		}
+		b, meant, got := make([]byte, size), make([]float32, cols), make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := it.encode(b, meant, i); err != nil {
+				return err
+			}
+			if err := quant.Decode(got, it.info.Type, b); err != nil {
+				return it.fail(err)
+			}
+			for j, v := range meant {
+				d := float64(got[j]) - float64(v)
+				p.wrong += d * d
+				p.all += float64(v) * float64(v)
+			}
+			for j := range sum {
+				sum[j] += float64(got[j])
+			}
+			if it.byRow {
+				p.left = max(p.left, math.Abs(mean(got)))
+			}
+		}
+		parts[chunk], sums[chunk] = p, sum
+		done(hi - lo)
+		return nil
+	})
+	if err != nil {
+		return total, err
+	}
+	for _, p := range parts {
+		total.wrong, total.all, total.left = total.wrong+p.wrong, total.all+p.all, max(total.left, p.left)
+	}
+	if centred {
+		for _, v := range addUp(sums) {
+			total.left = max(total.left, math.Abs(v)/float64(hi-lo))
+		}
+	}
+	return total, nil
+}
+
 // write appends the tensor to a file.
-func (it *item) write(w *gguf.Writer, done func(bytes int)) error {
+func (it *item) write(ctx context.Context, w *gguf.Writer, done func(rows int)) error {
 	if err := w.Begin(it.info.Name); err != nil {
 		return err
 	}
 	rows, cols := it.shape()
-	size, err := it.info.Type.RowBytes(cols)
+	size, err := it.rowBytes()
 	if err != nil {
-		return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
+		return err
 	}
-	stride := max(1, chunkItems/cols) * runtime.GOMAXPROCS(0)
-	b := make([]byte, 0, size*min(stride, rows))
+	stride := it.chunkRows() * runtime.GOMAXPROCS(0)
+	b := make([]byte, size*min(stride, rows))
 	for lo := 0; lo < rows; lo += stride {
 		hi := min(lo+stride, rows)
+		b := b[:size*(hi-lo)]
 		if it.verbatim() {
-			b = append(b[:0], it.from.Data[lo*size:hi*size]...)
+			copy(b, it.from.Data[lo*size:])
 		} else {
-			b = b[:size*(hi-lo)]
-			err := it.eachChunk(lo, hi, func(_, clo, chi int) error {
-				return it.encode(b[(clo-lo)*size:(chi-lo)*size], clo, chi)
+			err := it.eachChunk(ctx, lo, hi, func(_, from, to int) error {
+				row := make([]float32, cols)
+				for i := from; i < to; i++ {
+					if err := it.encode(b[(i-lo)*size:(i-lo+1)*size], row, i); err != nil {
+						return err
+					}
+				}
+				return nil
 			})
 			if err != nil {
 				return err
@@ -355,15 +232,15 @@ func (it *item) write(w *gguf.Writer, done func(bytes int)) error {
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
-		done(len(b))
+		done(hi - lo)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // clone copies the description, so that another tensor can be made of the
 // same source.
 func (it *item) clone(name string) *item {
 	c := *it
-	c.info.Name, c.edits = name, slices.Clone(it.edits)
+	c.info.Name, c.edits, c.centred = name, slices.Clone(it.edits), nil
 	return &c
 }

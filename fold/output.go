@@ -1,10 +1,12 @@
 package fold
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
@@ -37,12 +39,15 @@ type WriteOptions struct {
 	Export string
 	// SourceSHA256 is noted in the file, if not empty.
 	SourceSHA256 string
+	// Progress, if not nil, is told how many weights have been gone through.
+	// It is called by several goroutines, one at a time.
+	Progress func(done, total int64)
 }
 
 // An Output is a file that a fold becomes, ready to be written.
 type Output struct {
 	Meta   *gguf.Meta
-	Plan   *Plan
+	Plan   *Plan // with the means that are taken away
 	Report Report
 
 	model *arch.Model
@@ -50,23 +55,32 @@ type Output struct {
 	byT   map[*gguf.Tensor]*item
 	head  *item // the head's own, where a tied one was given a tensor
 	opts  WriteOptions
+
+	mu   sync.Mutex
+	done int64 // weights gone through, of total
+	all  int64
 }
 
 // A Report tells what the file is.
 type Report struct {
-	Arch        string    `json:"architecture"`
-	Source      string    `json:"source_architecture"`
-	Steps       []string  `json:"steps"`
-	Changed     []Changed `json:"tensors"`
+	Arch        string   `json:"architecture"`
+	Source      string   `json:"source_architecture"`
+	SourceHash  string   `json:"source_sha256,omitempty"`
+	Strategy    Strategy `json:"strategy"`
+	Steps       []string `json:"steps"`
+	Requantised bool     `json:"requantised"`
+	GainKept    []string `json:"gain_kept,omitempty"` // norms whose gain or bias could not be folded, with the reason
+	Bytes       int64    `json:"tensor_bytes"`
+
+	// What storing the changed tensors costs, once they have been measured.
+	Changed     []Changed `json:"tensors,omitempty"`
 	LargestMean float64   `json:"largest_mean_left"` // |mean| over outputs of the stored writers
-	Requantised bool      `json:"requantised"`
-	GainKept    []string  `json:"gain_kept,omitempty"` // norms whose gain or bias could not be folded, with the reason
-	Bytes       int64     `json:"bytes"`
 }
 
 // Prepare works out the file that folding f, which m was loaded from,
-// becomes. It reads the weights that are changed; nothing is written yet.
-func Prepare(f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
+// becomes. It reads the writers of the residual stream; nothing is written
+// yet.
+func Prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
 	if o.Strategy == "" {
 		o.Strategy = Dequant
 	}
@@ -84,10 +98,8 @@ func Prepare(f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range plan.Steps {
-		if s.Action == CentreOutput {
-			return nil, &Refusal{m.Spec.Name, fmt.Sprintf("%s writes the residual stream, and no file can say that its output is to be centred; the engine folds it at run time", s.Target)}
-		}
+	if err := refuseFile(m.Spec, route); err != nil {
+		return nil, err
 	}
 	meta := f.Meta.Clone()
 	out := &Output{Meta: &meta, Plan: plan, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
@@ -100,16 +112,13 @@ func Prepare(f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
 		out.items = append(out.items, it)
 		out.byT[t] = it
 	}
-	if err := out.keepHead(route); err != nil {
-		return nil, err
-	}
+	out.keepHead()
 	if o.Gain {
-		if err := out.foldGain(); err != nil {
+		if err := out.foldGain(ctx); err != nil {
 			return nil, err
 		}
 	}
-	centred, err := out.centre()
-	if err != nil {
+	if err := out.centre(ctx); err != nil {
 		return nil, err
 	}
 	if route != nil {
@@ -120,50 +129,83 @@ func Prepare(f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
 	if err := out.chooseTypes(); err != nil {
 		return nil, err
 	}
-	if err := out.measure(centred); err != nil {
-		return nil, err
-	}
 	return out, out.describe(route)
+}
+
+// RefuseFile returns the reason why no folded model of an architecture can be
+// written to a file under its own name; nil if there is none. The engine can
+// fold some of these as it runs them, and some have a route to another name.
+func RefuseFile(s *arch.Spec) error {
+	if err := Refuse(s); err != nil {
+		return err
+	}
+	return refuseFile(s, nil)
+}
+
+func refuseFile(s *arch.Spec, r *route) error {
+	bare := s.FinalNorm.Gain == arch.Absent && s.FinalNorm.Bias == arch.Absent
+	switch {
+	case s.EmbedNorm.Name != "":
+		return &Refusal{s.Name, fmt.Sprintf("%s writes the residual stream, and no file can say that its output is to be centred; the engine folds it as it runs", s.EmbedNorm.Name)}
+	case s.Norm == arch.LayerNorm && s.Head == arch.Absent && !bare && r == nil:
+		return &Refusal{s.Name, "its head is the embedding, the architecture has no tensor for a head of its own, and a centred embedding would give other logits; see --export"}
+	}
+	return nil
 }
 
 // keepHead gives a tied head a tensor of its own, with the embedding as it
 // was: from the centred one every logit would be off by rowmean(E_v)*sum(z).
 // After a final norm without gain and bias z has no mean, and the head may
 // stay tied.
-func (o *Output) keepHead(r *route) error {
+func (o *Output) keepHead() {
 	m := o.model
-	bare := m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil
-	if !m.Tied || bare || r != nil && r.ownHead {
-		return nil
-	}
-	if m.Spec.Head == arch.Absent {
-		return &Refusal{m.Spec.Name, "its head is the embedding, the architecture has no tensor for a head of its own, and a centred embedding would give other logits; see --export"}
+	if !m.Tied || m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil {
+		return
 	}
 	o.head = o.byT[m.Embed].clone("output.weight")
 	o.items = append(o.items, o.head)
-	return nil
 }
 
-// centred is where the means of a stored tensor should be nought.
-type centred struct {
-	it     *item
-	ranges [][2]int
-	byRow  bool
+// step returns what is told the rows of it that have been gone through.
+func (o *Output) step(it *item) func(rows int) {
+	_, cols := it.shape()
+	return func(rows int) {
+		if o.opts.Progress == nil {
+			return
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.done += int64(rows) * int64(cols)
+		o.opts.Progress(o.done, o.all)
+	}
+}
+
+// weights returns the number of values of an item.
+func (it *item) weights() int64 {
+	rows, cols := it.shape()
+	return int64(rows) * int64(cols)
 }
 
 // centre adds the edits that the plan asks for.
-func (o *Output) centre() ([]centred, error) {
-	var all []centred
+func (o *Output) centre(ctx context.Context) error {
+	for _, s := range o.Plan.Steps {
+		switch {
+		case s.Rows != nil:
+			o.all += o.byT[s.Rows].weights()
+		case s.Linear != nil:
+			o.all += o.byT[s.Linear.W].weights()
+		}
+	}
 	for i := range o.Plan.Steps {
 		s := &o.Plan.Steps[i]
 		switch s.Action {
 		case CentreRows:
 			it := o.byT[s.Rows]
 			s.Measured = new(Means)
-			if err := it.centreRows(s.Measured); err != nil {
-				return nil, err
+			if err := it.centreRows(ctx, s.Measured, o.step(it)); err != nil {
+				return err
 			}
-			all = append(all, centred{it: it, byRow: true})
+			it.byRow = true
 		case CentreColumns:
 			it := o.byT[s.Linear.W]
 			s.Measured = new(Means)
@@ -171,79 +213,105 @@ func (o *Output) centre() ([]centred, error) {
 			if rows, _ := it.shape(); len(s.Linear.W.Dims) == 3 { // experts, one after the other
 				groups, lo, hi = rows/s.Linear.Rows, 0, rows
 			}
-			if err := it.centreColumns(lo, hi, groups, s.Measured); err != nil {
-				return nil, err
+			if err := it.centreColumns(ctx, lo, hi, groups, s.Measured, o.step(it)); err != nil {
+				return err
 			}
-			c := centred{it: it}
 			for g := range groups {
 				n := (hi - lo) / groups
-				c.ranges = append(c.ranges, [2]int{lo + g*n, lo + (g+1)*n})
+				it.centred = append(it.centred, [2]int{lo + g*n, lo + (g+1)*n})
 			}
-			all = append(all, c)
 			if b, at := o.bias(s.Linear); b != nil {
 				if err := b.centreVector(at, at+s.Linear.Rows, s.Groups, s.Measured); err != nil {
-					return nil, err
+					return err
 				}
 			}
 		}
 	}
-	return all, nil
+	return nil
 }
 
-// chooseTypes decides how each changed matrix is stored.
+// keepsType reports whether runners read a tensor as it is in every file: a
+// vector, the gains of norms by the head, the router, learned positions.
+func (it *item) keepsType() bool {
+	return len(it.info.Dims) == 1 || strings.Contains(it.info.Name, "_norm.") ||
+		strings.HasSuffix(it.info.Name, "ffn_gate_inp.weight") || it.info.Name == "position_embd.weight"
+}
+
+// chooseTypes decides how each changed tensor is stored.
 func (o *Output) chooseTypes() error {
 	for _, it := range o.items {
-		if len(it.info.Dims) == 1 || strings.HasSuffix(it.info.Name, "ffn_gate_inp.weight") {
-			if it.from == nil || !it.verbatim() {
-				it.info.Type = quant.F32
+		t := &it.info.Type
+		switch {
+		case it.keepsType():
+			if it.edited() && (len(it.info.Dims) == 1 || *t != quant.F16 && *t != quant.BF16) {
+				*t = quant.F32
 			}
 			continue
+		case o.opts.Type != nil:
+			*t = *o.opts.Type
+		case it.edited() && o.opts.Strategy == Dequant && *t != quant.F32 && *t != quant.BF16:
+			*t = quant.F16
 		}
-		switch {
-		case o.opts.Type != nil && it.info.Name != "position_embd.weight": // which runners read as floats
-			it.info.Type = *o.opts.Type
-		case it.verbatim() || o.opts.Strategy == Requant:
-		case it.info.Type != quant.F32 && it.info.Type != quant.BF16:
-			it.info.Type = quant.F16
+		if f, _ := t.Format(); f.Items > 0 && it.info.Dims[0]%f.Items != 0 {
+			*t = quant.F16 // rows that do not fit the blocks
 		}
-		f, ok := it.info.Type.Format()
-		if !ok || it.info.Dims[0]%f.Items != 0 {
-			it.info.Type = quant.F16 // rows that do not fit the blocks
-		}
-		if !it.verbatim() && !it.info.Type.CanEncode() {
-			return fmt.Errorf("fold: tensor %s: cannot encode %s; store it in another type (--type) or as floats (--strategy dequant)", it.info.Name, it.info.Type)
+		if !it.verbatim() && !t.CanEncode() {
+			return it.fail(fmt.Errorf("cannot encode %s; store it in another type (--type) or as floats (--strategy dequant)", *t))
 		}
 	}
 	return nil
 }
 
-// measure fills the report with what storing the changed tensors costs.
-func (o *Output) measure(all []centred) error {
-	check := map[*item]centred{}
-	for _, c := range all {
-		sum := check[c.it]
-		check[c.it] = centred{c.it, append(sum.ranges, c.ranges...), sum.byRow || c.byRow}
+// Measure fills the report with what storing the changed tensors costs. Write
+// does so first if it has not been done.
+func (o *Output) Measure(ctx context.Context) error {
+	if o.Report.Changed != nil {
+		return nil
 	}
+	o.begin(func(it *item) bool { return !it.verbatim() })
+	return o.measure(ctx)
+}
+
+// begin makes the progress count the weights of so many items anew.
+func (o *Output) begin(counts ...func(*item) bool) {
+	o.done, o.all = 0, 0
+	for _, it := range o.items {
+		for _, c := range counts {
+			if c(it) {
+				o.all += it.weights()
+			}
+		}
+	}
+}
+
+func (o *Output) measure(ctx context.Context) error {
+	changed := []Changed{}
 	for _, it := range o.items {
 		if it.verbatim() {
 			continue
 		}
-		c, left, err := it.measure(check[it].ranges, check[it].byRow)
+		c, left, err := it.measure(ctx, o.step(it))
 		if err != nil {
 			return err
 		}
-		o.Report.Changed = append(o.Report.Changed, c)
+		changed = append(changed, c)
 		o.Report.LargestMean = max(o.Report.LargestMean, left)
-		if f, _ := it.info.Type.Format(); f.Items > 1 {
-			o.Report.Requantised = true
-		}
 	}
-	return nil
+	o.Report.Changed = changed
+	return o.Meta.Set(keyLargestMean, float32(o.Report.LargestMean))
 }
 
-// Write writes the file. Progress, if not nil, is told the bytes of weights
-// written so far.
-func (o *Output) Write(w io.Writer, progress func(done, total int64)) error {
+// Write writes the file.
+func (o *Output) Write(ctx context.Context, w io.Writer) error {
+	every, changed := func(*item) bool { return true }, func(it *item) bool { return !it.verbatim() }
+	if o.Report.Changed == nil {
+		o.begin(changed, every)
+		if err := o.measure(ctx); err != nil {
+			return err
+		}
+	} else {
+		o.begin(every)
+	}
 	infos := make([]gguf.TensorInfo, len(o.items))
 	for i, it := range o.items {
 		infos[i] = it.info
@@ -252,15 +320,8 @@ func (o *Output) Write(w io.Writer, progress func(done, total int64)) error {
 	if err != nil {
 		return err
 	}
-	var done int64
 	for _, it := range o.items {
-		err := it.write(out, func(n int) {
-			done += int64(n)
-			if progress != nil {
-				progress(done, o.Report.Bytes)
-			}
-		})
-		if err != nil {
+		if err := it.write(ctx, out, o.step(it)); err != nil {
 			return err
 		}
 	}

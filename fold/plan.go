@@ -46,7 +46,7 @@ type Step struct {
 	Norm   *arch.Norm   // of CentreOutput and Swap
 	Groups int          // of CentreColumns: so many equal groups of output rows are centred each for itself
 
-	Measured *Means // what [Plan.Measure] found; nil before
+	Measured *Means // what centring takes away, once it has been measured
 }
 
 // Means sums up what centring takes away.

@@ -1,36 +1,65 @@
 package fold
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/quant"
 )
 
 // Version is that of the keys that a folded file carries under "normswap.".
 // They tell where the file comes from; what it is, is measured on loading.
 const Version = "1"
 
+const (
+	tag            = "rms-folded"
+	keyFileType    = "general.file_type"
+	keyLargestMean = "normswap.largest_mean"
+)
+
+// parent are the keys under "general." that tell what a model is, and that
+// its offspring has under "general.base_model.0.".
+var parent = []string{"name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url"}
+
 // describe writes the report's totals and the keys that tell where the file
 // comes from.
 func (o *Output) describe(r *route) error {
 	m := o.model
 	o.Report.Source, o.Report.Arch = m.Spec.Name, m.Spec.Name
+	o.Report.SourceHash, o.Report.Strategy = o.opts.SourceSHA256, o.opts.Strategy
 	if r != nil {
 		o.Report.Arch = r.to
 	}
 	for _, s := range o.Plan.Steps {
 		o.Report.Steps = append(o.Report.Steps, s.String())
 	}
+	before, after := map[quant.Type]int64{}, map[quant.Type]int64{}
 	for _, it := range o.items {
-		rows, cols := it.shape()
-		size, err := it.info.Type.RowBytes(cols)
+		size, err := it.rowBytes()
 		if err != nil {
-			return fmt.Errorf("fold: tensor %s: %w", it.info.Name, err)
+			return err
 		}
+		rows, _ := it.shape()
 		o.Report.Bytes += int64(rows) * int64(size)
+		if f, _ := it.info.Type.Format(); f.Items > 1 && !it.verbatim() {
+			o.Report.Requantised = true
+		}
+		after[it.info.Type] += it.weights()
+		if it.from != nil {
+			before[it.from.Type] += it.weights()
+		}
+	}
+	if now := most(after); now != most(before) {
+		o.Meta.Delete(keyFileType)
+		if number, ok := fileTypes[now]; ok {
+			if err := o.Meta.Set(keyFileType, number); err != nil {
+				return err
+			}
+		}
 	}
 	level := "mean"
 	if o.opts.Gain {
@@ -44,27 +73,34 @@ func (o *Output) describe(r *route) error {
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
-	name, err := gguf.GetOr(o.Meta, "general.name", m.Spec.Name)
-	if err != nil {
-		return fmt.Errorf("fold: %w", err)
+	if !slices.Contains(tags, tag) {
+		tags = append(slices.Clone(tags), tag)
+	}
+	for _, kv := range o.Meta.All() {
+		if strings.HasPrefix(kv.Key, "general.base_model.") {
+			o.Meta.Delete(kv.Key) // of the model's own parent
+		}
 	}
 	keys := []gguf.KV{
-		{Key: "general.finetune", Value: "rms-folded"},
-		{Key: "general.tags", Value: append(slices.Clone(tags), "rms-folded")},
+		{Key: "general.finetune", Value: tag},
+		{Key: "general.tags", Value: tags},
 		{Key: "general.base_model.count", Value: uint32(1)},
-		{Key: "general.base_model.0.name", Value: name},
+	}
+	for _, k := range parent {
+		if v, ok := o.Meta.Lookup("general." + k); ok {
+			keys = append(keys, gguf.KV{Key: "general.base_model.0." + k, Value: v})
+		}
+	}
+	keys = append(keys, []gguf.KV{
 		{Key: "normswap.version", Value: Version},
 		{Key: "normswap.level", Value: level},
 		{Key: "normswap.source.norm", Value: norm},
 		{Key: "normswap.source.architecture", Value: m.Spec.Name},
-		{Key: "normswap.largest_mean", Value: float32(o.Report.LargestMean)},
+		{Key: keyLargestMean, Value: float32(0)}, // measure fills it in
 		{Key: "normswap.requantised", Value: o.Report.Requantised},
-	}
+	}...)
 	if o.opts.SourceSHA256 != "" {
 		keys = append(keys, gguf.KV{Key: "normswap.source.sha256", Value: o.opts.SourceSHA256})
-	}
-	if v, err := gguf.Get[string](o.Meta, "general.version"); err == nil {
-		keys = append(keys, gguf.KV{Key: "general.base_model.0.version", Value: v})
 	}
 	for _, kv := range keys {
 		if err := o.Meta.Set(kv.Key, kv.Value); err != nil {
@@ -72,6 +108,30 @@ func (o *Output) describe(r *route) error {
 		}
 	}
 	return nil
+}
+
+// most returns the type of most of the weights.
+func most(weights map[quant.Type]int64) quant.Type {
+	var top quant.Type
+	for t, n := range weights {
+		if n > weights[top] || n == weights[top] && t < top {
+			top = t
+		}
+	}
+	return top
+}
+
+// fileTypes are the values of general.file_type for files that are mostly of
+// one type (enum llama_ftype in llama.cpp's llama.h).
+var fileTypes = map[quant.Type]uint32{
+	quant.F32: 0, quant.F16: 1, quant.Q4_0: 2, quant.Q4_1: 3, quant.Q8_0: 7, quant.Q5_0: 8, quant.Q5_1: 9,
+	quant.Q4_K: 14, quant.Q5_K: 16, quant.Q6_K: 18, quant.BF16: 32,
+}
+
+// mixtures are the names of the values of general.file_type that are no
+// type's own.
+var mixtures = map[uint32]string{
+	10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 38: "MXFP4_MOE",
 }
 
 // unfit are the characters that a file name had better not have.
@@ -85,38 +145,27 @@ func (o *Output) FileName() string {
 		if err != nil {
 			return ""
 		}
-		return strings.Trim(unfit.ReplaceAllString(v, "-"), "-")
+		return strings.Trim(unfit.ReplaceAllString(v, "-"), "-.")
 	}
-	base := get("general.basename")
-	if base == "" {
-		base = get("general.name")
-	}
-	if base == "" {
-		base = o.Report.Arch
-	}
-	version := get("general.version")
-	if version == "" {
-		version = "1.0"
-	}
+	base := cmp.Or(get("general.basename"), get("general.name"), o.Report.Arch)
+	version := cmp.Or(get("general.version"), "1.0")
 	parts := []string{base}
 	if size := get("general.size_label"); size != "" {
 		parts = append(parts, size)
 	}
-	parts = append(parts, "rms-folded", "v"+strings.TrimPrefix(version, "v"), o.encoding())
+	parts = append(parts, tag, "v"+strings.TrimPrefix(version, "v"), o.encoding())
 	return strings.Join(parts, "-") + ".gguf"
 }
 
-// encoding is the type that holds most of the weights.
+// encoding names the type that holds most of the weights, or the mixture that
+// the file is.
 func (o *Output) encoding() string {
-	weights := map[string]int{}
-	most := ""
+	weights := map[quant.Type]int64{}
 	for _, it := range o.items {
-		rows, cols := it.shape()
-		t := it.info.Type.String()
-		weights[t] += rows * cols
-		if most == "" || weights[t] > weights[most] {
-			most = t
-		}
+		weights[it.info.Type] += it.weights()
 	}
-	return most
+	if n, err := gguf.Get[uint32](o.Meta, keyFileType); err == nil && mixtures[n] != "" {
+		return mixtures[n]
+	}
+	return most(weights).String()
 }

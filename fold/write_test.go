@@ -67,17 +67,21 @@ func nmse(got, want []float32) float64 {
 // folded prepares, writes and parses.
 func folded(t *testing.T, b []byte, o fold.WriteOptions) (*gguf.File, *fold.Output) {
 	t.Helper()
+	var done, total int64
+	o.Progress = func(d, n int64) { done, total = d, n }
 	out, err := prepare(t, b, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if done != total || total == 0 {
+		t.Errorf("preparing, progress ends at %d of %d", done, total)
+	}
 	var buf bytes.Buffer
-	var last int64
-	if err := out.Write(&buf, func(done, total int64) { last = total - done }); err != nil {
+	if err := out.Write(t.Context(), &buf); err != nil {
 		t.Fatal(err)
 	}
-	if last != 0 {
-		t.Errorf("progress ends %d bytes short", last)
+	if done != total || total == 0 {
+		t.Errorf("progress ends at %d of %d", done, total)
 	}
 	return parse(t, buf.Bytes()), out
 }
@@ -89,7 +93,7 @@ func prepare(t *testing.T, b []byte, o fold.WriteOptions) (*fold.Output, error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fold.Prepare(f, m, o)
+	return fold.Prepare(t.Context(), f, m, o)
 }
 
 func fixtures(t *testing.T) []string {
@@ -166,8 +170,13 @@ func TestExports(t *testing.T) {
 		if a, _ := gguf.Get[string](&f.Meta, "general.architecture"); a != c.to || out.Report.Arch != c.to {
 			t.Errorf("%s became %s, want %s", c.name, a, c.to)
 		}
-		if e := nmse(logits(t, f, engine.Native), logits(t, parse(t, b), engine.Native)); !(e <= 1e-11) {
+		want := logits(t, parse(t, b), engine.Native)
+		if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
 			t.Errorf("%s as %s: NMSE %.2g, want <= 1e-11", c.name, c.to, e)
+		}
+		f, _ = folded(t, b, fold.WriteOptions{Export: c.to, Gain: true})
+		if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+			t.Errorf("%s as %s with the gains folded: NMSE %.2g, want <= 1e-11", c.name, c.to, e)
 		}
 	}
 	for name, want := range map[string]string{
@@ -235,7 +244,7 @@ func TestDeterministic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := out.Write(&files[i], nil); err != nil {
+		if err := out.Write(t.Context(), &files[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

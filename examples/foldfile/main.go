@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -16,6 +17,7 @@ import (
 )
 
 func main() {
+	ctx := context.Background()
 	if len(os.Args) != 3 {
 		log.Fatal("usage: foldfile MODEL OUT")
 	}
@@ -28,12 +30,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	out, err := fold.Prepare(f, m, fold.WriteOptions{Strategy: fold.Dequant})
+	out, err := fold.Prepare(ctx, f, m, fold.WriteOptions{Strategy: fold.Dequant})
 	if err != nil {
 		log.Fatal(err) // a *fold.Refusal says why; fold.ErrNothing that there is nothing to do
 	}
 	fmt.Print(out.Plan)
-	err = gguf.WriteFile(os.Args[2], func(w io.Writer) error { return out.Write(w, nil) })
+	err = gguf.WriteFile(os.Args[2], func(w io.Writer) error { return out.Write(ctx, w) })
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/ops"
+)
+
+// linears maps the matrices of the graph to what runs: one each, or one for
+// each expert.
+func (m *Model) linears() map[*arch.Linear][]*linear {
+	all := map[*arch.Linear][]*linear{&m.Arch.Head: {&m.head}}
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		for a, l := range map[*arch.Linear]*linear{
+			&b.Block.Q: &b.q, &b.Block.K: &b.k, &b.Block.V: &b.v, &b.Block.O: &b.o,
+			&b.Block.Gate: &b.gate, &b.Block.Up: &b.up, &b.Block.Down: &b.down, &b.Block.Router: &b.router,
+		} {
+			if l.w.Rows > 0 { // a mixture has those of the FFN elsewhere
+				all[a] = []*linear{l}
+			}
+		}
+		for e := range b.experts {
+			x := &b.experts[e]
+			all[&b.Block.Gate] = append(all[&b.Block.Gate], &x.gate)
+			all[&b.Block.Up] = append(all[&b.Block.Up], &x.up)
+			all[&b.Block.Down] = append(all[&b.Block.Down], &x.down)
+		}
+	}
+	return all
+}
+
+// applyFold carries out the plan of package fold in memory: the weights stay
+// as they are stored, and what centring them would take from their output is
+// subtracted from it.
+func (m *Model) applyFold(progress func(done, total int64)) error {
+	plan, err := fold.New(m.Arch)
+	if errors.Is(err, fold.ErrNothing) {
+		m.remark("%s changes nothing: every norm of %s is an RMSNorm already", RMSFolded, m.Arch.Spec.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.plan = plan
+	linears := m.linears()
+	var done, total int64
+	for _, s := range plan.Steps {
+		for _, l := range linears[s.Linear] {
+			total += int64(len(l.w.Data))
+		}
+	}
+	for _, s := range plan.Steps {
+		switch s.Action {
+		case fold.CentreRows:
+			m.centreEmbed = true
+		case fold.CentreColumns:
+			for _, l := range linears[s.Linear] {
+				l.centre(m.pool, s.Groups)
+				done += int64(len(l.w.Data))
+				if progress != nil {
+					progress(done, total)
+				}
+			}
+		case fold.CentreOutput:
+			n := m.norms[s.Norm]
+			for i, f := range n.groups {
+				n.groups[i] = centred{f}
+			}
+		case fold.Swap:
+			n := m.norms[s.Norm]
+			for i, f := range n.groups {
+				if built, ok := f.(*ops.Norm); ok {
+					swapped := *built
+					swapped.Center = false
+					n.groups[i] = &swapped
+				}
+			}
+		}
+	}
+	return m.checkFold(context.Background())
+}
+
+// centred removes the mean of what a norm writes.
+type centred struct{ Norm }
+
+func (c centred) Apply(dst, x []float32) {
+	c.Norm.Apply(dst, x)
+	centreRow(dst)
+}
+
+// centreRow removes the mean of x.
+func centreRow(x []float32) {
+	mean := float32(ops.Mean(x))
+	for i := range x {
+		x[i] -= mean
+	}
+}
+
+// centre computes what centring l within each of so many groups of outputs
+// takes away: the column means of the weights, to be multiplied with each
+// input, and the mean of the bias. Means that are rounding alone are left
+// alone: a file that was folded before costs nothing.
+func (l *linear) centre(p *ops.Pool, groups int) {
+	rows := l.w.Rows / groups
+	means, some := make([][]float32, groups), false
+	for g := range means {
+		means[g] = make([]float32, l.w.Cols)
+		w := l.w.Slice(g*rows, (g+1)*rows)
+		ops.ColumnMeans(p, means[g], &w)
+		some = some || !negligible(means[g], &w)
+	}
+	if some {
+		l.means = means
+	}
+	if l.b != nil {
+		l.b = slices.Clone(l.b) // it may be shared with other rows of a fused tensor
+		for g := range groups {
+			centreRow(l.b[g*rows : (g+1)*rows])
+		}
+	}
+}
+
+// negligible reports whether the column means of w leave so little in what w
+// writes that ten such matrices pass the check after a fold.
+func negligible(means []float32, w *ops.Matrix) bool {
+	const sample = 16 // rows, which tell how large the weights are
+	row := make([]float32, w.Cols)
+	var squares float64
+	n := min(sample, w.Rows)
+	for i := range n {
+		w.Row(row, i*w.Rows/n)
+		squares += ops.SumSquares(row) / float64(n)
+	}
+	return math.Sqrt(ops.SumSquares(means)) <= largestRatio(w.Type)/10*math.Sqrt(squares)
+}
+
+// shiftOf returns what is to be subtracted from each output of l for each
+// row of in, so that the outputs are centred; nil if they are left as they
+// are.
+func (s *Session) shiftOf(l *linear, in *ops.Batch) []float32 {
+	if l.means == nil {
+		return nil
+	}
+	shift := s.shift[:in.Rows()]
+	s.pool.ColumnDot(shift, in, l.means[0], l.w.Type)
+	return shift
+}
+
+// centreGroups centres the outputs dst of l group by group.
+func (s *Session) centreGroups(dst []float32, l *linear, in *ops.Batch) {
+	if l.means == nil {
+		return
+	}
+	shift := s.shift[:in.Rows()]
+	size := l.w.Rows / len(l.means)
+	for g, c := range l.means {
+		s.pool.ColumnDot(shift, in, c, l.w.Type)
+		for r, v := range shift {
+			part := dst[r*l.w.Rows+g*size:][:size]
+			for i := range part {
+				part[i] -= v
+			}
+		}
+	}
+}
+
+// remark adds to what the norms have to say for themselves.
+func (m *Model) remark(format string, args ...any) {
+	if m.note != "" {
+		m.note += "; "
+	}
+	m.note += fmt.Sprintf(format, args...)
+}

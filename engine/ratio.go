@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
+	"github.com/normswap/normswap/tokenizer"
+)
+
+// A MeanRatio tells how large the mean is that one norm reads: |mean|/rms,
+// which is the cosine of the angle with the uniform vector. LayerNorm removes
+// it, RMSNorm does not, and folding makes it nought but for rounding.
+type MeanRatio struct {
+	Site    string  `json:"site"`
+	Norm    string  `json:"norm"`    // as it runs: LayerNorm, RMSNorm, or custom
+	Largest float64 `json:"largest"` // of |mean|/rms
+	RMS     float64 `json:"rms"`
+}
+
+// MeanRatios runs tokens through a model, the first ones that its context
+// has room for, and returns what each norm reads.
+func (m *Model) MeanRatios(ctx context.Context, tokens []int32) ([]MeanRatio, error) {
+	norms := m.Arch.Norms()
+	all := make([]MeanRatio, len(norms))
+	index := map[*arch.Norm]int{}
+	for i, n := range norms {
+		index[n] = i
+		all[i] = MeanRatio{Site: n.Site, Norm: m.runs(n)}
+	}
+	vectors := make([]float64, len(norms))
+	tap := &Tap{Func: func(h Hidden) {
+		if h.Stage != In {
+			return
+		}
+		i, w := index[h.Site], h.Site.Width
+		r := &all[i]
+		for at := 0; at < len(h.Rows); at += w {
+			v := h.Rows[at : at+w]
+			if rms := math.Sqrt(ops.SumSquares(v) / float64(w)); rms != 0 { // NaN shows in the ratio
+				ratio := math.Abs(ops.Mean(v)) / rms
+				r.Largest = max(r.Largest, ratio)
+				r.RMS += ratio * ratio
+			}
+			vectors[i]++
+		}
+	}}
+	tokens = tokens[:min(len(tokens), m.Context(), batchTokens)]
+	s, err := m.NewSession(SessionOptions{Context: len(tokens), Tap: tap})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Append(ctx, tokens); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].RMS = math.Sqrt(all[i].RMS / max(vectors[i], 1))
+	}
+	return all, nil
+}
+
+// built returns the norm that runs at a site; nil if it is a caller's own.
+func (m *Model) built(site *arch.Norm) *ops.Norm {
+	n := m.norms[site]
+	if n == nil {
+		return nil
+	}
+	f := n.groups[0]
+	if c, ok := f.(centred); ok {
+		f = c.Norm
+	}
+	built, _ := f.(*ops.Norm)
+	return built
+}
+
+// runs names the kind of norm that runs at a site.
+func (m *Model) runs(site *arch.Norm) string {
+	switch built := m.built(site); {
+	case built == nil:
+		return "custom"
+	case built.Center:
+		return arch.LayerNorm.String()
+	}
+	return arch.RMSNorm.String()
+}
+
+// Swapped reports whether a norm runs as the other kind than the file's. That
+// is not known of a caller's own norm.
+func (m *Model) Swapped(site *arch.Norm) bool {
+	built := m.built(site)
+	return built != nil && built.Center != (site.Kind == arch.LayerNorm)
+}
+
+// probeText is what the check after a fold looks at, if the model can read.
+const probeText = `Once upon a time there was a king who had three sons. The eldest, in 1789, said: "I will go and see the world!"
+func mean(x []float32) (m float64) { for _, v := range x { m += float64(v) / float64(len(x)) }; return }
+Был у царя сын. 从前有一个国王，他有三个儿子。`
+
+// probeTokens is how many tokens the check after a fold looks at.
+const probeTokens = 64
+
+// probe returns the ids of the probe text, or else some of the whole
+// vocabulary.
+func (m *Model) probe() []int32 {
+	n := min(probeTokens, m.Context())
+	if m.tokErr == nil {
+		if ids, err := m.tok.Encode(probeText, tokenizer.EncodeOptions{AddSpecial: true}); err == nil && len(ids) >= n {
+			return ids[:n]
+		}
+	}
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32((3 + 7919*i) % m.Vocab())
+	}
+	return ids
+}
+
+// largestRatio is how large |mean|/rms may be after a fold: some roundings of
+// the weights that write the stream.
+func largestRatio(t quant.Type) float64 {
+	if t == quant.F16 || t == quant.BF16 {
+		return 1e-4
+	}
+	return 1e-5
+}
+
+// checkFold fails if a norm that no longer removes the mean still reads one.
+func (m *Model) checkFold(ctx context.Context) error {
+	bound := 0.0
+	swapped := map[string]bool{}
+	for _, s := range m.plan.Steps {
+		switch {
+		case s.Action == fold.Swap:
+			swapped[s.Target] = true
+		case s.Linear != nil:
+			bound = max(bound, largestRatio(s.Linear.W.Type))
+		}
+	}
+	ratios, err := m.MeanRatios(ctx, m.probe())
+	if err != nil {
+		return err
+	}
+	for _, r := range ratios {
+		if swapped[r.Site] && !(r.Largest <= bound) {
+			return fmt.Errorf("engine: the fold failed its check: %s reads vectors with |mean|/rms up to %.2g, want at most %.0e", r.Site, r.Largest, bound)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package fold
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"sync"
+)
+
+// chunkItems is how many weights make one piece of parallel work.
+const chunkItems = 1 << 18
+
+// chunkRows is how many rows of an item make one piece of parallel work.
+func (it *item) chunkRows() int {
+	_, cols := it.shape()
+	return max(1, chunkItems/max(cols, 1))
+}
+
+// chunks returns how many pieces n rows are cut into.
+func (it *item) chunks(n int) int { return (n + it.chunkRows() - 1) / it.chunkRows() }
+
+// eachChunk calls f for chunks of the rows lo to hi-1, on all processors,
+// until one fails or ctx is cancelled. The chunks do not depend on how many
+// processors there are. A panic of f, such as the fault of a mapped file that
+// has shrunk, is one of the caller.
+func (it *item) eachChunk(ctx context.Context, lo, hi int, f func(chunk, lo, hi int) error) error {
+	size, n := it.chunkRows(), it.chunks(hi-lo)
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		next  int
+		err   error
+		fault any
+	)
+	take := func() (chunk int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || fault != nil || next == n {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			debug.SetPanicOnFault(true)
+			defer func() {
+				if v := recover(); v != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					fault = v
+				}
+			}()
+			for c, ok := take(); ok; c, ok = take() {
+				if e := f(c, lo+c*size, min(lo+(c+1)*size, hi)); e != nil {
+					mu.Lock()
+					err = e
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if fault != nil {
+		panic(fault)
+	}
+	return err
+}
+
+// columnMeans returns the mean of each column over the rows lo to hi-1, with
+// sums in float64.
+func (it *item) columnMeans(ctx context.Context, lo, hi int, done func(rows int)) ([]float64, error) {
+	_, cols := it.shape()
+	sums := make([][]float64, it.chunks(hi-lo))
+	err := it.eachChunk(ctx, lo, hi, func(chunk, lo, hi int) error {
+		sum, row := make([]float64, cols), make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := it.row(row, i); err != nil {
+				return err
+			}
+			for j, v := range row {
+				sum[j] += float64(v)
+			}
+		}
+		sums[chunk] = sum
+		done(hi - lo)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	total := addUp(sums)
+	for j := range total {
+		total[j] /= float64(hi - lo)
+	}
+	return total, nil
+}
+
+// addUp adds vectors in their order, into the first.
+func addUp(sums [][]float64) []float64 {
+	total := sums[0]
+	for _, sum := range sums[1:] {
+		for j, v := range sum {
+			total[j] += v
+		}
+	}
+	return total
+}
+
+// centreColumns centres the rows lo to hi-1 within each of so many equal
+// groups, and reports what it takes away.
+func (it *item) centreColumns(ctx context.Context, lo, hi, groups int, found *Means, done func(rows int)) error {
+	size := (hi - lo) / groups
+	for g := range groups {
+		from := lo + g*size
+		means, err := it.columnMeans(ctx, from, from+size, done)
+		if err != nil {
+			return err
+		}
+		for _, m := range means {
+			found.add(m)
+		}
+		it.edits = append(it.edits, edit{from, from + size, func(row []float32, _ int) {
+			for j, m := range means {
+				row[j] = float32(float64(row[j]) - m)
+			}
+		}})
+	}
+	return nil
+}
+
+// centreRows centres every row.
+func (it *item) centreRows(ctx context.Context, found *Means, done func(rows int)) error {
+	rows, cols := it.shape()
+	means := make([]float64, rows)
+	err := it.eachChunk(ctx, 0, rows, func(_, lo, hi int) error {
+		row := make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := it.row(row, i); err != nil {
+				return err
+			}
+			means[i] = mean(row)
+		}
+		done(hi - lo)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range means {
+		found.add(m)
+	}
+	it.edits = append(it.edits, edit{0, rows, func(row []float32, i int) {
+		for j, v := range row {
+			row[j] = float32(float64(v) - means[i])
+		}
+	}})
+	return nil
+}
+
+// centreVector centres the elements lo to hi-1 of a vector within each of so
+// many equal groups.
+func (it *item) centreVector(lo, hi, groups int, found *Means) error {
+	_, n := it.shape()
+	v := make([]float32, n)
+	if err := it.row(v, 0); err != nil {
+		return err
+	}
+	size := (hi - lo) / groups
+	for g := range groups {
+		part := v[lo+g*size:][:size]
+		m := mean(part)
+		found.add(m)
+		for i := range part {
+			part[i] = float32(float64(part[i]) - m)
+		}
+	}
+	it.from, it.perm, it.edits, it.values = nil, nil, nil, v
+	return nil
+}
+
+func (m *Means) add(v float64) {
+	m.Vectors++
+	if v != 0 {
+		m.Nonzero++
+	}
+	m.Largest = max(m.Largest, math.Abs(v))
+}
+
+func mean(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return sum / float64(len(x))
+}
