@@ -51,10 +51,10 @@ func FuzzFold(f *testing.F) {
 			typ := []quant.Type{quant.F32, quant.F16, quant.Q8_0, quant.Q4_K}[options>>4&3]
 			o.Type = &typ
 		}
-		out, err := fold.Prepare(file, m, o)
+		out, err := fold.Prepare(t.Context(), file, m, o)
 		var written bytes.Buffer
 		if err == nil {
-			err = out.Write(&written, func(int64, int64) {})
+			err = out.Write(t.Context(), &written)
 		}
 		if err != nil {
 			if len(err.Error()) > 1000 || strings.ContainsAny(err.Error(), "\n\x00\x1b") {
