@@ -23,7 +23,11 @@ type State struct {
 // Origin is what the runner knows and the collector does not: the runner
 // fills it in before it takes the result.
 type Origin struct {
-	Text   string  `json:"text"` // what was read; merging wants it equal
+	// Merging wants these equal.
+	Text   string `json:"text"`                  // what was read, in words
+	Digest string `json:"text_sha256,omitempty"` // of the token ids
+	Window int    `json:"window,omitempty"`      // tokens that are read together, from position 0 on
+
 	Shards []Shard `json:"shards,omitempty"`
 
 	// A checkpoint has the name of its training run and its step.
@@ -53,6 +57,10 @@ func (s *State) Merge(o *State) error {
 		return fmt.Errorf("geometry: merge: different models: %+v and %+v", s.Model, o.Model)
 	case s.Text != o.Text:
 		return fmt.Errorf("geometry: merge: different texts: %q and %q", s.Text, o.Text)
+	case s.Digest != o.Digest:
+		return fmt.Errorf("geometry: merge: two texts are both called %q, or one run read more of it", s.Text)
+	case s.Window != o.Window:
+		return fmt.Errorf("geometry: merge: windows of %d and of %d tokens", s.Window, o.Window)
 	case s.Top != o.Top:
 		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.Top, o.Top)
 	case len(s.Sites) != len(o.Sites):
@@ -132,11 +140,9 @@ func ParseShard(s string) (Shard, error) {
 // String returns I/N.
 func (h Shard) String() string { return fmt.Sprintf("%d/%d", h.Index, h.Count) }
 
-// Range returns the part of n things that falls to h: the parts of all shards
-// are disjoint, in order, cover everything, and differ by one at most.
-func (h Shard) Range(n int) (lo, hi int) {
-	return n/h.Count*h.Index + min(h.Index, n%h.Count), n/h.Count*(h.Index+1) + min(h.Index+1, n%h.Count)
-}
+// Has tells whether text window i falls to h: every Count-th does, from window
+// Index on. It is the rule of package eval for chunks.
+func (h Shard) Has(i int) bool { return i%h.Count == h.Index }
 
 func mergeShards(a, b []Shard) ([]Shard, error) {
 	out := slices.Clone(a)

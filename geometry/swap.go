@@ -8,7 +8,7 @@ import (
 // SwapMode is a run of the whole model with its norms exchanged, the first of
 // a list being the native one.
 type SwapMode struct {
-	Mode       string  `json:"mode"`   // native, rms-naive, rms-folded
+	Mode       string  `json:"mode"`   // native, rms-naive, rms-folded, layer
 	Tokens     int     `json:"tokens"` // predicted ones, which the means are over
 	KL         float64 `json:"kl"`     // mean of KL(native || mode), nats per token
 	Top1       float64 `json:"top1_agreement"`

@@ -64,7 +64,7 @@ func oneLine(s string) string {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
+	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newGeometry(), newStates(), newMerge(), newArchs(), newVersion(), newMan())
 	setup(root)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		isa := os.Getenv(asm.EnvISA)

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/report"
+	"github.com/spf13/cobra"
+)
+
+type geometryFlags struct {
+	corpus
+	output     geometryOutput
+	sites      string
+	shard      string
+	swapTokens int
+
+	part geometry.Shard // of --shard; the whole is 0/1
+}
+
+const geometryExample = `  infer geometry model.gguf                                 on fairy tales: the paper's tables
+  infer geometry model.gguf -f wiki.txt -o report           and plots, CSV, report/report.html
+  infer geometry layernorm.gguf rmsnorm.gguf --skip-first   two models beside one another
+  infer geometry run-step*.gguf -o report                   the angle over training
+  infer geometry model.gguf -f wiki.txt --shard 0/7 > part-0.json`
+
+func newGeometry() *cobra.Command {
+	var o geometryFlags
+	cmd := &cobra.Command{
+		Use:   "geometry MODEL...",
+		Short: "Measure what the norms of models do to hidden vectors",
+		Long: `geometry reads a text with a model and looks at every norm: lengths, angles
+with the uniform vector, and rotations of the vectors that go in, are
+standardised, and come out. It prints Tables 2, 3 and 4 of "Geometric
+Interpretation of Layer Normalization and a Comparative Analysis with RMSNorm"
+(arXiv 2409.12951) for the model, what exchanging the norms does to its
+predictions, and the verdict.
+
+Several models give a comparison. Models named alike but for -stepN- are
+checkpoints of one training run, and give the angle over training.
+
+--shard I/N reads every N-th window of the text, from the I-th on, and writes
+statistics that infer merge joins to those of the whole text.
+
+docs/GEOMETRY.md says what every figure means.`,
+		Example: geometryExample,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exactArgs("MODEL")(cmd, args)
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeModels(cmd, nil, word)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(args); err != nil {
+				return err
+			}
+			return o.runAll(cmd.Context(), cmd.OutOrStdout(), args)
+		},
+	}
+	o.add(cmd)
+	f := cmd.Flags()
+	addSites(cmd, &o.sites)
+	o.output.add(cmd)
+	f.IntVar(&o.swapTokens, "swap-tokens", 10_000, "exchange all norms on so many `tokens`; 0: leave that section out")
+	f.StringVar(&o.shard, "shard", "", "read part `I/N` of the text, I from 0 to N-1, and write JSON for infer merge")
+	return cmd
+}
+
+// check tells what is wrong with the flags, before anything is loaded.
+func (o *geometryFlags) check(paths []string) (err error) {
+	if err := o.corpus.check(); err != nil {
+		return err
+	}
+	if o.swapTokens < 0 {
+		return usagef("--swap-tokens %d: want 0 (none) or more", o.swapTokens)
+	}
+	o.part = geometry.Shard{Index: 0, Count: 1}
+	if o.shard == "" {
+		return o.output.check()
+	}
+	switch {
+	case len(paths) > 1:
+		return usagef("--shard is for one model, not for %d", len(paths))
+	case o.output.dir != "":
+		return usagef("--shard writes JSON to stdout; -o is for infer merge, when all parts are there")
+	}
+	if o.part, err = geometry.ParseShard(o.shard); err != nil {
+		return usagef("--shard %s: want I/N, such as 0/7, with I from 0 to N-1", o.shard)
+	}
+	return nil
+}
+
+func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string) error {
+	if err := o.read(ctx); err != nil {
+		return err
+	}
+	b := &report.Bundle{Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")}
+	pieces := pieces{}
+	for _, path := range paths {
+		state, err := o.measure(ctx, path, pieces)
+		if err != nil {
+			return err
+		}
+		if o.shard != "" {
+			return json.NewEncoder(w).Encode(state)
+		}
+		r, err := state.Result(o.output.skipFirst)
+		if err != nil {
+			return err
+		}
+		b.Results = append(b.Results, r)
+	}
+	if len(pieces) > 0 {
+		b.TokenText = pieces.text
+	}
+	return o.output.write(w, b)
+}
+
+// pieces are the tokens that stand out. Models may number theirs differently:
+// those that disagree have no text.
+type pieces map[int32]string
+
+func (p pieces) add(id int32, text string) {
+	if old, ok := p[id]; ok && old != text {
+		text = ""
+	}
+	p[id] = text
+}
+
+func (p pieces) text(id int32) string {
+	if s := p[id]; s != "" {
+		return s
+	}
+	return fmt.Sprint(id)
+}
+
+// geometryOutput is where results go, of a run or of merged parts.
+type geometryOutput struct {
+	dir               string
+	asJSON, skipFirst bool
+}
+
+func (o *geometryOutput) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.dir, "output", "o", "", "a `folder` for geometry.json, CSV, plots (SVG, PNG) and report.html")
+	cmd.Flags().BoolVar(&o.skipFirst, "skip-first", false, "every figure without position 0 as well")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print geometry.json")
+}
+
+// check makes the folder: before the work, not after it.
+func (o *geometryOutput) check() error {
+	if o.dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(o.dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file; -o names a folder", o.dir)
+	}
+	err := os.MkdirAll(o.dir, 0o777)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+func (o *geometryOutput) write(w io.Writer, b *report.Bundle) error {
+	if o.dir != "" {
+		if err := b.WriteDir(o.dir); err != nil {
+			return err
+		}
+		note("%s: report.html, geometry.json, tables as CSV, plots as SVG and PNG", o.dir)
+	}
+	if o.asJSON {
+		return geometry.WriteJSON(w, b.Results...)
+	}
+	return b.Text(w)
+}

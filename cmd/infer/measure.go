@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
+)
+
+// measure reads the text, or a part of it, with one model.
+func (o *geometryFlags) measure(ctx context.Context, path string, found pieces) (*geometry.State, error) {
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	w, err := o.windows(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	state, err := o.collect(ctx, m, modelName(path), w)
+	if err != nil {
+		return nil, err
+	}
+	state.Run, state.Step = checkpoint(state.Model.Name)
+	if o.shard != "" {
+		state.Shards = []geometry.Shard{o.part}
+	}
+	if o.swapTokens > 0 {
+		if state.Swap, err = o.swaps(ctx, path, m, w); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if tok, err := m.Tokenizer(); err == nil {
+		for _, s := range state.Sites {
+			for _, e := range append(s.TopAngle, s.TopNorm...) {
+				found.add(e.Token, strings.Clone(tok.Piece(e.Token)))
+			}
+		}
+	}
+	return state, nil
+}
+
+func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".gguf") }
+
+var stepInName = regexp.MustCompile(`-step([0-9]+)`)
+
+// checkpoint finds the training step in a model's name, and what the run is
+// called. A model without a step is no checkpoint.
+func checkpoint(name string) (run string, step *int) {
+	at := stepInName.FindStringSubmatchIndex(name)
+	if at == nil {
+		return "", nil
+	}
+	n, err := strconv.Atoi(name[at[2]:at[3]])
+	if err != nil {
+		return "", nil
+	}
+	return name[:at[0]] + name[at[1]:], &n
+}
+
+// collect runs the model and measures what the norms do.
+func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name string, w *windows) (*geometry.State, error) {
+	norms, err := selectSites(m.Arch, o.sites)
+	if err != nil {
+		return nil, err
+	}
+	meter, err := newMeter(m, name, norms)
+	if err != nil {
+		return nil, err
+	}
+	seq := 0
+	start := time.Now()
+	n, err := o.run(ctx, m, w, o.part.Has, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(seq, h) }}, func(i int) { seq = i })
+	if err != nil {
+		return nil, err
+	}
+	note("%s: %d tokens at %s/s", name, n, threeDigits(float64(n)/max(since(start), 1e-9)))
+	s := meter.State()
+	s.Text, s.Digest, s.Window = w.name, w.digest(), w.size
+	s.Causes, err = weightCauses(m, meter.sites)
+	return s, err
+}
+
+// A meter feeds a collector from a tap.
+type meter struct {
+	*geometry.Collector
+	eps     float32
+	sites   []geometry.Site
+	index   map[*arch.Norm]int
+	in      []float32 // a norm may work in place
+	swapped []float32
+	each    func(n int, body func(lo, hi int))
+}
+
+func newMeter(m *engine.Model, name string, norms []*arch.Norm) (*meter, error) {
+	a := m.Arch
+	t := &meter{eps: a.Eps, index: map[*arch.Norm]int{}, each: spread(m.Threads())}
+	err := m.File.Guard(func() error {
+		for i, n := range norms {
+			s, err := geometrySite(a, n)
+			if err != nil {
+				return err
+			}
+			t.index[n] = i
+			t.sites = append(t.sites, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	model := geometry.Model{
+		Name: name, Architecture: a.Spec.Name, Dim: a.Dim, Layers: a.Layers, Parameters: arch.Parameters(m.File),
+		Norm: normType(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
+	}
+	t.Collector, err = geometry.NewCollector(model, t.sites, geometry.Options{For: t.each})
+	return t, err
+}
+
+// mostWeights returns the type of most of the weights.
+func mostWeights(m *engine.Model) string {
+	items := map[string]int{}
+	best := ""
+	for i := range m.File.Tensors {
+		t := &m.File.Tensors[i]
+		name := t.Type.String()
+		if items[name] += t.Items(); items[name] > items[best] {
+			best = name
+		}
+	}
+	return best
+}
+
+// spread returns what divides n vectors among threads.
+func spread(threads int) func(n int, body func(lo, hi int)) {
+	const worthwhile = 16 // vectors
+	return func(n int, body func(lo, hi int)) {
+		k := min(threads, n/worthwhile)
+		if k < 2 {
+			body(0, n)
+			return
+		}
+		var wg sync.WaitGroup
+		for i := 1; i < k; i++ {
+			wg.Go(func() { body(n*i/k, n*(i+1)/k) })
+		}
+		body(0, n/k)
+		wg.Wait()
+	}
+}
+
+// add takes in what the tap saw of text window seq.
+func (t *meter) add(seq int, h engine.Hidden) {
+	switch h.Stage {
+	case engine.In:
+		t.in = append(t.in[:0], h.Rows...)
+	case engine.Out:
+		i := t.index[h.Site]
+		t.exchange(&t.sites[i])
+		t.Add(geometry.Batch{Site: i, Seq: seq, Pos: h.Pos, Tokens: h.Tokens, In: t.in, Out: h.Rows, Swapped: t.swapped})
+	}
+}
+
+// exchange fills swapped with what the other norm makes of in.
+func (t *meter) exchange(s *geometry.Site) {
+	other := ops.RMSNorm
+	if s.Type == geometry.RMSNorm {
+		other = ops.LayerNorm
+	}
+	if len(t.swapped) < len(t.in) {
+		t.swapped = make([]float32, len(t.in))
+	}
+	t.swapped = t.swapped[:len(t.in)]
+	part := func(v []float32, head int) []float32 {
+		if len(v) > s.Dim {
+			return v[head*s.Dim:][:s.Dim]
+		}
+		return v
+	}
+	t.each(len(t.in)/s.Dim, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			head := i % max(s.Heads, 1)
+			other(t.swapped[i*s.Dim:][:s.Dim], t.in[i*s.Dim:][:s.Dim], part(s.Gain, head), part(s.Bias, head), t.eps)
+		}
+	})
+}
+
+// swaps runs the model with its norms exchanged, on whole windows of the text,
+// and compares what it predicts.
+func (o *geometryFlags) swaps(ctx context.Context, path string, m *engine.Model, w *windows) ([]geometry.SwapMode, error) {
+	if w.size < 4 || len(w.ids) < w.size {
+		note("the text is shorter than one window of %d tokens: no comparison of predictions", w.size)
+		return nil, nil
+	}
+	modes := []engine.NormMode{engine.RMSNaive, engine.RMSFolded}
+	if m.Arch.Spec.Norm == arch.RMSNorm {
+		modes = []engine.NormMode{engine.Layer}
+	}
+	models, names := []*engine.Model{m}, []string{string(engine.Native)}
+	for _, mode := range modes {
+		f := o.modelFlags
+		f.norm.value = string(mode)
+		v, err := f.open(ctx, path)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			note("%s left out: %v", mode, err)
+			continue
+		}
+		defer v.Close()
+		models, names = append(models, v), append(names, string(mode))
+	}
+	kv := quant.F32
+	if o.kv.value == "f16" {
+		kv = quant.F16
+	}
+	results, err := eval.Run(ctx, models, names, w.ids, eval.Options{
+		Context: w.size, Chunks: max(1, o.swapTokens/w.size), Shard: o.part.Index, Shards: o.part.Count, KV: kv,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []geometry.SwapMode
+	for i, r := range results {
+		s := geometry.SwapMode{Mode: r.Norm, Tokens: int(r.NLL.N), Top1: 1}
+		if r.NLL.N > 0 {
+			s.Perplexity, _ = r.Perplexity()
+			if i > 0 {
+				s.KL, s.Top1 = r.KL.Mean, float64(r.SameTop)/float64(r.NLL.N)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}

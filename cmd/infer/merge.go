@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/report"
+	"github.com/spf13/cobra"
+)
+
+// A merger joins parts of one kind of run.
+type merger interface {
+	add(part []byte) error
+	missing() []string // parts that are not there yet
+	write(w io.Writer, o *geometryOutput) error
+}
+
+// mergers are the kinds of parts, by what their JSON says of itself: the field
+// schema, or the field kind.
+var mergers = map[string]func() merger{
+	geometry.StateSchema: func() merger { return new(geometryMerger) },
+}
+
+func newMerge() *cobra.Command {
+	var o geometryOutput
+	cmd := &cobra.Command{
+		Use:   "merge PART.json...",
+		Short: "Join the parts of a run that was spread over machines",
+		Long: `merge joins what --shard wrote to the figures of one whole run: counts are
+exact, means and deviations good to 1e-9. All parts must be there, and belong
+to the same model and the same text.`,
+		Example: `  infer merge part-*.json
+  infer merge part-*.json -o report --skip-first`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exactArgs("the parts that --shard wrote")(cmd, args)
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return mergeParts(cmd.Context(), cmd.OutOrStdout(), args, &o)
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOutput) error {
+	var all merger
+	var kind string
+	for _, path := range paths {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		k, err := partKind(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if all == nil {
+			all, kind = mergers[k](), k
+		}
+		if k != kind {
+			return fmt.Errorf("%s is a part of another kind of run (%s) than %s (%s)", path, k, paths[0], kind)
+		}
+		if err := all.add(b); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if missing := all.missing(); len(missing) > 0 {
+		return fmt.Errorf("parts are missing: %s", strings.Join(missing, ", "))
+	}
+	return all.write(w, o)
+}
+
+// partKind tells what a part is of.
+func partKind(b []byte) (string, error) {
+	var head struct{ Schema, Kind string }
+	if err := json.Unmarshal(b, &head); err != nil {
+		return "", fmt.Errorf("no JSON of --shard: %w", err)
+	}
+	kind := cmp.Or(head.Schema, head.Kind)
+	if mergers[kind] == nil {
+		return "", errors.New("no part of a run: --shard writes those")
+	}
+	return kind, nil
+}
+
+type geometryMerger struct{ state *geometry.State }
+
+func (m *geometryMerger) add(b []byte) error {
+	s, err := geometry.ReadState(b)
+	switch {
+	case err != nil:
+		return err
+	case m.state == nil:
+		m.state = s
+		return nil
+	}
+	return m.state.Merge(s)
+}
+
+func (m *geometryMerger) missing() (all []string) {
+	for _, s := range m.state.Missing() {
+		all = append(all, s.String())
+	}
+	return all
+}
+
+func (m *geometryMerger) write(w io.Writer, o *geometryOutput) error {
+	r, err := m.state.Result(o.skipFirst)
+	if err != nil {
+		return err
+	}
+	return o.write(w, &report.Bundle{Results: []*geometry.Result{r}, Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")})
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/ops"
+	"github.com/spf13/cobra"
+)
+
+// sitesUsage explains the flag --sites.
+const sitesUsage = "only these `norms`: names, patterns such as blk.*.attn_norm, roles (ln1, ln2, final, embedding, qk, post) or layers (0-3), with commas between"
+
+// siteRoles are the roles that --sites knows.
+var siteRoles = []arch.Role{arch.BeforeAttention, arch.BeforeFFN, arch.BeforeHead, arch.OnEmbedding, arch.OnQueryKey, arch.AfterBranch}
+
+func addSites(cmd *cobra.Command, list *string) {
+	cmd.Flags().StringVar(list, "sites", "", sitesUsage)
+	var words []string
+	for _, r := range siteRoles {
+		words = append(words, string(r))
+	}
+	// The only error is a flag registered twice.
+	_ = cmd.RegisterFlagCompletionFunc("sites", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// selectSites returns the norms of a model that a list names, in the order of
+// evaluation; all for an empty list.
+func selectSites(m *arch.Model, list string) ([]*arch.Norm, error) {
+	all := m.Norms()
+	if list == "" {
+		return all, nil
+	}
+	chosen := map[*arch.Norm]bool{}
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.TrimSpace(item)
+		var layers func(*arch.Norm) bool // nil: item is no range of layers
+		if item != "" && strings.Trim(item, "0123456789-") == "" {
+			var err error
+			if layers, err = engine.ParseNormSites(item, m.Layers); err != nil {
+				return nil, usagef("--sites: layers %s: the model has layers 0-%d", item, m.Layers-1)
+			}
+		}
+		found := false
+		for _, n := range all {
+			match, err := path.Match(item, n.Site)
+			if err != nil {
+				return nil, usagef("--sites: pattern %q: %w", item, err)
+			}
+			if match || string(m.Role(n)) == item || layers != nil && n.Layer >= 0 && layers(n) {
+				chosen[n], found = true, true
+			}
+		}
+		if !found {
+			return nil, usagef("--sites: the model has no norm %q; %s", item, sitesOf(m))
+		}
+	}
+	return slices.DeleteFunc(all, func(n *arch.Norm) bool { return !chosen[n] }), nil
+}
+
+// sitesOf says which norms there are.
+func sitesOf(m *arch.Model) string {
+	var names []string
+	for _, n := range m.Norms() {
+		if n.Layer <= 0 {
+			names = append(names, n.Site)
+		}
+	}
+	return fmt.Sprintf("it has, with the like of blk.0 in all %d layers: %s", m.Layers, strings.Join(names, ", "))
+}
+
+// geometrySite describes a norm to package geometry.
+func geometrySite(m *arch.Model, n *arch.Norm) (s geometry.Site, err error) {
+	s = geometry.Site{
+		Name: n.Site, Layer: n.Layer, Role: geometry.Role(m.Role(n)), Type: normType(n.Kind),
+		Eps: float64(m.Eps), Dim: n.Width, Heads: n.Groups,
+	}
+	if n.Gain != nil {
+		if s.Gain, err = n.Gain.Float32s(); err != nil {
+			return s, err
+		}
+	}
+	if n.Bias != nil {
+		s.Bias, err = n.Bias.Float32s()
+	}
+	return s, err
+}
+
+func normType(k arch.NormKind) geometry.Type {
+	if k == arch.RMSNorm {
+		return geometry.RMSNorm
+	}
+	return geometry.LayerNorm
+}
+
+// weightCauses finds what the weights put along the uniform vector, a row of
+// weights at a time.
+func weightCauses(m *engine.Model, sites []geometry.Site) (*geometry.Causes, error) {
+	c := &geometry.Causes{}
+	for _, s := range sites {
+		c.Norms = append(c.Norms, geometry.VectorStats(s.Name, s.Gain, s.Bias))
+	}
+	err := m.File.Guard(func() error {
+		for _, w := range m.Arch.Writers() {
+			var err error
+			switch {
+			case w.Linear != nil:
+				err = linearCauses(c, &w)
+			case w.Rows == m.Arch.Embed:
+				var rows geometry.RowStats
+				t := w.Rows
+				err = eachRow(&arch.Linear{W: t, Rows: t.Dims[1]}, 0, rows.Add)
+				cause := rows.Cause(w.Name)
+				c.Embedding = &cause
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+// linearCauses adds a matrix, or each of a stack of them.
+func linearCauses(c *geometry.Causes, w *arch.Writer) error {
+	l := w.Linear
+	experts := 1
+	if len(l.W.Dims) > 2 {
+		experts = l.W.Dims[2]
+	}
+	var bias []float32
+	if l.B != nil {
+		all, err := l.B.Float32s()
+		if err != nil {
+			return err
+		}
+		bias = all[l.BFrom:][:l.Rows]
+	}
+	for e := range experts {
+		var means geometry.ColumnMeans
+		if err := eachRow(l, e, means.Add); err != nil {
+			return err
+		}
+		name := w.Name
+		if experts > 1 {
+			name = fmt.Sprintf("%s[%d]", name, e)
+		}
+		c.Writers = append(c.Writers, means.Cause(name, w.Layer, bias))
+	}
+	return nil
+}
+
+// eachRow decodes the rows of the e-th matrix of a tensor one by one.
+func eachRow(l *arch.Linear, e int, f func([]float32)) error {
+	t := l.W
+	size, err := t.Type.RowBytes(t.Dims[0])
+	if err != nil {
+		return fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	first := e*t.Dims[1] + l.From
+	w, err := ops.NewMatrix(t.Type, l.Rows, t.Dims[0], t.Data[first*size:(first+l.Rows)*size])
+	if err != nil {
+		return fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	row := make([]float32, t.Dims[0])
+	for i := range l.Rows {
+		w.Row(row, i)
+		f(row)
+	}
+	return nil
+}

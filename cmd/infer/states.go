@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/spf13/cobra"
+)
+
+type statesFlags struct {
+	corpus
+	sites, out string
+	stage      choice
+	force      bool
+}
+
+func newStates() *cobra.Command {
+	var o statesFlags
+	cmd := &cobra.Command{
+		Use:   "states MODEL -o FILE.npy",
+		Short: "Write the hidden vectors around norms as NumPy arrays",
+		Long: `states reads a text with a model and writes the vectors at one stage of its
+norms: what goes in, what is standardised (before gain and bias), or what comes
+out. A file is an array of NumPy's format, float32 [tokens, width], in the order
+of the text. Norms on queries and keys have their heads side by side.
+
+Several norms give a file each, with the norm's name before .npy: of
+states.npy, states.blk.0.attn_norm.npy and so on.`,
+		Example: `  infer states model.gguf --sites output_norm -o final.npy
+  infer states model.gguf -f text.txt --sites ln1 --stage out -o states.npy
+  infer states model.gguf --sites output_norm -o - | python -c 'import numpy, sys, io; print(numpy.load(io.BytesIO(sys.stdin.buffer.read())).shape)'`,
+		Args:              exactArgs("MODEL"),
+		ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.out == "" {
+				return usagef("states needs -o: the file to write, or - for stdout")
+			}
+			if err := o.check(); err != nil {
+				return err
+			}
+			return o.dump(cmd.Context(), args[0])
+		},
+	}
+	o.add(cmd)
+	f := cmd.Flags()
+	addSites(cmd, &o.sites)
+	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out", "in", "std", "out")
+	f.StringVarP(&o.out, "output", "o", "", "the `file` to write; -: stdout, for one norm")
+	f.BoolVar(&o.force, "force", false, "replace files that are there")
+	return cmd
+}
+
+func (o *statesFlags) dump(ctx context.Context, path string) error {
+	if err := o.read(ctx); err != nil {
+		return err
+	}
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	norms, err := selectSites(m.Arch, o.sites)
+	if err != nil {
+		return err
+	}
+	if o.out == "-" && len(norms) > 1 {
+		return usagef("%d norms do not go to stdout together; choose one with --sites", len(norms))
+	}
+	w, err := o.windows(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return o.create(ctx, m, w, norms, nil)
+}
+
+// create opens the files of the norms one inside the other, so that all are
+// whole or none is there, and fills them when the last is open.
+func (o *statesFlags) create(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, open []io.Writer) error {
+	if len(open) == len(norms) {
+		return o.fill(ctx, m, w, norms, open)
+	}
+	n := norms[len(open)]
+	path := o.out
+	if len(norms) > 1 {
+		path = strings.TrimSuffix(path, ".npy") + "." + n.Site + ".npy"
+	}
+	return writeFile(ctx, path, o.force, func(out io.Writer) error {
+		if _, err := out.Write(npyHeader(len(w.ids), n.Width*n.Groups)); err != nil {
+			return err
+		}
+		return o.create(ctx, m, w, norms, append(open, out))
+	})
+}
+
+// fill runs the model and writes what it sees.
+func (o *statesFlags) fill(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, out []io.Writer) error {
+	to := map[*arch.Norm]io.Writer{}
+	for i, n := range norms {
+		to[n] = out[i]
+	}
+	var failed error
+	var buf []byte
+	tap := engine.Tap{
+		Std: o.stage.value == engine.Std.String(),
+		Func: func(h engine.Hidden) {
+			if h.Stage.String() != o.stage.value || failed != nil {
+				return
+			}
+			buf = buf[:0]
+			for _, v := range h.Rows {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			}
+			_, failed = to[h.Site].Write(buf)
+		},
+	}
+	all := func(int) bool { return true }
+	if _, err := o.run(ctx, m, w, all, norms, tap, func(int) {}); err != nil {
+		return err
+	}
+	return failed
+}
+
+// npyHeader is the head of a NumPy array of float32, little-endian, rows
+// first: format 1.0 of numpy.lib.format, padded to a multiple of 64 bytes.
+func npyHeader(rows, columns int) []byte {
+	const fixed, align = 10, 64
+	text := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns)
+	size := fixed + len(text) + 1
+	text += strings.Repeat(" ", (align-size%align)%align) + "\n"
+	head := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
+	binary.LittleEndian.PutUint16(head[8:], uint16(len(text)))
+	return append(head, text...)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/tales"
+	"github.com/normswap/normswap/quant"
+	"github.com/spf13/cobra"
+)
+
+// A corpus says what models are to read.
+type corpus struct {
+	modelFlags
+	file   string
+	tokens int
+
+	text, name string
+}
+
+const (
+	defaultWindow = 512    // positions, where the model was trained for as many
+	defaultTokens = 10_000 // of the text in the program
+)
+
+func (o *corpus) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
+	f.IntVar(&o.tokens, "tokens", 0, "read so many `tokens` at most; 0: all of -f, or 10,000 of the tales")
+	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
+	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
+	addChoice(cmd, &o.kv, "kv", "f32", "type of the cached keys and values", "f16", "f32")
+	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+}
+
+func (o *corpus) check() error {
+	if o.tokens < 0 {
+		return usagef("--tokens %d: want 0 (all) or more", o.tokens)
+	}
+	return o.modelFlags.check()
+}
+
+// read gets the text.
+func (o *corpus) read(ctx context.Context) (err error) {
+	if o.file == "" {
+		o.text, o.name = tales.Text, tales.TextName
+		if o.tokens == 0 {
+			o.tokens = defaultTokens
+		}
+		return nil
+	}
+	o.name = filepath.Base(o.file)
+	o.text, err = readText(ctx, o.file)
+	return err
+}
+
+// windows are a text as a model reads it: cut into pieces, each from position
+// 0 on.
+type windows struct {
+	name string // of the text
+	ids  []int32
+	size int
+	bos  int32 // stands for the first token of each window; -1: nothing does
+}
+
+func (o *corpus) windows(m *engine.Model) (*windows, error) {
+	n := o.tokens
+	if n == 0 {
+		n = defaultTokens
+	}
+	ids, random, err := eval.Text(m, o.text, n)
+	if err != nil {
+		return nil, err
+	}
+	w := &windows{name: o.name, ids: ids, size: o.context, bos: -1}
+	if random {
+		w.name = "random token ids"
+		note("the model has no vocabulary: it gets %d random token ids", n)
+	}
+	if o.tokens > 0 {
+		w.ids = ids[:min(o.tokens, len(ids))]
+	}
+	if len(w.ids) == 0 {
+		return nil, errors.New("the text is empty")
+	}
+	if w.size == 0 {
+		w.size = min(m.Context(), defaultWindow)
+	}
+	if tok, err := m.Tokenizer(); err == nil && tok.AddBOS() {
+		w.bos, _ = tok.BOS()
+	}
+	return w, nil
+}
+
+// count returns the number of windows; the last may be short.
+func (w *windows) count() int { return (len(w.ids) + w.size - 1) / w.size }
+
+// at returns the tokens of window i.
+func (w *windows) at(i int) []int32 {
+	ids := append([]int32(nil), w.ids[i*w.size:min((i+1)*w.size, len(w.ids))]...)
+	if w.bos >= 0 {
+		ids[0] = w.bos
+	}
+	return ids
+}
+
+// digest returns the SHA-256 of the token ids.
+func (w *windows) digest() string {
+	b := make([]byte, 0, 4*len(w.ids))
+	for _, id := range w.ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// run takes windows through a model, those that has accepts, and shows the
+// sites to the tap.
+func (o *corpus) run(ctx context.Context, m *engine.Model, w *windows, has func(i int) bool, sites []*arch.Norm, tap engine.Tap, window func(i int)) (tokens int, err error) {
+	chosen := map[*arch.Norm]bool{}
+	for _, n := range sites {
+		chosen[n] = true
+	}
+	tap.Sites = func(n *arch.Norm) bool { return chosen[n] }
+	kv := quant.F32
+	if o.kv.value == "f16" {
+		kv = quant.F16
+	}
+	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: kv, Tap: &tap})
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for i := range w.count() {
+		if has(i) {
+			total += len(w.at(i))
+		}
+	}
+	bar := newBar("measuring", int64(total), "tokens")
+	defer bar.done()
+	for i := range w.count() {
+		if !has(i) {
+			continue
+		}
+		ids := w.at(i)
+		window(i)
+		s.Truncate(0)
+		if err := s.Append(ctx, ids); err != nil {
+			return 0, err
+		}
+		bar.add(int64(len(ids)))
+	}
+	return total, nil
+}
