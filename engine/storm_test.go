@@ -41,7 +41,7 @@ func TestCancelStorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := make([]int32, 100)
+	tokens := make([]int32, 200)
 	for i := range tokens {
 		tokens[i] = int32(i * 7 % 128)
 	}
@@ -49,7 +49,7 @@ func TestCancelStorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rounds = 3
+	const rounds = 4
 	var cancelled, finished sync.Map // counts would tell less when it fails
 	var wg sync.WaitGroup
 	for i := range 64 {
@@ -62,8 +62,11 @@ func TestCancelStorm(t *testing.T) {
 			}
 			for r := range rounds {
 				ctx, cancel := context.WithCancel(context.Background())
-				if r%3 > 0 {
-					time.AfterFunc(time.Duration(rng.IntN(50))*time.Millisecond, cancel)
+				switch r % 4 {
+				case 1:
+					cancel()
+				case 2, 3: // most calls wait for others
+					time.AfterFunc(time.Duration(rng.IntN(64))*500*time.Microsecond, cancel)
 				}
 				logits, _, err := s.Sync(ctx, tokens)
 				switch {
