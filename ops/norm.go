@@ -35,7 +35,7 @@ func RMSNorm(dst, x, gain, bias []float32, eps float32) {
 
 // Apply normalises the row x into dst, which may be x. The result is that of
 // the float64 definition to 4 ulp of its largest element (before gain and
-// bias), whatever the mean.
+// bias), whatever the mean, up to elements of half the largest float32.
 func (n *Norm) Apply(dst, x []float32) {
 	n.check(len(x))
 	checkLen("dst", len(dst), len(x))

@@ -79,11 +79,11 @@ func (n *Norm) checkNorm(got, x []float32) error {
 }
 
 func eachNorm(width int, r *rand.Rand, f func(name string, n *Norm)) {
-	gain, bias := randoms(r, width), randoms(r, width)
+	gain, bias, none := randoms(r, width), randoms(r, width), make([]float32, width)
 	for _, center := range []bool{false, true} {
-		for _, g := range [][]float32{nil, gain} {
+		for _, g := range [][]float32{nil, gain, none} {
 			for _, b := range [][]float32{nil, bias} {
-				f(fmt.Sprintf("center=%v gain=%v bias=%v", center, g != nil, b != nil), &Norm{Gain: g, Bias: b, Eps: 1e-5, Center: center})
+				f(fmt.Sprintf("center=%v gain=%.1v bias=%v", center, g[:min(len(g), 1)], b != nil), &Norm{Gain: g, Bias: b, Eps: 1e-5, Center: center})
 			}
 		}
 	}
@@ -101,6 +101,11 @@ var hardRows = map[string]func(r *rand.Rand, i int) float64{
 	"tiny":          func(r *rand.Rand, i int) float64 { return 1e-22 * r.NormFloat64() },
 	"huge":          func(r *rand.Rand, i int) float64 { return 1e22 * r.NormFloat64() },
 	"constant":      func(r *rand.Rand, i int) float64 { return 3.3 },
+	"constant far":  func(r *rand.Rand, i int) float64 { return -1e4 },
+	"zero":          func(r *rand.Rand, i int) float64 { return 0 },
+	"denormal":      func(r *rand.Rand, i int) float64 { return 1e-40 * r.NormFloat64() },
+	"least":         func(r *rand.Rand, i int) float64 { return math.SmallestNonzeroFloat32 },
+	"greatest":      func(r *rand.Rand, i int) float64 { return []float64{1, -1}[b2i(i%3 == 0)] * math.MaxFloat32 / 2 },
 }
 
 func b2i(b bool) int {
@@ -111,6 +116,8 @@ func b2i(b bool) int {
 }
 
 func TestNormAccuracy(t *testing.T) {
+	p := NewPool(1)
+	defer p.Close()
 	eachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, width := range []int{1, 2, 7, 64, 100, 768, 1000, 2048, 4096, 8192} {
@@ -128,6 +135,10 @@ func TestNormAccuracy(t *testing.T) {
 					n.Apply(same, same)
 					if !slices.Equal(same, dst) {
 						t.Errorf("%s, %s, width %d: in place differs", name, kind, width)
+					}
+					p.AddNorm(dst, slices.Clone(x), make([]float32, width), width, nil, n)
+					if err := n.checkNorm(dst, x); err != nil {
+						t.Errorf("%s, %s, after a sum: %v", name, kind, err)
 					}
 				})
 			}
