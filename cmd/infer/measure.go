@@ -76,7 +76,7 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 	if err != nil {
 		return nil, err
 	}
-	meter, err := newMeter(m, name, norms)
+	meter, err := newMeter(m, name, norms, geometry.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,9 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 	if err != nil {
 		return nil, err
 	}
-	note("%s: %d tokens at %s/s", name, n, threeDigits(float64(n)/max(since(start), 1e-9)))
+	if o.shard == "" && !o.output.asJSON {
+		note("%s: %d tokens at %s/s", name, n, threeDigits(float64(n)/max(since(start), 1e-9)))
+	}
 	s := meter.State()
 	s.Text, s.Digest, s.Window = w.name, w.digest(), w.size
 	s.Causes, err = weightCauses(m, meter.sites)
@@ -104,7 +106,7 @@ type meter struct {
 	each    func(n int, body func(lo, hi int))
 }
 
-func newMeter(m *engine.Model, name string, norms []*arch.Norm) (*meter, error) {
+func newMeter(m *engine.Model, name string, norms []*arch.Norm, options geometry.Options) (*meter, error) {
 	a := m.Arch
 	t := &meter{eps: a.Eps, index: map[*arch.Norm]int{}, each: spread(m.Threads())}
 	err := m.File.Guard(func() error {
@@ -125,7 +127,8 @@ func newMeter(m *engine.Model, name string, norms []*arch.Norm) (*meter, error) 
 		Name: name, Architecture: a.Spec.Name, Dim: a.Dim, Layers: a.Layers, Parameters: arch.Parameters(m.File),
 		Norm: normType(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
 	}
-	t.Collector, err = geometry.NewCollector(model, t.sites, geometry.Options{For: t.each})
+	options.For = t.each
+	t.Collector, err = geometry.NewCollector(model, t.sites, options)
 	return t, err
 }
 

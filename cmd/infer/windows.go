@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/normswap/normswap/arch"
@@ -58,6 +59,9 @@ func (o *corpus) read(ctx context.Context) (err error) {
 	}
 	o.name = filepath.Base(o.file)
 	o.text, err = readText(ctx, o.file)
+	if err == nil && o.text == "" {
+		err = fmt.Errorf("%s is empty", o.file)
+	}
 	return err
 }
 

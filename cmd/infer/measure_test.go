@@ -1,0 +1,97 @@
+package main
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/testdata"
+)
+
+// Identities 1 to 3 hold on what the engine shows of every fixture, the
+// engine's norms are the definition, and identity 1's prediction of a swap is
+// what the other norm gives.
+func TestIdentities(t *testing.T) {
+	dir := filepath.Dir(testdata.Path(t, "archs/gpt2.gguf"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*.gguf"))
+	if err != nil || len(paths) < 30 {
+		t.Fatalf("%d fixtures, %v", len(paths), err)
+	}
+	paths = append(paths, testdata.Path(t, "trained/stories260K-F32.gguf"), testdata.Path(t, "quantized/gpt2-256-Q4_K_M.gguf"))
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) { identities(t, path) })
+	}
+}
+
+func identities(t *testing.T, path string) {
+	m, err := engine.Open(path, engine.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	norms := m.Arch.Norms()
+	meter, err := newMeter(m, "fixture", norms, geometry.Options{CheckEvery: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o corpus
+	var ids []int32
+	for i := range 64 {
+		ids = append(ids, int32((3+5*i)%m.Vocab()))
+	}
+	w := &windows{ids: ids, size: 32, bos: -1}
+	if _, err := o.run(t.Context(), m, w, func(int) bool { return true }, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(0, h) }}, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := meter.State().Result(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Effects) != len(norms) {
+		t.Fatalf("%d of %d norms", len(r.Effects), len(norms))
+	}
+	const tolerance = 1e-6
+	for i, e := range r.Effects {
+		if want := uint64(len(ids) * max(norms[i].Groups, 1)); e.Checks.Count != want {
+			t.Errorf("%s: %d checks, want %d", e.Site, e.Checks.Count, want)
+		}
+		for name, v := range map[string]float64{
+			"identity 1": e.Checks.Decompose, "identity 2 (degrees)": e.Checks.Rotate, "identity 3": e.Checks.Energy, "definition": e.Checks.Definition,
+		} {
+			if !(v <= tolerance) {
+				t.Errorf("%s: %s is off by %.2g", e.Site, name, v)
+			}
+		}
+		if e.MeasuredSwap == nil || e.MeasuredSwap.Count != e.Swap.Count {
+			t.Fatalf("%s: measured %+v", e.Site, e.MeasuredSwap)
+		}
+		// Relative to the output, whose smallest may be smaller than what goes
+		// in: then the rounding of both norms counts for more.
+		for _, v := range [][2]float64{{e.Swap.Mean, e.MeasuredSwap.Mean}, {e.Swap.Min, e.MeasuredSwap.Min}, {e.Swap.Max, e.MeasuredSwap.Max}} {
+			if !(math.Abs(v[0]-v[1]) <= tolerance*max(1, v[0])) {
+				t.Errorf("%s: identity 1 predicts a swap error of %.9f, measured %.9f", e.Site, v[0], v[1])
+			}
+		}
+	}
+}
+
+func TestCheckpointNames(t *testing.T) {
+	for name, want := range map[string]struct {
+		run  string
+		step int
+	}{
+		"tales-layernorm-step00300-Q8_0": {"tales-layernorm-Q8_0", 300},
+		"tales-step0":                    {"tales", 0},
+		"two-step":                       {"", -1},
+		"model":                          {"", -1},
+		"x-step99999999999999999999":     {"", -1},
+	} {
+		run, step := checkpoint(name)
+		if run != want.run || (step == nil) != (want.step < 0) || step != nil && *step != want.step {
+			t.Errorf("%s: %q, %v", name, run, step)
+		}
+	}
+}
