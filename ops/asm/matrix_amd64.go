@@ -225,5 +225,19 @@ func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift
 }
 
 func addColumns(f Format, sum []float64, p Panel, first, rows int) {
-	addColumnsGeneric(f, sum, p, first, rows)
+	l := layouts[f]
+	groups := len(sum) / l.Group
+	if !useAVX2 || groups == 0 || rows == 0 {
+		addColumnsGeneric(f, sum, p, first, rows)
+		return
+	}
+	q, scale, low := &p.Q[first*l.Group], &p.Scale[first], &p.Low[first]
+	switch {
+	case l.Low:
+		addColumnsLowAVX2(&sum[0], q, scale, low, groups, rows)
+	case l.Group == 16:
+		addColumns16AVX2(&sum[0], q, scale, low, groups, rows)
+	default:
+		addColumnsAVX2(&sum[0], q, scale, low, groups, rows)
+	}
 }

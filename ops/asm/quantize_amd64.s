@@ -677,6 +677,214 @@ DATA words_00010001<>+24(SB)/4, $0x00010001
 DATA words_00010001<>+28(SB)/4, $0x00010001
 GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
 
+// func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+// Requires: AVX, AVX2
+TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-48
+	MOVQ sum+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scale+16(FP), DX
+	MOVQ low+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+group:
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	VMOVUPD 128(AX), Y4
+	VMOVUPD 160(AX), Y5
+	VMOVUPD 192(AX), Y6
+	VMOVUPD 224(AX), Y7
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y8
+	VPMOVSXBD    (R8), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y0, Y0
+	VCVTPS2PD    X10, Y9
+	VADDPD       Y9, Y1, Y1
+	VPMOVSXBD    8(R8), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y2, Y2
+	VCVTPS2PD    X10, Y9
+	VADDPD       Y9, Y3, Y3
+	VPMOVSXBD    16(R8), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y4, Y4
+	VCVTPS2PD    X10, Y9
+	VADDPD       Y9, Y5, Y5
+	VPMOVSXBD    24(R8), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X8
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y6, Y6
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y7, Y7
+	INCQ         DI
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	VMOVUPD      Y4, 128(AX)
+	VMOVUPD      Y5, 160(AX)
+	VMOVUPD      Y6, 192(AX)
+	VMOVUPD      Y7, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·addColumnsLowAVX2(SB), NOSPLIT, $0-48
+	MOVQ sum+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scale+16(FP), DX
+	MOVQ low+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+group:
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	VMOVUPD 128(AX), Y4
+	VMOVUPD 160(AX), Y5
+	VMOVUPD 192(AX), Y6
+	VMOVUPD 224(AX), Y7
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y8
+	VBROADCASTSS (BX)(DI*4), Y9
+	VPMOVSXBD    (R8), Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  Y9, Y8, Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y0, Y0
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y1, Y1
+	VPMOVSXBD    8(R8), Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  Y9, Y8, Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y2, Y2
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y3, Y3
+	VPMOVSXBD    16(R8), Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  Y9, Y8, Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y4, Y4
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y5, Y5
+	VPMOVSXBD    24(R8), Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD213PS  Y9, Y8, Y10
+	VEXTRACTF128 $0x01, Y10, X8
+	VCVTPS2PD    X10, Y9
+	VADDPD       Y9, Y6, Y6
+	VCVTPS2PD    X8, Y9
+	VADDPD       Y9, Y7, Y7
+	INCQ         DI
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	VMOVUPD      Y4, 128(AX)
+	VMOVUPD      Y5, 160(AX)
+	VMOVUPD      Y6, 192(AX)
+	VMOVUPD      Y7, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+// Requires: AVX, AVX2
+TEXT ·addColumns16AVX2(SB), NOSPLIT, $0-48
+	MOVQ sum+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ scale+16(FP), DX
+	MOVQ low+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+group:
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y4
+	VPMOVSXBD    (R8), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y0, Y0
+	VCVTPS2PD    X6, Y5
+	VADDPD       Y5, Y1, Y1
+	VPMOVSXBD    8(R8), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X4
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y2, Y2
+	VCVTPS2PD    X4, Y5
+	VADDPD       Y5, Y3, Y3
+	INCQ         DI
+	ADDQ         $0x10, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
 // func unpackQ8_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·unpackQ8_0AVX512(SB), NOSPLIT, $0-56

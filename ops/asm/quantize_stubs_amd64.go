@@ -24,6 +24,21 @@ func finishAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bia
 //go:noescape
 func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
 
+// addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+//
+//go:noescape
+func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+
+// addColumnsLowAVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+//
+//go:noescape
+func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+
+// addColumns16AVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+//
+//go:noescape
+func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+
 // unpackQ8_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape

@@ -1,0 +1,61 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// addColumns2 adds rows of a panel to sums in float64, which stay in registers
+// for a group of columns.
+func addColumns2(name string, group int, low bool) {
+	TEXT(name, NOSPLIT, "func(sum *float64, q *int8, scale, low *float32, groups, rows int)")
+	Doc(name + " is addColumnsGeneric of so many groups and rows, at least one of each.")
+	Pragma("noescape")
+	sum, q, scale, lows := pointer("sum"), pointer("q"), pointer("scale"), pointer("low")
+	groups := integer("groups")
+	r, at, left := GP64(), GP64(), GP64()
+	loop("group", groups, func() {
+		acc := avx2.regs(group / 4)
+		for i, a := range acc {
+			VMOVUPD(sum.Offset(32*i), a)
+		}
+		XORQ(r, r)
+		MOVQ(q.Base, at)
+		MOVQ(param("rows"), left)
+		loop("row", left, func() {
+			s, l := YMM(), YMM()
+			VBROADCASTSS(Mem{Base: scale.Base, Index: r, Scale: 4}, s)
+			if low {
+				VBROADCASTSS(Mem{Base: lows.Base, Index: r, Scale: 4}, l)
+			}
+			for i := range group / 8 {
+				v, lo, hi := YMM(), YMM(), XMM()
+				VPMOVSXBD(Mem{Base: at, Disp: 8 * i}, v)
+				VCVTDQ2PS(v, v)
+				if low {
+					VFMADD213PS(l, s, v)
+				} else {
+					VMULPS(s, v, v)
+				}
+				VEXTRACTF128(U8(1), v, hi)
+				VCVTPS2PD(v.AsX(), lo)
+				VADDPD(lo, acc[2*i], acc[2*i])
+				VCVTPS2PD(hi, lo)
+				VADDPD(lo, acc[2*i+1], acc[2*i+1])
+			}
+			INCQ(r)
+			ADDQ(U8(group), at)
+		})
+		for i, a := range acc {
+			VMOVUPD(a, sum.Offset(32*i))
+		}
+		ADDQ(U32(8*group), sum.Base)
+		ADDQ(U32(panelRows*group), q.Base)
+		for _, p := range []reg.Register{scale.Base, lows.Base} {
+			ADDQ(U8(4*panelRows), p)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
