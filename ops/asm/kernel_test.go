@@ -23,7 +23,7 @@ type kernelTest struct {
 	prepare func(o *operands, n int) (run func(), check func() error)
 }
 
-var kernelTests = slices.Concat(normTests, vecTests, attentionTests)
+var kernelTests = slices.Concat(normTests, vecTests, attentionTests, matrixTests)
 
 // operands makes slices that lie between fences, at any alignment.
 type operands struct {
