@@ -165,7 +165,7 @@ func (s *Session) write(in *ops.Batch, l *linear, post *norm) {
 func (s *Session) normTo(dst *ops.Batch, f *norm, n int) {
 	if f != nil && !s.tapped(f) {
 		if built, ok := f.groups[0].(*ops.Norm); ok {
-			s.model.pool.NormBatch(dst, s.x, built, f.readers...)
+			s.pool.NormBatch(dst, s.x, built, f.readers...)
 			return
 		}
 	}

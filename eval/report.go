@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // The kinds of a Report.
@@ -101,7 +102,7 @@ func (r *Report) Finish() {
 	}
 	r.Verdict = ""
 	if r.Kind == Compare {
-		r.Verdict = r.verdict()
+		r.Verdict = strings.Join(r.Sentences(), " ")
 	}
 }
 
@@ -167,16 +168,13 @@ func Parse(b []byte) (*Report, error) {
 // are float32.
 const exactKL = 1e-8
 
-// verdict says in words what the swaps cost.
-func (r *Report) verdict() string {
-	text := ""
+// Sentences say in words what each swap costs.
+func (r *Report) Sentences() []string {
+	var all []string
 	for i := range r.Norms[1:] {
-		if text != "" {
-			text += " "
-		}
-		text += r.Norms[1+i].sentence(&r.Norms[0])
+		all = append(all, r.Norms[1+i].sentence(&r.Norms[0]))
 	}
-	return text
+	return all
 }
 
 func (e *Entry) sentence(first *Entry) string {

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
@@ -34,6 +35,18 @@ func Routes(s *arch.Spec) []string {
 	var to []string
 	for _, r := range routes {
 		if r.from == s.Name {
+			to = append(to, r.to)
+		}
+	}
+	return to
+}
+
+// Targets returns the names of all RMSNorm architectures that something can
+// be exported to.
+func Targets() []string {
+	var to []string
+	for _, r := range routes {
+		if !slices.Contains(to, r.to) {
 			to = append(to, r.to)
 		}
 	}

@@ -105,6 +105,14 @@ type Changed struct {
 	RMS  float64 `json:"rms"`  // of what was meant
 }
 
+// Relative returns RMSE as a share of RMS; 0 for a tensor of zeros.
+func (c *Changed) Relative() float64 {
+	if c.RMS == 0 {
+		return 0
+	}
+	return c.RMSE / c.RMS
+}
+
 // measure compares what will be stored with what is meant. It also returns
 // the largest |mean| that the stored form has left where it should be 0.
 func (it *item) measure(ctx context.Context, done func(rows int)) (c Changed, left float64, err error) {

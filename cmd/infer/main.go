@@ -64,7 +64,8 @@ func oneLine(s string) string {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newLogits(), newSynth(), newBench(), newGeometry(), newStates(), newMerge(), newArchs(), newVersion(), newMan())
+	root.AddCommand(newInspect(), newTokenize(), newLogits(), newFold(), newCompare(), newPerplexity(), newGeometry(), newStates(),
+		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	setup(root)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		isa := os.Getenv(asm.EnvISA)

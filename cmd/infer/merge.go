@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ type merger interface {
 // schema, or the field kind.
 var mergers = map[string]func() merger{
 	geometry.StateSchema: func() merger { return new(geometryMerger) },
+	eval.Perplexity:      func() merger { return new(evalMerger) },
+	eval.Compare:         func() merger { return new(evalMerger) },
 }
 
 func newMerge() *cobra.Command {
@@ -37,7 +40,8 @@ func newMerge() *cobra.Command {
 exact, means and deviations good to 1e-9. All parts must be there, and belong
 to the same model and the same text.`,
 		Example: `  infer merge part-*.json
-  infer merge part-*.json -o report --skip-first`,
+  infer merge part-*.json -o report --skip-first
+  infer compare model.gguf --shard 0/2 > a.json; infer compare model.gguf --shard 1/2 > b.json; infer merge a.json b.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exactArgs("the parts that --shard wrote")(cmd, args)

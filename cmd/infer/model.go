@@ -27,6 +27,7 @@ type modelFlags struct {
 	kv, act    choice
 	norm       choice
 	normLayers string
+	foldGain   bool
 	finite     bool
 }
 
@@ -40,6 +41,12 @@ func (o *modelFlags) add(cmd *cobra.Command, kv string) {
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`positions` to make room for; 0: what the model was trained for, up to %d", engine.DefaultContext))
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	o.addNorm(cmd)
+}
+
+// addNorm registers the flags that swap norms.
+func (o *modelFlags) addNorm(cmd *cobra.Command) {
+	f := cmd.Flags()
 	var modes []string
 	for _, m := range engine.NormModes {
 		modes = append(modes, string(m))
@@ -47,6 +54,7 @@ func (o *modelFlags) add(cmd *cobra.Command, kv string) {
 	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modes...)
 	f.BoolVar(&o.finite, "check-finite", false, "if a logit is not finite, say in which layer and tensor that began")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
+	f.BoolVar(&o.foldGain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those are F32, F16 or BF16")
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -89,16 +97,11 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if err := readAhead(ctx, f); err != nil {
 		return nil, err
 	}
-	options := engine.Options{Threads: o.threads, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value)}
-	if o.normLayers != "" {
-		a, err := arch.Load(f)
-		if err == nil {
-			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
-		}
-		if err != nil {
-			return nil, usagef("--norm-layers: %w", runnable(err))
-		}
+	options, done, err := o.options(f)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(f, options) })
 	if err != nil {
 		return nil, runnable(err)
@@ -107,6 +110,35 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 		note("%s", m.Note())
 	}
 	return m, nil
+}
+
+// options are those of the engine. A fold that takes long shows how far it
+// has come, until done is called.
+func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(), err error) {
+	options = engine.Options{Threads: o.threads, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
+	if o.normLayers != "" {
+		a, err := arch.Load(f)
+		if err == nil {
+			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
+		}
+		if err != nil {
+			return options, nil, usagef("--norm-layers: %w", runnable(err))
+		}
+	}
+	var b *bar
+	var last int64
+	options.Progress = func(n, total int64) {
+		if b == nil {
+			b = newBar("folding", total, bytesUnit)
+		}
+		b.add(n - last)
+		last = n
+	}
+	return options, func() {
+		if b != nil {
+			b.done()
+		}
+	}, nil
 }
 
 // runnable says of an unknown architecture where the known ones are listed.

@@ -29,6 +29,9 @@ func note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, dim(oneLine(fmt.Sprintf(format, args...))))
 }
 
+// noteText prints remarks of several lines on stderr.
+func noteText(s fmt.Stringer) { fmt.Fprintln(os.Stderr, dim(s.String())) }
+
 // A bar shows on stderr how far a task has come, if that is a terminal and
 // the task takes long enough to wonder.
 type bar struct {

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/tales"
+	"github.com/normswap/normswap/quant"
+	"github.com/normswap/normswap/report"
+	"github.com/spf13/cobra"
+)
+
+// evalFlags are the flags of perplexity and compare.
+type evalFlags struct {
+	modelFlags
+	file   string
+	chunks int
+	shard  string
+
+	index, of int // of --shard
+	text      string
+	name      string // of the text
+}
+
+const (
+	defaultChunk  = 512 // tokens, as llama-perplexity has it
+	defaultChunks = 16  // of the text in the program
+)
+
+func (o *evalFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
+	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure so many `chunks` at most; 0: all of -f, or %d of the tales", defaultChunks))
+	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a chunk; 0: %d, or what the model was trained for if that is less", defaultChunk))
+	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
+	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
+	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
+	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+}
+
+// check tells what is wrong with the flags, before anything is loaded.
+func (o *evalFlags) check() error {
+	o.of = 1
+	if o.shard != "" {
+		var rest string
+		if n, _ := fmt.Sscanf(o.shard, "%d/%d%s", &o.index, &o.of, &rest); n != 2 || o.of < 1 || o.index < 0 || o.index >= o.of {
+			return usagef("--shard %s: want I/N, such as 0/7, with I from 0 to N-1", o.shard)
+		}
+	}
+	switch {
+	case o.chunks < 0:
+		return usagef("--chunks %d: want 0 (all) or more", o.chunks)
+	case o.context != 0 && o.context < 4:
+		return usagef("--ctx %d: want 4 tokens or more", o.context)
+	}
+	return o.modelFlags.check()
+}
+
+// read gets the text.
+func (o *evalFlags) read(ctx context.Context) (err error) {
+	if o.file == "" {
+		o.text, o.name = tales.Text, tales.TextName
+		o.chunks = cmp.Or(o.chunks, defaultChunks)
+		return nil
+	}
+	o.name = filepath.Base(o.file)
+	o.text, err = readText(ctx, o.file)
+	return err
+}
+
+// run measures models, all of the file of the first or compared with it.
+func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine.Model, names []string) (*eval.Report, error) {
+	m := models[0]
+	chunk := cmp.Or(o.context, min(defaultChunk, m.Context()))
+	if chunk > m.Context() {
+		return nil, fmt.Errorf("--ctx %d: the model was trained for %d positions", chunk, m.Context())
+	}
+	ids, random, err := eval.Text(m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+	if err != nil {
+		return nil, err
+	}
+	r := &eval.Report{Kind: kind, Model: cmp.Or(strings.TrimSuffix(filepath.Base(path), ".gguf"), tales.Name), Arch: m.Arch.Spec.Name,
+		Weights: arch.Parameters(m.File), Text: o.name, Context: chunk, Shards: []int{o.index}, Of: o.of}
+	if path == "" {
+		r.Model = tales.Name
+	}
+	if random {
+		r.Text = "random token ids"
+		note("the model has no vocabulary: it gets %d random token ids, which no model can predict", len(ids))
+	}
+	r.Chunks = len(ids) / chunk
+	if o.chunks > 0 {
+		r.Chunks = min(r.Chunks, o.chunks)
+	}
+	r.IDs = digest(ids)
+	kv := quant.F16
+	if o.kv.value == "f32" {
+		kv = quant.F32
+	}
+	mine := (r.Chunks - o.index + o.of - 1) / o.of
+	bar := newBar("measuring", int64(mine*(chunk-1)*len(models)), "tokens")
+	defer bar.done()
+	var done int64
+	results, err := eval.Run(ctx, models, names, ids, eval.Options{
+		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: kv,
+		Progress: func(n, _ int64) { bar.add(n - done); done = n },
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, res := range results {
+		r.Norms = append(r.Norms, eval.Entry{State: res})
+	}
+	r.Finish()
+	return r, nil
+}
+
+// digest returns the SHA-256 of token ids, little-endian.
+func digest(ids []int32) string {
+	b := make([]byte, 0, 4*len(ids))
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+const compareExample = `  infer compare                                          the model in this program, on its own text
+  infer compare model.gguf -f wiki.txt --chunks 50       what do the norm modes cost?
+  infer compare model.gguf --norms native,rms-naive --norm-layers 0-3
+  infer compare model.gguf folded.gguf                   is a folded file the same model?
+  infer compare model.gguf -f wiki.txt --shard 0/7 > part-0.json`
+
+type compareFlags struct {
+	evalFlags
+	norms  []string
+	format choice
+	verify bool
+}
+
+func newCompare() *cobra.Command {
+	var o compareFlags
+	cmd := &cobra.Command{
+		Use:   "compare [MODEL] [OTHER...]",
+		Short: "Measure what other norms do to a model's predictions",
+		Long: `compare runs a model with its norms as trained and with other norms on the same
+text, and says how far the predictions move: perplexity and Kullback-Leibler
+divergence by llama-perplexity's definitions, how often the most likely token
+stays the same, the change of the probability of the text's own tokens, the
+largest change of a logit, and the speed.
+
+The columns "swap" are the error of a swapped norm itself: the root mean square
+of the change of the standardised vector, whose elements have mean square 1,
+over all swapped norms. Predicted is what the paper's first identity makes of
+the angle of the input with the uniform vector, sqrt(2 - 2 sin theta); measured
+is the difference of both norms of that same input.
+
+Other files with the same vocabulary, such as folded ones, are compared as they
+are. --norm-layers limits rms-naive and layer to some norms.`,
+		Example: compareExample,
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeModels(cmd, nil, word)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return o.compare(cmd.Context(), cmd.OutOrStdout(), args)
+		},
+	}
+	o.add(cmd)
+	f := cmd.Flags()
+	f.StringSliceVar(&o.norms, "norms", nil, "norm `modes` (default native,rms-folded,rms-naive, or native,layer where every norm is an RMSNorm)")
+	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
+	f.BoolVar(&o.verify, "verify", false, "show on stderr what mean each norm reads, in each mode")
+	o.format = choice{"text", []string{"text", "md", "csv", "json"}}
+	f.VarP(&o.format, "output", "o", "`format` of the table")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.format.choices, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("norms", cobra.FixedCompletions([]string{"native,rms-folded", "native,rms-folded,rms-naive", "native,layer"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (o *compareFlags) check() error {
+	for _, s := range o.norms {
+		if _, err := engine.ParseNormMode(s); err != nil {
+			return usagef("--norms: %s", strings.TrimPrefix(err.Error(), "engine: "))
+		}
+	}
+	return o.evalFlags.check()
+}
+
+func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string) (err error) {
+	if err := o.read(ctx); err != nil {
+		return err
+	}
+	path, others := "", []string{}
+	if len(paths) > 0 {
+		path, others = paths[0], paths[1:]
+	}
+	layers := o.normLayers
+	o.norm.value, o.normLayers = string(engine.Native), ""
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	models, names := []*engine.Model{m}, []string{string(engine.Native)}
+	defer func() {
+		for _, m := range slices.Backward(models) { // variants first
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	for _, norm := range o.modes(m, len(others) > 0) {
+		v, err := o.variant(ctx, m, norm, layers)
+		if err != nil {
+			return err
+		}
+		models, names = append(models, v), append(names, norm)
+	}
+	for _, p := range others {
+		v, err := o.open(ctx, p)
+		if err != nil {
+			return err
+		}
+		models, names = append(models, v), append(names, strings.TrimSuffix(filepath.Base(p), ".gguf"))
+	}
+	if o.verify {
+		for i, m := range models {
+			if err := showRatios(ctx, names[i], m); err != nil {
+				return err
+			}
+		}
+	}
+	r, err := o.run(ctx, eval.Compare, path, models, names)
+	if err != nil {
+		return err
+	}
+	if o.shard != "" || o.format.value == "json" {
+		return writeReport(w, r)
+	}
+	return compareTable(r).Write(w, report.Format(o.format.value))
+}
+
+// modes are the norm modes beside native. Where other files are compared,
+// none is tried that was not asked for.
+func (o *compareFlags) modes(m *engine.Model, others bool) []string {
+	norms := o.norms
+	switch {
+	case len(norms) > 0:
+	case others:
+	case m.Arch.Spec.Norm == arch.RMSNorm:
+		norms = []string{string(engine.Layer)}
+	default:
+		norms = []string{string(engine.RMSFolded), string(engine.RMSNaive)}
+	}
+	return slices.DeleteFunc(slices.Clone(norms), func(s string) bool { return s == string(engine.Native) })
+}
+
+// variant loads the model once more, with other norms.
+func (o *compareFlags) variant(ctx context.Context, m *engine.Model, norm, layers string) (*engine.Model, error) {
+	f := o.modelFlags
+	f.norm.value = norm
+	if norm == string(engine.RMSNaive) || norm == string(engine.Layer) {
+		f.normLayers = layers
+	}
+	options, done, err := f.options(m.File)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
+	if err != nil {
+		return nil, err
+	}
+	if v.Note() != "" {
+		note("%s", v.Note())
+	}
+	return v, nil
+}
+
+func writeReport(w io.Writer, r *eval.Report) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(r)
+}
+
+// compareTable lays a comparison out.
+func compareTable(r *eval.Report) *report.Table {
+	t := &report.Table{
+		Title: fmt.Sprintf("%s on %s, %d chunks of %d tokens", r.Model, r.Text, chunksOf(r), r.Context),
+		Columns: []report.Column{
+			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
+			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
+			{Key: "kl_p99", Name: "p99", Format: "%.1e"}, {Key: "kl_max", Name: "max", Format: "%.1e"},
+			{Key: "top1_agreement", Name: "same top-1", Format: "%.4f"}, {Key: "rms_delta_p", Name: "RMS Δp", Format: "%.1e"},
+			{Key: "max_delta_logit", Name: "max Δlogit", Format: "%.1e"}, {Key: "tokens_per_second", Name: "tokens/s", Format: "%.1f"},
+			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e"},
+		},
+	}
+	for i := range r.Norms {
+		f := &r.Norms[i].Figures
+		row := []any{f.Norm, report.Spread{Mean: float64(f.Perplexity), SD: float64(f.PerplexitySE)}}
+		for _, v := range []eval.Number{f.KLMean, f.KLMedian, f.KLP99, f.KLMax, f.TopAgreement, f.RMSDeltaP, f.MaxLogit} {
+			if i == 0 {
+				row = append(row, nil)
+			} else {
+				row = append(row, float64(v))
+			}
+		}
+		row = append(row, float64(f.Speed))
+		for _, v := range []eval.Number{f.SwapPredicted, f.SwapMeasured} {
+			if math.IsNaN(float64(v)) {
+				row = append(row, nil)
+			} else {
+				row = append(row, float64(v))
+			}
+		}
+		t.Add(row...)
+	}
+	t.Notes = []string{""}
+	for _, s := range r.Sentences() {
+		t.Notes = append(t.Notes, s)
+	}
+	return t
+}
+
+// chunksOf returns how many chunks are in a report.
+func chunksOf(r *eval.Report) (n int) {
+	for _, s := range r.Shards {
+		n += (r.Chunks - s + r.Of - 1) / r.Of
+	}
+	return n
+}
+
+// showRatios shows on stderr what mean each norm of a model reads, on the
+// text in the program.
+func showRatios(ctx context.Context, name string, m *engine.Model) error {
+	const tokens = 256
+	ids, _, err := eval.Text(m, tales.Text[:8*tokens], tokens)
+	if err != nil {
+		return err
+	}
+	ratios, err := m.MeanRatios(ctx, ids[:min(len(ids), tokens)])
+	if err != nil {
+		return err
+	}
+	t := &report.Table{Title: fmt.Sprintf("%s: |mean|/rms of what each norm reads", name), Columns: []report.Column{
+		{Key: "site", Left: true}, {Key: "norm", Name: "runs as", Left: true}, {Key: "largest", Format: "%.2e"}, {Key: "rms", Format: "%.2e"}}}
+	for _, r := range ratios {
+		t.Add(r.Site, r.Norm, r.Largest, r.RMS)
+	}
+	noteText(t)
+	return nil
+}

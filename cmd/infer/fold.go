@@ -1,0 +1,356 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/tales"
+	"github.com/normswap/normswap/quant"
+	"github.com/spf13/cobra"
+)
+
+type foldFlags struct {
+	out              string
+	strategy, export choice
+	typ              choice
+	gain             bool
+	force            bool
+	plan, json       bool
+	verify           bool
+}
+
+const foldExample = `  infer fold model.gguf --plan                       what would be done, and how large the means are
+  infer fold model.gguf -o folded.gguf               centred weights: any runner of the original runs them
+  infer fold model.gguf -o models/ --type Q8_0       in another type, under the conventional name
+  infer fold olmo.gguf -o llama.gguf --export auto   as an RMSNorm architecture that llama.cpp and Ollama run
+  infer fold model.gguf -o folded.gguf --verify      and look at what became of it`
+
+func newFold() *cobra.Command {
+	var o foldFlags
+	cmd := &cobra.Command{
+		Use:   "fold [MODEL] -o OUT",
+		Short: "Fold LayerNorm's mean removal into the weights of a file",
+		Long: `fold writes a LayerNorm model whose weights have the removal of the mean in
+them: RMSNorm then computes what LayerNorm did. The file keeps its architecture
+and its norms, and stays a valid LayerNorm model in every runner; one that knows
+may run RMSNorm (infer does, with --norm rms-folded). --export writes an RMSNorm
+architecture instead, where llama.cpp has one that computes the same.
+
+What is folded is a matter of the graph, and of some models the answer is no:
+the reason is told. Changed weights that were quantised are stored as F16
+(--strategy dequant), or encoded once more (requant), which adds about one more
+quantisation error and is never exact.
+
+OUT may be a folder; the file then gets its conventional name. The file is
+whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
+		Example:           foldExample,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.out == "" && !o.plan:
+				return usagef("fold needs -o: the file or folder to write; --plan shows what would be done")
+			case o.out == "-" && (o.json || o.verify):
+				return usagef("--json and --verify look at the file that was written; name one with -o")
+			}
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), path)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "out", "o", "", "the `file` to write, or the folder to write to; -: stdout")
+	addChoice(cmd, &o.strategy, "strategy", string(fold.Dequant), "how changed weights that were quantised are stored", string(fold.Dequant), string(fold.Requant))
+	var types []string
+	for _, t := range quant.Types() {
+		if t.CanEncode() {
+			types = append(types, t.String())
+		}
+	}
+	addChoice(cmd, &o.typ, "type", "", "store every matrix in this `type`", types...)
+	f.BoolVar(&o.gain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those can take them")
+	addChoice(cmd, &o.export, "export", "", "write this RMSNorm `architecture`; auto: the one there is, or else the original", append([]string{"auto"}, fold.Targets()...)...)
+	f.BoolVar(&o.plan, "plan", false, "write nothing; print the steps, with the means that would be taken away")
+	f.BoolVar(&o.plan, "dry-run", false, "the same as --plan")
+	f.BoolVar(&o.verify, "verify", false, "run the file afterwards: what mean each norm reads, and how far the predictions are from the original's")
+	f.BoolVar(&o.force, "force", false, "replace the file if it is there")
+	f.BoolVar(&o.json, "json", false, "print a JSON report: the error of each changed tensor, the divergence from the original, the source's sha256")
+	return cmd
+}
+
+// A foldReport is what infer fold --json prints.
+type foldReport struct {
+	File string `json:"file,omitempty"` // none with --plan
+	Name string `json:"name"`           // by the GGUF convention
+	fold.Report
+	KL *klReport `json:"kl,omitempty"`
+}
+
+// A klReport tells how far predictions are from the original's, with float
+// activations, so that it is of the weights alone.
+type klReport struct {
+	Text   string      `json:"text"`
+	Tokens int64       `json:"tokens"`
+	Mean   eval.Number `json:"mean"` // nats
+	Max    eval.Number `json:"max"`
+	Top1   eval.Number `json:"top1_agreement"`
+	Logit  eval.Number `json:"max_delta_logit"`
+}
+
+func (o *foldFlags) run(ctx context.Context, w io.Writer, path string) error {
+	f, err := openFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = f.Guard(func() error { return o.fold(ctx, w, path, f) })
+	if err != nil && path != "" && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return err
+}
+
+func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.File) error {
+	m, err := arch.Load(f)
+	if err != nil {
+		return runnable(err)
+	}
+	if o.out != "" && o.out != "-" && !isFolder(o.out) {
+		if err := o.checkOut(o.out, f); err != nil {
+			return err
+		}
+	}
+	options := fold.WriteOptions{Strategy: fold.Strategy(o.strategy.value), Gain: o.gain, Export: o.export.value}
+	if o.typ.value != "" {
+		t, err := quant.ParseType(o.typ.value)
+		if err != nil {
+			return usagef("--type: %v", err)
+		}
+		options.Type = &t
+	}
+	if !o.plan {
+		if options.SourceSHA256, err = hashSource(ctx, f); err != nil {
+			return err
+		}
+	}
+	var shown *bar
+	var last int64
+	options.Progress = func(done, total int64) {
+		if shown == nil || done < last { // another round
+			what := "writing"
+			if shown == nil {
+				what = "measuring"
+			} else {
+				shown.done()
+			}
+			shown, last = newBar(what, total, "weights"), 0
+		}
+		shown.add(done - last)
+		last = done
+	}
+	defer func() {
+		if shown != nil {
+			shown.done()
+		}
+	}()
+	out, err := fold.Prepare(ctx, f, m, options)
+	if err != nil {
+		return err
+	}
+	if out.Report.Requantised {
+		note("warning: changed weights are encoded in blocks, which adds about one more quantisation error; the fold is not exact (--strategy dequant is, to the rounding of F16)")
+	}
+	r := &foldReport{Name: out.FileName()}
+	if o.plan {
+		r.Report = out.Report
+		return o.showPlan(w, r, out.Plan)
+	}
+	target := o.out
+	if isFolder(target) {
+		target = filepath.Join(target, r.Name)
+		if err := o.checkOut(target, f); err != nil {
+			return err
+		}
+	}
+	err = writeFile(ctx, target, o.force, func(w io.Writer) error { return out.Write(ctx, w) })
+	if err != nil {
+		return err
+	}
+	if shown != nil {
+		shown.done()
+	}
+	r.File, r.Report = target, out.Report
+	return o.tell(ctx, w, path, r)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// checkOut tells why a file cannot be written, before it is worked out.
+func (o *foldFlags) checkOut(path string, f *gguf.File) error {
+	if info, err := os.Stat(path); err == nil {
+		for _, source := range f.Paths {
+			if s, err := os.Stat(source); err == nil && os.SameFile(info, s) {
+				return fmt.Errorf("%s is the model itself; write to another file", path)
+			}
+		}
+	}
+	_, err := checkTarget(path, o.force || o.plan)
+	return err
+}
+
+// hashSource returns the SHA-256 of the file, or of its parts one after the
+// other.
+func hashSource(ctx context.Context, f *gguf.File) (string, error) {
+	h := sha256.New()
+	if len(f.Paths) == 0 { // the model in this program
+		err := gguf.Write(h, f)
+		return sum(h), err
+	}
+	for _, path := range f.Paths {
+		if err := hashFile(ctx, h, path); err != nil {
+			return "", err
+		}
+	}
+	return sum(h), nil
+}
+
+func sum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+
+func hashFile(ctx context.Context, h hash.Hash, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	bar := newBar("reading", info.Size(), bytesUnit)
+	defer bar.done()
+	_, err = io.Copy(io.MultiWriter(cancelWriter{ctx, h}, bar), file)
+	return err
+}
+
+func (o *foldFlags) showPlan(w io.Writer, r *foldReport, p *fold.Plan) error {
+	if o.json {
+		return json.NewEncoder(w).Encode(r)
+	}
+	_, err := fmt.Fprintf(w, "%s%s", p, r.summary("would be"))
+	return err
+}
+
+// summary says in a few lines what the file is.
+func (r *foldReport) summary(is string) string {
+	var b strings.Builder
+	as := r.Arch
+	if r.Arch != r.Source {
+		as = fmt.Sprintf("%s, which %s is re-expressed as", r.Arch, r.Source)
+	}
+	fmt.Fprintf(&b, "%s %s %s of tensors, architecture %s\n", r.Name, is, bytesText(float64(r.Bytes)), as)
+	for _, s := range r.GainKept {
+		fmt.Fprintf(&b, "The gain stays at %s\n", s)
+	}
+	return b.String()
+}
+
+// tell says what has been written and, if asked, what became of the model.
+func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldReport) error {
+	if o.out == "-" {
+		return nil
+	}
+	if o.json || o.verify {
+		var err error
+		if r.KL, err = o.check(ctx, path, r); err != nil {
+			return fmt.Errorf("%s is written, but its check failed: %w", r.File, err)
+		}
+	}
+	if o.json {
+		return json.NewEncoder(w).Encode(r)
+	}
+	r.Name = oneLine(r.File)
+	text := r.summary("is")
+	worst := slices.MaxFunc(r.Changed, func(a, b fold.Changed) int { return cmp.Compare(a.Relative(), b.Relative()) })
+	text += fmt.Sprintf("%d tensors changed; the largest relative error of storing one is %.1e (%s, %s); largest mean left %.1e\n",
+		len(r.Changed), worst.Relative(), worst.Name, worst.To, r.LargestMean)
+	if r.KL != nil {
+		text += fmt.Sprintf("Predictions are a mean KL of %.1e nats from the original's, %.2f %% of the top-1 the same, over %d tokens with float activations\n",
+			r.KL.Mean, 100*r.KL.Top1, r.KL.Tokens)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// check runs the original and the file that was written.
+func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klReport, error) {
+	flags := modelFlags{act: choice{value: "f32"}, norm: choice{value: string(engine.Native)}}
+	m, err := flags.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if r.Source == "phimoe" { // its norms run as RMSNorm, and were trained as LayerNorm
+		if m, err = m.Variant(engine.Options{FloatActivations: true, Norm: engine.Layer}); err != nil {
+			return nil, err
+		}
+		defer m.Close()
+	}
+	folded, err := flags.open(ctx, r.File)
+	if err != nil {
+		return nil, err
+	}
+	defer folded.Close()
+	if o.verify {
+		v := folded
+		if folded.Arch.Spec.Norm == arch.LayerNorm {
+			if v, err = folded.Variant(engine.Options{Norm: engine.RMSFolded, FloatActivations: true}); err != nil {
+				return nil, err
+			}
+			defer v.Close()
+		}
+		if err := showRatios(ctx, filepath.Base(r.File), v); err != nil {
+			return nil, err
+		}
+	}
+	const chunk, chunks = 256, 2
+	n := min(chunk, m.Context())
+	ids, random, err := eval.Text(m, tales.Text[:16*chunk*chunks], n*chunks)
+	if err != nil {
+		return nil, err
+	}
+	bar := newBar("comparing predictions", int64(2*chunks*(n-1)), "tokens")
+	defer bar.done()
+	var last int64
+	results, err := eval.Run(ctx, []*engine.Model{m, folded}, []string{"original", "folded"}, ids, eval.Options{Context: n, Chunks: chunks,
+		Progress: func(done, _ int64) { bar.add(done - last); last = done }})
+	if err != nil {
+		return nil, err
+	}
+	f := results[1].Figures()
+	kl := &klReport{Text: tales.TextName, Tokens: f.Tokens, Mean: f.KLMean, Max: f.KLMax, Top1: f.TopAgreement, Logit: f.MaxLogit}
+	if random {
+		kl.Text = "random token ids"
+	}
+	return kl, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/spf13/cobra"
+)
+
+func newPerplexity() *cobra.Command {
+	var o evalFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "perplexity [MODEL]",
+		Short: "Measure how well a model predicts a text",
+		Long: `perplexity prints exp of the mean negative log likelihood of a text's tokens,
+with its standard error, by llama-perplexity's definition: the text is cut into
+chunks, each begins at position 0 (with BOS in place of its first token if the
+model asks for it), and the second half of each is scored. Figures of models
+with other vocabularies do not compare.`,
+		Example: `  infer perplexity                                  the model in this program, on its own text
+  infer perplexity model.gguf -f wiki.test.raw
+  infer perplexity model.gguf --norm rms-naive --ctx 256 --chunks 200
+  infer perplexity model.gguf -f wiki.txt --shard 0/7 > part-0.json`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			return o.perplexity(cmd.Context(), cmd.OutOrStdout(), path, asJSON || o.shard != "")
+		},
+	}
+	o.add(cmd)
+	o.addNorm(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// atMostOneModel accepts no argument, for the model in the program, or one.
+func atMostOneModel(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return exactArgs("MODEL")(cmd, args)
+}
+
+func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, asJSON bool) error {
+	if err := o.read(ctx); err != nil {
+		return err
+	}
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	r, err := o.run(ctx, eval.Perplexity, path, []*engine.Model{m}, []string{o.norm.value})
+	if err != nil {
+		return err
+	}
+	return writePerplexity(w, r, asJSON)
+}
+
+func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
+	if asJSON {
+		return writeReport(w, r)
+	}
+	f := r.Norms[0].Figures
+	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %d chunks of %d, %s tokens/s\n",
+		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, chunksOf(r), r.Context, threeDigits(float64(f.Speed)))
+	return err
+}
