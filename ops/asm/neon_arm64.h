@@ -27,5 +27,36 @@
 #define FCVTN_4H(d, n)     WORD $(0x0E216800 | (n)<<5 | (d))
 #define FCVTN2_8H(d, n)    WORD $(0x4E216800 | (n)<<5 | (d))
 
+// Products of signed bytes: SDOT adds four to each word, SMMLA adds eight to
+// each of 2x2 words, SMULL and SMLAL2 make halfwords of the low and the high
+// half. A LANE is word i of m.
+#define SDOT_4S(d, n, m)         WORD $(0x4E809400 | (m)<<16 | (n)<<5 | (d))
+#define SDOT_LANE_4S(d, n, m, i) WORD $(0x4F80E000 | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))
+#define SMMLA_4S(d, n, m)        WORD $(0x4E80A400 | (m)<<16 | (n)<<5 | (d))
+#define SMULL_8H(d, n, m)        WORD $(0x0E20C000 | (m)<<16 | (n)<<5 | (d))
+#define SMULL2_8H(d, n, m)       WORD $(0x4E20C000 | (m)<<16 | (n)<<5 | (d))
+#define SMLAL2_8H(d, n, m)       WORD $(0x4E208000 | (m)<<16 | (n)<<5 | (d))
+#define ADDP_8H(d, n, m)         WORD $(0x4E60BC00 | (m)<<16 | (n)<<5 | (d))
+#define SADALP_4S(d, n)          WORD $(0x4E606800 | (n)<<5 | (d))
+#define SADDLV_16B(d, n)         WORD $(0x4E303800 | (n)<<5 | (d))
+#define UMAXV_4S(d, n)           WORD $(0x6EB0A800 | (n)<<5 | (d))
+#define DUP_LANE_4S(d, n, i)     WORD $(0x4E040400 | (i)<<19 | (n)<<5 | (d))
+#define ZERO(d)                  WORD $(0x6F00E400 | (d))
+
+// SXTL and SXTL2 widen signed integers, SHLL and SHLL2 bfloat16 to float32.
+#define SXTL_8H(d, n)  WORD $(0x0F08A400 | (n)<<5 | (d))
+#define SXTL2_8H(d, n) WORD $(0x4F08A400 | (n)<<5 | (d))
+#define SXTL_4S(d, n)  WORD $(0x0F10A400 | (n)<<5 | (d))
+#define SXTL2_4S(d, n) WORD $(0x4F10A400 | (n)<<5 | (d))
+#define SHLL_4S(d, n)  WORD $(0x2E613800 | (n)<<5 | (d))
+#define SHLL2_4S(d, n) WORD $(0x6E613800 | (n)<<5 | (d))
+
+#define SCVTF_4S(d, n)           WORD $(0x4E21D800 | (n)<<5 | (d))
+#define FMLA_4S(d, n, m)         WORD $(0x4E20CC00 | (m)<<16 | (n)<<5 | (d))
+#define FMAXNM_4S(d, n, m)       WORD $(0x4E20C400 | (m)<<16 | (n)<<5 | (d))
+#define FADDP_2S(d, n)           WORD $(0x7E30D800 | (n)<<5 | (d))
+#define FMUL_LANE_4S(d, n, m, i) WORD $(0x4F809000 | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))
+#define FMLA_LANE_4S(d, n, m, i) WORD $(0x4F801000 | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))
+
 // SPLAT fills v with a float32 given by its bits. It uses R9.
 #define SPLAT(bits, v) MOVD $(bits), R9; VDUP R9, v.S4

@@ -1,0 +1,343 @@
+//go:build !purego
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "neon_arm64.h"
+#include "codes_arm64.h"
+
+DATA ·byteOfCode+0(SB)/8, $0x0000000000000000
+DATA ·byteOfCode+8(SB)/8, $0x0101010101010101
+DATA ·byteOfCode+16(SB)/8, $0x0202020202020202
+DATA ·byteOfCode+24(SB)/8, $0x0303030303030303
+GLOBL ·byteOfCode(SB), RODATA|NOPTR, $32
+
+// DOT_NEON and DOT_DOTPROD add the products of 16 bytes, four to each word of
+// d. Two products of halfwords overflow if all four codes are -128, which
+// takes an activation that is no number.
+#define DOT_NEON(d, n, m) \
+	SMULL_8H(18, n, m) \
+	SMLAL2_8H(18, n, m) \
+	SADALP_4S(d, 18)
+
+#define DOT_DOTPROD(d, n, m) SDOT_4S(d, n, m)
+
+// GEMV multiplies rows of weights with an activation row. The lanes of V30 and
+// V31 are the chains 0 to 3 and 4 to 7 of a sum. EIGHT adds eight groups to
+// them, of blocks at R4, which it moves on, with the Eight at R6, of which R5
+// goes through the codes. If less than eight groups are left, R4 goes back:
+// the Eight has zeros for those it has passed.
+#define GEMV(bytes, EIGHT) \
+	MOVD dst+0(FP), R0 \
+	MOVD w+8(FP), R1 \
+	MOVD stride+16(FP), R2 \
+	MOVD rows+24(FP), R3 \
+	MOVD groups+32(FP), R10 \
+	MOVD a+40(FP), R11 \
+	MOVD $bytes, R12 \
+row: \
+	MOVD R1, R4 \
+	MOVD R11, R6 \
+	MOVD R10, R8 \
+	ZERO(30) \
+	ZERO(31) \
+next: \
+	SUBS $8, R8 \
+	BGE  eight \
+	MADD R8, R4, R12, R4 \
+eight: \
+	ADD  $Eight_Q, R6, R5 \
+	EIGHT \
+	ADD  $Eight__size, R6 \
+	CMP  $0, R8 \
+	BGT  next \
+	FADD_4S(30, 30, 31) \
+	VEXT $8, V30.B16, V30.B16, V31.B16 \
+	FADD_4S(30, 30, 31) \
+	FADDP_2S(30, 30) \
+	ZERO(31) \
+	FADD_4S(30, 30, 31) \
+	FMOVS.P F30, 4(R0) \
+	ADD  R2, R1 \
+	SUB  $1, R3 \
+	CBNZ R3, row
+
+// LOAD_EIGHT loads eight words of the Eight to V2 and V3.
+#define LOAD_EIGHT(field) \
+	FMOVQ (field)(R6), F2 \
+	FMOVQ (field+16)(R6), F3
+
+// SUM_WORDS adds up the words of eight dots: the result is in V10 and V14.
+#define SUM_WORDS \
+	VADDP V11.S4, V10.S4, V10.S4 \
+	VADDP V13.S4, V12.S4, V12.S4 \
+	VADDP V15.S4, V14.S4, V14.S4 \
+	VADDP V17.S4, V16.S4, V16.S4 \
+	VADDP V12.S4, V10.S4, V10.S4 \
+	VADDP V16.S4, V14.S4, V14.S4
+
+// OFFSET subtracts the offset of the codes, a power of two, times the sums of
+// the activations.
+#define OFFSET(log, sums) \
+	LOAD_EIGHT(sums) \
+	VSHL   $log, V2.S4, V2.S4 \
+	VSHL   $log, V3.S4, V3.S4 \
+	VSUB   V2.S4, V10.S4, V10.S4 \
+	VSUB   V3.S4, V14.S4, V14.S4
+
+// ADD_DOTS adds the dots to the chains, times the scales in V20 and V21 and those
+// of the activations in V2 and V3.
+#define ADD_DOTS \
+	FMUL_4S(20, 20, 2) \
+	FMUL_4S(21, 21, 3) \
+	SCVTF_4S(10, 10) \
+	SCVTF_4S(14, 14) \
+	VFMLA V20.S4, V10.S4, V30.S4 \
+	VFMLA V21.S4, V14.S4, V31.S4
+
+#define ADD_32 \
+	LOAD_EIGHT(Eight_Scale) \
+	ADD_DOTS
+
+// DOT_32 multiplies a group of 32.
+#define DOT_32(DOT, d) \
+	VLD1.P 32(R5), [V2.B16, V3.B16] \
+	ZERO(d) \
+	DOT(d, 0, 2) \
+	DOT(d, 1, 3)
+
+// BLOCK multiplies block i, which begins with its scale.
+#define BLOCK(CODES, DOT, i) \
+	VLD1.P 2(R4), V20.H[i] \
+	CODES \
+	DOT_32(DOT, 10+i)
+
+// BLOCKS multiplies eight such blocks.
+#define BLOCKS(CODES, DOT) \
+	BLOCK(CODES, DOT, 0) \
+	BLOCK(CODES, DOT, 1) \
+	BLOCK(CODES, DOT, 2) \
+	BLOCK(CODES, DOT, 3) \
+	BLOCK(CODES, DOT, 4) \
+	BLOCK(CODES, DOT, 5) \
+	BLOCK(CODES, DOT, 6) \
+	BLOCK(CODES, DOT, 7) \
+	SUM_WORDS \
+	FCVTL2_4S(21, 20) \
+	FCVTL_4S(20, 20)
+
+// LOW_BLOCK multiplies a block that begins with its scale and low, in lane j
+// of V20 or V21.
+#define LOW_BLOCK(CODES, DOT, v, i, j) \
+	VLD1.P 4(R4), v.S[j] \
+	CODES \
+	DOT_32(DOT, 10+i)
+
+#define LOW_BLOCKS(CODES, DOT) \
+	LOW_BLOCK(CODES, DOT, V20, 0, 0) \
+	LOW_BLOCK(CODES, DOT, V20, 1, 1) \
+	LOW_BLOCK(CODES, DOT, V20, 2, 2) \
+	LOW_BLOCK(CODES, DOT, V20, 3, 3) \
+	LOW_BLOCK(CODES, DOT, V21, 4, 0) \
+	LOW_BLOCK(CODES, DOT, V21, 5, 1) \
+	LOW_BLOCK(CODES, DOT, V21, 6, 2) \
+	LOW_BLOCK(CODES, DOT, V21, 7, 3) \
+	SUM_WORDS \
+	VUZP2 V21.H8, V20.H8, V22.H8 \
+	VUZP1 V21.H8, V20.H8, V20.H8 \
+	FCVTL2_4S(21, 20) \
+	FCVTL_4S(20, 20) \
+	FCVTL2_4S(28, 22) \
+	FCVTL_4S(22, 22) \
+	ADD_32 \
+	LOAD_EIGHT(Eight_Low) \
+	VFMLA V22.S4, V2.S4, V30.S4 \
+	VFMLA V28.S4, V3.S4, V31.S4
+
+#define BYTES \
+	VLD1.P 32(R4), [V0.B16, V1.B16]
+
+#define EIGHT_Q8_0(DOT) BLOCKS(BYTES, DOT) \
+	ADD_32
+
+#define EIGHT_Q4_0(DOT) BLOCKS(NIBBLES, DOT) \
+	OFFSET(3, Eight_Sum) \
+	ADD_32
+
+#define EIGHT_Q5_0(DOT) BLOCKS(NIBBLES_AND_FIFTHS, DOT) \
+	OFFSET(4, Eight_Sum) \
+	ADD_32
+
+// SUPER_64 multiplies two groups of 32 of a block of 256.
+#define SUPER_64(CODES, DOT, d) \
+	CODES \
+	VLD1.P 64(R5), [V2.B16, V3.B16, V4.B16, V5.B16] \
+	ZERO(d) \
+	ZERO(d+1) \
+	DOT(d, 0, 2) \
+	DOT(d+1, 6, 4) \
+	DOT(d, 1, 3) \
+	DOT(d+1, 7, 5)
+
+#define SUPER_256(CODES, DOT) \
+	SUPER_64(CODES, DOT, 10) \
+	SUPER_64(CODES, DOT, 12) \
+	SUPER_64(CODES, DOT, 14) \
+	SUPER_64(CODES, DOT, 16) \
+	SUM_WORDS \
+	ADD_32 \
+	LOAD_EIGHT(Eight_Low) \
+	VFMLS V22.S4, V2.S4, V30.S4 \
+	VFMLS V28.S4, V3.S4, V31.S4
+
+#define EIGHT_Q4_K(DOT) SUPER_SCALES \
+	SUPER_256(SUPER_NIBBLES, DOT)
+
+#define EIGHT_Q5_K(DOT) SUPER_SCALES \
+	VLD1.P 32(R4), [V8.B16, V9.B16] \
+	SUPER_256(SUPER_FIFTHS, DOT)
+
+// SIX_64 multiplies four groups of 16, two to the dots d and d+1, two to d+4
+// and d+5.
+#define SIX_64(DOT, d) \
+	SIXES \
+	VLD1.P 64(R5), [V6.B16, V7.B16, V8.B16, V9.B16] \
+	ZERO(d) \
+	ZERO(d+1) \
+	ZERO(d+4) \
+	ZERO(d+5) \
+	DOT(d, 0, 6) \
+	DOT(d+4, 1, 7) \
+	DOT(d+1, 2, 8) \
+	DOT(d+5, 3, 9)
+
+// SIX_128 multiplies half h of a block: low bits at R4, high bits at R19, scales at
+// R20, the scale of scales in V29.
+#define SIX_128(DOT, h) \
+	VLD1   (R4), [V0.B16, V1.B16, V2.B16, V3.B16] \
+	VLD1.P 32(R19), [V4.B16, V5.B16] \
+	SIX_64(DOT, 10) \
+	VLD1.P 64(R4), [V0.B16, V1.B16, V2.B16, V3.B16] \
+	VUSHR  $4, V0.B16, V0.B16 \
+	VUSHR  $4, V1.B16, V1.B16 \
+	VUSHR  $4, V2.B16, V2.B16 \
+	VUSHR  $4, V3.B16, V3.B16 \
+	SIX_64(DOT, 12) \
+	SUM_WORDS \
+	OFFSET(5, Eight_Half+32*h) \
+	FMOVD.P 8(R20), F20 \
+	SXTL_8H(20, 20) \
+	VUZP2  V20.H8, V20.H8, V21.H8 \
+	VUZP1  V20.H8, V20.H8, V20.H8 \
+	SXTL_4S(20, 20) \
+	SXTL_4S(21, 21) \
+	SCVTF_4S(20, 20) \
+	SCVTF_4S(21, 21) \
+	FMUL_LANE_4S(20, 20, 29, 0) \
+	FMUL_LANE_4S(21, 21, 29, 0) \
+	FMOVQ  (Eight_Scale+16*h)(R6), F2 \
+	VORR   V2.B16, V2.B16, V3.B16 \
+	ADD_DOTS
+
+#define EIGHT_Q6_K(DOT) \
+	ADD    $128, R4, R19 \
+	ADD    $192, R4, R20 \
+	ADD    $208, R4, R21 \
+	VLD1   (R21), V29.H[0] \
+	FCVTL_4S(29, 29) \
+	SIX_128(DOT, 0) \
+	SIX_128(DOT, 1) \
+	ADD    $2, R21, R4
+
+// func gemvQ8_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ8_0NEON(SB), NOSPLIT, $0-48
+	GEMV(34, EIGHT_Q8_0(DOT_NEON))
+	RET
+
+// func gemvQ8_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ8_0DotProd(SB), NOSPLIT, $0-48
+	GEMV(34, EIGHT_Q8_0(DOT_DOTPROD))
+	RET
+
+// func gemvQ4_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_0NEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(18, EIGHT_Q4_0(DOT_NEON))
+	RET
+
+// func gemvQ4_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_0DotProd(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(18, EIGHT_Q4_0(DOT_DOTPROD))
+	RET
+
+// func gemvQ4_1NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_1NEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(20, LOW_BLOCKS(NIBBLES, DOT_NEON))
+	RET
+
+// func gemvQ4_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_1DotProd(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(20, LOW_BLOCKS(NIBBLES, DOT_DOTPROD))
+	RET
+
+// func gemvQ5_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_0NEON(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	GEMV(22, EIGHT_Q5_0(DOT_NEON))
+	RET
+
+// func gemvQ5_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_0DotProd(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	GEMV(22, EIGHT_Q5_0(DOT_DOTPROD))
+	RET
+
+// func gemvQ5_1NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_1NEON(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	GEMV(24, LOW_BLOCKS(NIBBLES_AND_FIFTHS, DOT_NEON))
+	RET
+
+// func gemvQ5_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_1DotProd(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	GEMV(24, LOW_BLOCKS(NIBBLES_AND_FIFTHS, DOT_DOTPROD))
+	RET
+
+// func gemvQ4_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_KNEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(144, EIGHT_Q4_K(DOT_NEON))
+	RET
+
+// func gemvQ4_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ4_KDotProd(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	GEMV(144, EIGHT_Q4_K(DOT_DOTPROD))
+	RET
+
+// func gemvQ5_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_KNEON(SB), NOSPLIT, $0-48
+	VMOVI $31, V27.B16
+	GEMV(176, EIGHT_Q5_K(DOT_NEON))
+	RET
+
+// func gemvQ5_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ5_KDotProd(SB), NOSPLIT, $0-48
+	VMOVI $31, V27.B16
+	GEMV(176, EIGHT_Q5_K(DOT_DOTPROD))
+	RET
+
+// func gemvQ6_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-48
+	VMOVI $63, V27.B16
+	GEMV(210, EIGHT_Q6_K(DOT_NEON))
+	RET
+
+// func gemvQ6_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-48
+	VMOVI $63, V27.B16
+	GEMV(210, EIGHT_Q6_K(DOT_DOTPROD))
+	RET

@@ -1,0 +1,187 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "neon_arm64.h"
+#include "codes_arm64.h"
+
+// UNPACK unpacks 16 rows. BLOCK unpacks the block at R4: codes to R5, scales
+// to R6, lows to R7; the next group's are R14 and R15 bytes further on.
+#define UNPACK(group, BLOCK) \
+	MOVD q+0(FP), R0 \
+	MOVD scale+8(FP), R1 \
+	MOVD low+16(FP), R2 \
+	MOVD w+24(FP), R3 \
+	MOVD stride+32(FP), R10 \
+	MOVD blocks+40(FP), R11 \
+	MOVD $16, R12 \
+	MOVD $(16*group), R14 \
+	MOVD $64, R15 \
+row: \
+	MOVD R3, R4 \
+	MOVD R0, R5 \
+	MOVD R1, R6 \
+	MOVD R2, R7 \
+	MOVD R11, R8 \
+block: \
+	BLOCK \
+	SUB  $1, R8 \
+	CBNZ R8, block \
+	ADD  R10, R3 \
+	ADD  $group, R0 \
+	ADD  $4, R1 \
+	ADD  $4, R2 \
+	SUB  $1, R12 \
+	CBNZ R12, row
+
+#define BYTES \
+	VLD1.P 32(R4), [V0.B16, V1.B16]
+
+// SCALE_BLOCK begins with its scale. V30 is what to subtract from the codes.
+#define SCALE_BLOCK(CODES) \
+	VLD1.P 2(R4), V20.H[0] \
+	FCVTHS F20, F20 \
+	CODES \
+	VSUB   V30.B16, V0.B16, V0.B16 \
+	VSUB   V30.B16, V1.B16, V1.B16 \
+	VST1.P [V0.B16, V1.B16], (R5)(R14) \
+	FMOVS.P F20, 64(R6)
+
+// LOW_BLOCK begins with its scale and low.
+#define LOW_BLOCK(CODES) \
+	VLD1.P 4(R4), V20.S[0] \
+	FCVTL_4S(20, 20) \
+	CODES \
+	VST1.P [V0.B16, V1.B16], (R5)(R14) \
+	VST1.P V20.S[0], (R6)(R15) \
+	VST1.P V20.S[1], (R7)(R15)
+
+#define STORE_4(v, at) \
+	VST1.P v.S[0], (at)(R15) \
+	VST1.P v.S[1], (at)(R15) \
+	VST1.P v.S[2], (at)(R15) \
+	VST1.P v.S[3], (at)(R15)
+
+#define SUPER_BLOCK_SCALES \
+	SUPER_SCALES \
+	FNEG_4S(22, 22) \
+	FNEG_4S(28, 28) \
+	STORE_4(V20, R6) \
+	STORE_4(V21, R6) \
+	STORE_4(V22, R7) \
+	STORE_4(V28, R7)
+
+#define SUPER_64(CODES) \
+	CODES \
+	VST1.P [V0.B16, V1.B16], (R5)(R14) \
+	VST1.P [V6.B16, V7.B16], (R5)(R14)
+
+#define SUPER_256(CODES) \
+	SUPER_64(CODES) \
+	SUPER_64(CODES) \
+	SUPER_64(CODES) \
+	SUPER_64(CODES)
+
+#define BLOCK_Q4_K \
+	SUPER_BLOCK_SCALES \
+	SUPER_256(SUPER_NIBBLES)
+
+#define BLOCK_Q5_K \
+	SUPER_BLOCK_SCALES \
+	VLD1.P 32(R4), [V8.B16, V9.B16] \
+	SUPER_256(SUPER_FIFTHS)
+
+#define SIX_64 \
+	SIXES \
+	VSUB   V30.B16, V0.B16, V0.B16 \
+	VSUB   V30.B16, V1.B16, V1.B16 \
+	VSUB   V30.B16, V2.B16, V2.B16 \
+	VSUB   V30.B16, V3.B16, V3.B16 \
+	VST1.P [V0.B16], (R5)(R14) \
+	VST1.P [V1.B16], (R5)(R14) \
+	VST1.P [V2.B16], (R5)(R14) \
+	VST1.P [V3.B16], (R5)(R14)
+
+#define SIX_128 \
+	VLD1   (R4), [V0.B16, V1.B16, V2.B16, V3.B16] \
+	VLD1.P 32(R19), [V4.B16, V5.B16] \
+	SIX_64 \
+	VLD1.P 64(R4), [V0.B16, V1.B16, V2.B16, V3.B16] \
+	VUSHR  $4, V0.B16, V0.B16 \
+	VUSHR  $4, V1.B16, V1.B16 \
+	VUSHR  $4, V2.B16, V2.B16 \
+	VUSHR  $4, V3.B16, V3.B16 \
+	SIX_64
+
+// SIX_SCALES unpacks the scales of four groups of 16, SXTL of n.
+#define SIX_SCALES(SXTL, n) \
+	SXTL(20, n) \
+	SCVTF_4S(20, 20) \
+	FMUL_LANE_4S(20, 20, 29, 0) \
+	STORE_4(V20, R6)
+
+#define BLOCK_Q6_K \
+	ADD    $128, R4, R19 \
+	ADD    $192, R4, R20 \
+	VLD1.P 16(R20), [V21.B16] \
+	VLD1.P 2(R20), V29.H[0] \
+	FCVTL_4S(29, 29) \
+	SXTL_8H(22, 21) \
+	SXTL2_8H(21, 21) \
+	SIX_SCALES(SXTL_4S, 22) \
+	SIX_SCALES(SXTL2_4S, 22) \
+	SIX_SCALES(SXTL_4S, 21) \
+	SIX_SCALES(SXTL2_4S, 21) \
+	SIX_128 \
+	SIX_128 \
+	MOVD   R20, R4
+
+// func unpackQ8_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ8_0NEON(SB), NOSPLIT, $0-48
+	ZERO(30)
+	UNPACK(32, SCALE_BLOCK(BYTES))
+	RET
+
+// func unpackQ4_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ4_0NEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	VMOVI $8, V30.B16
+	UNPACK(32, SCALE_BLOCK(NIBBLES))
+	RET
+
+// func unpackQ4_1NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ4_1NEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	UNPACK(32, LOW_BLOCK(NIBBLES))
+	RET
+
+// func unpackQ5_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ5_0NEON(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	VMOVI $16, V30.B16
+	UNPACK(32, SCALE_BLOCK(NIBBLES_AND_FIFTHS))
+	RET
+
+// func unpackQ5_1NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ5_1NEON(SB), NOSPLIT, $0-48
+	FIFTHS_CONSTANTS
+	UNPACK(32, LOW_BLOCK(NIBBLES_AND_FIFTHS))
+	RET
+
+// func unpackQ4_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ4_KNEON(SB), NOSPLIT, $0-48
+	NIBBLE_CONSTANTS
+	UNPACK(32, BLOCK_Q4_K)
+	RET
+
+// func unpackQ5_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ5_KNEON(SB), NOSPLIT, $0-48
+	VMOVI $31, V27.B16
+	UNPACK(32, BLOCK_Q5_K)
+	RET
+
+// func unpackQ6_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+TEXT ·unpackQ6_KNEON(SB), NOSPLIT, $0-48
+	VMOVI $63, V27.B16
+	VMOVI $32, V30.B16
+	UNPACK(16, BLOCK_Q6_K)
+	RET
