@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -13,22 +17,79 @@ func newArchs() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "archs",
-		Short:   "List the architectures that can be run",
+		Short:   "List the architectures that can be run, and which can be folded",
 		Example: "  infer archs\n  infer archs --json",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			t := report.Table{Columns: []report.Column{
 				{Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "block", Left: true},
 				{Key: "position", Left: true}, {Key: "ffn", Left: true},
+				{Key: "fold", Left: true}, {Key: "file", Name: "folded file", Left: true},
 			}}
+			reasons := map[string]string{}
 			for _, s := range arch.All() {
-				t.Add(s.Name, s.Norm.String(), blockText(s), positionText(s), ffnText(s))
+				f := foldabilityOf(s)
+				t.Add(s.Name, s.Norm.String(), blockText(s), positionText(s), ffnText(s), f.verdict, f.file)
+				reasons[s.Name] = f.reason
+			}
+			if asJSON {
+				t.Columns = append(t.Columns, report.Column{Key: "fold_reason"})
+				for i, row := range t.Rows {
+					t.Rows[i] = append(row, reasons[row[0].(string)])
+				}
+			} else {
+				t.Notes = reasonNotes(reasons)
 			}
 			return t.Write(os.Stdout, tableFormat(asJSON))
 		},
 	}
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// foldability is what package fold says of an architecture.
+type foldability struct {
+	verdict string // yes, no or not needed
+	file    string // the architectures that a folded file may have
+	reason  string // why there is no fold, or no file under its own name
+}
+
+func foldabilityOf(s *arch.Spec) foldability {
+	routes := fold.Routes(s)
+	inFile := fold.RefuseFile(s)
+	f := foldability{verdict: "yes"}
+	var refusal *fold.Refusal
+	switch err := fold.Refuse(s); {
+	case errors.Is(err, fold.ErrNothing):
+		f.verdict = "not needed"
+	case errors.As(err, &refusal):
+		f.verdict = "no"
+	}
+	if errors.As(inFile, &refusal) {
+		f.reason = refusal.Reason
+	}
+	if inFile == nil {
+		routes = append([]string{s.Name}, routes...)
+	}
+	f.file = strings.Join(routes, ", ")
+	return f
+}
+
+// reasonNotes lists the reasons, each with the architectures that it is of.
+func reasonNotes(reasons map[string]string) []string {
+	names := map[string][]string{}
+	for name, why := range reasons {
+		if why != "" {
+			names[why] = append(names[why], name)
+		}
+	}
+	var notes []string
+	for why, list := range names {
+		slices.Sort(list)
+		notes = append(notes, fmt.Sprintf("%s: %s", strings.Join(list, ", "), why))
+	}
+	slices.Sort(notes)
+	return append([]string{""}, notes...)
 }
 
 func addJSON(cmd *cobra.Command, asJSON *bool) {

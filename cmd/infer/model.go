@@ -28,6 +28,7 @@ type modelFlags struct {
 	norm       choice
 	normLayers string
 	foldGain   bool
+	verify     bool
 	finite     bool
 }
 
@@ -55,6 +56,7 @@ func (o *modelFlags) addNorm(cmd *cobra.Command) {
 	f.BoolVar(&o.finite, "check-finite", false, "if a logit is not finite, say in which layer and tensor that began")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.foldGain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those are F32, F16 or BF16")
+	f.BoolVar(&o.verify, "verify", false, "show on stderr what mean each norm reads")
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -108,6 +110,11 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	}
 	if m.Note() != "" {
 		note("%s", m.Note())
+	}
+	if o.verify {
+		if err := showRatios(ctx, "norms "+o.norm.value, m); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }

@@ -1,0 +1,137 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
+)
+
+// foldedFile is what infer fold --json prints.
+type foldedFile struct {
+	File, Name   string
+	Architecture string
+	Requantised  bool
+	Tensors      []struct{ Name, From, To string }
+	LargestMean  float64 `json:"largest_mean_left"`
+	Source       string  `json:"source_sha256"`
+	KL           struct{ Mean, Max float64 }
+}
+
+// A folded file has the original's logits, natively and with the mean removal
+// left out, and says where it comes from.
+func TestFold(t *testing.T) {
+	model, dir := testdata.Path(t, "archs/gpt2-tied.gguf"), t.TempDir()
+	r := inferJSON[foldedFile](t, "fold", model, "-o", dir, "--json")
+	if r.File != filepath.Join(dir, r.Name) || len(r.Tensors) == 0 || len(r.Source) != 64 || !(r.LargestMean < 1e-7) || !(r.KL.Max < 1e-8) || r.Requantised {
+		t.Errorf("%+v", r)
+	}
+	f, err := gguf.Open(r.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if v, err := gguf.Get[string](&f.Meta, "normswap.source.sha256"); err != nil || v != r.Source {
+		t.Errorf("source %q in the file, %q in the report, %v", v, r.Source, err)
+	}
+	want := logitsOf(t, "archs/gpt2-tied.gguf")
+	for _, norm := range []string{"native", "rms-naive", "rms-folded"} {
+		out := filepath.Join(t.TempDir(), "logits")
+		works(t, "logits", r.File, "--tokens", strings.Join(referenceIDs(), ","), "--out", out, "--norm", norm)
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := nmse(t, floats(t, b), want); !(e <= 1e-11) {
+			t.Errorf("%s: NMSE %.2g", norm, e)
+		}
+	}
+	infer(t, "fold", model, "-o", dir).fails(t, 1, r.Name, "--force")
+	works(t, "fold", model, "-o", dir, "--force")
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left %v", left)
+	}
+	plan := works(t, "fold", model, "--plan")
+	if !strings.Contains(plan, "centre blk.1.ffn_down by output rows: 97 of 97 columns") || !strings.Contains(plan, r.Name) {
+		t.Errorf("%s", plan)
+	}
+}
+
+func TestFoldErrors(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	model := testdata.Path(t, "archs/gpt2.gguf")
+	copied := filepath.Join(t.TempDir(), "model.gguf")
+	b, err := os.ReadFile(model)
+	if err == nil {
+		err = os.WriteFile(copied, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	infer(t, "fold", model).fails(t, 2, "-o")
+	infer(t, "fold", model, "-o", "-", "--json").fails(t, 2, "--json")
+	infer(t, "fold", copied, "-o", copied, "--force").fails(t, 1, "the model itself")
+	infer(t, "fold", testdata.Path(t, "archs/bloom.gguf"), "-o", out).fails(t, 1, "bloom", "token_embd_norm")
+	infer(t, "fold", testdata.Path(t, "archs/llama.gguf"), "-o", out).fails(t, 1, "RMSNorm already")
+	infer(t, "fold", model, "-o", out, "--export", "llama").fails(t, 1, "no RMSNorm architecture")
+	infer(t, "fold", model, "-o", filepath.Join(out, "x", "y")).fails(t, 1, "no such file")
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a refused fold left a file")
+	}
+	r := infer(t, "fold", testdata.Path(t, "quantized/gpt2-256-Q4_K_M.gguf"), "-o", out, "--strategy", "requant")
+	if r.code != 0 || !strings.Contains(r.stderr, "not exact") {
+		t.Errorf("requantised without a warning: %+v", r)
+	}
+}
+
+// TestCompareShards: compare and perplexity, whole and merged of shards.
+func TestCompareShards(t *testing.T) {
+	for _, command := range [][]string{{"compare", "--chunks", "5"}, {"perplexity", "--chunks", "5", "--norm", "rms-naive"}} {
+		text := works(t, command...)
+		if !strings.Contains(text, "perplexity") || !strings.Contains(text, "rms-naive") {
+			t.Errorf("%v: %s", command, text)
+		}
+		dir := t.TempDir()
+		merge := []string{"merge", "--json"}
+		for _, shard := range []string{"2/3", "0/3", "1/3"} {
+			part := filepath.Join(dir, shard[:1])
+			if err := os.WriteFile(part, []byte(works(t, append(slices.Clone(command), "--shard", shard)...)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			merge = append(merge, part)
+		}
+		merged := inferJSON[eval.Report](t, merge...)
+		var whole eval.Report
+		if err := json.Unmarshal([]byte(works(t, append(slices.Clone(command), "--shard", "0/1")...)), &whole); err != nil {
+			t.Fatal(err)
+		}
+		if len(merged.Norms) != len(whole.Norms) || merged.Chunks != 5 {
+			t.Fatalf("%+v", merged)
+		}
+		for i, w := range whole.Norms {
+			m := merged.Norms[i]
+			if m.Tokens != w.Tokens || m.State.SameTop != w.State.SameTop || m.State.KL.N != w.State.KL.N || relative(m.State.NLL.Mean, w.State.NLL.Mean) > 1e-9 ||
+				relative(m.State.NLL.M2, w.State.NLL.M2) > 1e-9 || relative(m.State.KL.Mean, w.State.KL.Mean) > 1e-9 {
+				t.Errorf("%v, %s: merged %+v, whole %+v", command, w.Norm, m, w)
+			}
+		}
+		infer(t, merge[:3]...).fails(t, 1, "missing")
+		infer(t, "merge", merge[2], merge[2]).fails(t, 1, "twice")
+	}
+	infer(t, "compare", "--shard", "3/3").fails(t, 2, "--shard")
+	infer(t, "compare", "--norms", "rms").fails(t, 2, "--norms")
+	infer(t, "perplexity", "--ctx", "100000").fails(t, 1, "256")
+}
+
+func relative(a, b float64) float64 {
+	if a == b {
+		return 0
+	}
+	return max(a-b, b-a) / max(a, b, -a, -b)
+}
