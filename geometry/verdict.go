@@ -112,7 +112,7 @@ func swapped(modes []SwapMode) string {
 	native := modes[0]
 	var out []string
 	for _, m := range modes[1:] {
-		out = append(out, fmt.Sprintf("%s %.6g (top-1 agreement %.2f %%, KL %.2g nats per token)", m.Mode, m.Perplexity, 100*m.Top1, m.KL))
+		out = append(out, fmt.Sprintf("%s %#.6g (top-1 agreement %.2f %%, KL %.2g nats per token)", m.Mode, m.Perplexity, 100*m.Top1, m.KL))
 	}
-	return fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
+	return fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %#.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/internal/testdata"
 )
 
@@ -93,5 +96,60 @@ func TestCheckpointNames(t *testing.T) {
 		if run != want.run || (step == nil) != (want.step < 0) || step != nil && *step != want.step {
 			t.Errorf("%s: %q, %v", name, run, step)
 		}
+	}
+}
+
+// BenchmarkMeter evaluates each window of the tales plain and measured, in
+// turn, and reports the speeds and what is left of the plain one (median).
+func BenchmarkMeter(b *testing.B) {
+	for _, name := range []string{"F32", "Q8_0"} {
+		b.Run(name, func(b *testing.B) {
+			m, err := engine.Open(testdata.Path(b, "trained/fairy-tales-5.5M-layernorm-"+name+".gguf"), engine.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			o := corpus{text: tales.Text}
+			w, err := o.windows(m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			meter, err := newMeter(m, name, m.Arch.Norms(), geometry.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			seq := 0
+			var sessions []*engine.Session
+			for _, tap := range []*engine.Tap{nil, {Func: func(h engine.Hidden) { meter.add(seq, h) }}} {
+				s, err := m.NewSession(engine.SessionOptions{Context: w.size, Tap: tap})
+				if err != nil {
+					b.Fatal(err)
+				}
+				sessions = append(sessions, s)
+			}
+			whole := len(w.ids) / w.size
+			var seconds [2][]float64
+			var ratios []float64
+			for b.Loop() {
+				ids := w.at(seq % whole)
+				for i, s := range sessions {
+					start := time.Now()
+					s.Truncate(0)
+					if err := s.Append(b.Context(), ids); err != nil {
+						b.Fatal(err)
+					}
+					seconds[i] = append(seconds[i], since(start))
+				}
+				ratios = append(ratios, seconds[0][seq]/seconds[1][seq])
+				seq++
+			}
+			median := func(v []float64) float64 {
+				v = slices.Sorted(slices.Values(v))
+				return v[len(v)/2]
+			}
+			b.ReportMetric(float64(w.size)/median(seconds[0]), "plain-tokens/s")
+			b.ReportMetric(float64(w.size)/median(seconds[1]), "measured-tokens/s")
+			b.ReportMetric(median(ratios), "of-plain")
+		})
 	}
 }
