@@ -181,7 +181,7 @@ func TestVerdict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{v.want, "rms-naive 30 (top-1 agreement 75.00 %, KL 0.5 nats per token)"} {
+		for _, want := range []string{v.want, "rms-naive 30.0000 (top-1 agreement 75.00 %, KL 0.5 nats per token)"} {
 			if !strings.Contains(r.Verdict, want) {
 				t.Errorf("%s with mean %g: no %q in %q", v.typ, v.mean, want, r.Verdict)
 			}

@@ -38,7 +38,7 @@ func (o *geometryFlags) measure(ctx context.Context, path string, found pieces) 
 		state.Shards = []geometry.Shard{o.part}
 	}
 	if o.swapTokens > 0 {
-		if state.Swap, err = o.swaps(ctx, path, m, w); err != nil {
+		if state.Swap, err = o.swaps(ctx, m, w); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -200,9 +200,19 @@ func (t *meter) exchange(s *geometry.Site) {
 	})
 }
 
+// variant loads a model once more, with the norms of these flags.
+func (o *modelFlags) variant(ctx context.Context, m *engine.Model) (*engine.Model, error) {
+	options, done, err := o.options(m.File)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
+}
+
 // swaps runs the model with its norms exchanged, on whole windows of the text,
 // and compares what it predicts.
-func (o *geometryFlags) swaps(ctx context.Context, path string, m *engine.Model, w *windows) ([]geometry.SwapMode, error) {
+func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) ([]geometry.SwapMode, error) {
 	if w.size < 4 || len(w.ids) < w.size {
 		note("the text is shorter than one window of %d tokens: no comparison of predictions", w.size)
 		return nil, nil
@@ -215,12 +225,12 @@ func (o *geometryFlags) swaps(ctx context.Context, path string, m *engine.Model,
 	for _, mode := range modes {
 		f := o.modelFlags
 		f.norm.value = string(mode)
-		v, err := f.open(ctx, path)
+		v, err := f.variant(ctx, m)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, err
 			}
-			note("%s left out: %v", mode, err)
+			note("%s left out: %v", mode, runnable(err))
 			continue
 		}
 		defer v.Close()
@@ -230,8 +240,14 @@ func (o *geometryFlags) swaps(ctx context.Context, path string, m *engine.Model,
 	if o.kv.value == "f16" {
 		kv = quant.F16
 	}
+	chunks := min(max(1, o.swapTokens/w.size), len(w.ids)/w.size)
+	mine := (chunks - o.part.Index + o.part.Count - 1) / o.part.Count
+	bar := newBar("exchanging", int64(mine*(w.size-1)*len(models)), "tokens")
+	defer bar.done()
+	var done int64
 	results, err := eval.Run(ctx, models, names, w.ids, eval.Options{
-		Context: w.size, Chunks: max(1, o.swapTokens/w.size), Shard: o.part.Index, Shards: o.part.Count, KV: kv,
+		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: kv,
+		Progress: func(n, _ int64) { bar.add(n - done); done = n },
 	})
 	if err != nil {
 		return nil, err
