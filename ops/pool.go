@@ -87,7 +87,7 @@ const (
 	// of the operating system makes: somebody else needs the processor.
 	stall = time.Millisecond
 	// crowding is how long spinning stays off after a stall.
-	crowding = 50 * time.Millisecond
+	crowding = 2 * time.Millisecond
 	// chunksPerWorker bounds what one late worker can cost.
 	chunksPerWorker = 8
 )
