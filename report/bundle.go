@@ -50,6 +50,9 @@ func (b *Bundle) Text(w io.Writer) error {
 	if t := Swaps(b.Results...); len(t.Rows) > 0 {
 		tables = append(tables, t)
 	}
+	if t := SwapSites(b.Results...); len(t.Rows) > 0 && len(b.Results) <= 2 {
+		tables = append(tables, t)
+	}
 	for _, t := range tables {
 		if _, err := io.WriteString(w, t.String()+"\n"); err != nil {
 			return fmt.Errorf("report: %w", err)
@@ -80,6 +83,7 @@ func (b *Bundle) tables() map[string]*Table {
 		"extremes":        Extremes(b.TokenText, b.Results...),
 		"histograms":      Histograms(b.Results...),
 		"swaps":           Swaps(b.Results...),
+		"swap_sites":      SwapSites(b.Results...),
 	}
 	for i, t := range Causes(b.Results...) {
 		out[fmt.Sprintf("causes_%d", i+1)] = t

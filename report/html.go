@@ -27,6 +27,7 @@ type page struct {
 	Models          []section
 	Paper           []*Table
 	Swaps           *Table
+	SwapSites       *Table
 	Causes          []*Table
 	Details         []*Table
 	Text, Command   string
@@ -57,8 +58,8 @@ func (b *Bundle) HTML(w io.Writer) error {
 	}
 	p := page{
 		Title: b.title(), Style: template.CSS(colors() + pageStyle), Command: b.Command,
-		Paper:  []*Table{Table2(b.Results...), Table3(b.Results...), Table4(b.Results...)},
-		Swaps:  Swaps(b.Results...),
+		Paper: []*Table{Table2(b.Results...), Table3(b.Results...), Table4(b.Results...)},
+		Swaps: Swaps(b.Results...), SwapSites: SwapSites(b.detailed()...),
 		Causes: Causes(b.detailed()...),
 		Text:   b.Results[0].Text,
 		Details: []*Table{

@@ -206,6 +206,25 @@ func Swaps(results ...*geometry.Result) *Table {
 	return t
 }
 
+// SwapSites puts what identity 1 predicts of exchanging each norm beside what
+// was measured: the change of the norm's own output, as a share of it.
+func SwapSites(results ...*geometry.Result) *Table {
+	t := &Table{Title: "The output of each norm when it alone is exchanged: change"}
+	t.Columns = []Column{
+		{Key: "model", Left: true}, {Key: "site", Left: true},
+		{Key: "predicted", Name: "by identity 1", Unit: "%", Format: "%.3f"}, {Key: "measured", Unit: "%", Format: "%.3f"},
+		{Key: "p99", Name: "99 % of tokens below", Unit: "%", Format: "%.2f"}, {Key: "max", Unit: "%", Format: "%.1f"},
+	}
+	for _, r := range results {
+		for _, e := range r.Effects {
+			if e.MeasuredSwap != nil {
+				t.Add(r.Model.Name, e.Site, 100*e.Swap.Mean, 100*e.MeasuredSwap.Mean, 100*e.MeasuredSwap.P99, 100*e.MeasuredSwap.Max)
+			}
+		}
+	}
+	return t
+}
+
 // Histograms lists the bars of the angle histograms, one degree wide, and
 // 0.05 degrees wide between 84 and 96.
 func Histograms(results ...*geometry.Result) *Table {
