@@ -295,3 +295,44 @@ func TestEveryArchitecture(t *testing.T) {
 		}
 	}
 }
+
+// TestRareForms: what no fixture has. A tied head after a norm without
+// parameters stays tied to the centred table; a norm on queries and keys
+// behind a clamp stays a LayerNorm; gains of heads are not quantised.
+func TestRareForms(t *testing.T) {
+	model := func(s toy.Shape) []byte {
+		var b bytes.Buffer
+		if err := toy.Write(&b, s, "F32", 5); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	olmo := model(toy.Tiny("olmo", nil))
+	f, _ := folded(t, olmo, fold.WriteOptions{})
+	if _, ok := f.Tensor("output.weight"); ok {
+		t.Error("olmo: the head is no longer tied")
+	}
+	if e := nmse(logits(t, f, engine.RMSNaive), logits(t, parse(t, olmo), engine.Native)); !(e <= 1e-11) {
+		t.Errorf("olmo, tied: NMSE %.2g", e)
+	}
+	shape := toy.Tiny("mpt", func(string) bool { return true })
+	shape.Keys = []gguf.KV{{Key: "mpt.attention.clamp_kqv", Value: float32(0.05)}}
+	mpt := model(shape)
+	f, out := folded(t, mpt, fold.WriteOptions{})
+	if len(out.Plan.Kept) != 4 || !strings.Contains(out.Plan.Kept[0].Reason, "clamp") {
+		t.Errorf("mpt: kept %v", out.Plan.Kept)
+	}
+	if e := nmse(logits(t, f, engine.RMSFolded), logits(t, parse(t, mpt), engine.Native)); !(e <= 1e-11) {
+		t.Errorf("mpt, clamped: NMSE %.2g", e)
+	}
+	q8 := quant.Q8_0
+	f, _ = folded(t, testdata.Read(t, "archs/stablelm-12b.gguf"), fold.WriteOptions{Type: &q8})
+	for i := range f.Tensors {
+		if x := &f.Tensors[i]; strings.Contains(x.Name, "norm") != (x.Type == quant.F32) {
+			t.Errorf("--type Q8_0: %s is %s", x.Name, x.Type)
+		}
+	}
+	if n, err := gguf.Get[uint32](&f.Meta, "general.file_type"); err != nil || n != 7 {
+		t.Errorf("file type %d, %v, want 7 (Q8_0)", n, err)
+	}
+}
