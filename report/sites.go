@@ -209,7 +209,7 @@ func Swaps(results ...*geometry.Result) *Table {
 // SwapSites puts what identity 1 predicts of exchanging each norm beside what
 // was measured: the change of the norm's own output, as a share of it.
 func SwapSites(results ...*geometry.Result) *Table {
-	t := &Table{Title: "The output of each norm when it alone is exchanged: change"}
+	t := &Table{Title: "Change of each norm's own output when it is exchanged"}
 	t.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "site", Left: true},
 		{Key: "predicted", Name: "by identity 1", Unit: "%", Format: "%.3f"}, {Key: "measured", Unit: "%", Format: "%.3f"},
