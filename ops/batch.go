@@ -30,6 +30,7 @@ type Batch struct {
 	prepare preparation // the tasks that run on this batch
 	norm    normBatch
 	job     product
+	dot     columnDot
 }
 
 // forms is a set of the forms of the rows.
@@ -211,22 +212,48 @@ func (p *Pool) ColumnDot(dst []float32, b *Batch, c []float32, t quant.Type) {
 	if quantised {
 		b.require(p, codes)
 	}
-	for r := range dst {
+	b.dot = columnDot{b, dst, c, quantised}
+	p.Run(&b.dot, b.rows, max(1, inline/(2*max(1, b.cols))))
+	b.dot = columnDot{}
+}
+
+// columnDot is the task of ColumnDot, a row an item.
+type columnDot struct {
+	batch     *Batch
+	dst, c    []float32
+	quantised bool
+}
+
+func (t *columnDot) Do(_, lo, hi int) {
+	b := t.batch
+	for r := lo; r < hi; r++ {
 		var s float64
-		if quantised {
+		if t.quantised {
 			a := b.row8(r)
 			for g, scale := range a.Scale {
-				var group float64
-				for i, q := range a.Q[g*asm.Group:][:asm.Group] {
-					group += float64(q) * float64(c[g*asm.Group+i])
-				}
-				s += group * float64(scale)
+				s += float64(scale) * dotWide(a.Q[g*asm.Group:][:asm.Group], t.c[g*asm.Group:])
 			}
 		} else {
-			for i, a := range b.Row(r) {
-				s += float64(a) * float64(c[i])
-			}
+			s = dotWide(b.Row(r), t.c)
 		}
-		dst[r] = float32(s)
+		t.dst[r] = float32(s)
 	}
+}
+
+// dotWide returns the product of a and c, in four sums of float64 that need
+// not wait for each other.
+func dotWide[T int8 | float32](a []T, c []float32) float64 {
+	c = c[:len(a)]
+	var s0, s1, s2, s3 float64
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += float64(a[i]) * float64(c[i])
+		s1 += float64(a[i+1]) * float64(c[i+1])
+		s2 += float64(a[i+2]) * float64(c[i+2])
+		s3 += float64(a[i+3]) * float64(c[i+3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float64(a[i]) * float64(c[i])
+	}
+	return s0 + s1 + (s2 + s3)
 }
