@@ -168,3 +168,54 @@ func TestProgressBar(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 }
+
+// cooked reports whether the terminal is as it was: it echoes and edits lines.
+func (x *terminal) cooked() bool {
+	x.t.Helper()
+	state, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	const all = unix.ECHO | unix.ICANON | unix.ISIG
+	return state.Lflag&all == all
+}
+
+// Whatever ends the loop, the terminal is as it was before.
+func TestTerminalRestored(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(x *terminal)
+		code int
+	}{
+		"Ctrl-D": {func(x *terminal) { x.press(ctrlD) }, 0},
+		"Ctrl-C": {func(x *terminal) { x.press(ctrlC) }, 0},
+		"quit":   {func(x *terminal) { x.press("/quit\r") }, 0},
+		"SIGTERM": {func(x *terminal) {
+			if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}, interrupted},
+		"SIGTERM in an answer": {func(x *terminal) {
+			x.press("Once\r")
+			x.waitFor("Once", 2)
+			if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}, interrupted},
+	} {
+		x := onTerminal(t, "NO_COLOR=1", testdata.Path(t, stories), "--ctx", "1000000", "-n", "-1")
+		if !x.cooked() {
+			t.Fatalf("%s: the terminal is raw before anything", name)
+		}
+		x.waitFor("> ", 1)
+		if x.cooked() {
+			t.Errorf("%s: the editor does not have the terminal", name)
+		}
+		c.end(x)
+		if code := x.ends(); code != c.code {
+			t.Errorf("%s: exit %d, want %d; %q", name, code, c.code, x.text())
+		}
+		if !x.cooked() {
+			t.Errorf("%s: the terminal is left raw", name)
+		}
+	}
+}
