@@ -50,11 +50,12 @@ type Output struct {
 	Plan   *Plan // with the means that are taken away
 	Report Report
 
-	model *arch.Model
-	items []*item
-	byT   map[*gguf.Tensor]*item
-	head  *item // the head's own, where a tied one was given a tensor
-	opts  WriteOptions
+	source *gguf.File
+	model  *arch.Model
+	items  []*item
+	byT    map[*gguf.Tensor]*item
+	head   *item // the head's own, where a tied one was given a tensor
+	opts   WriteOptions
 
 	mu   sync.Mutex
 	done int64 // weights gone through, of total
@@ -79,8 +80,20 @@ type Report struct {
 
 // Prepare works out the file that folding f, which m was loaded from,
 // becomes. It reads the writers of the residual stream; nothing is written
-// yet.
-func Prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
+// yet. Here and in the methods of the output it is an error if the file shrinks
+// while it is read.
+func Prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (out *Output, err error) {
+	err = f.Guard(func() error {
+		out, err = prepare(ctx, f, m, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
 	if o.Strategy == "" {
 		o.Strategy = Dequant
 	}
@@ -102,7 +115,7 @@ func Prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 		return nil, err
 	}
 	meta := f.Meta.Clone()
-	out := &Output{Meta: &meta, Plan: plan, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
+	out := &Output{Meta: &meta, Plan: plan, source: f, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if err := t.Err(); err != nil {
@@ -269,7 +282,7 @@ func (o *Output) Measure(ctx context.Context) error {
 		return nil
 	}
 	o.begin(func(it *item) bool { return !it.verbatim() })
-	return o.measure(ctx)
+	return o.source.Guard(func() error { return o.measure(ctx) })
 }
 
 // begin makes the progress count the weights of so many items anew.
@@ -303,6 +316,10 @@ func (o *Output) measure(ctx context.Context) error {
 
 // Write writes the file.
 func (o *Output) Write(ctx context.Context, w io.Writer) error {
+	return o.source.Guard(func() error { return o.write(ctx, w) })
+}
+
+func (o *Output) write(ctx context.Context, w io.Writer) error {
 	every, changed := func(*item) bool { return true }, func(it *item) bool { return !it.verbatim() }
 	if o.Report.Changed == nil {
 		o.begin(changed, every)

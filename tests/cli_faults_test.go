@@ -129,6 +129,7 @@ func kills(t *testing.T) int {
 func writers(t *testing.T) map[string][]string {
 	return map[string][]string{
 		"synth": {"synth", "--shape", "gpt2-124M", "--type", "Q4_0", "--force"},
+		"fold":  {"fold", testdata.Path(t, sorter), "--force"},
 	}
 }
 
@@ -208,7 +209,7 @@ func TestNoRoom(t *testing.T) {
 	for name, args := range writers(t) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "model.gguf")
-		for _, blocks := range []string{"0", "1", "2000", "40000"} {
+		for _, blocks := range []string{"0", "1", "100", "400"} {
 			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 				t.Fatal(err)
 			}
