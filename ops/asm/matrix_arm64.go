@@ -2,12 +2,42 @@
 
 package asm
 
+import "unsafe"
+
 func tileFlip() uint32 { return 0 }
 
-func quantize(c Codes, x []float32) { quantizeGeneric(c, x) }
+//go:noescape
+func quantizeNEON(q *int8, scale, low *float32, sum, half *int32, x *float32, groups int)
+
+func quantize(c Codes, x []float32) {
+	if !useNEON || len(x) == 0 {
+		quantizeGeneric(c, x)
+		return
+	}
+	quantizeNEON(&c.Q[0], &c.Scale[0], &c.Low[0], &c.Sum[0], &c.Half[0], &x[0], len(c.Scale))
+}
+
+// transposeNEON takes multiples of four rows and columns, at least four.
+//
+//go:noescape
+func transposeNEON(dst, src *uint32, stride, rows, cols int, flip uint32)
 
 func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
-	transposeGeneric(dst, src, stride, rows, cols, flip)
+	if !useNEON || rows < 4 || cols < 4 {
+		transposeGeneric(dst, src, stride, rows, cols, flip)
+		return
+	}
+	n := cols &^ 3
+	transposeNEON(&dst[0], &src[0], stride, rows&^3, n, flip)
+	for c := range n {
+		for r := rows &^ 3; r < TileRows; r++ {
+			dst[c*TileRows+r] = flip
+			if r < rows {
+				dst[c*TileRows+r] ^= src[r*stride+c]
+			}
+		}
+	}
+	transposeGeneric(dst[n*TileRows:], src[n:], stride, rows, cols-n, flip)
 }
 
 // An unpackKernel is unpackGeneric of so many blocks, at least one.
@@ -116,10 +146,46 @@ func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns i
 	gemmKernels[tier][form](&c[0], &p.Q[0], &p.Scale[0], &p.Low[0], &t.Q[0], &t.Scale[0], &t.Low[0], columns, s)
 }
 
+// finishNEON takes multiples of four rows and lanes, at least four.
+//
+//go:noescape
+func finishNEON(dst *float32, stride int, c *float32, rows, lanes int, bias, shift *float32, add bool)
+
 func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
-	finishGeneric(dst, stride, c, rows, lanes, bias, shift, add)
+	if !useNEON || rows < 4 || lanes < 4 {
+		finishGeneric(dst, stride, c, rows, lanes, bias, shift, add)
+		return
+	}
+	r, n := rows&^3, lanes&^3
+	finishNEON(&dst[0], stride, &c[0], r, n, unsafe.SliceData(bias), unsafe.SliceData(shift), add)
+	finishGeneric(dst[r:], stride, c[r*TileRows:], rows-r, n, tail(bias, r), shift, add)
+	if n < lanes {
+		finishGeneric(dst[n*stride:], stride, c[n:], rows, lanes-n, bias, tail(shift, n), add)
+	}
 }
 
+//go:noescape
+func addColumnsNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+
+//go:noescape
+func addColumnsLowNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+
+//go:noescape
+func addColumns16NEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+
 func addColumns(f Format, sum []float64, p Panel, first, rows int) {
-	addColumnsGeneric(f, sum, p, first, rows)
+	l := layouts[f]
+	groups := len(sum) / l.Group
+	if !useNEON || groups == 0 || rows == 0 {
+		addColumnsGeneric(f, sum, p, first, rows)
+		return
+	}
+	kernel := addColumnsNEON
+	switch {
+	case l.Low:
+		kernel = addColumnsLowNEON
+	case l.Group == 16:
+		kernel = addColumns16NEON
+	}
+	kernel(&sum[0], &p.Q[first*l.Group], &p.Scale[first], &p.Low[first], groups, rows)
 }

@@ -272,6 +272,43 @@ func TestGemvKeepsNaN(t *testing.T) {
 	})
 }
 
+// TestQuantizeEdges quantises groups with a value at the edge of what floats
+// and codes can be among others that round to even.
+func TestQuantizeEdges(t *testing.T) {
+	edges := []float64{0, math.Copysign(0, -1), 0x1p-149, 0x1p-126, quantTiny / 2, quantTiny, 127, -127, math.MaxFloat32,
+		-math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
+	x := make([]float32, 2*len(edges)*Group)
+	for i := range x {
+		edge := float32(edges[i/Group%len(edges)])
+		switch {
+		case i%Group == i/Group%Group:
+			x[i] = edge
+		case i/Group < len(edges): // small next to the edge
+			x[i] = edge * (float32(i%Group) - 15.5) / 127
+		default:
+			x[i] = float32(i%Group) - 15.5
+		}
+	}
+	eachTier(t, func(t *testing.T) {
+		got, want := NewCodes(len(x)/Group), NewCodes(len(x)/Group)
+		Quantize(got, x)
+		quantizeGeneric(want, x)
+		for g := range want.Scale {
+			if q, w := got.Q[g*Group:][:Group], want.Q[g*Group:][:Group]; !slices.Equal(q, w) {
+				t.Errorf("group %d, %v: codes %v, want %v", g, x[g*Group:][:Group], q, w)
+			}
+		}
+		for _, err := range []error{sameFloats(got.Scale, want.Scale), sameFloats(got.Low, want.Low)} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.Equal(got.Sum, want.Sum) || !slices.Equal(got.Half, want.Half) {
+			t.Errorf("sums %v of %v, want %v of %v", got.Sum, got.Half, want.Sum, want.Half)
+		}
+	})
+}
+
 func FuzzQuantize(f *testing.F)   { fuzzKernel(f, "Quantize") }
 func FuzzTranspose(f *testing.F)  { fuzzKernel(f, "Transpose") }
 func FuzzGemv(f *testing.F)       { fuzzKernel(f, "Gemv") }

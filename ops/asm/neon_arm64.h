@@ -54,6 +54,7 @@
 #define SCVTF_4S(d, n)           WORD $(0x4E21D800 | (n)<<5 | (d))
 #define FMLA_4S(d, n, m)         WORD $(0x4E20CC00 | (m)<<16 | (n)<<5 | (d))
 #define FMAXNM_4S(d, n, m)       WORD $(0x4E20C400 | (m)<<16 | (n)<<5 | (d))
+#define FADDP_4S(d, n, m)        WORD $(0x6E20D400 | (m)<<16 | (n)<<5 | (d))
 #define FADDP_2S(d, n)           WORD $(0x7E30D800 | (n)<<5 | (d))
 #define FMUL_LANE_4S(d, n, m, i) WORD $(0x4F809000 | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))
 #define FMLA_LANE_4S(d, n, m, i) WORD $(0x4F801000 | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))

@@ -1,0 +1,79 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "neon_arm64.h"
+
+// ADD_4 adds four weights to V(d) and V(d+1): codes in c, times V0, plus V1.
+#define ADD_4(SXTL, c, d) \
+	SXTL(5, c) \
+	SCVTF_4S(5, 5) \
+	VORR V1.B16, V1.B16, V6.B16 \
+	FMLA_4S(6, 5, 0) \
+	FCVTL_2D(5, 6) \
+	FCVTL2_2D(6, 6) \
+	FADD_2D(d, d, 5) \
+	FADD_2D(d+1, d+1, 6)
+
+// ADD_COLUMNS adds rows of a panel to sums, which stay in registers for 16
+// columns. LOW loads a low to V1, which is zero before.
+#define ADD_COLUMNS(group, LOW) \
+	MOVD sum+0(FP), R0 \
+	MOVD q+8(FP), R1 \
+	MOVD scale+16(FP), R2 \
+	MOVD low+24(FP), R3 \
+	MOVD groups+32(FP), R4 \
+	MOVD $group, R10 \
+	ZERO(1) \
+groups: \
+	MOVD R1, R9 \
+columns: \
+	MOVD R9, R5 \
+	MOVD R2, R6 \
+	MOVD R3, R7 \
+	MOVD rows+40(FP), R8 \
+	ADD  $64, R0, R11 \
+	VLD1 (R0), [V16.D2, V17.D2, V18.D2, V19.D2] \
+	VLD1 (R11), [V20.D2, V21.D2, V22.D2, V23.D2] \
+row: \
+	VLD1R.P 4(R6), [V0.S4] \
+	LOW \
+	VLD1.P (R5)(R10), [V2.B16] \
+	SXTL_8H(3, 2) \
+	SXTL2_8H(4, 2) \
+	ADD_4(SXTL_4S, 3, 16) \
+	ADD_4(SXTL2_4S, 3, 18) \
+	ADD_4(SXTL_4S, 4, 20) \
+	ADD_4(SXTL2_4S, 4, 22) \
+	SUB  $1, R8 \
+	CBNZ R8, row \
+	VST1.P [V16.D2, V17.D2, V18.D2, V19.D2], 64(R0) \
+	VST1.P [V20.D2, V21.D2, V22.D2, V23.D2], 64(R0) \
+	ADD  $16, R9 \
+	SUB  R1, R9, R8 \
+	CMP  $group, R8 \
+	BNE  columns \
+	ADD  $(16*group), R1 \
+	ADD  $64, R2 \
+	ADD  $64, R3 \
+	SUB  $1, R4 \
+	CBNZ R4, groups
+
+#define NO_LOW
+
+#define LOAD_LOW \
+	VLD1R.P 4(R7), [V1.S4]
+
+// func addColumnsNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+TEXT ·addColumnsNEON(SB), NOSPLIT, $0-48
+	ADD_COLUMNS(32, NO_LOW)
+	RET
+
+// func addColumnsLowNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+TEXT ·addColumnsLowNEON(SB), NOSPLIT, $0-48
+	ADD_COLUMNS(32, LOAD_LOW)
+	RET
+
+// func addColumns16NEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
+TEXT ·addColumns16NEON(SB), NOSPLIT, $0-48
+	ADD_COLUMNS(16, NO_LOW)
+	RET
