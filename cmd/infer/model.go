@@ -30,6 +30,7 @@ type modelFlags struct {
 	foldGain   bool
 	verify     bool
 	finite     bool
+	mmap       bool
 }
 
 // maxThreads is more than any machine has.
@@ -42,6 +43,7 @@ func (o *modelFlags) add(cmd *cobra.Command, kv string) {
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`positions` to make room for; 0: what the model was trained for, up to %d", engine.DefaultContext))
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	f.BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of copying them into huge pages")
 	o.addNorm(cmd)
 }
 
@@ -96,7 +98,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if len(f.Tensors) == 0 {
 		return nil, errors.New("the file has no tensors, only metadata; infer inspect and infer tokenize can use it, but it cannot run")
 	}
-	if err := readAhead(ctx, f); err != nil {
+	if err := o.readAhead(ctx, f); err != nil {
 		return nil, err
 	}
 	options, done, err := o.options(f)
@@ -277,9 +279,15 @@ func notGGUF(path string) string {
 	return ""
 }
 
+// hugePages is from what size on a model is worth copying into huge pages:
+// smaller ones fit the caches, or are read fast enough.
+const hugePages = 32 << 20
+
 // readAhead reads the tensors once, so that the first token does not wait
-// for the disk and a long wait has a progress bar.
-func readAhead(ctx context.Context, f *gguf.File) error {
+// for the disk and a long wait has a progress bar. The weights of a large
+// model move into huge pages, if the machine has room, unless they are to
+// stay in the mapping.
+func (o *modelFlags) readAhead(ctx context.Context, f *gguf.File) error {
 	const step, page = 8 << 20, 4 << 10
 	var total int64
 	for i := range f.Tensors {
@@ -287,17 +295,25 @@ func readAhead(ctx context.Context, f *gguf.File) error {
 	}
 	bar := newBar("loading", total, bytesUnit)
 	defer bar.done()
+	progress := func(n int) error {
+		bar.add(int64(n))
+		return ctx.Err()
+	}
+	if total >= hugePages && !o.mmap && int64(memory()) > 2*total {
+		if err := f.ReadIn(progress); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	return f.Guard(func() error {
 		var sink byte
 		for i := range f.Tensors {
 			for chunk := range slices.Chunk(f.Tensors[i].Data, step) {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
 				for j := 0; j < len(chunk); j += page {
 					sink += chunk[j]
 				}
-				bar.add(int64(len(chunk)))
+				if err := progress(len(chunk)); err != nil {
+					return err
+				}
 			}
 		}
 		runtime.KeepAlive(sink)
