@@ -202,7 +202,7 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 	}
 	s.ctx = ctx
 	s.pool.SetContext(ctx)
-	defer func() { s.ctx = nil; s.pool.SetContext(nil) }()
+	defer func() { s.ctx = nil; s.pool.SetContext(context.Background()) }()
 	s.grow(min(len(tokens), s.model.batch))
 	return s.model.File.Guard(func() error { return s.batches(tokens, from, f) })
 }

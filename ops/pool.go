@@ -121,8 +121,7 @@ func (p *Pool) Share() *Pool { return &Pool{crew: p.crew} }
 
 // SetContext makes the operations of p return soon when ctx is cancelled, with
 // part of their work undone; whoever sets it must look at it before taking
-// results. A nil ctx ends that. It does not concern other pools of the same
-// workers.
+// results. It does not concern other pools of the same workers.
 func (p *Pool) SetContext(ctx context.Context) { p.ctx = ctx }
 
 // Threads returns the number of workers, the caller of Run included.

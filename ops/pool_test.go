@@ -168,9 +168,9 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%d threads: %d of %d items are done by another", threads, got, n)
 			}
 		}
-		mine.SetContext(nil)
+		mine.SetContext(context.Background())
 		if got := run(mine); got != n {
-			t.Errorf("%d threads: %d of %d items are done without a context", threads, got, n)
+			t.Errorf("%d threads: %d of %d items are done with another context", threads, got, n)
 		}
 		p.Close()
 	}
