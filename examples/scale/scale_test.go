@@ -18,10 +18,12 @@ func at(t *testing.T, v any, path ...any) any {
 	for i, step := range path {
 		switch step := step.(type) {
 		case string:
-			m, ok := v.(map[string]any)
-			if v, ok = m[step]; !ok {
+			m, _ := v.(map[string]any) // what is none has no keys
+			next, ok := m[step]
+			if !ok {
 				t.Fatalf("no %v", path[:i+1])
 			}
+			v = next
 		case int:
 			list, ok := v.([]any)
 			if !ok || step >= len(list) {
