@@ -331,9 +331,7 @@ func compareTable(r *eval.Report) *report.Table {
 		t.Add(row...)
 	}
 	t.Notes = []string{""}
-	for _, s := range r.Sentences() {
-		t.Notes = append(t.Notes, s)
-	}
+	t.Notes = append(t.Notes, r.Sentences()...)
 	return t
 }
 
