@@ -134,6 +134,9 @@ var mixtures = map[uint32]string{
 	10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 38: "MXFP4_MOE",
 }
 
+// maxPart bounds what a part of a file name takes of the metadata.
+const maxPart = 60
+
 // unfit are the characters that a file name had better not have.
 var unfit = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
@@ -145,7 +148,8 @@ func (o *Output) FileName() string {
 		if err != nil {
 			return ""
 		}
-		return strings.Trim(unfit.ReplaceAllString(v, "-"), "-.")
+		v = unfit.ReplaceAllString(v[:min(len(v), maxPart)], "-")
+		return strings.Trim(v, "-.")
 	}
 	base := cmp.Or(get("general.basename"), get("general.name"), o.Report.Arch)
 	version := cmp.Or(get("general.version"), "1.0")

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,5 +197,36 @@ func damage(t *testing.T, whole []byte, to, tensor string) {
 	copy(x.Data, "\x00\x00\xc0\x7f")
 	if err := os.WriteFile(to, b, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHostileMetadata: what a file says of itself stays text: it does not move
+// the cursor, leave the folder that is written to, or fill the screen.
+func TestHostileMetadata(t *testing.T) {
+	f, err := gguf.Parse(testdata.Read(t, sorter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	evil := "../../../../tmp/\x1b[2J\x1b]0;title\x07\n| a |" + strings.Repeat("n", 300_000)
+	for _, key := range []string{"general.name", "general.basename", "general.size_label", "general.version", "general.license", "evil\x1b[2J\nkey"} {
+		if err := f.Meta.Set(key, evil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	path, folder := filepath.Join(dir, "evil.gguf"), filepath.Join(dir, "folder")
+	var b bytes.Buffer
+	if err := errors.Join(gguf.Write(&b, f), os.WriteFile(path, b.Bytes(), 0o644), os.Mkdir(folder, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"inspect", path}, {path, "-p", "ABC", "-n", "1", "--temp", "0"}, {"fold", path, "--plan"}, {"fold", path, "-o", folder + string(filepath.Separator)}} {
+		r := infer(t, args...)
+		if all := r.stdout + r.stderr; r.code != 0 || strings.ContainsAny(all, "\x1b\x07") || len(all) > 20_000 {
+			t.Errorf("infer %s: exit %d, %d bytes: %.500q", args[0], r.code, len(all), all)
+		}
+	}
+	written, err := filepath.Glob(filepath.Join(folder, "*.gguf"))
+	if err != nil || len(written) != 1 || len(filepath.Base(written[0])) > 255 {
+		t.Errorf("%v, %v", written, err)
 	}
 }
