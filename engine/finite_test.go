@@ -70,6 +70,9 @@ func poison(t *gguf.Tensor, v float32) {
 // architecture. A NaN must give an error that names the tensor; an infinity
 // may also vanish, as behind a clamp or a ReLU.
 func TestEveryTensorNotFinite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one thread has nothing for the race detector")
+	}
 	type model struct{ arch, typ string }
 	var models []model
 	for _, s := range arch.All() {

@@ -57,6 +57,9 @@ func TestCutModels(t *testing.T) {
 // TestChangedModels: whatever a byte is changed to, the result is an error or
 // a model that works.
 func TestChangedModels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one thread has nothing for the race detector")
+	}
 	whole := made(t, smallest("gpt2"), "Q4_0")
 	data := int(parse(t, whole).Tensors[0].Offset)
 	tried, loaded := 0, 0
