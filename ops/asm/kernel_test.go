@@ -103,7 +103,7 @@ func eachTier(t *testing.T, f func(t *testing.T)) {
 func TestKernels(t *testing.T) {
 	step := 1
 	if testing.Short() {
-		step = 3
+		step = 5
 	}
 	eachTier(t, func(t *testing.T) {
 		for _, k := range kernelTests {
