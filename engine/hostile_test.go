@@ -21,10 +21,18 @@ func smallest(name string) toy.Shape {
 
 // try loads any bytes and evaluates two tokens. What does not work must say
 // so in one short line.
-func try(t testing.TB, b []byte) (err error) {
+func try(t testing.TB, b []byte) error { return tryWith(t, b, 0) }
+
+// tryWith is try with the options that the bits choose.
+func tryWith(t testing.TB, b []byte, bits uint8) error {
+	o := Options{Threads: 1, Norm: NormModes[bits&3], FloatActivations: bits&4 != 0, FoldGain: bits&8 != 0}
+	so := SessionOptions{CheckFinite: bits&16 == 0}
+	if bits&32 != 0 {
+		so.KV = quant.F16
+	}
 	f, err := gguf.Parse(b)
 	if err == nil {
-		err = evaluate(f, Options{Threads: 1}, SessionOptions{CheckFinite: true}, 1, 0)
+		err = evaluate(f, o, so, 1, 0)
 	}
 	if err != nil && (len(err.Error()) > 1000 || strings.ContainsAny(err.Error(), "\n\x00\x1b")) {
 		t.Errorf("the error is not one short line: %.2000q", err)
@@ -207,15 +215,16 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// FuzzLoad takes any bytes through the whole: parse, load, evaluate.
+// FuzzLoad takes any bytes through the whole: parse, load, swap or fold the
+// norms, evaluate.
 func FuzzLoad(f *testing.F) {
 	for _, h := range hostileModels(f) {
-		f.Add(h.file)
+		f.Add(h.file, uint8(0))
 	}
-	for _, s := range arch.All() {
+	for i, s := range arch.All() {
 		if s.Form != arch.PostNorm {
-			f.Add(made(f, smallest(s.Name), "F16"))
+			f.Add(made(f, smallest(s.Name), "F16"), uint8(37*i))
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { _ = try(t, b) })
+	f.Fuzz(func(t *testing.T, b []byte, bits uint8) { _ = tryWith(t, b, bits) })
 }
