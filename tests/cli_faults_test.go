@@ -78,7 +78,7 @@ func TestInterruptTokenize(t *testing.T) {
 		t.Fatal(err)
 	}
 	model := testdata.Path(t, stories)
-	for _, args := range [][]string{{"tokenize", model, "-f", prompt}, {model, "-f", prompt}} {
+	for _, args := range [][]string{{"tokenize", model, "-f", prompt}, {model, "-f", prompt}, {"perplexity", model, "-f", prompt}, {"geometry", model, "-f", prompt}} {
 		r, took := signalled(t, os.Interrupt, 300*time.Millisecond, args...)
 		r.fails(t, interrupted, "interrupted")
 		if took > soon {

@@ -89,7 +89,11 @@ func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine
 	if chunk > m.Context() {
 		return nil, fmt.Errorf("--ctx %d: the model was trained for %d positions", chunk, m.Context())
 	}
-	ids, random, err := eval.Text(m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+	var random bool
+	ids, err := await(ctx, func() (ids []int32, err error) {
+		ids, random, err = eval.Text(m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+		return ids, err
+	})
 	if err != nil {
 		return nil, err
 	}

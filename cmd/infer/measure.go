@@ -25,7 +25,7 @@ func (o *geometryFlags) measure(ctx context.Context, path string, found pieces) 
 		return nil, err
 	}
 	defer m.Close()
-	w, err := o.windows(m)
+	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
