@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,18 +188,27 @@ func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, err
 	return m.NewSession(engine.SessionOptions{Context: n, KV: kv, CheckFinite: o.finite})
 }
 
-// memory returns the bytes of memory of the machine, or a large bound where
-// the system does not say.
+// memory returns the bytes of memory that this process may have at most: those
+// of the machine or of its container, or a large bound where the system does not
+// say.
 func memory() int {
+	most := 1 << 36
 	var kib int
-	b, err := os.ReadFile("/proc/meminfo")
-	if err == nil {
-		_, err = fmt.Sscanf(string(b), "MemTotal: %d kB", &kib)
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kib); err == nil {
+			most = kib << 10
+		}
 	}
-	if err != nil {
-		return 1 << 36
+	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		b, err := os.ReadFile(limit)
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n > 0 {
+			most = min(most, n) // "max" is no number
+		}
 	}
-	return kib << 10
+	return most
 }
 
 // openFile opens a GGUF file, or the model in this program if path is empty.
