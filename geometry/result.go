@@ -118,6 +118,7 @@ type SiteExtreme struct {
 	Site  string `json:"site"`
 	Layer int    `json:"layer"`
 	Extreme
+	Text string `json:"text,omitempty"` // of the token
 }
 
 // Result computes the figures; with skipFirst those without position 0 too.
@@ -203,7 +204,7 @@ func (s *State) extremes() Extremes {
 					i--
 				}
 				if i < s.Top {
-					out = append(out[:i], append([]SiteExtreme{{site.Name, site.Layer, e}}, out[i:]...)...)
+					out = append(out[:i], append([]SiteExtreme{{site.Name, site.Layer, e, s.TokenText[e.Token]}}, out[i:]...)...)
 					out = out[:min(len(out), s.Top)]
 				}
 			}

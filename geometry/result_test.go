@@ -120,7 +120,7 @@ func TestExtremes(t *testing.T) {
 	for _, s := range c.State().Sites {
 		for i, x := range seen[s.Name+".in"] {
 			norm, angle, _ := Uniform(x)
-			all = append(all, SiteExtreme{s.Name, s.Layer, Extreme{Token: int32(1000 + i), Pos: i, Norm: norm, Angle: angle}})
+			all = append(all, SiteExtreme{s.Name, s.Layer, Extreme{Token: int32(1000 + i), Pos: i, Norm: norm, Angle: angle}, ""})
 		}
 	}
 	for name, list := range map[string]struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -18,6 +19,10 @@ type State struct {
 	Origin
 	Top   int          `json:"top"` // length of the lists of extremes
 	Sites []*SiteState `json:"sites"`
+
+	// TokenText says what the tokens in the lists of extremes are, if the
+	// runner knows; merging joins.
+	TokenText map[int32]string `json:"token_text,omitempty"`
 }
 
 // Origin is what the runner knows and the collector does not: the runner
@@ -90,6 +95,11 @@ func (s *State) Merge(o *State) error {
 		}
 	}
 	s.Shards, s.Swap = shards, swap
+	if s.TokenText == nil {
+		s.TokenText = o.TokenText
+	} else {
+		maps.Copy(s.TokenText, o.TokenText)
+	}
 	return nil
 }
 

@@ -18,10 +18,6 @@ type Bundle struct {
 	Title   string // "" for one made from the models' names
 	Command string // that made it, shown at the foot
 	Results []*geometry.Result
-
-	// TokenText, which may be nil, turns a token id of the first model into
-	// what people read.
-	TokenText func(id int32) string
 }
 
 func (b *Bundle) title() string {
@@ -80,7 +76,7 @@ func (b *Bundle) tables() map[string]*Table {
 		"site_norms":      SiteNorms(b.Results...),
 		"rotations":       Rotations(b.Results...),
 		"effects":         Effects(b.Results...),
-		"extremes":        Extremes(b.TokenText, b.Results...),
+		"extremes":        Extremes(b.Results...),
 		"histograms":      Histograms(b.Results...),
 		"swaps":           Swaps(b.Results...),
 		"swap_sites":      SwapSites(b.Results...),

@@ -55,7 +55,11 @@ func TestWriteDir(t *testing.T) {
 		}
 		b := bundle(t, name)
 		dir := folder(t, name)
-		b.TokenText = func(id int32) string { return "<" + string('a'+rune(id%26)) + ">" }
+		for _, r := range b.Results {
+			for i := range r.Extremes.Norm {
+				r.Extremes.Norm[i].Text = "<" + string('a'+r.Extremes.Norm[i].Token%26) + ">"
+			}
+		}
 		if err := b.WriteDir(dir); err != nil {
 			t.Fatal(err)
 		}

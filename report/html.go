@@ -80,7 +80,7 @@ func (b *Bundle) HTML(w io.Writer) error {
 	}
 	for _, r := range b.detailed() {
 		lead, rest, _ := strings.Cut(r.Verdict, ". ")
-		s := section{Name: r.Model.Name, Facts: facts(r), Lead: strings.TrimSuffix(lead, ".") + ".", Rest: rest, Cards: cards(r), Extremes: Extremes(b.TokenText, r)}
+		s := section{Name: r.Model.Name, Facts: facts(r), Lead: strings.TrimSuffix(lead, ".") + ".", Rest: rest, Cards: cards(r), Extremes: Extremes(r)}
 		if s.Figures, err = inlined(Figures(r)); err != nil {
 			return err
 		}

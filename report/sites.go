@@ -115,8 +115,7 @@ func Effects(results ...*geometry.Result) *Table {
 }
 
 // Extremes lists the hidden vectors furthest from 90 degrees and the longest.
-// text, which may be nil, turns a token id into what people read.
-func Extremes(text func(id int32) string, results ...*geometry.Result) *Table {
+func Extremes(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Vectors that stand out, before a norm"}
 	t.Columns = where(
 		Column{Key: "by", Left: true}, Column{Key: "window"}, Column{Key: "position"}, Column{Key: "head"},
@@ -126,8 +125,8 @@ func Extremes(text func(id int32) string, results ...*geometry.Result) *Table {
 		for by, list := range [][]geometry.SiteExtreme{r.Extremes.Angle, r.Extremes.Norm} {
 			for _, e := range list {
 				var word any
-				if text != nil {
-					word = text(e.Token)
+				if e.Text != "" {
+					word = e.Text
 				}
 				t.Add(r.Model.Name, e.Site, e.Layer, []string{"angle", "norm"}[by], e.Seq, e.Pos, e.Head, int(e.Token), word, e.Angle, e.Norm)
 			}

@@ -192,6 +192,10 @@ func TestGeometrySharded(t *testing.T) {
 	}
 	delete(merged, "shards")
 	compareJSON(t, "", merged, whole)
+	first := merged["extremes"].(map[string]any)["angle"].([]any)[0].(map[string]any)
+	if text, _ := first["text"].(string); text == "" {
+		t.Errorf("the token that stands out most has no text: %v", first)
+	}
 
 	infer(t, append([]string{"merge"}, parts[1:]...)...).fails(t, 1, "missing", "6/7")
 	infer(t, append([]string{"merge", parts[0]}, parts...)...).fails(t, 1, "twice")

@@ -104,9 +104,8 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 		return err
 	}
 	b := &report.Bundle{Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")}
-	pieces := pieces{}
 	for _, path := range paths {
-		state, err := o.measure(ctx, path, pieces)
+		state, err := o.measure(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -119,28 +118,7 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 		}
 		b.Results = append(b.Results, r)
 	}
-	if len(pieces) > 0 {
-		b.TokenText = pieces.text
-	}
 	return o.output.write(w, b)
-}
-
-// pieces are the tokens that stand out. Models may number theirs differently:
-// those that disagree have no text.
-type pieces map[int32]string
-
-func (p pieces) add(id int32, text string) {
-	if old, ok := p[id]; ok && old != text {
-		text = ""
-	}
-	p[id] = text
-}
-
-func (p pieces) text(id int32) string {
-	if s := p[id]; s != "" {
-		return s
-	}
-	return fmt.Sprint(id)
 }
 
 // geometryOutput is where results go, of a run or of merged parts.

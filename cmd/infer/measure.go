@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
@@ -19,7 +21,7 @@ import (
 )
 
 // measure reads the text, or a part of it, with one model.
-func (o *geometryFlags) measure(ctx context.Context, path string, found pieces) (*geometry.State, error) {
+func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.State, error) {
 	m, err := o.open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -43,9 +45,10 @@ func (o *geometryFlags) measure(ctx context.Context, path string, found pieces) 
 		}
 	}
 	if tok, err := m.Tokenizer(); err == nil {
+		state.TokenText = map[int32]string{}
 		for _, s := range state.Sites {
-			for _, e := range append(s.TopAngle, s.TopNorm...) {
-				found.add(e.Token, strings.Clone(tok.Piece(e.Token)))
+			for _, e := range slices.Concat(s.TopAngle, s.TopNorm) {
+				state.TokenText[e.Token] = strings.ToValidUTF8(strings.Clone(tok.Piece(e.Token)), string(utf8.RuneError))
 			}
 		}
 	}
