@@ -123,8 +123,10 @@ func (b *Batch) reserve(want forms) {
 			Q:     make([]uint32, room*b.cols/4),
 			Scale: make([]float32, room*groups),
 			Low:   make([]float32, room*groups),
-			Sum:   make([]int32, room*groups),
 		}
+	}
+	if want&tiles != 0 && b.tile.Half == nil && asm.TileHalves() {
+		b.tile.Half = make([]uint32, room*groups)
 	}
 	if want&sides != 0 && b.side == nil {
 		b.side = make([]uint32, room*b.cols)
@@ -160,7 +162,9 @@ func (t *preparation) Do(_, lo, hi int) {
 			asm.Transpose(x.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.TileFlip())
 			asm.Transpose(view[uint32](x.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
 			asm.Transpose(view[uint32](x.Low), view[uint32](code.Low), groups, rows, groups, 0)
-			asm.Transpose(view[uint32](x.Sum), view[uint32](code.Sum), groups, rows, groups, 0)
+			if asm.TileHalves() {
+				asm.PackHalves(x.Half, code.Half, rows)
+			}
 		}
 		if t.want&sides != 0 {
 			asm.Transpose(b.side[from*b.cols:], view[uint32](b.data[from*b.cols:]), b.cols, rows, b.cols, 0)
@@ -183,12 +187,15 @@ func (b *Batch) rowEights(r int) []asm.Eight {
 // tile8 returns the quantised form of the rows from 16*i.
 func (b *Batch) tile8(i int) asm.Tile {
 	n, groups := asm.TileRows*b.cols/4, asm.TileRows*b.cols/asm.Group
-	return asm.Tile{
+	t := asm.Tile{
 		Q:     b.tile.Q[i*n:][:n],
 		Scale: b.tile.Scale[i*groups:][:groups],
 		Low:   b.tile.Low[i*groups:][:groups],
-		Sum:   b.tile.Sum[i*groups:][:groups],
 	}
+	if b.tile.Half != nil {
+		t.Half = b.tile.Half[i*groups:][:groups]
+	}
+	return t
 }
 
 // sideF returns the float32 form of the rows from 16*i.

@@ -57,7 +57,7 @@ const pad = 16
 func (s *scratch) unpack(f asm.Format, w *Matrix, o, column, n int) (from int) {
 	l := f.Layout()
 	codes := asm.PanelRows * n
-	s.panel.Q = grow(s.panel.Q, codes)
+	s.panel.Q = grow(s.panel.Q, codes*asm.CodeBytes(f))
 	s.panel.Scale = grow(s.panel.Scale, codes/l.Group)
 	s.panel.Low = grow(s.panel.Low, codes/l.Group)
 	s.panel.Start = grow(s.panel.Start, codes/l.Group)

@@ -19,22 +19,32 @@ func gemmLowAVX512(c *float32, q *int8, scale *float32, low *float32, start *int
 //go:noescape
 func gemm16AVX512(c *float32, q *int8, scale *float32, low *float32, start *int32, tq *uint32, tscale *float32, tlow *float32, columns int, chains *float32)
 
-// gemmAVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+// gemmQ8_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmAVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+func gemmQ8_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
 
-// gemmLowAVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+// gemmQ4_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmLowAVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+func gemmQ4_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
 
-// gemm16AVX2 adds so many groups of 32 columns, at least one, to as many chains, one after the other.
+// gemmQ5_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemm16AVX2(q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, groups int, chain *float32)
+func gemmQ5_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
 
-// sumChainsAVX2 is sumChains for all products of a panel and a tile.
+// gemmLow4AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func sumChainsAVX2(c *float32, chains *float32)
+func gemmLow4AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+
+// gemmLow5AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmLow5AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+
+// gemmQ6_KAVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmQ6_KAVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)

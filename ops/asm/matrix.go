@@ -5,7 +5,7 @@ const PanelRows = 16
 
 // A Panel is 16 rows of weights unpacked to one byte each. Group g of row r
 // has its codes at Q[(g*16+r)*G:], G = 32 or 16, and its scale, low and start
-// at [g*16+r].
+// at [g*16+r]. A tier may store the codes in a form of its own, of [CodeBytes].
 type Panel struct {
 	Q          []int8
 	Scale, Low []float32 // Low is undefined if the format has none

@@ -14,6 +14,26 @@ func tileFlip() uint32 {
 	return 0
 }
 
+// plainAVX2 tells whether AVX2 is the best there is.
+func plainAVX2() bool { return useAVX2 && !useAVX512 }
+
+func tileHalves() bool { return plainAVX2() }
+
+func codeBytes(f Format) int {
+	if f == Q8_0 && plainAVX2() {
+		return 2
+	}
+	return 1
+}
+
+// offsetAVX2 is how much above its value a code of a panel is stored.
+func offsetAVX2(f Format) int32 {
+	if !plainAVX2() {
+		return 0
+	}
+	return [formats]int32{Q8_0: 128, Q4_0: 8, Q5_0: 16, Q6_K: 32}[f]
+}
+
 func quantize(c Codes, x []float32) {
 	if useAVX512 && len(x) > 0 {
 		quantizeAVX512(&c.Q[0], &c.Scale[0], &c.Low[0], &c.Sum[0], &c.Half[0], &x[0], len(c.Scale))
@@ -141,33 +161,33 @@ func unpack(f Format, p Panel, blocks int, w []byte, stride int) {
 		return
 	}
 	if useAVX2 && blocks > 0 {
+		size := CodeBytes(f) * layouts[f].Group
 		for r := range PanelRows {
-			codesAVX2(f, &p.Q[r*layouts[f].Group], &w[r*stride], blocks)
+			unpackRowAVX2(f, &p.Q[r*size], &p.Scale[r], &p.Low[r], &w[r*stride], blocks)
 		}
-		unpackScales(f, p, blocks, w, stride)
 		return
 	}
 	unpackGeneric(f, p, blocks, w, stride)
 }
 
-func codesAVX2(f Format, q *int8, w *byte, blocks int) {
+func unpackRowAVX2(f Format, q *int8, scale, low *float32, w *byte, blocks int) {
 	switch f {
 	case Q8_0:
-		codesQ8_0AVX2(q, w, blocks)
+		unpackRowQ8_0AVX2(q, scale, low, w, blocks)
 	case Q4_0:
-		codesQ4_0AVX2(q, w, blocks)
+		unpackRowQ4_0AVX2(q, scale, low, w, blocks)
 	case Q4_1:
-		codesQ4_1AVX2(q, w, blocks)
+		unpackRowQ4_1AVX2(q, scale, low, w, blocks)
 	case Q5_0:
-		codesQ5_0AVX2(q, w, blocks)
+		unpackRowQ5_0AVX2(q, scale, low, w, blocks)
 	case Q5_1:
-		codesQ5_1AVX2(q, w, blocks)
+		unpackRowQ5_1AVX2(q, scale, low, w, blocks)
 	case Q4_K:
-		codesQ4_KAVX2(q, w, blocks)
+		unpackRowQ4_KAVX2(q, scale, low, w, blocks)
 	case Q5_K:
-		codesQ5_KAVX2(q, w, blocks)
+		unpackRowQ5_KAVX2(q, scale, low, w, blocks)
 	case Q6_K:
-		codesQ6_KAVX2(q, w, blocks)
+		unpackRowQ6_KAVX2(q, scale, low, w, blocks)
 	}
 }
 
@@ -185,35 +205,23 @@ func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns i
 		return
 	}
 	if useAVX2 && columns > 0 {
-		gemmChainsAVX2(l, p, t, columns/Group, s)
-		sumChainsAVX2(&c[0], &s[0])
+		kernel := gemmLow4AVX2
+		switch f {
+		case Q8_0:
+			kernel = gemmQ8_0AVX2
+		case Q4_0:
+			kernel = gemmQ4_0AVX2
+		case Q5_0:
+			kernel = gemmQ5_0AVX2
+		case Q5_1, Q5_K:
+			kernel = gemmLow5AVX2
+		case Q6_K:
+			kernel = gemmQ6_KAVX2
+		}
+		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Low[0], &t.Q[0], &t.Scale[0], &t.Low[0], &t.Half[0], columns, &s[0])
 		return
 	}
 	gemmGeneric(f, c, p, t, columns)
-}
-
-// gemmChainsAVX2 sets the chains, eight groups at a time, or four that have
-// two halves each. What is left over goes to the last chains.
-func gemmChainsAVX2(l Layout, p Panel, t Tile, groups int, s *Chains) {
-	clear(s[:])
-	turn := chains
-	if l.Group == 16 {
-		turn = chains / 2
-	}
-	for g := 0; g < groups; g += turn {
-		n := min(turn, groups-g)
-		i, at := g*PanelRows, g*TileRows
-		q, tq, ts, tl := &p.Q[i*Group], &t.Q[at*Group/4], &t.Scale[at], &t.Low[at]
-		chain := &s[(turn-n)*PanelRows*TileRows]
-		switch {
-		case l.Low:
-			gemmLowAVX2(q, &p.Scale[i], &p.Low[i], tq, ts, tl, n, chain)
-		case l.Group == 16:
-			gemm16AVX2(q, &p.Scale[2*i], nil, tq, ts, tl, n, chain)
-		default:
-			gemmAVX2(q, &p.Scale[i], nil, tq, ts, tl, n, chain)
-		}
-	}
 }
 
 func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
@@ -231,13 +239,15 @@ func addColumns(f Format, sum []float64, p Panel, first, rows int) {
 		addColumnsGeneric(f, sum, p, first, rows)
 		return
 	}
-	q, scale, low := &p.Q[first*l.Group], &p.Scale[first], &p.Low[first]
+	q, scale, low, offset := &p.Q[first*codeBytes(f)*l.Group], &p.Scale[first], &p.Low[first], offsetAVX2(f)
 	switch {
 	case l.Low:
-		addColumnsLowAVX2(&sum[0], q, scale, low, groups, rows)
+		addColumnsLowAVX2(&sum[0], q, scale, low, groups, rows, offset)
 	case l.Group == 16:
-		addColumns16AVX2(&sum[0], q, scale, low, groups, rows)
+		addColumns16AVX2(&sum[0], q, scale, low, groups, rows, offset)
+	case codeBytes(f) == 2:
+		addColumnsNibblesAVX2(&sum[0], q, scale, low, groups, rows, offset)
 	default:
-		addColumnsAVX2(&sum[0], q, scale, low, groups, rows)
+		addColumnsAVX2(&sum[0], q, scale, low, groups, rows, offset)
 	}
 }

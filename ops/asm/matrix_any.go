@@ -4,6 +4,10 @@ package asm
 
 func tileFlip() uint32 { return 0 }
 
+func tileHalves() bool { return false }
+
+func codeBytes(Format) int { return 1 }
+
 func quantize(c Codes, x []float32) { quantizeGeneric(c, x) }
 
 func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {

@@ -7,6 +7,12 @@ package asm
 // active tier: 0x80808080 where the instruction multiplies unsigned bytes.
 func TileFlip() uint32 { return tileFlip() }
 
+// TileHalves tells whether the active tier reads [Tile.Half].
+func TileHalves() bool { return tileHalves() }
+
+// CodeBytes is how many bytes of [Panel.Q] a code takes in the active tier.
+func CodeBytes(f Format) int { return codeBytes(f) }
+
 // Quantize writes the codes of x to c, as many groups as c has. A group with a
 // NaN or an infinity gets the scale NaN; groups below 2^-64 in magnitude are
 // zeros.

@@ -9,6 +9,10 @@ func tileFlip() uint32 { return 0 }
 //go:noescape
 func quantizeNEON(q *int8, scale, low *float32, sum, half *int32, x *float32, groups int)
 
+func tileHalves() bool { return false }
+
+func codeBytes(Format) int { return 1 }
+
 func quantize(c Codes, x []float32) {
 	if !useNEON || len(x) == 0 {
 		quantizeGeneric(c, x)

@@ -71,9 +71,9 @@ var matrixTests = []kernelTest{
 		w, c := o.blocks(f, PanelRows*stride), o.activations(rows*groups)
 		var got, want [PanelRows * TileRows]float32
 		var s Chains
-		run := func(got *[PanelRows * TileRows]float32, unpack func(p Panel), gemm func(p Panel, t Tile), flip uint32) {
+		run := func(got *[PanelRows * TileRows]float32, unpack func(p Panel), gemm func(p Panel, t Tile), size int, flip uint32) {
 			p := Panel{
-				Q:     fenced(o, PanelRows*columns, 7, func() int8 { return 0 }),
+				Q:     fenced(o, size*PanelRows*columns, 7, func() int8 { return 0 }),
 				Scale: o.floats(PanelRows * columns / l.Group),
 				Low:   o.floats(PanelRows * columns / l.Group),
 				Start: fenced(o, PanelRows*columns/l.Group, 7, func() int32 { return 0 }),
@@ -82,7 +82,9 @@ var matrixTests = []kernelTest{
 				Q:     fenced(o, TileRows*columns/4, 7, o.r.Uint32),
 				Scale: o.floats(TileRows * groups),
 				Low:   o.floats(TileRows * groups),
+				Half:  fenced(o, TileRows*groups, 7, o.r.Uint32),
 			}
+			PackHalves(t.Half, c.Half, rows)
 			Transpose(t.Q, bits(c.Q), columns/4, rows, columns/4, flip)
 			Transpose(bits(t.Scale), bits(c.Scale), groups, rows, groups, 0)
 			Transpose(bits(t.Low), bits(c.Low), groups, rows, groups, 0)
@@ -91,10 +93,10 @@ var matrixTests = []kernelTest{
 		}
 		return func() {
 				run(&got, func(p Panel) { Unpack(f, p, blocks, w, stride) },
-					func(p Panel, t Tile) { Gemm(f, &got, p, t, columns, &s) }, TileFlip())
+					func(p Panel, t Tile) { Gemm(f, &got, p, t, columns, &s) }, CodeBytes(f), TileFlip())
 			}, func() error {
 				run(&want, func(p Panel) { unpackGeneric(f, p, blocks, w, stride) },
-					func(p Panel, t Tile) { gemmGeneric(f, &want, p, t, columns) }, 0)
+					func(p Panel, t Tile) { gemmGeneric(f, &want, p, t, columns) }, 1, 0)
 				for n := range rows {
 					a := make([]Eight, Eights(groups))
 					Arrange(a, c.Groups(n*groups, (n+1)*groups))
@@ -132,13 +134,18 @@ var matrixTests = []kernelTest{
 		stride := columns / l.Items * l.Bytes
 		w := o.blocks(f, PanelRows*stride)
 		m := PanelRows * columns / l.Group
-		p := Panel{make([]int8, PanelRows*columns), make([]float32, m), make([]float32, m), make([]int32, m)}
-		unpackGeneric(f, p, columns/l.Items, w, stride)
+		panel := func(size int) Panel {
+			return Panel{make([]int8, size*PanelRows*columns), make([]float32, m), make([]float32, m), make([]int32, m)}
+		}
+		p := panel(CodeBytes(f))
+		Unpack(f, p, columns/l.Items, w, stride)
 		first := n % PanelRows
 		rows := 1 + n/PanelRows%(PanelRows-first)
 		got := fenced(o, columns, math.NaN(), o.r.NormFloat64)
 		want := slices.Clone(got)
 		return func() { AddColumns(f, got, p, first, rows) }, func() error {
+			p := panel(1)
+			unpackGeneric(f, p, columns/l.Items, w, stride)
 			addColumnsGeneric(f, want, p, first, rows)
 			if !slices.Equal(got, want) {
 				return fmt.Errorf("sums of %d rows from %d differ", rows, first)

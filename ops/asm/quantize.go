@@ -79,11 +79,24 @@ func Arrange(a []Eight, c Codes) {
 
 // A Tile is 16 activation rows side by side: for every four columns, four
 // codes of each row, exclusive-or [TileFlip]; for every group the scale of
-// each row, the sum of its codes, and the product of the two.
+// each row, and its product with the sum of the codes.
 type Tile struct {
 	Q          []uint32 // [columns/4][16]
 	Scale, Low []float32
-	Sum        []int32
+	// Half has the sums of the first and the second 16 codes of each group, 16
+	// bits each, where [TileHalves] tells so.
+	Half []uint32
+}
+
+// PackHalves makes [Tile.Half] of the codes of up to 16 rows.
+func PackHalves(dst []uint32, half []int32, rows int) {
+	groups := len(dst) / TileRows
+	for r := range rows {
+		row := half[2*groups*r:][:2*groups]
+		for g := range groups {
+			dst[g*TileRows+r] = uint32(row[2*g])&0xffff | uint32(row[2*g+1])<<16
+		}
+	}
 }
 
 // quantTiny is the magnitude below which a group counts as all zeros. It keeps

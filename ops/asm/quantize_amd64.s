@@ -677,152 +677,81 @@ DATA words_00010001<>+24(SB)/4, $0x00010001
 DATA words_00010001<>+28(SB)/4, $0x00010001
 GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
 
-// func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+// func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 // Requires: AVX, AVX2
-TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-48
-	MOVQ sum+0(FP), AX
-	MOVQ q+8(FP), CX
-	MOVQ scale+16(FP), DX
-	MOVQ low+24(FP), BX
-	MOVQ groups+32(FP), SI
+TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         sum+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         low+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVL         offset+48(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 
 group:
-	VMOVUPD (AX), Y0
-	VMOVUPD 32(AX), Y1
-	VMOVUPD 64(AX), Y2
-	VMOVUPD 96(AX), Y3
-	VMOVUPD 128(AX), Y4
-	VMOVUPD 160(AX), Y5
-	VMOVUPD 192(AX), Y6
-	VMOVUPD 224(AX), Y7
+	VMOVUPD (AX), Y1
+	VMOVUPD 32(AX), Y2
+	VMOVUPD 64(AX), Y3
+	VMOVUPD 96(AX), Y4
+	VMOVUPD 128(AX), Y5
+	VMOVUPD 160(AX), Y6
+	VMOVUPD 192(AX), Y7
+	VMOVUPD 224(AX), Y8
 	XORQ    DI, DI
 	MOVQ    CX, R8
 	MOVQ    rows+40(FP), R9
 
 row:
-	VBROADCASTSS (DX)(DI*4), Y8
-	VPMOVSXBD    (R8), Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VEXTRACTF128 $0x01, Y9, X10
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y9, Y0, Y0
-	VCVTPS2PD    X10, Y9
-	VADDPD       Y9, Y1, Y1
-	VPMOVSXBD    8(R8), Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VEXTRACTF128 $0x01, Y9, X10
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y9, Y2, Y2
-	VCVTPS2PD    X10, Y9
-	VADDPD       Y9, Y3, Y3
-	VPMOVSXBD    16(R8), Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VEXTRACTF128 $0x01, Y9, X10
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y9, Y4, Y4
-	VCVTPS2PD    X10, Y9
-	VADDPD       Y9, Y5, Y5
-	VPMOVSXBD    24(R8), Y9
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VEXTRACTF128 $0x01, Y9, X8
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y9, Y6, Y6
-	VCVTPS2PD    X8, Y9
-	VADDPD       Y9, Y7, Y7
-	INCQ         DI
-	ADDQ         $0x20, R8
-	DECQ         R9
-	JNZ          row
-	VMOVUPD      Y0, (AX)
-	VMOVUPD      Y1, 32(AX)
-	VMOVUPD      Y2, 64(AX)
-	VMOVUPD      Y3, 96(AX)
-	VMOVUPD      Y4, 128(AX)
-	VMOVUPD      Y5, 160(AX)
-	VMOVUPD      Y6, 192(AX)
-	VMOVUPD      Y7, 224(AX)
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x00000200, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	DECQ         SI
-	JNZ          group
-	VZEROUPPER
-	RET
-
-// func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·addColumnsLowAVX2(SB), NOSPLIT, $0-48
-	MOVQ sum+0(FP), AX
-	MOVQ q+8(FP), CX
-	MOVQ scale+16(FP), DX
-	MOVQ low+24(FP), BX
-	MOVQ groups+32(FP), SI
-
-group:
-	VMOVUPD (AX), Y0
-	VMOVUPD 32(AX), Y1
-	VMOVUPD 64(AX), Y2
-	VMOVUPD 96(AX), Y3
-	VMOVUPD 128(AX), Y4
-	VMOVUPD 160(AX), Y5
-	VMOVUPD 192(AX), Y6
-	VMOVUPD 224(AX), Y7
-	XORQ    DI, DI
-	MOVQ    CX, R8
-	MOVQ    rows+40(FP), R9
-
-row:
-	VBROADCASTSS (DX)(DI*4), Y8
-	VBROADCASTSS (BX)(DI*4), Y9
+	VBROADCASTSS (DX)(DI*4), Y9
 	VPMOVSXBD    (R8), Y10
+	VPSUBD       Y0, Y10, Y10
 	VCVTDQ2PS    Y10, Y10
-	VFMADD213PS  Y9, Y8, Y10
+	VMULPS       Y9, Y10, Y10
 	VEXTRACTF128 $0x01, Y10, X11
 	VCVTPS2PD    X10, Y10
-	VADDPD       Y10, Y0, Y0
-	VCVTPS2PD    X11, Y10
 	VADDPD       Y10, Y1, Y1
-	VPMOVSXBD    8(R8), Y10
-	VCVTDQ2PS    Y10, Y10
-	VFMADD213PS  Y9, Y8, Y10
-	VEXTRACTF128 $0x01, Y10, X11
-	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X11, Y10
 	VADDPD       Y10, Y2, Y2
-	VCVTPS2PD    X11, Y10
-	VADDPD       Y10, Y3, Y3
-	VPMOVSXBD    16(R8), Y10
+	VPMOVSXBD    8(R8), Y10
+	VPSUBD       Y0, Y10, Y10
 	VCVTDQ2PS    Y10, Y10
-	VFMADD213PS  Y9, Y8, Y10
+	VMULPS       Y9, Y10, Y10
 	VEXTRACTF128 $0x01, Y10, X11
 	VCVTPS2PD    X10, Y10
-	VADDPD       Y10, Y4, Y4
+	VADDPD       Y10, Y3, Y3
 	VCVTPS2PD    X11, Y10
-	VADDPD       Y10, Y5, Y5
-	VPMOVSXBD    24(R8), Y10
+	VADDPD       Y10, Y4, Y4
+	VPMOVSXBD    16(R8), Y10
+	VPSUBD       Y0, Y10, Y10
 	VCVTDQ2PS    Y10, Y10
-	VFMADD213PS  Y9, Y8, Y10
-	VEXTRACTF128 $0x01, Y10, X8
-	VCVTPS2PD    X10, Y9
-	VADDPD       Y9, Y6, Y6
-	VCVTPS2PD    X8, Y9
-	VADDPD       Y9, Y7, Y7
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y5, Y5
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y6, Y6
+	VPMOVSXBD    24(R8), Y10
+	VPSUBD       Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X9
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y7, Y7
+	VCVTPS2PD    X9, Y10
+	VADDPD       Y10, Y8, Y8
 	INCQ         DI
 	ADDQ         $0x20, R8
 	DECQ         R9
 	JNZ          row
-	VMOVUPD      Y0, (AX)
-	VMOVUPD      Y1, 32(AX)
-	VMOVUPD      Y2, 64(AX)
-	VMOVUPD      Y3, 96(AX)
-	VMOVUPD      Y4, 128(AX)
-	VMOVUPD      Y5, 160(AX)
-	VMOVUPD      Y6, 192(AX)
-	VMOVUPD      Y7, 224(AX)
+	VMOVUPD      Y1, (AX)
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPD      Y3, 64(AX)
+	VMOVUPD      Y4, 96(AX)
+	VMOVUPD      Y5, 128(AX)
+	VMOVUPD      Y6, 160(AX)
+	VMOVUPD      Y7, 192(AX)
+	VMOVUPD      Y8, 224(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000200, CX
 	ADDQ         $0x40, DX
@@ -832,50 +761,236 @@ row:
 	VZEROUPPER
 	RET
 
-// func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+// func addColumnsNibblesAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 // Requires: AVX, AVX2
-TEXT ·addColumns16AVX2(SB), NOSPLIT, $0-48
-	MOVQ sum+0(FP), AX
-	MOVQ q+8(FP), CX
-	MOVQ scale+16(FP), DX
-	MOVQ low+24(FP), BX
-	MOVQ groups+32(FP), SI
+TEXT ·addColumnsNibblesAVX2(SB), NOSPLIT, $0-52
+	MOVQ         sum+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         low+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVL         offset+48(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
 
 group:
-	VMOVUPD (AX), Y0
-	VMOVUPD 32(AX), Y1
-	VMOVUPD 64(AX), Y2
-	VMOVUPD 96(AX), Y3
+	VMOVUPD (AX), Y1
+	VMOVUPD 32(AX), Y2
+	VMOVUPD 64(AX), Y3
+	VMOVUPD 96(AX), Y4
+	VMOVUPD 128(AX), Y5
+	VMOVUPD 160(AX), Y6
+	VMOVUPD 192(AX), Y7
+	VMOVUPD 224(AX), Y8
 	XORQ    DI, DI
 	MOVQ    CX, R8
 	MOVQ    rows+40(FP), R9
 
 row:
-	VBROADCASTSS (DX)(DI*4), Y4
-	VPMOVSXBD    (R8), Y5
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X6
-	VCVTPS2PD    X5, Y5
-	VADDPD       Y5, Y0, Y0
-	VCVTPS2PD    X6, Y5
-	VADDPD       Y5, Y1, Y1
-	VPMOVSXBD    8(R8), Y5
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X4
-	VCVTPS2PD    X5, Y5
-	VADDPD       Y5, Y2, Y2
-	VCVTPS2PD    X4, Y5
-	VADDPD       Y5, Y3, Y3
+	VBROADCASTSS (DX)(DI*4), Y9
+	VPMOVSXBD    (R8), Y10
+	VPMOVSXBD    32(R8), Y11
+	VPSLLD       $0x04, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VPSUBD       Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X12
+	VCVTPS2PD    X10, Y11
+	VADDPD       Y11, Y1, Y1
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y2, Y2
+	VPMOVSXBD    8(R8), Y10
+	VPMOVSXBD    40(R8), Y11
+	VPSLLD       $0x04, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VPSUBD       Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X12
+	VCVTPS2PD    X10, Y11
+	VADDPD       Y11, Y3, Y3
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y4, Y4
+	VPMOVSXBD    16(R8), Y10
+	VPMOVSXBD    48(R8), Y11
+	VPSLLD       $0x04, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VPSUBD       Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X12
+	VCVTPS2PD    X10, Y11
+	VADDPD       Y11, Y5, Y5
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y6, Y6
+	VPMOVSXBD    24(R8), Y10
+	VPMOVSXBD    56(R8), Y11
+	VPSLLD       $0x04, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VPSUBD       Y0, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y9, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X9
+	VCVTPS2PD    X10, Y11
+	VADDPD       Y11, Y7, Y7
+	VCVTPS2PD    X9, Y11
+	VADDPD       Y11, Y8, Y8
+	INCQ         DI
+	ADDQ         $0x40, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y1, (AX)
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPD      Y3, 64(AX)
+	VMOVUPD      Y4, 96(AX)
+	VMOVUPD      Y5, 128(AX)
+	VMOVUPD      Y6, 160(AX)
+	VMOVUPD      Y7, 192(AX)
+	VMOVUPD      Y8, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·addColumnsLowAVX2(SB), NOSPLIT, $0-52
+	MOVQ         sum+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         low+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVL         offset+48(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+
+group:
+	VMOVUPD (AX), Y1
+	VMOVUPD 32(AX), Y2
+	VMOVUPD 64(AX), Y3
+	VMOVUPD 96(AX), Y4
+	VMOVUPD 128(AX), Y5
+	VMOVUPD 160(AX), Y6
+	VMOVUPD 192(AX), Y7
+	VMOVUPD 224(AX), Y8
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y9
+	VBROADCASTSS (BX)(DI*4), Y10
+	VPMOVSXBD    (R8), Y11
+	VPSUBD       Y0, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  Y10, Y9, Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y11, Y1, Y1
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y2, Y2
+	VPMOVSXBD    8(R8), Y11
+	VPSUBD       Y0, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  Y10, Y9, Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y11, Y3, Y3
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y4, Y4
+	VPMOVSXBD    16(R8), Y11
+	VPSUBD       Y0, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  Y10, Y9, Y11
+	VEXTRACTF128 $0x01, Y11, X12
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y11, Y5, Y5
+	VCVTPS2PD    X12, Y11
+	VADDPD       Y11, Y6, Y6
+	VPMOVSXBD    24(R8), Y11
+	VPSUBD       Y0, Y11, Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD213PS  Y10, Y9, Y11
+	VEXTRACTF128 $0x01, Y11, X9
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y7, Y7
+	VCVTPS2PD    X9, Y10
+	VADDPD       Y10, Y8, Y8
+	INCQ         DI
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y1, (AX)
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPD      Y3, 64(AX)
+	VMOVUPD      Y4, 96(AX)
+	VMOVUPD      Y5, 128(AX)
+	VMOVUPD      Y6, 160(AX)
+	VMOVUPD      Y7, 192(AX)
+	VMOVUPD      Y8, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
+// Requires: AVX, AVX2
+TEXT ·addColumns16AVX2(SB), NOSPLIT, $0-52
+	MOVQ         sum+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         low+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVL         offset+48(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+
+group:
+	VMOVUPD (AX), Y1
+	VMOVUPD 32(AX), Y2
+	VMOVUPD 64(AX), Y3
+	VMOVUPD 96(AX), Y4
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y5
+	VPMOVSXBD    (R8), Y6
+	VPSUBD       Y0, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y6, Y1, Y1
+	VCVTPS2PD    X7, Y6
+	VADDPD       Y6, Y2, Y2
+	VPMOVSXBD    8(R8), Y6
+	VPSUBD       Y0, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X5
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y6, Y3, Y3
+	VCVTPS2PD    X5, Y6
+	VADDPD       Y6, Y4, Y4
 	INCQ         DI
 	ADDQ         $0x10, R8
 	DECQ         R9
 	JNZ          row
-	VMOVUPD      Y0, (AX)
-	VMOVUPD      Y1, 32(AX)
-	VMOVUPD      Y2, 64(AX)
-	VMOVUPD      Y3, 96(AX)
+	VMOVUPD      Y1, (AX)
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPD      Y3, 64(AX)
+	VMOVUPD      Y4, 96(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000100, CX
 	ADDQ         $0x40, DX
@@ -1065,22 +1180,33 @@ block:
 DATA u32_80808080<>+0(SB)/4, $0x80808080
 GLOBL u32_80808080<>(SB), RODATA|NOPTR, $4
 
-// func codesQ8_0AVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ8_0AVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ8_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ8_0AVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_80808080<>+0(SB), Y0
 
 block:
-	VMOVDQU 2(CX), Y0
-	VMOVDQU Y0, (AX)
-	ADDQ    $0x00000022, CX
-	ADDQ    $0x00000200, AX
-	DECQ    DX
-	JNZ     block
+	VMOVDQU      words_80808080<>+0(SB), Y1
+	VPXOR        2(BX), Y1, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        Y0, Y1, Y1
+	VPAND        Y0, Y2, Y2
+	VMOVDQU      Y1, (AX)
+	VMOVDQU      Y2, 32(AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000022, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
 	VZEROUPPER
 	RET
 
@@ -1339,38 +1465,33 @@ GLOBL u32_0f0f0f0f<>(SB), RODATA|NOPTR, $4
 DATA u32_10101010<>+0(SB)/4, $0x10101010
 GLOBL u32_10101010<>(SB), RODATA|NOPTR, $4
 
-// func codesQ4_0AVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ4_0AVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ4_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ4_0AVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_08080808<>+0(SB), Y1
 
 block:
-	VMOVDQU     2(CX), X2
-	VPSRLW      $0x04, X2, X3
-	VINSERTI128 $0x01, X3, Y2, Y2
-	VPAND       Y0, Y2, Y2
-	VPSUBB      Y1, Y2, Y2
-	VMOVDQU     Y2, (AX)
-	ADDQ        $0x00000012, CX
-	ADDQ        $0x00000200, AX
-	DECQ        DX
-	JNZ         block
+	VMOVDQU      2(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA words_08080808<>+0(SB)/4, $0x08080808
-DATA words_08080808<>+4(SB)/4, $0x08080808
-DATA words_08080808<>+8(SB)/4, $0x08080808
-DATA words_08080808<>+12(SB)/4, $0x08080808
-DATA words_08080808<>+16(SB)/4, $0x08080808
-DATA words_08080808<>+20(SB)/4, $0x08080808
-DATA words_08080808<>+24(SB)/4, $0x08080808
-DATA words_08080808<>+28(SB)/4, $0x08080808
-GLOBL words_08080808<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ4_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -1606,37 +1727,36 @@ block:
 DATA u32_00000000<>+0(SB)/4, $0x00000000
 GLOBL u32_00000000<>(SB), RODATA|NOPTR, $4
 
-// func codesQ4_1AVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ4_1AVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ4_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ4_1AVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_00000000<>+0(SB), Y1
 
 block:
-	VMOVDQU     4(CX), X1
-	VPSRLW      $0x04, X1, X2
-	VINSERTI128 $0x01, X2, Y1, Y1
-	VPAND       Y0, Y1, Y1
-	VMOVDQU     Y1, (AX)
-	ADDQ        $0x00000014, CX
-	ADDQ        $0x00000200, AX
-	DECQ        DX
-	JNZ         block
+	VMOVDQU      4(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	VPBROADCASTW 2(BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (DX)
+	ADDQ         $0x00000014, BX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA words_00000000<>+0(SB)/4, $0x00000000
-DATA words_00000000<>+4(SB)/4, $0x00000000
-DATA words_00000000<>+8(SB)/4, $0x00000000
-DATA words_00000000<>+12(SB)/4, $0x00000000
-DATA words_00000000<>+16(SB)/4, $0x00000000
-DATA words_00000000<>+20(SB)/4, $0x00000000
-DATA words_00000000<>+24(SB)/4, $0x00000000
-DATA words_00000000<>+28(SB)/4, $0x00000000
-GLOBL words_00000000<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -1896,44 +2016,39 @@ block:
 	VZEROUPPER
 	RET
 
-// func codesQ5_0AVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ5_0AVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ5_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ5_0AVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
 
 block:
-	VMOVDQU      6(CX), X2
-	VPSRLW       $0x04, X2, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VPAND        Y0, Y2, Y2
-	VPBROADCASTD 2(CX), Y3
-	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y3, Y3
-	VPAND        words_08040201_80402010<>+0(SB), Y3, Y3
-	VPCMPEQB     words_08040201_80402010<>+0(SB), Y3, Y3
-	VPAND        words_10101010<>+0(SB), Y3, Y3
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      Y2, (AX)
-	ADDQ         $0x00000016, CX
+	VMOVDQU      6(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VPBROADCASTD 2(BX), Y2
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y2, Y2
+	VPAND        words_08040201_80402010<>+0(SB), Y2, Y2
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y2, Y2
+	VPAND        words_10101010<>+0(SB), Y2, Y2
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000016, BX
 	ADDQ         $0x00000200, AX
-	DECQ         DX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
 	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA words_10101010<>+0(SB)/4, $0x10101010
-DATA words_10101010<>+4(SB)/4, $0x10101010
-DATA words_10101010<>+8(SB)/4, $0x10101010
-DATA words_10101010<>+12(SB)/4, $0x10101010
-DATA words_10101010<>+16(SB)/4, $0x10101010
-DATA words_10101010<>+20(SB)/4, $0x10101010
-DATA words_10101010<>+24(SB)/4, $0x10101010
-DATA words_10101010<>+28(SB)/4, $0x10101010
-GLOBL words_10101010<>(SB), RODATA|NOPTR, $32
 
 DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB)/4, $0x00000000
 DATA words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+4(SB)/4, $0x00000000
@@ -1954,6 +2069,16 @@ DATA words_08040201_80402010<>+20(SB)/4, $0x80402010
 DATA words_08040201_80402010<>+24(SB)/4, $0x08040201
 DATA words_08040201_80402010<>+28(SB)/4, $0x80402010
 GLOBL words_08040201_80402010<>(SB), RODATA|NOPTR, $32
+
+DATA words_10101010<>+0(SB)/4, $0x10101010
+DATA words_10101010<>+4(SB)/4, $0x10101010
+DATA words_10101010<>+8(SB)/4, $0x10101010
+DATA words_10101010<>+12(SB)/4, $0x10101010
+DATA words_10101010<>+16(SB)/4, $0x10101010
+DATA words_10101010<>+20(SB)/4, $0x10101010
+DATA words_10101010<>+24(SB)/4, $0x10101010
+DATA words_10101010<>+28(SB)/4, $0x10101010
+GLOBL words_10101010<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -2218,30 +2343,39 @@ block:
 	VZEROUPPER
 	RET
 
-// func codesQ5_1AVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ5_1AVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ5_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ5_1AVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_00000000<>+0(SB), Y1
 
 block:
-	VMOVDQU      8(CX), X1
+	VMOVDQU      8(BX), X1
 	VPSRLW       $0x04, X1, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPAND        Y0, Y1, Y1
-	VPBROADCASTD 4(CX), Y2
+	VPBROADCASTD 4(BX), Y2
 	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y2, Y2
 	VPAND        words_08040201_80402010<>+0(SB), Y2, Y2
 	VPCMPEQB     words_08040201_80402010<>+0(SB), Y2, Y2
 	VPAND        words_10101010<>+0(SB), Y2, Y2
 	VPOR         Y2, Y1, Y1
 	VMOVDQU      Y1, (AX)
-	ADDQ         $0x00000018, CX
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	VPBROADCASTW 2(BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (DX)
+	ADDQ         $0x00000018, BX
 	ADDQ         $0x00000200, AX
-	DECQ         DX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
 	JNZ          block
 	VZEROUPPER
 	RET
@@ -3433,46 +3567,133 @@ DATA byte3<>+8(SB)/4, $0x8080800b
 DATA byte3<>+12(SB)/4, $0x8080800f
 GLOBL byte3<>(SB), RODATA|NOPTR, $16
 
-// func codesQ4_KAVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ4_KAVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ4_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ4_KAVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_00000000<>+0(SB), Y1
 
 block:
-	VMOVDQU 16(CX), Y1
-	VPSRLW  $0x04, Y1, Y2
-	VPAND   Y0, Y1, Y1
-	VMOVDQU Y1, (AX)
-	VPAND   Y0, Y2, Y2
-	VMOVDQU Y2, 512(AX)
-	VMOVDQU 48(CX), Y1
-	VPSRLW  $0x04, Y1, Y2
-	VPAND   Y0, Y1, Y1
-	VMOVDQU Y1, 1024(AX)
-	VPAND   Y0, Y2, Y2
-	VMOVDQU Y2, 1536(AX)
-	VMOVDQU 80(CX), Y1
-	VPSRLW  $0x04, Y1, Y2
-	VPAND   Y0, Y1, Y1
-	VMOVDQU Y1, 2048(AX)
-	VPAND   Y0, Y2, Y2
-	VMOVDQU Y2, 2560(AX)
-	VMOVDQU 112(CX), Y1
-	VPSRLW  $0x04, Y1, Y2
-	VPAND   Y0, Y1, Y1
-	VMOVDQU Y1, 3072(AX)
-	VPAND   Y0, Y2, Y2
-	VMOVDQU Y2, 3584(AX)
-	ADDQ    $0x00000090, CX
-	ADDQ    $0x00001000, AX
-	DECQ    DX
-	JNZ     block
+	VMOVDQU      16(BX), Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPAND        Y0, Y2, Y2
+	VMOVDQU      Y2, 512(AX)
+	VMOVDQU      48(BX), Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, 1024(AX)
+	VPAND        Y0, Y2, Y2
+	VMOVDQU      Y2, 1536(AX)
+	VMOVDQU      80(BX), Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, 2048(AX)
+	VPAND        Y0, Y2, Y2
+	VMOVDQU      Y2, 2560(AX)
+	VMOVDQU      112(BX), Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        Y0, Y1, Y1
+	VMOVDQU      Y1, 3072(AX)
+	VPAND        Y0, Y2, Y2
+	VMOVDQU      Y2, 3584(AX)
+	MOVQ         4(BX), DI
+	MOVQ         DI, R8
+	SHRQ         $0x02, R8
+	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), DI
+	ANDQ         words_30303030_30303030<>+0(SB), R8
+	MOVL         12(BX), R9
+	MOVQ         R9, R10
+	SHLQ         $0x1c, R10
+	ORQ          R9, R10
+	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R10
+	ORQ          R10, R8
+	VMOVQ        DI, X1
+	VMOVQ        R8, X2
+	VPUNPCKLDQ   X2, X1, X1
+	VPMOVZXBD    X1, Y2
+	VPUNPCKHQDQ  X1, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VPBROADCASTW (BX), X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y3, Y2, Y2
+	VPBROADCASTW 2(BX), X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y3, Y1, Y1
+	VXORPS       words_80000000<>+0(SB), Y1, Y1
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVSS       X2, 256(CX)
+	VEXTRACTPS   $0x01, X2, 320(CX)
+	VEXTRACTPS   $0x02, X2, 384(CX)
+	VEXTRACTPS   $0x03, X2, 448(CX)
+	VMOVSS       X1, (DX)
+	VEXTRACTPS   $0x01, X1, 64(DX)
+	VEXTRACTPS   $0x02, X1, 128(DX)
+	VEXTRACTPS   $0x03, X1, 192(DX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVSS       X1, 256(DX)
+	VEXTRACTPS   $0x01, X1, 320(DX)
+	VEXTRACTPS   $0x02, X1, 384(DX)
+	VEXTRACTPS   $0x03, X1, 448(DX)
+	ADDQ         $0x00000090, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
 	VZEROUPPER
 	RET
+
+DATA words_3f3f3f3f_3f3f3f3f<>+0(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+4(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+8(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+12(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+16(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+20(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+24(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_3f3f3f3f<>+28(SB)/4, $0x3f3f3f3f
+GLOBL words_3f3f3f3f_3f3f3f3f<>(SB), RODATA|NOPTR, $32
+
+DATA words_30303030_30303030<>+0(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+4(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+8(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+12(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+16(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+20(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+24(SB)/4, $0x30303030
+DATA words_30303030_30303030<>+28(SB)/4, $0x30303030
+GLOBL words_30303030_30303030<>(SB), RODATA|NOPTR, $32
+
+DATA words_0f0f0f0f_0f0f0f0f<>+0(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+4(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+8(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+12(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+16(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+20(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
+DATA words_0f0f0f0f_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
+GLOBL words_0f0f0f0f_0f0f0f0f<>(SB), RODATA|NOPTR, $32
+
+DATA words_80000000<>+0(SB)/4, $0x80000000
+DATA words_80000000<>+4(SB)/4, $0x80000000
+DATA words_80000000<>+8(SB)/4, $0x80000000
+DATA words_80000000<>+12(SB)/4, $0x80000000
+DATA words_80000000<>+16(SB)/4, $0x80000000
+DATA words_80000000<>+20(SB)/4, $0x80000000
+DATA words_80000000<>+24(SB)/4, $0x80000000
+DATA words_80000000<>+28(SB)/4, $0x80000000
+GLOBL words_80000000<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -5024,69 +5245,116 @@ GLOBL u32_20202020<>(SB), RODATA|NOPTR, $4
 DATA u32_40404040<>+0(SB)/4, $0x40404040
 GLOBL u32_40404040<>(SB), RODATA|NOPTR, $4
 
-// func codesQ5_KAVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ5_KAVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ5_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ5_KAVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_00000000<>+0(SB), Y1
 
 block:
-	VMOVDQU 16(CX), Y1
-	VMOVDQU 48(CX), Y2
-	VPSRLW  $0x04, Y2, Y3
-	VPAND   Y0, Y2, Y2
-	VPSLLW  $0x04, Y1, Y4
-	VPAND   words_10101010<>+0(SB), Y4, Y4
-	VPOR    Y4, Y2, Y2
-	VMOVDQU Y2, (AX)
-	VPAND   Y0, Y3, Y3
-	VPSLLW  $0x03, Y1, Y2
-	VPAND   words_10101010<>+0(SB), Y2, Y2
-	VPOR    Y2, Y3, Y3
-	VMOVDQU Y3, 512(AX)
-	VMOVDQU 80(CX), Y2
-	VPSRLW  $0x04, Y2, Y3
-	VPAND   Y0, Y2, Y2
-	VPSLLW  $0x02, Y1, Y4
-	VPAND   words_10101010<>+0(SB), Y4, Y4
-	VPOR    Y4, Y2, Y2
-	VMOVDQU Y2, 1024(AX)
-	VPAND   Y0, Y3, Y3
-	VPSLLW  $0x01, Y1, Y2
-	VPAND   words_10101010<>+0(SB), Y2, Y2
-	VPOR    Y2, Y3, Y3
-	VMOVDQU Y3, 1536(AX)
-	VMOVDQU 112(CX), Y2
-	VPSRLW  $0x04, Y2, Y3
-	VPAND   Y0, Y2, Y2
-	VPSRLW  $0x00, Y1, Y4
-	VPAND   words_10101010<>+0(SB), Y4, Y4
-	VPOR    Y4, Y2, Y2
-	VMOVDQU Y2, 2048(AX)
-	VPAND   Y0, Y3, Y3
-	VPSRLW  $0x01, Y1, Y2
-	VPAND   words_10101010<>+0(SB), Y2, Y2
-	VPOR    Y2, Y3, Y3
-	VMOVDQU Y3, 2560(AX)
-	VMOVDQU 144(CX), Y2
-	VPSRLW  $0x04, Y2, Y3
-	VPAND   Y0, Y2, Y2
-	VPSRLW  $0x02, Y1, Y4
-	VPAND   words_10101010<>+0(SB), Y4, Y4
-	VPOR    Y4, Y2, Y2
-	VMOVDQU Y2, 3072(AX)
-	VPAND   Y0, Y3, Y3
-	VPSRLW  $0x03, Y1, Y1
-	VPAND   words_10101010<>+0(SB), Y1, Y1
-	VPOR    Y1, Y3, Y3
-	VMOVDQU Y3, 3584(AX)
-	ADDQ    $0x000000b0, CX
-	ADDQ    $0x00001000, AX
-	DECQ    DX
-	JNZ     block
+	VMOVDQU      16(BX), Y1
+	VMOVDQU      48(BX), Y2
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y0, Y2, Y2
+	VPSLLW       $0x04, Y1, Y4
+	VPAND        words_10101010<>+0(SB), Y4, Y4
+	VPOR         Y4, Y2, Y2
+	VMOVDQU      Y2, (AX)
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x03, Y1, Y2
+	VPAND        words_10101010<>+0(SB), Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 512(AX)
+	VMOVDQU      80(BX), Y2
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y0, Y2, Y2
+	VPSLLW       $0x02, Y1, Y4
+	VPAND        words_10101010<>+0(SB), Y4, Y4
+	VPOR         Y4, Y2, Y2
+	VMOVDQU      Y2, 1024(AX)
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x01, Y1, Y2
+	VPAND        words_10101010<>+0(SB), Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 1536(AX)
+	VMOVDQU      112(BX), Y2
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y0, Y2, Y2
+	VPSRLW       $0x00, Y1, Y4
+	VPAND        words_10101010<>+0(SB), Y4, Y4
+	VPOR         Y4, Y2, Y2
+	VMOVDQU      Y2, 2048(AX)
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x01, Y1, Y2
+	VPAND        words_10101010<>+0(SB), Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 2560(AX)
+	VMOVDQU      144(BX), Y2
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y0, Y2, Y2
+	VPSRLW       $0x02, Y1, Y4
+	VPAND        words_10101010<>+0(SB), Y4, Y4
+	VPOR         Y4, Y2, Y2
+	VMOVDQU      Y2, 3072(AX)
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x03, Y1, Y1
+	VPAND        words_10101010<>+0(SB), Y1, Y1
+	VPOR         Y1, Y3, Y3
+	VMOVDQU      Y3, 3584(AX)
+	MOVQ         4(BX), DI
+	MOVQ         DI, R8
+	SHRQ         $0x02, R8
+	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), DI
+	ANDQ         words_30303030_30303030<>+0(SB), R8
+	MOVL         12(BX), R9
+	MOVQ         R9, R10
+	SHLQ         $0x1c, R10
+	ORQ          R9, R10
+	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R10
+	ORQ          R10, R8
+	VMOVQ        DI, X1
+	VMOVQ        R8, X2
+	VPUNPCKLDQ   X2, X1, X1
+	VPMOVZXBD    X1, Y2
+	VPUNPCKHQDQ  X1, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VPBROADCASTW (BX), X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y3, Y2, Y2
+	VPBROADCASTW 2(BX), X3
+	VCVTPH2PS    X3, Y3
+	VMULPS       Y3, Y1, Y1
+	VXORPS       words_80000000<>+0(SB), Y1, Y1
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVSS       X2, 256(CX)
+	VEXTRACTPS   $0x01, X2, 320(CX)
+	VEXTRACTPS   $0x02, X2, 384(CX)
+	VEXTRACTPS   $0x03, X2, 448(CX)
+	VMOVSS       X1, (DX)
+	VEXTRACTPS   $0x01, X1, 64(DX)
+	VEXTRACTPS   $0x02, X1, 128(DX)
+	VEXTRACTPS   $0x03, X1, 192(DX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVSS       X1, 256(DX)
+	VEXTRACTPS   $0x01, X1, 320(DX)
+	VEXTRACTPS   $0x02, X1, 384(DX)
+	VEXTRACTPS   $0x03, X1, 448(DX)
+	ADDQ         $0x000000b0, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
 	VZEROUPPER
 	RET
 
@@ -6867,108 +7135,119 @@ block:
 	VZEROUPPER
 	RET
 
-// func codesQ6_KAVX2(q *int8, w *byte, blocks int)
-// Requires: AVX, AVX2
-TEXT ·codesQ6_KAVX2(SB), NOSPLIT, $0-24
+// func unpackRowQ6_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ6_KAVX2(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         blocks+16(FP), DX
+	MOVQ         scale+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), SI
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_20202020<>+0(SB), Y1
 
 block:
-	VMOVDQU      (CX), Y2
-	VMOVDQU      128(CX), Y3
-	VPSLLW       $0x04, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, (AX)
-	VEXTRACTI128 $0x01, Y2, 256(AX)
-	VMOVDQU      32(CX), Y2
-	VMOVDQU      128(CX), Y3
-	VPSLLW       $0x02, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 512(AX)
-	VEXTRACTI128 $0x01, Y2, 768(AX)
-	VMOVDQU      (CX), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VMOVDQU      128(CX), Y3
-	VPSRLW       $0x00, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 1024(AX)
-	VEXTRACTI128 $0x01, Y2, 1280(AX)
-	VMOVDQU      32(CX), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VMOVDQU      128(CX), Y3
-	VPSRLW       $0x02, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 1536(AX)
-	VEXTRACTI128 $0x01, Y2, 1792(AX)
-	VMOVDQU      64(CX), Y2
-	VMOVDQU      160(CX), Y3
-	VPSLLW       $0x04, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 2048(AX)
-	VEXTRACTI128 $0x01, Y2, 2304(AX)
-	VMOVDQU      96(CX), Y2
-	VMOVDQU      160(CX), Y3
-	VPSLLW       $0x02, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 2560(AX)
-	VEXTRACTI128 $0x01, Y2, 2816(AX)
-	VMOVDQU      64(CX), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VMOVDQU      160(CX), Y3
-	VPSRLW       $0x00, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 3072(AX)
-	VEXTRACTI128 $0x01, Y2, 3328(AX)
-	VMOVDQU      96(CX), Y2
-	VPSRLW       $0x04, Y2, Y2
-	VMOVDQU      160(CX), Y3
-	VPSRLW       $0x02, Y3, Y3
-	VPAND        words_30303030<>+0(SB), Y3, Y3
-	VPAND        Y0, Y2, Y2
-	VPOR         Y3, Y2, Y2
-	VPSUBB       Y1, Y2, Y2
-	VMOVDQU      X2, 3584(AX)
-	VEXTRACTI128 $0x01, Y2, 3840(AX)
-	ADDQ         $0x000000d2, CX
+	VMOVDQU      (BX), Y1
+	VMOVDQU      128(BX), Y2
+	VPSLLW       $0x04, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VMOVDQU      32(BX), Y1
+	VMOVDQU      128(BX), Y2
+	VPSLLW       $0x02, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VMOVDQU      128(BX), Y2
+	VPSRLW       $0x00, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 1024(AX)
+	VEXTRACTI128 $0x01, Y1, 1280(AX)
+	VMOVDQU      32(BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VMOVDQU      128(BX), Y2
+	VPSRLW       $0x02, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 1536(AX)
+	VEXTRACTI128 $0x01, Y1, 1792(AX)
+	VMOVDQU      64(BX), Y1
+	VMOVDQU      160(BX), Y2
+	VPSLLW       $0x04, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 2048(AX)
+	VEXTRACTI128 $0x01, Y1, 2304(AX)
+	VMOVDQU      96(BX), Y1
+	VMOVDQU      160(BX), Y2
+	VPSLLW       $0x02, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 2560(AX)
+	VEXTRACTI128 $0x01, Y1, 2816(AX)
+	VMOVDQU      64(BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VMOVDQU      160(BX), Y2
+	VPSRLW       $0x00, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 3072(AX)
+	VEXTRACTI128 $0x01, Y1, 3328(AX)
+	VMOVDQU      96(BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VMOVDQU      160(BX), Y2
+	VPSRLW       $0x02, Y2, Y2
+	VPAND        words_30303030<>+0(SB), Y2, Y2
+	VPAND        Y0, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      X1, 3584(AX)
+	VEXTRACTI128 $0x01, Y1, 3840(AX)
+	VPBROADCASTW 208(BX), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXBD    192(BX), Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVSS       X2, 256(CX)
+	VEXTRACTPS   $0x01, X2, 320(CX)
+	VEXTRACTPS   $0x02, X2, 384(CX)
+	VEXTRACTPS   $0x03, X2, 448(CX)
+	VPMOVSXBD    200(BX), Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVSS       X2, 512(CX)
+	VEXTRACTPS   $0x01, X2, 576(CX)
+	VEXTRACTPS   $0x02, X2, 640(CX)
+	VEXTRACTPS   $0x03, X2, 704(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 768(CX)
+	VEXTRACTPS   $0x01, X1, 832(CX)
+	VEXTRACTPS   $0x02, X1, 896(CX)
+	VEXTRACTPS   $0x03, X1, 960(CX)
+	ADDQ         $0x000000d2, BX
 	ADDQ         $0x00001000, AX
-	DECQ         DX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x00000400, DX
+	DECQ         SI
 	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA words_20202020<>+0(SB)/4, $0x20202020
-DATA words_20202020<>+4(SB)/4, $0x20202020
-DATA words_20202020<>+8(SB)/4, $0x20202020
-DATA words_20202020<>+12(SB)/4, $0x20202020
-DATA words_20202020<>+16(SB)/4, $0x20202020
-DATA words_20202020<>+20(SB)/4, $0x20202020
-DATA words_20202020<>+24(SB)/4, $0x20202020
-DATA words_20202020<>+28(SB)/4, $0x20202020
-GLOBL words_20202020<>(SB), RODATA|NOPTR, $32
 
 DATA words_30303030<>+0(SB)/4, $0x30303030
 DATA words_30303030<>+4(SB)/4, $0x30303030

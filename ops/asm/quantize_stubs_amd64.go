@@ -24,97 +24,114 @@ func finishAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bia
 //go:noescape
 func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
 
-// addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+// addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
+// with codes that are stored so much above their value.
 //
 //go:noescape
-func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 
-// addColumnsLowAVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+// addColumnsNibblesAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
+// with codes that are stored so much above their value.
 //
 //go:noescape
-func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+func addColumnsNibblesAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 
-// addColumns16AVX2 is addColumnsGeneric of so many groups and rows, at least one of each.
+// addColumnsLowAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
+// with codes that are stored so much above their value.
 //
 //go:noescape
-func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int)
+func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
+
+// addColumns16AVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
+// with codes that are stored so much above their value.
+//
+//go:noescape
+func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 
 // unpackQ8_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ8_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ8_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ8_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ8_0AVX2(q *int8, w *byte, blocks int)
+func unpackRowQ8_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ4_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ4_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ4_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ4_0AVX2(q *int8, w *byte, blocks int)
+func unpackRowQ4_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ4_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ4_1AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ4_1AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ4_1AVX2(q *int8, w *byte, blocks int)
+func unpackRowQ4_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ5_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ5_0AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ5_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ5_0AVX2(q *int8, w *byte, blocks int)
+func unpackRowQ5_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ5_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ5_1AVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ5_1AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ5_1AVX2(q *int8, w *byte, blocks int)
+func unpackRowQ5_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ4_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ4_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ4_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ4_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ4_KAVX2(q *int8, w *byte, blocks int)
+func unpackRowQ4_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ5_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ5_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ5_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ5_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ5_KAVX2(q *int8, w *byte, blocks int)
+func unpackRowQ5_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
 
 // unpackQ6_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
 //
 //go:noescape
 func unpackQ6_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
 
-// codesQ6_KAVX2 unpacks the codes of so many blocks, at least one, to a row of a panel.
+// unpackRowQ6_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
+// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
 //
 //go:noescape
-func codesQ6_KAVX2(q *int8, w *byte, blocks int)
+func unpackRowQ6_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)

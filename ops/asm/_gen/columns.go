@@ -7,14 +7,17 @@ import (
 )
 
 // addColumns2 adds rows of a panel to sums in float64, which stay in registers
-// for a group of columns.
-func addColumns2(name string, group int, low bool) {
-	TEXT(name, NOSPLIT, "func(sum *float64, q *int8, scale, low *float32, groups, rows int)")
-	Doc(name + " is addColumnsGeneric of so many groups and rows, at least one of each.")
+// for a group of columns. With two planes, codes are two nibbles.
+func addColumns2(name string, group, planes int, low bool) {
+	TEXT(name, NOSPLIT, "func(sum *float64, q *int8, scale, low *float32, groups, rows int, offset int32)")
+	Doc(name+" is addColumnsGeneric of so many groups and rows, at least one of each,",
+		"with codes that are stored so much above their value.")
 	Pragma("noescape")
 	sum, q, scale, lows := pointer("sum"), pointer("q"), pointer("scale"), pointer("low")
 	groups := integer("groups")
-	r, at, left := GP64(), GP64(), GP64()
+	r, at, left, offset := GP64(), GP64(), GP64(), YMM()
+	VMOVD(Load(Param("offset"), GP32()), offset.AsX())
+	VPBROADCASTD(offset.AsX(), offset)
 	loop("group", groups, func() {
 		acc := avx2.regs(group / 4)
 		for i, a := range acc {
@@ -32,6 +35,12 @@ func addColumns2(name string, group int, low bool) {
 			for i := range group / 8 {
 				v, lo, hi := YMM(), YMM(), XMM()
 				VPMOVSXBD(Mem{Base: at, Disp: 8 * i}, v)
+				if planes > 1 {
+					VPMOVSXBD(Mem{Base: at, Disp: group + 8*i}, lo)
+					VPSLLD(U8(4), lo, lo)
+					VPADDD(lo, v, v)
+				}
+				VPSUBD(offset, v, v)
 				VCVTDQ2PS(v, v)
 				if low {
 					VFMADD213PS(l, s, v)
@@ -45,13 +54,13 @@ func addColumns2(name string, group int, low bool) {
 				VADDPD(lo, acc[2*i+1], acc[2*i+1])
 			}
 			INCQ(r)
-			ADDQ(U8(group), at)
+			ADDQ(U8(planes*group), at)
 		})
 		for i, a := range acc {
 			VMOVUPD(a, sum.Offset(32*i))
 		}
 		ADDQ(U32(8*group), sum.Base)
-		ADDQ(U32(panelRows*group), q.Base)
+		ADDQ(U32(panelRows*planes*group), q.Base)
 		for _, p := range []reg.Register{scale.Base, lows.Base} {
 			ADDQ(U8(4*panelRows), p)
 		}

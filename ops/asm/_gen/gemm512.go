@@ -10,10 +10,9 @@ func gemmFamily() {
 	gemm512("gemmAVX512", 32, false)
 	gemm512("gemmLowAVX512", 32, true)
 	gemm512("gemm16AVX512", 16, false)
-	gemm2("gemmAVX2", 32, false)
-	gemm2("gemmLowAVX2", 32, true)
-	gemm2("gemm16AVX2", 16, false)
-	sumChains2()
+	for _, f := range gemm2Forms {
+		gemm2(f)
+	}
 }
 
 // chains is the number of partial sums of a product.
@@ -35,8 +34,7 @@ func gemm512(name string, group int, low bool) {
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
 	XORQ(i, i)
-	// block adds 32 columns.
-	block := func(first bool) {
+	block := func(_ string, first bool) {
 		for sub := range 32 / group {
 			// A group of 32 has 64 bytes of scales; there are two of 16.
 			perGroup := uint8(32 / group)
@@ -77,84 +75,92 @@ func gemm512(name string, group int, low bool) {
 		}
 		ADDQ(U8(64), i)
 	}
+	avx512.turns(group, i, end, chain, sums, block)
+	avx512.sumChains(sums)
+	VZEROUPPER()
+	RET()
+}
+
+// turns emits the loop over the groups: block adds 32 columns to a chain, or
+// sets it, and adds 64 to i.
+func (t isa) turns(group int, i, end, chain reg.GPVirtual, sums Mem, block func(name string, first bool)) {
 	left := GP64()
+	turn := func(name string, first bool) {
+		Label(name)
+		block(name, first)
+		ADDQ(U32(chainBytes), chain)
+		DECQ(left)
+		JNZ(LabelRef(name))
+		CMPQ(i, end)
+		JE(LabelRef("sum"))
+	}
+	begin := func() {
+		// If less than eight groups are left, they go to the last chains.
+		MOVQ(end, left)
+		SUBQ(i, left)
+		SHRQ(U8(6), left)
+		MOVQ(U32(chains), chain)
+		CMPQ(left, chain)
+		CMOVQGT(chain, left)
+		SUBQ(left, chain)
+		SHLQ(U8(10), chain)
+		ADDQ(sums.Base, chain)
+	}
 	if group == 16 {
 		// Four groups of 32 take all chains: each sets or adds to two.
-		count := func(name string, first bool) {
+		begin = func() {
 			MOVQ(sums.Base, chain)
 			MOVQ(U32(4), left)
-			Label(name)
-			block(first)
-			ADDQ(U32(chainBytes), chain)
-			DECQ(left)
-			JNZ(LabelRef(name))
-			CMPQ(i, end)
-			JE(LabelRef("sum"))
 		}
-		count("first", true)
-		Label("more")
-		count("next", false)
-		JMP(LabelRef("more"))
+		begin()
 	} else {
-		// If less than eight groups are left, they go to the last chains.
-		begin := func() {
-			MOVQ(end, left)
-			SUBQ(i, left)
-			SHRQ(U8(6), left)
-			MOVQ(U32(chains), chain)
-			CMPQ(left, chain)
-			CMOVQGT(chain, left)
-			SUBQ(left, chain)
-			SHLQ(U8(10), chain)
-			ADDQ(sums.Base, chain)
-		}
-		turn := func(name string, first bool) {
-			Label(name)
-			block(first)
-			ADDQ(U32(chainBytes), chain)
-			DECQ(left)
-			JNZ(LabelRef(name))
-			CMPQ(i, end)
-			JE(LabelRef("sum"))
-		}
 		begin()
 		// The chains before the first used one, of less than eight groups, are
 		// empty.
-		p, z := GP64(), ZMM()
+		p, z := GP64(), t.reg()
 		zero(z)
 		MOVQ(sums.Base, p)
 		JMP(LabelRef("emptyEnd"))
 		Label("empty")
-		for r := range panelRows {
-			VMOVUPS(z, Mem{Base: p, Disp: 64 * r})
+		for disp := 0; disp < chainBytes; disp += t.size() {
+			VMOVUPS(z, Mem{Base: p, Disp: disp})
 		}
 		ADDQ(U32(chainBytes), p)
 		Label("emptyEnd")
 		CMPQ(p, chain)
 		JNE(LabelRef("empty"))
-		turn("first", true)
-		Label("more")
-		begin()
-		turn("next", false)
-		JMP(LabelRef("more"))
 	}
+	turn("first", true)
+	Label("more")
+	begin()
+	turn("next", false)
+	JMP(LabelRef("more"))
 	Label("sum")
-	c, z := pointer("c"), ZMM()
+}
+
+// sumChains adds the chains up, and stores the products.
+func (t isa) sumChains(sums Mem) {
+	c, z := pointer("c"), t.reg()
 	zero(z)
-	for r := range panelRows {
-		add := func(a, b int) reg.VecVirtual {
-			v := ZMM()
-			VMOVUPS(sums.Offset(a*chainBytes+64*r), v)
-			VADDPS(sums.Offset(b*chainBytes+64*r), v, v)
-			return v
+	n := GP64()
+	const unroll = 4
+	MOVQ(U32(chainBytes/unroll/t.size()), n)
+	loop("products", n, func() {
+		for u := range unroll {
+			add := func(a, b int) vector {
+				v := t.reg()
+				VMOVUPS(sums.Offset(a*chainBytes+u*t.size()), v)
+				VADDPS(sums.Offset(b*chainBytes+u*t.size()), v, v)
+				return v
+			}
+			s0, s2, s1, s3 := add(0, 4), add(2, 6), add(1, 5), add(3, 7)
+			VADDPS(s2, s0, s0)
+			VADDPS(s3, s1, s1)
+			VADDPS(s1, s0, s0)
+			VADDPS(z, s0, s0)
+			VMOVUPS(s0, c.Offset(u*t.size()))
 		}
-		s0, s2, s1, s3 := add(0, 4), add(2, 6), add(1, 5), add(3, 7)
-		VADDPS(s2, s0, s0)
-		VADDPS(s3, s1, s1)
-		VADDPS(s1, s0, s0)
-		VADDPS(z, s0, s0)
-		VMOVUPS(s0, c.Offset(64*r))
-	}
-	VZEROUPPER()
-	RET()
+		ADDQ(U32(unroll*t.size()), c.Base)
+		ADDQ(U32(unroll*t.size()), sums.Base)
+	})
 }

@@ -11,9 +11,10 @@ func quantizeFamily() {
 	transpose512()
 	finish512()
 	quantize2()
-	addColumns2("addColumnsAVX2", 32, false)
-	addColumns2("addColumnsLowAVX2", 32, true)
-	addColumns2("addColumns16AVX2", 16, false)
+	addColumns2("addColumnsAVX2", 32, 1, false)
+	addColumns2("addColumnsNibblesAVX2", 32, 2, false)
+	addColumns2("addColumnsLowAVX2", 32, 1, true)
+	addColumns2("addColumns16AVX2", 16, 1, false)
 	for _, f := range blockFormats {
 		unpack512(f)
 		unpack2(f)

@@ -6,19 +6,19 @@ import (
 	"github.com/mmcloughlin/avo/x86"
 )
 
-// unpack2 emits what unpacks the codes of a row of a panel.
+// unpack2 emits what unpacks a row of a panel.
 func unpack2(f blockFormat) {
-	name := "codes" + f.name + "AVX2"
-	TEXT(name, NOSPLIT, "func(q *int8, w *byte, blocks int)")
-	Doc(name + " unpacks the codes of so many blocks, at least one, to a row of a panel.")
+	name := "unpackRow" + f.name + "AVX2"
+	TEXT(name, NOSPLIT, "func(q *int8, scale, low *float32, w *byte, blocks int)")
+	Doc(name+" unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,",
+		"not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.")
 	Pragma("noescape")
-	q, w, blocks := pointer("q"), pointer("w"), integer("blocks")
+	q, scale, low := pointer("q"), pointer("scale"), pointer("low")
+	w, blocks := pointer("w"), integer("blocks")
 	k := &rowKernel{isa: avx2}
-	mask, offset := k.constant(0x0f0f0f0f), k.constant(uint32(f.offset)*0x01010101)
+	mask := k.constant(0x0f0f0f0f)
+	bytes := f.items * panelRows
 	store := func(column int, c vector) {
-		if f.offset > 0 && f.name != "Q8_0" {
-			VPSUBB(offset, c, c)
-		}
 		to := q.Offset(column * panelRows)
 		if f.group == 32 {
 			VMOVDQU(c, to)
@@ -30,9 +30,15 @@ func unpack2(f blockFormat) {
 	loop("block", blocks, func() {
 		switch f.name {
 		case "Q8_0":
-			c := YMM()
-			VMOVDQU(w.Offset(2), c)
-			store(0, c)
+			lo, hi := YMM(), YMM()
+			VMOVDQU(table(0x80808080), lo)
+			VPXOR(w.Offset(2), lo, lo)
+			VPSRLW(U8(4), lo, hi)
+			VPAND(mask, lo, lo)
+			VPAND(mask, hi, hi)
+			store(0, lo)
+			VMOVDQU(hi, q.Offset(32))
+			bytes = 2 * f.items * panelRows
 		case "Q4_K", "Q5_K":
 			superCodes(f, w, mask, store)
 		case "Q6_K":
@@ -55,11 +61,63 @@ func unpack2(f blockFormat) {
 			}
 			store(0, lo)
 		}
+		scales2(f, w, scale, low)
 		ADDQ(U32(f.bytes), w.Base)
-		ADDQ(U32(f.items*panelRows), q.Base)
+		ADDQ(U32(bytes), q.Base)
+		for _, p := range []Mem{scale, low} {
+			ADDQ(U32(f.items/f.group*64), p.Base)
+		}
 	})
 	VZEROUPPER()
 	RET()
+}
+
+// scales2 unpacks the scales and lows of a block of one row.
+func scales2(f blockFormat, w, scale, low Mem) {
+	half := func(disp int) vector { // to all lanes
+		x, y := XMM(), YMM()
+		VPBROADCASTW(w.Offset(disp), x)
+		VCVTPH2PS(x, y)
+		return y
+	}
+	switch {
+	case f.name == "Q6_K":
+		d := half(208)
+		for i := range 2 {
+			s := YMM()
+			VPMOVSXBD(w.Offset(192+8*i), s)
+			VCVTDQ2PS(s, s)
+			VMULPS(d, s, s)
+			scatter(s, scale.Offset(8*64*i))
+		}
+	case f.items == 256:
+		s, m := scaleMin(func(disp int) Mem { return w.Offset(disp) })
+		VMULPS(half(0), s, s)
+		VMULPS(half(2), m, m)
+		VXORPS(table(0x80000000), m, m)
+		scatter(s, scale)
+		scatter(m, low)
+	default:
+		VMOVSS(half(0).AsX(), scale)
+		if f.low {
+			VMOVSS(half(2).AsX(), low)
+		}
+	}
+}
+
+// scatter stores the lanes of v 64 bytes apart.
+func scatter(v vector, to Mem) {
+	x := v.AsX()
+	for half := range 2 {
+		if half > 0 {
+			x = XMM()
+			VEXTRACTF128(U8(1), v, x)
+		}
+		VMOVSS(x, to.Offset(256*half))
+		for i := 1; i < 4; i++ {
+			VEXTRACTPS(U8(i), x, to.Offset(256*half+64*i))
+		}
+	}
 }
 
 func superCodes(f blockFormat, w Mem, mask vector, store func(int, vector)) {
