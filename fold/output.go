@@ -121,7 +121,7 @@ func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 		if err := t.Err(); err != nil {
 			return nil, fmt.Errorf("fold: %w", err)
 		}
-		it := &item{info: gguf.TensorInfo{Name: t.Name, Type: t.Type, Dims: t.Dims}, from: t}
+		it := itemOf(t)
 		out.items = append(out.items, it)
 		out.byT[t] = it
 	}
@@ -222,10 +222,7 @@ func (o *Output) centre(ctx context.Context) error {
 		case CentreColumns:
 			it := o.byT[s.Linear.W]
 			s.Measured = new(Means)
-			groups, lo, hi := s.Groups, s.Linear.From, s.Linear.From+s.Linear.Rows
-			if rows, _ := it.shape(); len(s.Linear.W.Dims) == 3 { // experts, one after the other
-				groups, lo, hi = rows/s.Linear.Rows, 0, rows
-			}
+			lo, hi, groups := s.span()
 			if err := it.centreColumns(ctx, lo, hi, groups, s.Measured, o.step(it)); err != nil {
 				return err
 			}
@@ -241,6 +238,18 @@ func (o *Output) centre(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// span returns the rows that CentreColumns centres, and how many equal groups
+// they make, each centred for itself: heads that are normalised one by one, or
+// experts, one after the other.
+func (s *Step) span() (lo, hi, groups int) {
+	l := s.Linear
+	if len(l.W.Dims) == 3 {
+		rows := l.W.Dims[1] * l.W.Dims[2]
+		return 0, rows, rows / l.Rows
+	}
+	return l.From, l.From + l.Rows, s.Groups
 }
 
 // keepsType reports whether runners read a tensor as it is in every file: a

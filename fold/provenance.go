@@ -16,9 +16,15 @@ import (
 const Version = "1"
 
 const (
-	tag            = "rms-folded"
-	keyFileType    = "general.file_type"
-	keyLargestMean = "normswap.largest_mean"
+	tag             = "rms-folded"
+	keyFileType     = "general.file_type"
+	keyVersion      = "normswap.version"
+	keyLevel        = "normswap.level"
+	keySourceNorm   = "normswap.source.norm"
+	keySourceArch   = "normswap.source.architecture"
+	keySourceSHA256 = "normswap.source.sha256"
+	keyLargestMean  = "normswap.largest_mean"
+	keyRequantised  = "normswap.requantised"
 )
 
 // parent are the keys under "general." that tell what a model is, and that
@@ -92,15 +98,15 @@ func (o *Output) describe(r *route) error {
 		}
 	}
 	keys = append(keys, []gguf.KV{
-		{Key: "normswap.version", Value: Version},
-		{Key: "normswap.level", Value: level},
-		{Key: "normswap.source.norm", Value: norm},
-		{Key: "normswap.source.architecture", Value: m.Spec.Name},
+		{Key: keyVersion, Value: Version},
+		{Key: keyLevel, Value: level},
+		{Key: keySourceNorm, Value: norm},
+		{Key: keySourceArch, Value: m.Spec.Name},
 		{Key: keyLargestMean, Value: float32(0)}, // measure fills it in
-		{Key: "normswap.requantised", Value: o.Report.Requantised},
+		{Key: keyRequantised, Value: o.Report.Requantised},
 	}...)
 	if o.opts.SourceSHA256 != "" {
-		keys = append(keys, gguf.KV{Key: "normswap.source.sha256", Value: o.opts.SourceSHA256})
+		keys = append(keys, gguf.KV{Key: keySourceSHA256, Value: o.opts.SourceSHA256})
 	}
 	for _, kv := range keys {
 		if err := o.Meta.Set(kv.Key, kv.Value); err != nil {

@@ -71,33 +71,61 @@ func (it *item) eachChunk(ctx context.Context, lo, hi int, f func(chunk, lo, hi 
 	return err
 }
 
-// columnMeans returns the mean of each column over the rows lo to hi-1, with
-// sums in float64.
-func (it *item) columnMeans(ctx context.Context, lo, hi int, done func(rows int)) ([]float64, error) {
+// A tally sums up values and their sizes.
+type tally struct{ sum, size float64 }
+
+func (t *tally) add(v float32) {
+	t.sum += float64(v)
+	t.size += math.Abs(float64(v))
+}
+
+// columns sums up each column over the rows lo to hi-1.
+func (it *item) columns(ctx context.Context, lo, hi int, done func(rows int)) ([]tally, error) {
 	_, cols := it.shape()
-	sums := make([][]float64, it.chunks(hi-lo))
+	chunks := make([][]tally, it.chunks(hi-lo))
 	err := it.eachChunk(ctx, lo, hi, func(chunk, lo, hi int) error {
-		sum, row := make([]float64, cols), make([]float32, cols)
+		found, row := make([]tally, cols), make([]float32, cols)
 		for i := lo; i < hi; i++ {
 			if err := it.row(row, i); err != nil {
 				return err
 			}
 			for j, v := range row {
-				sum[j] += float64(v)
+				found[j].add(v)
 			}
 		}
-		sums[chunk] = sum
+		chunks[chunk] = found
 		done(hi - lo)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	total := addUp(sums)
-	for j := range total {
-		total[j] /= float64(hi - lo)
+	all := chunks[0]
+	for _, found := range chunks[1:] {
+		for j, t := range found {
+			all[j].sum += t.sum
+			all[j].size += t.size
+		}
 	}
-	return total, nil
+	return all, nil
+}
+
+// rowTotals sums up each row.
+func (it *item) rowTotals(ctx context.Context, done func(rows int)) ([]tally, error) {
+	rows, cols := it.shape()
+	all := make([]tally, rows)
+	err := it.eachChunk(ctx, 0, rows, func(_, lo, hi int) error {
+		row := make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := it.row(row, i); err != nil {
+				return err
+			}
+			all[i] = total(row)
+		}
+		done(hi - lo)
+		return nil
+	})
+	return all, err
 }
 
 // addUp adds vectors in their order, into the first.
@@ -117,12 +145,14 @@ func (it *item) centreColumns(ctx context.Context, lo, hi, groups int, found *Me
 	size := (hi - lo) / groups
 	for g := range groups {
 		from := lo + g*size
-		means, err := it.columnMeans(ctx, from, from+size, done)
+		sums, err := it.columns(ctx, from, from+size, done)
 		if err != nil {
 			return err
 		}
-		for _, m := range means {
-			found.add(m)
+		means := make([]float64, len(sums))
+		for j, t := range sums {
+			means[j] = t.sum / float64(size)
+			found.add(means[j])
 		}
 		it.edits = append(it.edits, edit{from, from + size, func(row []float32, _ int) {
 			for j, m := range means {
@@ -135,24 +165,15 @@ func (it *item) centreColumns(ctx context.Context, lo, hi, groups int, found *Me
 
 // centreRows centres every row.
 func (it *item) centreRows(ctx context.Context, found *Means, done func(rows int)) error {
-	rows, cols := it.shape()
-	means := make([]float64, rows)
-	err := it.eachChunk(ctx, 0, rows, func(_, lo, hi int) error {
-		row := make([]float32, cols)
-		for i := lo; i < hi; i++ {
-			if err := it.row(row, i); err != nil {
-				return err
-			}
-			means[i] = mean(row)
-		}
-		done(hi - lo)
-		return nil
-	})
+	sums, err := it.rowTotals(ctx, done)
 	if err != nil {
 		return err
 	}
-	for _, m := range means {
-		found.add(m)
+	rows, cols := it.shape()
+	means := make([]float64, rows)
+	for i, t := range sums {
+		means[i] = t.sum / float64(cols)
+		found.add(means[i])
 	}
 	it.edits = append(it.edits, edit{0, rows, func(row []float32, i int) {
 		for j, v := range row {
@@ -191,10 +212,12 @@ func (m *Means) add(v float64) {
 	m.Largest = max(m.Largest, math.Abs(v))
 }
 
-func mean(x []float32) float64 {
-	var sum float64
+func mean(x []float32) float64 { return total(x).sum / float64(len(x)) }
+
+// total sums up one vector.
+func total(x []float32) (t tally) {
 	for _, v := range x {
-		sum += float64(v)
+		t.add(v)
 	}
-	return sum / float64(len(x))
+	return t
 }
