@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -49,6 +50,11 @@ var build = sync.OnceValues(func() (string, error) {
 var tempDir string
 
 func TestMain(m *testing.M) {
+	// A shell starts what it runs in the background with Ctrl-C ignored. Whoever
+	// listens to it passes on to the commands that it is not.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	code := m.Run()
 	if tempDir != "" {
 		os.RemoveAll(tempDir)
