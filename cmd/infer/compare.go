@@ -223,6 +223,9 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	}
 	models, names := []*engine.Model{m}, []string{string(engine.Native)}
 	defer func() {
+		if ctx.Err() != nil {
+			return // a variant that was given up may still read the file
+		}
 		for _, m := range slices.Backward(models) { // variants first
 			err = errors.Join(err, m.Close())
 		}
@@ -280,12 +283,7 @@ func (o *compareFlags) variant(ctx context.Context, m *engine.Model, norm, layer
 	if norm == string(engine.RMSNaive) || norm == string(engine.Layer) {
 		f.normLayers = layers
 	}
-	options, done, err := f.options(m.File)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
+	v, err := f.variant(ctx, m)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,11 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 	if err != nil {
 		return nil, err
 	}
-	defer m.Close()
+	defer func() {
+		if ctx.Err() == nil { // a variant that was given up may still read the file
+			m.Close()
+		}
+	}()
 	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

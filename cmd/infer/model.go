@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/normswap/normswap/arch"
@@ -135,9 +136,16 @@ func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(),
 			return options, nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
+	var mu sync.Mutex // a load that is given up goes on for a moment
 	var b *bar
 	var last int64
+	over := false
 	options.Progress = func(n, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
 		if b == nil {
 			b = newBar("folding", total, bytesUnit)
 		}
@@ -145,6 +153,9 @@ func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(),
 		last = n
 	}
 	return options, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
 		if b != nil {
 			b.done()
 		}

@@ -38,8 +38,8 @@ type bar struct {
 	shown *progressbar.ProgressBar // nil: no terminal
 	timer *time.Timer
 
-	mu      sync.Mutex
-	visible bool
+	mu            sync.Mutex
+	visible, over bool
 }
 
 // patience is how long a task may take without a progress bar.
@@ -67,7 +67,7 @@ func newBar(what string, total int64, unit string) *bar {
 	b.shown = progressbar.NewOptions64(total, options...)
 	b.timer = time.AfterFunc(patience, func() {
 		b.mu.Lock()
-		b.visible = true
+		b.visible = !b.over
 		b.mu.Unlock()
 		_ = b.shown.RenderBlank() // a bar that cannot be drawn is no failure
 	})
@@ -102,7 +102,10 @@ func (b *bar) done() {
 	if b.shown == nil {
 		return
 	}
-	b.timer.Stop()
+	b.timer.Stop() // it may be too late for that
+	b.mu.Lock()
+	b.over = true
+	b.mu.Unlock()
 	_ = b.shown.Clear()
 	b.mu.Lock()
 	b.visible = false
