@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,9 +87,15 @@ func (x *terminal) text() string {
 // waitFor waits until the words have appeared so many times.
 func (x *terminal) waitFor(words string, times int) {
 	x.t.Helper()
-	for start := time.Now(); strings.Count(x.text(), words) < times; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 30*time.Second {
-			x.t.Fatalf("%q did not appear %d times in %q", words, times, x.text())
+	x.wait(words, func(text string) bool { return strings.Count(text, words) >= times })
+}
+
+// wait waits until the text is as it should be.
+func (x *terminal) wait(what string, good func(text string) bool) {
+	x.t.Helper()
+	for start := time.Now(); !good(x.text()); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			x.t.Fatalf("no %s in %q", what, x.text())
 		}
 	}
 }
@@ -102,7 +109,7 @@ func (x *terminal) press(keys string) {
 // ends waits for the end of the command and returns its exit code.
 func (x *terminal) ends() int {
 	x.t.Helper()
-	late := time.AfterFunc(30*time.Second, func() { x.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { x.cmd.Process.Kill() })
 	defer late.Stop()
 	x.cmd.Wait() // the exit code says how
 	return x.cmd.ProcessState.ExitCode()
@@ -144,8 +151,9 @@ func TestLoop(t *testing.T) {
 func TestLoopInterrupt(t *testing.T) {
 	x := onTerminal(t, "", testdata.Path(t, stories), "--ctx", "1000000", "-n", "-1", "--temp", "1")
 	x.waitFor("> ", 1)
+	before := len(x.text())
 	x.press("Once\r")
-	time.Sleep(500 * time.Millisecond)
+	x.wait("an answer", func(text string) bool { return len(text) > before+200 })
 	x.press(ctrlC)
 	x.waitFor("interrupted", 1)
 	x.waitFor("> ", 2)
@@ -159,8 +167,11 @@ func TestLoopInterrupt(t *testing.T) {
 }
 
 func TestProgressBar(t *testing.T) {
-	prompt := strings.Repeat("Once upon a time ", 5000)
-	x := onTerminal(t, "", testdata.Path(t, stories), "-p", prompt, "--ctx", "100000", "-n", "1")
+	prompt := filepath.Join(t.TempDir(), "prompt")
+	if err := os.WriteFile(prompt, []byte(strings.Repeat("Once upon a time ", 200_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x := onTerminal(t, "", testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000", "-n", "1")
 	x.waitFor("reading the prompt", 1)
 	x.waitFor("tokens/s", 1)
 	x.press(ctrlC)
