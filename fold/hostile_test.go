@@ -2,12 +2,17 @@ package fold_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/quant"
 )
@@ -70,4 +75,41 @@ func FuzzFold(f *testing.F) {
 			t.Fatalf("what was written does not load: %v", err)
 		}
 	})
+}
+
+// TestCancelled: a fold can be given up at every moment that it tells of, and
+// does no more than the chunks that were begun.
+func TestCancelled(t *testing.T) {
+	source := parse(t, testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf"))
+	m, err := arch.Load(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	run := func(at int) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		steps = 0
+		out, err := fold.Prepare(ctx, source, m, fold.WriteOptions{Progress: func(_, _ int64) {
+			if steps++; steps == at {
+				cancel()
+			}
+		}})
+		if err != nil {
+			return err
+		}
+		return out.Write(ctx, io.Discard)
+	}
+	if err := run(0); err != nil {
+		t.Fatal(err)
+	}
+	all := steps
+	for at := 1; at <= all; at++ {
+		if err := run(at); !errors.Is(err, context.Canceled) || steps >= at+runtime.GOMAXPROCS(0) {
+			t.Errorf("cancelled at step %d of %d: %v, after step %d", at, all, err, steps)
+		}
+	}
+	if all < 10 {
+		t.Errorf("%d steps in all", all)
+	}
 }

@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"runtime"
 	"strings"
@@ -134,7 +135,9 @@ func hostileFiles() (list []hostile) {
 }
 
 func TestHostileFiles(t *testing.T) {
-	for _, h := range hostileFiles() {
+	files := hostileFiles()
+	t.Logf("%d files", len(files))
+	for _, h := range files {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		f, err := Parse(h.file)
@@ -146,6 +149,10 @@ func TestHostileFiles(t *testing.T) {
 			t.Errorf("%s: error is %v, want %q", h.name, err, h.want)
 		case err != nil && (f != nil || len(err.Error()) > 400 || strings.ContainsAny(err.Error(), "\n\x00")):
 			t.Errorf("%s: the error is not one short line: %v", h.name, err)
+		}
+		var where *FormatError
+		if err != nil && (!errors.As(err, &where) || where.Off < 0 || where.Off > int64(len(h.file)) || !strings.Contains(err.Error(), "at byte")) {
+			t.Errorf("%s: the error does not say where in %d bytes: %v", h.name, len(h.file), err)
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(16<<10+8*len(h.file)) {
 			t.Errorf("%s: %d bytes were allocated for a file of %d", h.name, used, len(h.file))

@@ -1,7 +1,11 @@
 package tests
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +64,77 @@ func TestFold(t *testing.T) {
 	plan := works(t, "fold", model, "--plan")
 	if !strings.Contains(plan, "centre blk.1.ffn_down by output rows: 97 of 97 columns") || !strings.Contains(plan, r.Name) {
 		t.Errorf("%s", plan)
+	}
+}
+
+// split writes a model in so many parts, and returns the path of the first.
+func split(t *testing.T, whole *gguf.File, dir string, parts int) string {
+	t.Helper()
+	path := func(no int) string { return filepath.Join(dir, fmt.Sprintf("m-%05d-of-%05d.gguf", no+1, parts)) }
+	for no := range parts {
+		f := &gguf.File{Version: 3, Alignment: whole.Alignment}
+		if no == 0 {
+			f.Meta = whole.Meta.Clone()
+		}
+		n := len(whole.Tensors)
+		f.Tensors = whole.Tensors[no*n/parts : (no+1)*n/parts]
+		var b bytes.Buffer
+		err := errors.Join(f.Meta.Set("split.no", uint16(no)), f.Meta.Set("split.count", uint16(parts)), f.Meta.Set("split.tensors.count", int32(n)))
+		if err == nil {
+			err = gguf.Write(&b, f)
+		}
+		if err == nil {
+			err = os.WriteFile(path(no), b.Bytes(), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path(0)
+}
+
+// TestFoldSplit: a model in parts folds to the file that it does in one.
+func TestFoldSplit(t *testing.T) {
+	dir, target := t.TempDir(), t.TempDir()
+	source := testdata.Read(t, "archs/gpt2-tied.gguf")
+	model, err := gguf.Parse(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := split(t, model, dir, 3)
+	whole := inferJSON[foldedFile](t, "fold", testdata.Path(t, "archs/gpt2-tied.gguf"), "-o", filepath.Join(target, "whole.gguf"), "--json")
+	r := inferJSON[foldedFile](t, "fold", first, "-o", filepath.Join(target, "parts.gguf"), "--json")
+	hash := sha256.New()
+	for _, part := range left(t, dir) {
+		b, err := os.ReadFile(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash.Write(b)
+	}
+	if r.Source != fmt.Sprintf("%x", hash.Sum(nil)) || r.Name != whole.Name || !(r.KL.Max < 1e-8) {
+		t.Errorf("%+v, want the source's sha256 %x", r, hash.Sum(nil))
+	}
+	a, err := os.ReadFile(whole.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(r.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b = bytes.Replace(b, []byte(r.Source), []byte(whole.Source), 1); !bytes.Equal(a, b) {
+		t.Error("folded from parts, the file is another")
+	}
+	second := left(t, dir)[1]
+	infer(t, "fold", first, "-o", second, "--force").fails(t, 1, second, "the model itself")
+	infer(t, "fold", second, "-o", target).fails(t, 1, "open the first, "+first)
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	infer(t, "fold", first, "-o", filepath.Join(target, "none.gguf")).fails(t, 1, second)
+	if n := len(left(t, target)); n != 2 {
+		t.Errorf("%d files, want 2", n)
 	}
 }
 

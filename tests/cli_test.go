@@ -122,6 +122,16 @@ func (r ran) fails(t testing.TB, code int, words ...string) {
 	}
 }
 
+// left lists the files in a folder.
+func left(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 const (
 	stories = "trained/stories260K-F32.gguf"
 	sorter  = "trained/nano-sort-85k-F32.gguf"

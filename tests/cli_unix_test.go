@@ -124,10 +124,25 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// Without a stdout the number of that is free for the next file. It is not
+// written to: the model stays as it is, and the file that is made is whole.
 func TestClosedStdout(t *testing.T) {
-	out, err := exec.Command("sh", "-c", `"$0" "$1" -p Once -n 5 >&-`, command(t), testdata.Path(t, stories)).CombinedOutput()
-	if err != nil && !strings.HasPrefix(string(out), "infer: ") {
-		t.Errorf("%v, %q", err, out)
+	dir := t.TempDir()
+	model, file := filepath.Join(dir, "model.gguf"), filepath.Join(dir, "folded.gguf")
+	if err := os.WriteFile(model, testdata.Read(t, sorter), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	works(t, "fold", model, "-o", file)
+	want, source := digest(t, file), digest(t, model)
+	for _, args := range [][]string{{model, "-p", "CBA", "-n", "5"}, {"inspect", model}, {"fold", model, "-o", file, "--force"}} {
+		shell := append([]string{"-c", `exec "$0" "$@" >&-`, command(t)}, args...)
+		out, err := exec.Command("sh", shell...).CombinedOutput()
+		if err != nil && !strings.HasPrefix(string(out), "infer: ") || strings.Count(string(out), "\n") > 1 {
+			t.Errorf("%v, %q", err, out)
+		}
+		if digest(t, file) != want || digest(t, model) != source {
+			t.Errorf("infer %s wrote into a file", args[0])
+		}
 	}
 }
 

@@ -1,0 +1,67 @@
+package fold_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/quant"
+)
+
+// TestQuantisedExperts folds mixtures of experts in every type that can be
+// made. All experts are active: which of them a token takes may hang on less
+// than a quantisation error.
+func TestQuantisedExperts(t *testing.T) {
+	f32 := quant.F32
+	for _, m := range []struct {
+		arch, export string
+		truth        engine.NormMode
+	}{{"dbrx", "", engine.Native}, {"phimoe", "phimoe", engine.Layer}} {
+		for _, typ := range quant.Types() {
+			if !typ.CanEncode() {
+				continue
+			}
+			shape := toy.Tiny(m.arch, nil)
+			shape.Dim, shape.FFN, shape.Experts, shape.Active = 256, 256, 3, 3
+			var b bytes.Buffer
+			if err := toy.Write(&b, shape, typ.String(), 11); err != nil {
+				t.Fatal(err)
+			}
+			want := logits(t, parse(t, b.Bytes()), m.truth)
+			if m.truth == engine.Native {
+				if e := nmse(logits(t, parse(t, b.Bytes()), engine.RMSFolded), want); !(e <= 1e-11) {
+					t.Errorf("%s in %s, folded as it runs: NMSE %.2g", m.arch, typ, e)
+				}
+			}
+			for _, c := range []struct {
+				o     fold.WriteOptions
+				bound float64
+			}{
+				{fold.WriteOptions{Type: &f32}, 1e-11},
+				{fold.WriteOptions{}, 1e-4}, // BF16 has eight bits
+				{fold.WriteOptions{Strategy: fold.Requant}, 0.1},
+			} {
+				c.o.Export = m.export
+				f, out := folded(t, b.Bytes(), c.o)
+				if e := nmse(logits(t, f, engine.Native), want); !(e <= c.bound) {
+					t.Errorf("%s in %s, %+v: NMSE %.2g, want <= %.0e", m.arch, typ, c.o, e, c.bound)
+				}
+				experts := 0
+				for _, ch := range out.Report.Changed {
+					if strings.HasSuffix(ch.Name, "ffn_down_exps.weight") && ch.From == typ.String() {
+						experts++
+					}
+				}
+				if experts != shape.Layers {
+					t.Errorf("%s in %s: the experts of %d layers changed, want %d", m.arch, typ, experts, shape.Layers)
+				}
+				if c.o.Type != nil && !(out.Report.LargestMean < 1e-7) {
+					t.Errorf("%s in %s: a mean of %.2g is left", m.arch, typ, out.Report.LargestMean)
+				}
+			}
+		}
+	}
+}
