@@ -51,6 +51,13 @@ func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
 		transposeAVX512(&dst[0], &src[0], stride, rows, cols, flip)
 		return
 	}
+	if n := cols &^ 7; useAVX2 && rows > 0 && n > 0 {
+		transposeAVX2(&dst[0], &src[0], stride, rows, n, flip)
+		if n == cols {
+			return
+		}
+		dst, src, cols = dst[n*TileRows:], src[n:], cols-n
+	}
 	transposeGeneric(dst, src, stride, rows, cols, flip)
 }
 
@@ -227,6 +234,10 @@ func gemm(f Format, c *[PanelRows * TileRows]float32, p Panel, t Tile, columns i
 func finish(dst []float32, stride int, c []float32, rows, lanes int, bias, shift []float32, add bool) {
 	if useAVX512 && rows > 0 && lanes > 0 {
 		finishAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(shift), add)
+		return
+	}
+	if useAVX2 && rows == PanelRows && lanes > 0 {
+		finishAVX2(&dst[0], stride, &c[0], lanes, unsafe.SliceData(bias), unsafe.SliceData(shift), add)
 		return
 	}
 	finishGeneric(dst, stride, c, rows, lanes, bias, shift, add)

@@ -112,14 +112,14 @@ var matrixTests = []kernelTest{
 			}
 	})},
 	{"Finish", func(o *operands, n int) (func(), func() error) {
-		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%TileRows, n%3 == 0
+		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%TileRows, o.r.IntN(2) == 0
 		stride := rows + n%5
 		got, c := o.floats((lanes-1)*stride+rows), o.floats(PanelRows*TileRows)
 		var bias, shift []float32
-		if n%2 == 0 {
+		if o.r.IntN(2) == 0 {
 			bias = o.floats(rows)
 		}
-		if n%5 < 3 {
+		if o.r.IntN(2) == 0 {
 			shift = o.floats(lanes)
 		}
 		want := slices.Clone(got)
@@ -328,4 +328,29 @@ func BenchmarkQuantize(b *testing.B) { benchKernel(b, "Quantize", 768, 2048) }
 // bits returns the memory of x as words.
 func bits[T int8 | float32](x []T) []uint32 {
 	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(*new(T)))/4)
+}
+
+// BenchmarkGemm multiplies a panel with a tile, both in the cache.
+func BenchmarkGemm(b *testing.B) {
+	defer Reset()
+	const columns = 768
+	for f := range formats {
+		for _, tier := range Tiers() {
+			if err := Select(tier); err != nil {
+				b.Fatal(err)
+			}
+			n := PanelRows * columns / layouts[f].Group
+			p := Panel{make([]int8, CodeBytes(f)*PanelRows*columns), make([]float32, n), make([]float32, n), make([]int32, n)}
+			n = TileRows * columns / Group
+			t := Tile{make([]uint32, TileRows*columns/4), make([]float32, n), make([]float32, n), make([]uint32, n)}
+			var c [PanelRows * TileRows]float32
+			var s Chains
+			b.Run(fmt.Sprintf("format=%d/impl=%s", f, tier), func(b *testing.B) {
+				for b.Loop() {
+					Gemm(f, &c, p, t, columns, &s)
+				}
+				b.ReportMetric(columns*PanelRows*TileRows*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmac/s")
+			})
+		}
+	}
 }

@@ -677,6 +677,546 @@ DATA words_00010001<>+24(SB)/4, $0x00010001
 DATA words_00010001<>+28(SB)/4, $0x00010001
 GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
 
+// func transposeAVX2(dst *uint32, src *uint32, stride int, rows int, cols int, flip uint32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-44
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         cols+32(FP), SI
+	SHLQ         $0x02, DX
+	SHRQ         $0x03, SI
+	MOVL         flip+40(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	MOVQ         BX, DI
+	XORQ         R8, R8
+	CMPQ         DI, R8
+	CMOVQLT      R8, DI
+	MOVQ         $0x00000008, R8
+	CMPQ         DI, R8
+	CMOVQGT      R8, DI
+	LEAQ         tailMasks<>+32(SB), R8
+	SHLQ         $0x02, DI
+	SUBQ         DI, R8
+	VMOVUPS      (R8), Y1
+	MOVQ         BX, DI
+	SUBQ         $0x08, DI
+	XORQ         R8, R8
+	CMPQ         DI, R8
+	CMOVQLT      R8, DI
+	MOVQ         $0x00000008, R8
+	CMPQ         DI, R8
+	CMOVQGT      R8, DI
+	LEAQ         tailMasks<>+32(SB), R8
+	SHLQ         $0x02, DI
+	SUBQ         DI, R8
+	VMOVUPS      (R8), Y2
+
+block:
+	MOVQ       CX, DI
+	VMOVUPS    (DI), Y3
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x01
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y4
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x02
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y5
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x03
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y6
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x04
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y7
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x05
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y8
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x06
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y9
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x07
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y10
+	VUNPCKLPS  Y4, Y3, Y11
+	VUNPCKHPS  Y4, Y3, Y3
+	VUNPCKLPS  Y6, Y5, Y4
+	VUNPCKHPS  Y6, Y5, Y5
+	VUNPCKLPS  Y8, Y7, Y6
+	VUNPCKHPS  Y8, Y7, Y7
+	VUNPCKLPS  Y10, Y9, Y8
+	VUNPCKHPS  Y10, Y9, Y9
+	VUNPCKLPD  Y4, Y11, Y10
+	VUNPCKHPD  Y4, Y11, Y4
+	VUNPCKLPD  Y5, Y3, Y11
+	VUNPCKHPD  Y5, Y3, Y3
+	VUNPCKLPD  Y8, Y6, Y5
+	VUNPCKHPD  Y8, Y6, Y6
+	VUNPCKLPD  Y9, Y7, Y8
+	VUNPCKHPD  Y9, Y7, Y7
+	VPERM2F128 $0x20, Y5, Y10, Y9
+	VPERM2F128 $0x31, Y5, Y10, Y5
+	VPERM2F128 $0x20, Y6, Y4, Y10
+	VPERM2F128 $0x31, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y8, Y11, Y6
+	VPERM2F128 $0x31, Y8, Y11, Y8
+	VPERM2F128 $0x20, Y7, Y3, Y11
+	VPERM2F128 $0x31, Y7, Y3, Y3
+	VPAND      Y1, Y9, Y9
+	VPXOR      Y0, Y9, Y9
+	VMOVUPS    Y9, (AX)
+	VPAND      Y1, Y10, Y10
+	VPXOR      Y0, Y10, Y10
+	VMOVUPS    Y10, 64(AX)
+	VPAND      Y1, Y6, Y6
+	VPXOR      Y0, Y6, Y6
+	VMOVUPS    Y6, 128(AX)
+	VPAND      Y1, Y11, Y11
+	VPXOR      Y0, Y11, Y11
+	VMOVUPS    Y11, 192(AX)
+	VPAND      Y1, Y5, Y5
+	VPXOR      Y0, Y5, Y5
+	VMOVUPS    Y5, 256(AX)
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y0, Y4, Y4
+	VMOVUPS    Y4, 320(AX)
+	VPAND      Y1, Y8, Y8
+	VPXOR      Y0, Y8, Y8
+	VMOVUPS    Y8, 384(AX)
+	VPAND      Y1, Y3, Y3
+	VPXOR      Y0, Y3, Y3
+	VMOVUPS    Y3, 448(AX)
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x08
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y3
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x09
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y4
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0a
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y5
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0b
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y6
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0c
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y7
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0d
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y8
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0e
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y9
+	LEAQ       (DI)(DX*1), R8
+	CMPQ       BX, $0x0f
+	CMOVQGT    R8, DI
+	VMOVUPS    (DI), Y10
+	VUNPCKLPS  Y4, Y3, Y11
+	VUNPCKHPS  Y4, Y3, Y3
+	VUNPCKLPS  Y6, Y5, Y4
+	VUNPCKHPS  Y6, Y5, Y5
+	VUNPCKLPS  Y8, Y7, Y6
+	VUNPCKHPS  Y8, Y7, Y7
+	VUNPCKLPS  Y10, Y9, Y8
+	VUNPCKHPS  Y10, Y9, Y9
+	VUNPCKLPD  Y4, Y11, Y10
+	VUNPCKHPD  Y4, Y11, Y4
+	VUNPCKLPD  Y5, Y3, Y11
+	VUNPCKHPD  Y5, Y3, Y3
+	VUNPCKLPD  Y8, Y6, Y5
+	VUNPCKHPD  Y8, Y6, Y6
+	VUNPCKLPD  Y9, Y7, Y8
+	VUNPCKHPD  Y9, Y7, Y7
+	VPERM2F128 $0x20, Y5, Y10, Y9
+	VPERM2F128 $0x31, Y5, Y10, Y5
+	VPERM2F128 $0x20, Y6, Y4, Y10
+	VPERM2F128 $0x31, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y8, Y11, Y6
+	VPERM2F128 $0x31, Y8, Y11, Y8
+	VPERM2F128 $0x20, Y7, Y3, Y11
+	VPERM2F128 $0x31, Y7, Y3, Y3
+	VPAND      Y2, Y9, Y9
+	VPXOR      Y0, Y9, Y9
+	VMOVUPS    Y9, 32(AX)
+	VPAND      Y2, Y10, Y10
+	VPXOR      Y0, Y10, Y10
+	VMOVUPS    Y10, 96(AX)
+	VPAND      Y2, Y6, Y6
+	VPXOR      Y0, Y6, Y6
+	VMOVUPS    Y6, 160(AX)
+	VPAND      Y2, Y11, Y11
+	VPXOR      Y0, Y11, Y11
+	VMOVUPS    Y11, 224(AX)
+	VPAND      Y2, Y5, Y5
+	VPXOR      Y0, Y5, Y5
+	VMOVUPS    Y5, 288(AX)
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y0, Y4, Y4
+	VMOVUPS    Y4, 352(AX)
+	VPAND      Y2, Y8, Y8
+	VPXOR      Y0, Y8, Y8
+	VMOVUPS    Y8, 416(AX)
+	VPAND      Y2, Y3, Y3
+	VPXOR      Y0, Y3, Y3
+	VMOVUPS    Y3, 480(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x00000200, AX
+	DECQ       SI
+	JNZ        block
+	VZEROUPPER
+	RET
+
+DATA tailMasks<>+0(SB)/4, $0xffffffff
+DATA tailMasks<>+4(SB)/4, $0xffffffff
+DATA tailMasks<>+8(SB)/4, $0xffffffff
+DATA tailMasks<>+12(SB)/4, $0xffffffff
+DATA tailMasks<>+16(SB)/4, $0xffffffff
+DATA tailMasks<>+20(SB)/4, $0xffffffff
+DATA tailMasks<>+24(SB)/4, $0xffffffff
+DATA tailMasks<>+28(SB)/4, $0xffffffff
+DATA tailMasks<>+32(SB)/4, $0x00000000
+DATA tailMasks<>+36(SB)/4, $0x00000000
+DATA tailMasks<>+40(SB)/4, $0x00000000
+DATA tailMasks<>+44(SB)/4, $0x00000000
+DATA tailMasks<>+48(SB)/4, $0x00000000
+DATA tailMasks<>+52(SB)/4, $0x00000000
+DATA tailMasks<>+56(SB)/4, $0x00000000
+DATA tailMasks<>+60(SB)/4, $0x00000000
+GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
+
+// func finishAVX2(dst *float32, stride int, c *float32, lanes int, bias *float32, shift *float32, add bool)
+// Requires: AVX, CMOV
+TEXT ·finishAVX2(SB), NOSPLIT, $0-49
+	MOVQ    dst+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	MOVQ    c+16(FP), DX
+	MOVQ    bias+32(FP), BX
+	MOVQ    shift+40(FP), SI
+	SHLQ    $0x02, CX
+	MOVB    add+48(FP), DI
+	LEAQ    negativeZeros<>+0(SB), R8
+	TESTQ   BX, BX
+	CMOVQEQ R8, BX
+	LEAQ    zeros<>+0(SB), R8
+	TESTQ   SI, SI
+	CMOVQEQ R8, SI
+	MOVQ    lanes+24(FP), R9
+
+lanes:
+	VMOVUPS    (DX), Y0
+	VMOVUPS    64(DX), Y1
+	VMOVUPS    128(DX), Y2
+	VMOVUPS    192(DX), Y3
+	VMOVUPS    256(DX), Y4
+	VMOVUPS    320(DX), Y5
+	VMOVUPS    384(DX), Y6
+	VMOVUPS    448(DX), Y7
+	MOVQ       AX, R8
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VUNPCKLPD  Y1, Y8, Y7
+	VUNPCKHPD  Y1, Y8, Y1
+	VUNPCKLPD  Y2, Y0, Y8
+	VUNPCKHPD  Y2, Y0, Y0
+	VUNPCKLPD  Y5, Y3, Y2
+	VUNPCKHPD  Y5, Y3, Y3
+	VUNPCKLPD  Y6, Y4, Y5
+	VUNPCKHPD  Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y2
+	VPERM2F128 $0x20, Y3, Y1, Y7
+	VPERM2F128 $0x31, Y3, Y1, Y1
+	VPERM2F128 $0x20, Y5, Y8, Y3
+	VPERM2F128 $0x31, Y5, Y8, Y5
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	TESTB      DI, DI
+	JE         plain0_0
+	VADDPS     (R8), Y6, Y6
+
+plain0_0:
+	VADDPS       (BX), Y6, Y6
+	VBROADCASTSS (SI), Y4
+	VSUBPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x01
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_1
+	VADDPS       (R8), Y7, Y7
+
+plain0_1:
+	VADDPS       (BX), Y7, Y7
+	VBROADCASTSS 4(SI), Y4
+	VSUBPS       Y4, Y7, Y7
+	VMOVUPS      Y7, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x02
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_2
+	VADDPS       (R8), Y3, Y3
+
+plain0_2:
+	VADDPS       (BX), Y3, Y3
+	VBROADCASTSS 8(SI), Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x03
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_3
+	VADDPS       (R8), Y8, Y8
+
+plain0_3:
+	VADDPS       (BX), Y8, Y8
+	VBROADCASTSS 12(SI), Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x04
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_4
+	VADDPS       (R8), Y2, Y2
+
+plain0_4:
+	VADDPS       (BX), Y2, Y2
+	VBROADCASTSS 16(SI), Y3
+	VSUBPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x05
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_5
+	VADDPS       (R8), Y1, Y1
+
+plain0_5:
+	VADDPS       (BX), Y1, Y1
+	VBROADCASTSS 20(SI), Y2
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x06
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_6
+	VADDPS       (R8), Y5, Y5
+
+plain0_6:
+	VADDPS       (BX), Y5, Y5
+	VBROADCASTSS 24(SI), Y1
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x07
+	JE           half0
+	TESTB        DI, DI
+	JE           plain0_7
+	VADDPS       (R8), Y0, Y0
+
+plain0_7:
+	VADDPS       (BX), Y0, Y0
+	VBROADCASTSS 28(SI), Y1
+	VSUBPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (R8)
+
+half0:
+	VMOVUPS    512(DX), Y0
+	VMOVUPS    576(DX), Y1
+	VMOVUPS    640(DX), Y2
+	VMOVUPS    704(DX), Y3
+	VMOVUPS    768(DX), Y4
+	VMOVUPS    832(DX), Y5
+	VMOVUPS    896(DX), Y6
+	VMOVUPS    960(DX), Y7
+	MOVQ       AX, R8
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VUNPCKLPD  Y1, Y8, Y7
+	VUNPCKHPD  Y1, Y8, Y1
+	VUNPCKLPD  Y2, Y0, Y8
+	VUNPCKHPD  Y2, Y0, Y0
+	VUNPCKLPD  Y5, Y3, Y2
+	VUNPCKHPD  Y5, Y3, Y3
+	VUNPCKLPD  Y6, Y4, Y5
+	VUNPCKHPD  Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y2
+	VPERM2F128 $0x20, Y3, Y1, Y7
+	VPERM2F128 $0x31, Y3, Y1, Y1
+	VPERM2F128 $0x20, Y5, Y8, Y3
+	VPERM2F128 $0x31, Y5, Y8, Y5
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	TESTB      DI, DI
+	JE         plain1_0
+	VADDPS     32(R8), Y6, Y6
+
+plain1_0:
+	VADDPS       32(BX), Y6, Y6
+	VBROADCASTSS (SI), Y4
+	VSUBPS       Y4, Y6, Y6
+	VMOVUPS      Y6, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x01
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_1
+	VADDPS       32(R8), Y7, Y7
+
+plain1_1:
+	VADDPS       32(BX), Y7, Y7
+	VBROADCASTSS 4(SI), Y4
+	VSUBPS       Y4, Y7, Y7
+	VMOVUPS      Y7, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x02
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_2
+	VADDPS       32(R8), Y3, Y3
+
+plain1_2:
+	VADDPS       32(BX), Y3, Y3
+	VBROADCASTSS 8(SI), Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x03
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_3
+	VADDPS       32(R8), Y8, Y8
+
+plain1_3:
+	VADDPS       32(BX), Y8, Y8
+	VBROADCASTSS 12(SI), Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x04
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_4
+	VADDPS       32(R8), Y2, Y2
+
+plain1_4:
+	VADDPS       32(BX), Y2, Y2
+	VBROADCASTSS 16(SI), Y3
+	VSUBPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x05
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_5
+	VADDPS       32(R8), Y1, Y1
+
+plain1_5:
+	VADDPS       32(BX), Y1, Y1
+	VBROADCASTSS 20(SI), Y2
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x06
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_6
+	VADDPS       32(R8), Y5, Y5
+
+plain1_6:
+	VADDPS       32(BX), Y5, Y5
+	VBROADCASTSS 24(SI), Y1
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         CX, R8
+	CMPQ         R9, $0x07
+	JE           half1
+	TESTB        DI, DI
+	JE           plain1_7
+	VADDPS       32(R8), Y0, Y0
+
+plain1_7:
+	VADDPS       32(BX), Y0, Y0
+	VBROADCASTSS 28(SI), Y1
+	VSUBPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(R8)
+
+half1:
+	LEAQ (AX)(CX*8), AX
+	ADDQ $0x20, DX
+	ADDQ $0x20, SI
+	SUBQ $0x08, R9
+	JG   lanes
+	VZEROUPPER
+	RET
+
+DATA negativeZeros<>+0(SB)/4, $0x80000000
+DATA negativeZeros<>+4(SB)/4, $0x80000000
+DATA negativeZeros<>+8(SB)/4, $0x80000000
+DATA negativeZeros<>+12(SB)/4, $0x80000000
+DATA negativeZeros<>+16(SB)/4, $0x80000000
+DATA negativeZeros<>+20(SB)/4, $0x80000000
+DATA negativeZeros<>+24(SB)/4, $0x80000000
+DATA negativeZeros<>+28(SB)/4, $0x80000000
+DATA negativeZeros<>+32(SB)/4, $0x80000000
+DATA negativeZeros<>+36(SB)/4, $0x80000000
+DATA negativeZeros<>+40(SB)/4, $0x80000000
+DATA negativeZeros<>+44(SB)/4, $0x80000000
+DATA negativeZeros<>+48(SB)/4, $0x80000000
+DATA negativeZeros<>+52(SB)/4, $0x80000000
+DATA negativeZeros<>+56(SB)/4, $0x80000000
+DATA negativeZeros<>+60(SB)/4, $0x80000000
+GLOBL negativeZeros<>(SB), RODATA|NOPTR, $64
+
+DATA zeros<>+0(SB)/4, $0x00000000
+DATA zeros<>+4(SB)/4, $0x00000000
+DATA zeros<>+8(SB)/4, $0x00000000
+DATA zeros<>+12(SB)/4, $0x00000000
+DATA zeros<>+16(SB)/4, $0x00000000
+DATA zeros<>+20(SB)/4, $0x00000000
+DATA zeros<>+24(SB)/4, $0x00000000
+DATA zeros<>+28(SB)/4, $0x00000000
+DATA zeros<>+32(SB)/4, $0x00000000
+DATA zeros<>+36(SB)/4, $0x00000000
+DATA zeros<>+40(SB)/4, $0x00000000
+DATA zeros<>+44(SB)/4, $0x00000000
+DATA zeros<>+48(SB)/4, $0x00000000
+DATA zeros<>+52(SB)/4, $0x00000000
+DATA zeros<>+56(SB)/4, $0x00000000
+DATA zeros<>+60(SB)/4, $0x00000000
+GLOBL zeros<>(SB), RODATA|NOPTR, $64
+
 // func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
 // Requires: AVX, AVX2
 TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-52

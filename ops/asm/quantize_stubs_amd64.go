@@ -24,6 +24,16 @@ func finishAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bia
 //go:noescape
 func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
 
+// transposeAVX2 is transposeGeneric, with 0 < rows <= 16, and cols a multiple of eight, at least eight.
+//
+//go:noescape
+func transposeAVX2(dst *uint32, src *uint32, stride int, rows int, cols int, flip uint32)
+
+// finishAVX2 is finishGeneric of 16 rows, with 0 < lanes <= 16. It reads whole rows of c.
+//
+//go:noescape
+func finishAVX2(dst *float32, stride int, c *float32, lanes int, bias *float32, shift *float32, add bool)
+
 // addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
 // with codes that are stored so much above their value.
 //

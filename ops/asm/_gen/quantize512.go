@@ -11,6 +11,8 @@ func quantizeFamily() {
 	transpose512()
 	finish512()
 	quantize2()
+	transpose2()
+	finish2()
 	addColumns2("addColumnsAVX2", 32, 1, false)
 	addColumns2("addColumnsNibblesAVX2", 32, 2, false)
 	addColumns2("addColumnsLowAVX2", 32, 1, true)
