@@ -57,7 +57,7 @@ type NotCentred struct {
 }
 
 func (e *NotCentred) Error() string {
-	return fmt.Sprintf("fold: the model is not folded: %s of %s has the mean %.3g, and rounding leaves at most %.2g", e.Vector, e.Tensor, e.Mean, e.Bound)
+	return fmt.Sprintf("fold: not folded: %s of %s has the mean %.3g, and rounding leaves at most %.2g", e.Vector, e.Tensor, e.Mean, e.Bound)
 }
 
 // Verify measures whether the LayerNorm model m of the file f is folded as it

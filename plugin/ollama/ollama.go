@@ -87,7 +87,7 @@ func mayRunRMSNorm(ctx context.Context, f *gguf.File) (bool, error) {
 	}
 	plan, err := fold.Verify(ctx, f, graph)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("it says that it is folded: %w", err)
 	}
 	// These architectures swap all norms or none. Where a plan keeps some, only
 	// the sites of its Swap steps may change.
