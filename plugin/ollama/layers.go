@@ -23,6 +23,7 @@ type Options struct {
 
 	norm    arch.NormKind
 	rmsNorm bool // the file may run it
+	room    int  // of the session
 }
 
 // newOptions reads a file's metadata. Ollama puts the name of the architecture
@@ -30,14 +31,9 @@ type Options struct {
 func newOptions(c fs.Config) (Options, error) {
 	heads := c.Uint("attention.head_count")
 	if heads == 0 {
-		return Options{}, errors.New("attention.head_count is missing")
+		return Options{}, errors.New("attention.head_count is no number")
 	}
-	headDim := c.Uint("embedding_length") / heads
-	switch scaling := c.String("rope.scaling.type"); scaling {
-	case "", "none", "linear":
-	default:
-		return Options{}, fmt.Errorf("rope.scaling.type %q is not supported", scaling)
-	}
+	headDim := c.Uint("attention.key_length", c.Uint("embedding_length")/heads)
 	return Options{
 		heads:     int(heads),
 		kvHeads:   int(c.Uint("attention.head_count_kv", heads)),
@@ -50,6 +46,27 @@ func newOptions(c fs.Config) (Options, error) {
 	}, nil
 }
 
+// check is an error if the graph of the file has more than the options say.
+func (o *Options) check(graph *arch.Model) error {
+	for i := range graph.Blocks {
+		if b := &graph.Blocks[i]; b.Heads != o.heads || b.KVHeads != o.kvHeads || graph.HeadDim != o.headDim {
+			return fmt.Errorf("layer %d has %d and %d heads of %d, want %d and %d of %d",
+				i, b.Heads, b.KVHeads, graph.HeadDim, o.heads, o.kvHeads, o.headDim)
+		}
+	}
+	r := &graph.RoPE
+	plain := r.Factors == nil && r.Ext == 0 && r.Attn == 1
+	if o.ropeDim != 0 && !(plain && r.Dims == o.ropeDim && float32(r.Base) == o.ropeBase && float32(r.Scale) == o.ropeScale) {
+		return errors.New("its RoPE is scaled in a way that is not supported")
+	}
+	if graph.Eps != o.eps {
+		return fmt.Errorf("epsilon is %g, want %g", graph.Eps, o.eps)
+	}
+	return nil
+}
+
+func (o *Options) options() *Options { return o }
+
 // Norm implements [Model].
 func (o *Options) Norm() arch.NormKind { return o.norm }
 
@@ -61,8 +78,6 @@ func (o *Options) SetNorm(kind arch.NormKind) error {
 	o.norm = kind
 	return nil
 }
-
-func (o *Options) allowRMSNorm() { o.rmsNorm = true }
 
 // rotate turns queries or keys [headDim, heads, tokens] by their positions.
 func (o *Options) rotate(ctx ml.Context, x, positions ml.Tensor) ml.Tensor {

@@ -19,6 +19,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	fsggml "github.com/ollama/ollama/fs/ggml"
 	"github.com/ollama/ollama/ml"
 	"github.com/ollama/ollama/model"
 	"github.com/ollama/ollama/tokenizer"
@@ -35,7 +36,7 @@ type Model interface {
 	// be folded: it would be another function.
 	SetNorm(arch.NormKind) error
 
-	allowRMSNorm()
+	options() *Options
 }
 
 // Open loads a GGUF file of a registered architecture into Ollama's back end.
@@ -46,38 +47,67 @@ func Open(ctx context.Context, path string, params ml.BackendParams) (Model, err
 	if err != nil {
 		return nil, fmt.Errorf("ollama: %w", err)
 	}
-	folded, err := mayRunRMSNorm(ctx, f)
-	f.Close()
+	defer f.Close()
+	m, err := open(ctx, f, params)
 	if err != nil {
 		return nil, fmt.Errorf("ollama: %s: %w", path, err)
 	}
-	opened, err := model.New(path, params)
+	return m, nil
+}
+
+func open(ctx context.Context, f *gguf.File, params ml.BackendParams) (Model, error) {
+	graph, err := arch.Load(f) // every tensor is there, and of the right shape
 	if err != nil {
-		return nil, fmt.Errorf("ollama: %s: %w", path, err)
+		return nil, err
+	}
+	folded, err := mayRunRMSNorm(ctx, f, graph)
+	if err != nil {
+		return nil, err
+	}
+	if err := readable(f); err != nil {
+		return nil, err
+	}
+	opened, err := model.New(f.Paths[0], params)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", graph.Spec.Name, err)
 	}
 	m, ok := opened.(Model)
 	if !ok {
-		opened.Backend().Close()
-		return nil, fmt.Errorf("ollama: %s: %w", path, model.ErrUnsupportedModel)
+		err = model.ErrUnsupportedModel
 	}
-	if err := m.Backend().Load(ctx, nil); err != nil {
-		m.Backend().Close()
-		return nil, fmt.Errorf("ollama: %s: %w", path, err)
+	if err == nil {
+		err = m.options().check(graph)
+	}
+	if err == nil {
+		err = opened.Backend().Load(ctx, nil)
+	}
+	if err != nil {
+		opened.Backend().Close()
+		return nil, err
 	}
 	if folded {
-		m.allowRMSNorm()
+		m.options().rmsNorm = true
 		return m, m.SetNorm(arch.RMSNorm)
 	}
 	return m, nil
 }
 
+// readable is an error if Ollama's back end cannot read the file.
+func readable(f *gguf.File) error {
+	if len(f.Paths) > 1 {
+		return fmt.Errorf("it has %d parts, and Ollama's engine reads one", len(f.Paths))
+	}
+	for i := range f.Tensors {
+		if t := &f.Tensors[i]; fsggml.TensorType(t.Type).TypeSize() == 0 {
+			return fmt.Errorf("tensor %s: Ollama's engine does not know the type %s", t.Name, t.Type)
+		}
+	}
+	return nil
+}
+
 // mayRunRMSNorm reports whether the norms of a file may run as RMSNorm.
 // Whether that is worth a look is what the file says; the answer is measured.
-func mayRunRMSNorm(ctx context.Context, f *gguf.File) (bool, error) {
-	graph, err := arch.Load(f) // every tensor is there, and of the right shape
-	if err != nil {
-		return false, err
-	}
+func mayRunRMSNorm(ctx context.Context, f *gguf.File, graph *arch.Model) (bool, error) {
 	says, err := fold.ReadProvenance(&f.Meta)
 	if err != nil || says == nil {
 		return false, err

@@ -54,7 +54,7 @@ func foldFile(t *testing.T, from string, o fold.WriteOptions) string {
 	return path
 }
 
-func open(t *testing.T, path string) Model {
+func load(t *testing.T, path string) Model {
 	t.Helper()
 	m, err := Open(t.Context(), path, params)
 	if err != nil {
@@ -62,6 +62,16 @@ func open(t *testing.T, path string) Model {
 	}
 	t.Cleanup(func() { m.Config().Cache.Close(); m.Backend().Close() })
 	return m
+}
+
+// begin starts a session with room for the whole context.
+func begin(t *testing.T, m Model) *Session {
+	t.Helper()
+	s, err := NewSession(m, int(m.Backend().Config().Uint("context_length")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // ours are the logits of every token by our engine.
@@ -122,7 +132,7 @@ func TestLogits(t *testing.T) {
 	for _, name := range models {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			path := testdata.Path(t, name+".gguf")
-			native := open(t, path)
+			native := load(t, path)
 			if native.Norm() != arch.LayerNorm {
 				t.Errorf("%v runs a file that is not folded", native.Norm())
 			}
@@ -134,13 +144,12 @@ func TestLogits(t *testing.T) {
 			if gelu(native) {
 				bound = 1e-7
 			}
-			check := func(m Model, kind arch.NormKind) {
+			check := func(m Model, s *Session, kind arch.NormKind) {
 				t.Helper()
 				if err := m.SetNorm(kind); err != nil {
 					t.Fatal(err)
 				}
-				s, err := NewSession(m, len(tokens))
-				if err != nil {
+				if err := s.Reset(); err != nil {
 					t.Fatal(err)
 				}
 				e := NMSE(theirs(t, s, tokens), want)
@@ -149,15 +158,16 @@ func TestLogits(t *testing.T) {
 					t.Errorf("%s: NMSE %.2g, want at most %.0e", kind, e, bound)
 				}
 			}
-			check(native, arch.LayerNorm)
+			check(native, begin(t, native), arch.LayerNorm)
 
 			for _, o := range []fold.WriteOptions{{}, {Gain: true}} {
-				folded := open(t, foldFile(t, path, o))
+				folded := load(t, foldFile(t, path, o))
 				if folded.Norm() != arch.RMSNorm {
 					t.Fatalf("%v runs a folded file", folded.Norm())
 				}
-				check(folded, arch.RMSNorm)
-				check(folded, arch.LayerNorm)
+				s := begin(t, folded)
+				check(folded, s, arch.RMSNorm)
+				check(folded, s, arch.LayerNorm)
 			}
 		})
 	}
@@ -174,18 +184,14 @@ func gelu(m Model) bool {
 // same table.
 func TestReference(t *testing.T) {
 	for _, name := range models[:7] {
-		m := open(t, testdata.Path(t, name+".gguf"))
+		m := load(t, testdata.Path(t, name+".gguf"))
 		b := testdata.Read(t, name+".logits.f32")
 		want := make([]float32, len(b)/4)
 		if _, err := binary.Decode(b, binary.LittleEndian, want); err != nil {
 			t.Fatal(err)
 		}
 		tokens := probe(m)
-		s, err := NewSession(m, len(tokens))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, bound := NMSE(theirs(t, s, tokens), want), 1e-11
+		e, bound := NMSE(theirs(t, begin(t, m), tokens), want), 1e-11
 		if gelu(m) {
 			bound = 1e-8
 		}

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -11,23 +12,26 @@ import (
 	"github.com/ollama/ollama/tokenizer"
 )
 
-// A Session is one timeline of tokens of a model. A model has one session at a
-// time.
+// A Session is one timeline of tokens of a model.
 type Session struct {
-	m          Model
-	vocab, max int
-	n          int // tokens so far
+	m     Model
+	vocab int
+	n     int // tokens so far
 }
 
-// NewSession makes room for so many tokens, in batches of any length.
+// NewSession makes room for so many tokens, in batches of any length. A model
+// has one cache, and so one session.
 func NewSession(m Model, room int) (*Session, error) {
-	b := m.Backend()
-	s := &Session{m: m, vocab: b.Get("token_embd.weight").Dim(1), max: room}
+	b, o := m.Backend(), m.options()
 	if limit := int(b.Config().Uint("context_length")); room < 1 || room > limit {
 		return nil, fmt.Errorf("ollama: room for %d tokens, and the model's context is %d", room, limit)
 	}
+	if o.room != 0 {
+		return nil, errors.New("ollama: the model has its session")
+	}
+	o.room = room
 	m.Config().Cache.Init(b, ml.DTypeF32, 1, room, room)
-	return s, nil
+	return &Session{m: m, vocab: b.Get("token_embd.weight").Dim(1)}, nil
 }
 
 // Eval appends tokens to the timeline and returns the logits of the last one,
@@ -37,8 +41,8 @@ func (s *Session) Eval(ctx context.Context, tokens []int32, all bool) ([]float32
 		return nil, err
 	}
 	n := len(tokens)
-	if n == 0 || s.n+n > s.max {
-		return nil, fmt.Errorf("ollama: %d tokens after %d, and there is room for %d", n, s.n, s.max)
+	if room := s.m.options().room; n == 0 || s.n+n > room {
+		return nil, fmt.Errorf("ollama: %d tokens after %d, and there is room for %d", n, s.n, room)
 	}
 	positions, outputs := make([]int32, n), []int32{}
 	for i, t := range tokens {
