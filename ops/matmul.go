@@ -183,11 +183,14 @@ func (t *product) tile(s *scratch, d *Product, o, lo, hi int) {
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
 	}
+	stride := w.stride() // the next panel is fetched while this one is multiplied
+	ahead := w.Data[min(o+have, w.Rows)*stride : min(o+have+asm.PanelRows, w.Rows)*stride]
 	for i := lo; i < hi; i++ {
 		if st.route == integer {
 			asm.Gemm(st.format, out, s.panel, b.tile8(i), w.Cols, &s.chains)
 		} else {
-			asm.GemmFloat(out, s.wide, w.Cols+pad, b.sideF(i))
+			asm.GemmFloat(out, s.wide, w.Cols+pad, b.sideF(i), ahead)
+			ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]
 		}
 		r := i * asm.TileRows
 		rows := min(asm.TileRows, b.rows-r)

@@ -46,14 +46,26 @@ func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	}
 }
 
-func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
-	switch {
-	case len(a) == 0 || !useAVX2:
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
+	if len(a) == 0 || !useAVX2 {
 		gemmFloatGeneric(c, w, stride, a)
-	case useAVX512:
-		gemmFloatAVX512(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
-	default:
-		gemmFloatAVX2(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
+		return
+	}
+	from, step := uintptr(unsafe.Pointer(&w[0])), 0
+	if len(ahead) > 0 {
+		from, step = uintptr(unsafe.Pointer(&ahead[0])), 4*FetchBytes
+	}
+	*c = [PanelRows * TileRows]float32{}
+	k := len(a) / TileRows
+	if useAVX512 {
+		gemmFloatAVX512(&c[0], &w[0], stride, k, &a[0], from, step)
+		return
+	}
+	// So many columns of a stay in the first-level cache for all rows of w.
+	const block = 256
+	for i := 0; i < k; i += block {
+		gemmFloatAVX2(&c[0], &w[i], stride, min(block, k-i), &a[i*TileRows], from, step)
+		from += uintptr(block / 4 * step)
 	}
 }
 

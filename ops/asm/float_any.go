@@ -8,7 +8,7 @@ func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	gemvFloatGeneric(f, dst, w, stride, x)
 }
 
-func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32, _ []byte) {
 	gemmFloatGeneric(c, w, stride, a)
 }
 

@@ -60,7 +60,7 @@ func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	}
 }
 
-func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
+func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32, _ []byte) {
 	if !useNEON || len(a) == 0 {
 		gemmFloatGeneric(c, w, stride, a)
 		return

@@ -109,7 +109,7 @@ func checkGemmFloat(n, off int, r *rand.Rand) error {
 		a[i] = float32(r.NormFloat64())
 	}
 	var c [PanelRows * TileRows]float32
-	GemmFloat(&c, w, stride, a)
+	GemmFloat(&c, w, stride, a, make([]byte, off))
 	for row := range PanelRows {
 		for lane := range TileRows {
 			var sum, size float64
@@ -186,7 +186,7 @@ func BenchmarkGemmFloat(b *testing.B) {
 		}
 		b.Run("n=768/impl="+tier, func(b *testing.B) {
 			for b.Loop() {
-				GemmFloat(&c, w, n+16, a)
+				GemmFloat(&c, w, n+16, a, nil)
 			}
 			b.ReportMetric(float64(n*PanelRows*TileRows)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmac/s")
 		})

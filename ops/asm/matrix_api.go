@@ -75,11 +75,16 @@ func GemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	gemvFloat(f, dst, w, stride, x)
 }
 
+// FetchBytes is how much [GemmFloat] fetches ahead for each column: with 32
+// rows of activations or more, all of the next panel.
+const FetchBytes = 32
+
 // GemmFloat multiplies 16 rows of weights, stride elements apart, with 16 rows
 // of activations that lie side by side: c[r*16+n] is the sum of
-// w[r*stride+k]*a[k*16+n], in order of k.
-func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32) {
-	gemmFloat(c, w, stride, a)
+// w[r*stride+k]*a[k*16+n], in order of k. Meanwhile it may fetch into the cache
+// what lies ahead, up to [FetchBytes] for each k.
+func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
+	gemmFloat(c, w, stride, a, ahead)
 }
 
 // AddFloats adds x to sum.

@@ -227,11 +227,11 @@ func (t isa) horizontal(v vector) reg.VecVirtual {
 // many rows of weights.
 func (t isa) gemmFloat() {
 	name := "gemmFloat" + t.name
-	TEXT(name, NOSPLIT, "func(c, w *float32, stride, k int, a *float32)")
-	Doc(name+" sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,",
-		"for r and n below 16.")
+	TEXT(name, NOSPLIT, "func(c, w *float32, stride, k int, a *float32, ahead uintptr, step int)")
+	Doc(name+" adds w[r*stride+i]*a[i*16+n] to c[r*16+n], for r and n below 16, in order of i < k.",
+		"For every four i it fetches two cache lines at ahead and moves it on by step.")
 	Pragma("noescape")
-	p := pointers("c", "w", "stride")
+	p := pointers("c", "w", "stride", "ahead", "step")
 	c, w, stride := p[0], p[1], p[2]
 	SHLQ(U8(2), stride)
 	three := GP64()
@@ -241,7 +241,18 @@ func (t isa) gemmFloat() {
 		groups = []int{6, 5, 5}
 	}
 	for g, rows := range groups {
-		t.gemmRows(fmt.Sprintf("group%d", g), rows, c, w, stride, three)
+		fetch := func(a reg.Register, n int) {
+			if g > 0 || n == 1 {
+				return
+			}
+			PREFETCHT1(Mem{Base: p[3]})
+			PREFETCHT1(Mem{Base: p[3], Disp: 64})
+			ADDQ(p[4], p[3])
+			for i := range n {
+				PREFETCHT0(Mem{Base: a, Disp: 4096 + 64*i})
+			}
+		}
+		t.gemmRows(fmt.Sprintf("group%d", g), rows, c, w, stride, three, fetch)
 		if g+1 < len(groups) {
 			ADDQ(U32(64*rows), c)
 			for range rows {
@@ -253,7 +264,7 @@ func (t isa) gemmFloat() {
 	RET()
 }
 
-func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register) {
+func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, fetch func(a reg.Register, n int)) {
 	k, a := Load(Param("k"), GP64()), Load(Param("a"), GP64())
 	base := []reg.Register{copyOf(w)}
 	for r := 4; r < rows; r += 4 {
@@ -271,10 +282,13 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register) 
 		}
 		return m
 	}
+	sum := func(r, u int) Mem { return Mem{Base: c, Disp: 64*r + u*t.size()} }
 	acc := make([][]vector, rows)
 	for r := range acc {
 		acc[r] = t.regs(16 / t.lanes)
-		zero(acc[r]...)
+		for u, v := range acc[r] {
+			VMOVUPS(sum(r, u), v)
+		}
 	}
 	step := func(i int) {
 		v := t.regs(16 / t.lanes)
@@ -298,6 +312,7 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register) 
 		Label(label + name)
 		CMPQ(k, U8(n))
 		JL(LabelRef(label + name + "done"))
+		fetch(a, n)
 		for i := range n {
 			step(i)
 		}
@@ -313,7 +328,7 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register) 
 	loop("one", 1)
 	for r := range acc {
 		for u := range acc[r] {
-			VMOVUPS(acc[r][u], Mem{Base: c, Disp: 64*r + u*t.size()})
+			VMOVUPS(acc[r][u], sum(r, u))
 		}
 	}
 }
