@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -40,6 +41,9 @@ func Text(m *engine.Model, text string, n int) (ids []int32, random bool, err er
 	return ids, false, err
 }
 
+// ErrShort says that a text does not fill one chunk.
+var ErrShort = errors.New("the text has fewer tokens than one chunk")
+
 // chunks returns how many chunks of the text are measured, all shards
 // together.
 func (o *Options) chunks(ids []int32) (int, error) {
@@ -51,7 +55,7 @@ func (o *Options) chunks(ids []int32) (int, error) {
 	case o.Context < 4:
 		return 0, fmt.Errorf("eval: chunks of %d tokens; want at least 4", o.Context)
 	case n == 0:
-		return 0, fmt.Errorf("eval: the text has %d tokens, less than one chunk of %d", len(ids), o.Context)
+		return 0, fmt.Errorf("eval: %w of %d: it has %d", ErrShort, o.Context, len(ids))
 	case o.Shards < 0 || o.Shard < 0 || o.Shard >= max(o.Shards, 1):
 		return 0, fmt.Errorf("eval: shard %d of %d", o.Shard, o.Shards)
 	}
@@ -77,7 +81,7 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 	}
 	for i, m := range models {
 		if m.Vocab() != models[0].Vocab() {
-			return nil, fmt.Errorf("eval: vocabularies of %d and %d tokens cannot be compared", models[0].Vocab(), m.Vocab())
+			return nil, fmt.Errorf("eval: %s has a vocabulary of %d tokens and %s one of %d: they cannot be compared", names[0], models[0].Vocab(), names[i], m.Vocab())
 		}
 		s, err := m.NewSession(engine.SessionOptions{Context: o.Context, KV: o.KV})
 		if err != nil {

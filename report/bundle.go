@@ -18,6 +18,7 @@ type Bundle struct {
 	Title   string // "" for one made from the models' names
 	Command string // that made it, shown at the foot
 	Results []*geometry.Result
+	Width   int // of the lines of Text; 0: as long as they come
 }
 
 func (b *Bundle) title() string {
@@ -50,13 +51,14 @@ func (b *Bundle) Text(w io.Writer) error {
 		tables = append(tables, t)
 	}
 	for _, t := range tables {
+		t.Width = b.Width
 		if _, err := io.WriteString(w, t.String()+"\n"); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
-	text := Deviations + "\n"
+	text := wrap(Deviations, b.Width) + "\n"
 	for _, r := range b.Results {
-		text += "\n" + clean(r.Model.Name) + ": " + clean(r.Verdict) + "\n"
+		text += "\n" + wrap(clean(r.Model.Name)+": "+clean(r.Verdict), b.Width) + "\n"
 	}
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -72,6 +72,10 @@ type Table struct {
 	Columns []Column
 	Rows    [][]any
 	Notes   []string // lines below the table, for people
+
+	// Width, if not 0, is how many characters a line of text may have. A wider
+	// table is cut into several, each with the first column.
+	Width int
 }
 
 // Add appends a row. It panics when the number of cells is not that of the
@@ -126,34 +130,82 @@ func (t *Table) text(b *bytes.Buffer) {
 		}
 	}
 	if t.Title != "" {
-		b.WriteString(clean(t.Title) + "\n\n")
+		b.WriteString(wrap(clean(t.Title), t.Width) + "\n\n")
 	}
-	line := func(row []string) {
-		var out []string
-		for i, s := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(s))
-			if t.Columns[i].Left {
-				s += pad
-			} else {
-				s = pad + s
-			}
-			out = append(out, s)
+	for n, columns := range t.pages(width) {
+		if n > 0 {
+			b.WriteByte('\n')
 		}
-		b.WriteString(strings.TrimRight(strings.Join(out, "  "), " ") + "\n")
-	}
-	for i, row := range rows {
-		line(row)
-		if i == 0 {
-			rule := make([]string, len(row))
-			for j, n := range width {
-				rule[j] = strings.Repeat("─", n)
+		line := func(cell func(i int) string) {
+			var out []string
+			for _, i := range columns {
+				s := cell(i)
+				pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(s))
+				if t.Columns[i].Left {
+					s += pad
+				} else {
+					s = pad + s
+				}
+				out = append(out, s)
 			}
-			line(rule)
+			b.WriteString(strings.TrimRight(strings.Join(out, gap), " ") + "\n")
+		}
+		for i, row := range rows {
+			line(func(j int) string { return row[j] })
+			if i == 0 {
+				line(func(j int) string { return strings.Repeat("─", width[j]) })
+			}
 		}
 	}
 	for _, n := range t.Notes {
-		b.WriteString(clean(n) + "\n")
+		b.WriteString(wrap(clean(n), t.Width) + "\n")
 	}
+}
+
+// gap is what stands between two columns.
+const gap = "  "
+
+// pages divides the columns so that the lines of each page fit the width,
+// where that can be.
+func (t *Table) pages(width []int) (pages [][]int) {
+	var page []int
+	used := 0
+	for i, n := range width {
+		if t.Width > 0 && len(page) > 1 && used+len(gap)+n > t.Width {
+			pages = append(pages, page)
+			page, used = []int{0}, width[0]
+		}
+		page = append(page, i)
+		used += len(gap) + n
+		if i == 0 {
+			used = n
+		}
+	}
+	return append(pages, page)
+}
+
+// wrap breaks a text between words; 0 leaves it in one line.
+func wrap(text string, width int) string {
+	if width == 0 {
+		return text
+	}
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Split(text, " ") {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
 }
 
 func (t *Table) markdown(b *bytes.Buffer) {

@@ -50,6 +50,35 @@ a note
 	}
 }
 
+func TestNarrow(t *testing.T) {
+	want := `Speed
+
+model        speed (t/s)  runs
+───────────  ───────────  ────
+a|b �[2J<é>   12.3 ± 0.3     5
+c                      -    12
+"d", e                 -     -
+
+model          ok
+───────────  ────
+a|b �[2J<é>   yes
+c              no
+"d", e       +Inf
+a note, longer than what a
+line of the table holds
+`
+	table := sample()
+	table.Width = 30
+	table.Notes = []string{"a note, longer than what a line of the table holds"}
+	if got := table.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	table.Width = 1 // one column beside the first, whatever that takes
+	if got := strings.Count(table.String(), "model"); got != 3 {
+		t.Errorf("%d parts, want 3:\n%s", got, table)
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	want := `### Speed
 

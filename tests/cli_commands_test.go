@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
@@ -270,23 +271,34 @@ func TestInstructionSet(t *testing.T) {
 // Every command explains itself, with an example.
 func TestHelp(t *testing.T) {
 	help := works(t, "--help")
-	_, list, _ := strings.Cut(help, "Available Commands:\n")
-	list, _, _ = strings.Cut(list, "\n\n")
-	n := 0
-	for line := range strings.Lines(list) {
-		name := strings.Fields(line)[0]
-		text := works(t, name, "--help")
-		if !strings.Contains(text, "Usage:") || len(text) < 100 {
+	names := commandNames(t)
+	if len(names) < 16 {
+		t.Errorf("commands %q in %s", names, help)
+	}
+	for _, name := range append(names, "") {
+		text := works(t, strings.Fields(name+" --help")...)
+		if !strings.Contains(text, "Usage:\n") || !strings.Contains(text, "\nExamples:\n") || !strings.Contains(text, "--help") || len(text) < 100 {
 			t.Errorf("infer %s --help: %q", name, text)
 		}
-		if name != "help" && name != "completion" && !strings.Contains(text, "Examples:") {
-			t.Errorf("infer %s --help has no example", name)
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(line) - 1; n > 80 {
+				t.Errorf("infer %s --help: a line of %d characters: %s", name, n, line)
+			}
 		}
-		n++
+		if got := works(t, strings.Fields("help "+name)...); got != text {
+			t.Errorf("infer help %s: %q, want what --help shows", name, got)
+		}
 	}
-	if n < 8 || !strings.Contains(help, "Examples:") {
-		t.Errorf("%s", help)
+}
+
+// commandNames are those of all commands, the hidden ones apart.
+func commandNames(t *testing.T) (names []string) {
+	for line := range strings.Lines(works(t, "__complete", "help", "")) {
+		if name, _, ok := strings.Cut(line, "\t"); ok {
+			names = append(names, name)
+		}
 	}
+	return names
 }
 
 func TestCompletion(t *testing.T) {
@@ -305,6 +317,21 @@ func TestCompletion(t *testing.T) {
 	}
 	if got := complete("--norm", "rms"); !slices.Contains(got, "rms-folded") {
 		t.Errorf("norms: %q", got)
+	}
+	if got := complete("compare", "--norms", "native,rms"); !slices.Contains(got, "native,rms-naive") || slices.Contains(got, "native,native") {
+		t.Errorf("lists of norms: %q", got)
+	}
+	if got := complete("bench", "--norm", ""); !slices.Contains(got, "layer") {
+		t.Errorf("bench --norm: %q", got)
+	}
+	if got := complete("geometry", model, filepath.Join(dir, "st")); got[0] != model {
+		t.Errorf("the second model: %q", got)
+	}
+	if got := complete("compare", "--output", ""); !slices.Contains(got, "md") {
+		t.Errorf("--output: %q", got)
+	}
+	if got := complete("help", "insp"); !strings.HasPrefix(got[0], "inspect") {
+		t.Errorf("help: %q", got)
 	}
 	if got := complete("--kv", ""); !slices.Contains(got, "f16") {
 		t.Errorf("--kv: %q", got)

@@ -356,7 +356,6 @@ func TestGeometryFolder(t *testing.T) {
 
 func TestGeometryErrors(t *testing.T) {
 	model := testdata.Path(t, stories)
-	infer(t, "geometry").fails(t, 2, "MODEL")
 	infer(t, "geometry", model, "--tokens", "-1").fails(t, 2, "--tokens")
 	infer(t, "geometry", model, "--shard", "7/7").fails(t, 2, "--shard 7/7")
 	infer(t, "geometry", model, model, "--shard", "0/7").fails(t, 2, "--shard")

@@ -40,7 +40,7 @@ func newArchs() *cobra.Command {
 			} else {
 				t.Notes = reasonNotes(reasons)
 			}
-			return t.Write(os.Stdout, tableFormat(asJSON))
+			return writeTable(os.Stdout, &t, tableFormat(asJSON))
 		},
 	}
 	addJSON(cmd, &asJSON)

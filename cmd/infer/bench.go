@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/internal/bench"
 	"github.com/normswap/normswap/ops/asm"
-	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -26,12 +24,12 @@ type benchFlags struct {
 	profile, ops                   bool
 }
 
-const benchExample = `  infer bench                                             the model in this program
-  infer bench model.gguf -p 512,1024 -n 128 -t 1,2        every combination
-  infer bench model.gguf --norm native,rms-folded -r 20   does the swap pay?
-  infer bench model.gguf --profile                        where does the time go?
-  infer bench --ops -t 1                                  the kernels alone, without a model
-  infer bench layernorm.gguf rmsnorm.gguf -o md           two models in turn`
+const benchExample = `  infer bench                                            model of this program
+  infer bench model.gguf -p 512,1024 -t 1,2              every combination
+  infer bench model.gguf --norm native,rms-folded -r 20  does the swap pay?
+  infer bench model.gguf --profile                       where does the time go?
+  infer bench --ops -t 1                                 kernels alone, no model
+  infer bench layernorm.gguf rmsnorm.gguf -o md          two models in turn`
 
 func newBench() *cobra.Command {
 	var o benchFlags
@@ -74,11 +72,9 @@ and what that allows to say. More rounds (-r) make the interval narrower.`,
 	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
 	f.BoolVar(&o.profile, "profile", false, "print what each operation took, instead of tokens per second")
 	f.BoolVar(&o.ops, "ops", false, "measure the norm and matrix kernels alone, on every instruction set")
-	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
-	o.format = choice{"text", []string{"text", "md", "csv", "json", "jsonl", "bench"}}
-	f.VarP(&o.format, "output", "o", "`format` of the table; bench is for benchstat")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.format.choices, cobra.ShellCompDirectiveNoFileComp))
+	o.addMemory(cmd, "f16")
+	_ = cmd.RegisterFlagCompletionFunc("norm", completeList(modeNames()...))
+	addFormat(cmd, &o.format, "`format` of the table; bench is for benchstat", "text", "md", "csv", "json", "jsonl", "bench")
 	return cmd
 }
 
@@ -109,8 +105,8 @@ func (o *benchFlags) check() error {
 		return usagef("nothing to measure: -p and -n are both 0")
 	}
 	for _, s := range o.norms {
-		if _, err := engine.ParseNormMode(s); err != nil {
-			return usagef("--norm: %s", strings.TrimPrefix(err.Error(), "engine: "))
+		if err := checkMode("norm", s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -153,7 +149,7 @@ func (o *benchFlags) write(w io.Writer, all []benchResult) error {
 	case o.format.value == "bench":
 		return writeBenchstat(w, all)
 	}
-	return benchTable(all, len(o.norms) > 1, o.format.value).Write(w, format)
+	return writeTable(w, benchTable(all, len(o.norms) > 1, o.format.value), format)
 }
 
 // measure runs the tests with a number of threads.
@@ -177,17 +173,13 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			variants = append(variants, describeModel(m, path, norm))
 		}
 	}
-	kv := quant.F16
-	if o.kv.value == "f32" {
-		kv = quant.F32
-	}
 	tests := bench.Tests(o.prompts, o.gens, o.depths)
 	bar := newBar("measuring", int64(len(tests)*len(models)*o.rounds), "runs")
 	defer bar.done()
 	for _, test := range tests {
 		runners := make([]*bench.Runner, len(models))
 		for i, m := range models {
-			if runners[i], err = bench.NewRunner(ctx, m, test, kv); err != nil {
+			if runners[i], err = bench.NewRunner(ctx, m, test, o.cacheType()); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
 			}
 		}
@@ -222,10 +214,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 }
 
 func describeModel(m *engine.Model, path, norm string) benchResult {
-	v := benchResult{model: "embedded", arch: m.Arch.Spec.Name, threads: m.Threads(), norm: norm}
-	if path != "" {
-		v.model = strings.TrimSuffix(filepath.Base(path), ".gguf")
-	}
+	v := benchResult{model: modelName(path), arch: m.Arch.Spec.Name, threads: m.Threads(), norm: norm}
 	for i := range m.File.Tensors {
 		t := &m.File.Tensors[i]
 		v.size += len(t.Data)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/internal/bench"
+	"github.com/normswap/normswap/internal/tales"
 )
 
 // measureBench measures the model in the program and returns a function that
@@ -74,7 +75,7 @@ func TestBenchFormats(t *testing.T) {
 		}
 	}
 	out := write("bench")
-	if n := strings.Count(out, "\nBenchmarkInfer/model=embedded/threads=1/norm="); n != 18 {
+	if n := strings.Count(out, "\nBenchmarkInfer/model=fairy-tales-5.5M-layernorm-Q8_0/threads=1/norm="); n != 18 {
 		t.Errorf("%d benchmark lines, want 18 (6 rows, 3 rounds):\n%s", n, out)
 	}
 }
@@ -104,7 +105,7 @@ func TestBenchProfile(t *testing.T) {
 		t.Errorf("the shares of two modes and tests add up to %v %%", share)
 	}
 	out := write("text")
-	for _, word := range []string{"embedded, norm native, threads 1, pp8", "LayerNorm 256", "between the operations", "GB/s", "waiting"} {
+	for _, word := range []string{tales.Name + ", norm native, threads 1, pp8", "LayerNorm 256", "between the operations", "GB/s", "waiting"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("no %q in\n%s", word, out)
 		}
@@ -118,7 +119,8 @@ func TestBenchUsage(t *testing.T) {
 		{"-t 100000", "--threads 100000"},
 		{"--profile -o bench", "have no form for benchstat"},
 		{"-r 0", "--repetitions 0"},
-		{"--norm native,nope", `no norm mode "nope"`},
+		{"--norm native,nope", "--norm nope: choose from native"},
+		{"--norm rms-folde", "did you mean rms-folded?"},
 	} {
 		cmd := newBench()
 		if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {

@@ -27,7 +27,7 @@ func (o *benchFlags) writeKernels(ctx context.Context, w io.Writer) error {
 		}
 	}
 	format := report.Format(o.format.value)
-	return kernelTable(all, format == report.Text || format == report.Markdown).Write(w, format)
+	return writeTable(w, kernelTable(all, format == report.Text || format == report.Markdown), format)
 }
 
 // kernelTable lays the results out for people or for programs.

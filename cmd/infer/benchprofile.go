@@ -23,7 +23,7 @@ func writeProfiles(w io.Writer, all []benchResult, format report.Format) error {
 				t.Add(profileRow(p, o)...)
 			}
 			t.Notes = []string{""}
-			if err := t.Write(w, format); err != nil {
+			if err := writeTable(w, t, format); err != nil {
 				return err
 			}
 		}

@@ -11,15 +11,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/tales"
-	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -47,9 +46,8 @@ func (o *evalFlags) add(cmd *cobra.Command) {
 	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure so many `chunks` at most; 0: all of -f, or %d of the tales", defaultChunks))
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a chunk; 0: %d, or what the model was trained for if that is less", defaultChunk))
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
-	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
-	addChoice(cmd, &o.kv, "kv", "f16", "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	o.addThreads(cmd)
+	o.addMemory(cmd, "f16")
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -97,11 +95,8 @@ func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine
 	if err != nil {
 		return nil, err
 	}
-	r := &eval.Report{Kind: kind, Model: cmp.Or(strings.TrimSuffix(filepath.Base(path), ".gguf"), tales.Name), Arch: m.Arch.Spec.Name,
+	r := &eval.Report{Kind: kind, Model: modelName(path), Arch: m.Arch.Spec.Name,
 		Weights: arch.Parameters(m.File), Text: o.name, Context: chunk, Shards: []int{o.index}, Of: o.of}
-	if path == "" {
-		r.Model = tales.Name
-	}
 	if random {
 		r.Text = "random token ids"
 		note("the model has no vocabulary: it gets %d random token ids, which no model can predict", len(ids))
@@ -111,18 +106,17 @@ func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine
 		r.Chunks = min(r.Chunks, o.chunks)
 	}
 	r.IDs = digest(ids)
-	kv := quant.F16
-	if o.kv.value == "f32" {
-		kv = quant.F32
-	}
 	mine := (r.Chunks - o.index + o.of - 1) / o.of
 	bar := newBar("measuring", int64(mine*(chunk-1)*len(models)), "tokens")
 	defer bar.done()
 	var done int64
 	results, err := eval.Run(ctx, models, names, ids, eval.Options{
-		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: kv,
+		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: o.cacheType(),
 		Progress: func(n, _ int64) { bar.add(n - done); done = n },
 	})
+	if errors.Is(err, eval.ErrShort) {
+		return nil, fmt.Errorf("%w; choose a smaller --ctx, or a longer text", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +137,10 @@ func digest(ids []int32) string {
 	return hex.EncodeToString(sum[:])
 }
 
-const compareExample = `  infer compare                                          the model in this program, on its own text
-  infer compare model.gguf -f wiki.txt --chunks 50       what do the norm modes cost?
-  infer compare model.gguf --norms native,rms-naive --norm-layers 0-3
-  infer compare model.gguf folded.gguf                   is a folded file the same model?
+const compareExample = `  infer compare                         the model in this program
+  infer compare model.gguf -f wiki.txt  what do the norm modes cost?
+  infer compare model.gguf folded.gguf  is a folded file the same model?
+  infer compare model.gguf --norms rms-naive --norm-layers 0-3
   infer compare model.gguf -f wiki.txt --shard 0/7 > part-0.json`
 
 type compareFlags struct {
@@ -191,17 +185,15 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 	f.StringSliceVar(&o.norms, "norms", nil, "norm `modes` (default native,rms-folded,rms-naive, or native,layer where every norm is an RMSNorm)")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.verify, "verify", false, "show on stderr what mean each norm reads, in each mode")
-	o.format = choice{"text", []string{"text", "md", "csv", "json"}}
-	f.VarP(&o.format, "output", "o", "`format` of the table")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.format.choices, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("norms", cobra.FixedCompletions([]string{"native,rms-folded", "native,rms-folded,rms-naive", "native,layer"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("norms", completeList(modeNames()...))
+	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
 	return cmd
 }
 
 func (o *compareFlags) check() error {
 	for _, s := range o.norms {
-		if _, err := engine.ParseNormMode(s); err != nil {
-			return usagef("--norms: %s", strings.TrimPrefix(err.Error(), "engine: "))
+		if err := checkMode("norms", s); err != nil {
+			return err
 		}
 	}
 	return o.evalFlags.check()
@@ -215,9 +207,9 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	if len(paths) > 0 {
 		path, others = paths[0], paths[1:]
 	}
-	layers := o.normLayers
-	o.norm.value, o.normLayers = string(engine.Native), ""
-	m, err := o.open(ctx, path)
+	native := o.modelFlags
+	native.norm.value, native.normLayers = string(engine.Native), ""
+	m, err := native.open(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -231,18 +223,18 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 		}
 	}()
 	for _, norm := range o.modes(m, len(others) > 0) {
-		v, err := o.variant(ctx, m, norm, layers)
+		v, err := o.variant(ctx, m, engine.NormMode(norm))
 		if err != nil {
 			return err
 		}
 		models, names = append(models, v), append(names, norm)
 	}
 	for _, p := range others {
-		v, err := o.open(ctx, p)
+		v, err := native.open(ctx, p)
 		if err != nil {
 			return err
 		}
-		models, names = append(models, v), append(names, strings.TrimSuffix(filepath.Base(p), ".gguf"))
+		models, names = append(models, v), append(names, modelName(p))
 	}
 	if o.verify {
 		for i, m := range models {
@@ -258,7 +250,7 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	if o.shard != "" || o.format.value == "json" {
 		return writeReport(w, r)
 	}
-	return compareTable(r).Write(w, report.Format(o.format.value))
+	return writeTable(w, compareTable(r), report.Format(o.format.value))
 }
 
 // modes are the norm modes beside native. Where other files are compared,
@@ -276,23 +268,6 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 	return slices.DeleteFunc(slices.Clone(norms), func(s string) bool { return s == string(engine.Native) })
 }
 
-// variant loads the model once more, with other norms.
-func (o *compareFlags) variant(ctx context.Context, m *engine.Model, norm, layers string) (*engine.Model, error) {
-	f := o.modelFlags
-	f.norm.value = norm
-	if norm == string(engine.RMSNaive) || norm == string(engine.Layer) {
-		f.normLayers = layers
-	}
-	v, err := f.variant(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	if v.Note() != "" {
-		note("%s", v.Note())
-	}
-	return v, nil
-}
-
 func writeReport(w io.Writer, r *eval.Report) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", " ")
@@ -302,7 +277,7 @@ func writeReport(w io.Writer, r *eval.Report) error {
 // compareTable lays a comparison out.
 func compareTable(r *eval.Report) *report.Table {
 	t := &report.Table{
-		Title: fmt.Sprintf("%s on %s, %d chunks of %d tokens", r.Model, r.Text, chunksOf(r), r.Context),
+		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plural(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
 			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
@@ -362,6 +337,7 @@ func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	for _, r := range ratios {
 		t.Add(r.Site, r.Norm, r.Largest, r.RMS)
 	}
+	t.Width = screenWidth(os.Stderr)
 	noteText(t)
 	return nil
 }

@@ -35,11 +35,11 @@ type foldFlags struct {
 	verify           bool
 }
 
-const foldExample = `  infer fold model.gguf --plan                       what would be done, and how large the means are
-  infer fold model.gguf -o folded.gguf               centred weights: any runner of the original runs them
-  infer fold model.gguf -o models/ --type Q8_0       in another type, under the conventional name
-  infer fold olmo.gguf -o llama.gguf --export auto   as an RMSNorm architecture that llama.cpp and Ollama run
-  infer fold model.gguf -o folded.gguf --verify      and look at what became of it`
+const foldExample = `  infer fold model.gguf --plan                    the steps, and the means
+  infer fold model.gguf -o new.gguf               for any runner of model
+  infer fold model.gguf -o new.gguf --verify      and look at what became of it
+  infer fold model.gguf -o models/ --type Q8_0    under its conventional name
+  infer fold olmo.gguf -o new.gguf --export auto  as an RMSNorm architecture`
 
 func newFold() *cobra.Command {
 	var o foldFlags
@@ -69,11 +69,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 			case o.out == "-" && (o.json || o.verify):
 				return usagef("--json and --verify look at the file that was written; name one with -o")
 			}
-			path := ""
-			if len(args) > 0 {
-				path = args[0]
-			}
-			return o.run(cmd.Context(), cmd.OutOrStdout(), path)
+			return o.run(cmd.Context(), cmd.OutOrStdout(), modelArg(args))
 		},
 	}
 	f := cmd.Flags()

@@ -24,16 +24,17 @@ type geometryFlags struct {
 	part geometry.Shard // of --shard; the whole is 0/1
 }
 
-const geometryExample = `  infer geometry model.gguf                                 on fairy tales: the paper's tables
-  infer geometry model.gguf -f wiki.txt -o report           and plots, CSV, report/report.html
-  infer geometry layernorm.gguf rmsnorm.gguf --skip-first   two models beside one another
-  infer geometry run-step*.gguf -o report                   the angle over training
+const geometryExample = `  infer geometry                                   the model in this program
+  infer geometry model.gguf                        the paper's tables
+  infer geometry model.gguf -f wiki.txt -o report  and plots, CSV and HTML
+  infer geometry one.gguf two.gguf --skip-first    beside one another
+  infer geometry run-step*.gguf -o report          the angle over training
   infer geometry model.gguf -f wiki.txt --shard 0/7 > part-0.json`
 
 func newGeometry() *cobra.Command {
 	var o geometryFlags
 	cmd := &cobra.Command{
-		Use:   "geometry MODEL...",
+		Use:   "geometry [MODEL...]",
 		Short: "Measure what the norms of models do to hidden vectors",
 		Long: `geometry reads a text with a model and looks at every norm: lengths, angles
 with the uniform vector, and rotations of the vectors that go in, are
@@ -50,18 +51,15 @@ statistics that infer merge joins to those of the whole text.
 
 docs/GEOMETRY.md says what every figure means.`,
 		Example: geometryExample,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return exactArgs("MODEL")(cmd, args)
-			}
-			return nil
-		},
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return completeModels(cmd, nil, word)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(args); err != nil {
 				return err
+			}
+			if len(args) == 0 {
+				args = []string{""} // the model in this program
 			}
 			return o.runAll(cmd.Context(), cmd.OutOrStdout(), args)
 		},
@@ -158,5 +156,6 @@ func (o *geometryOutput) write(w io.Writer, b *report.Bundle) error {
 	if o.asJSON {
 		return geometry.WriteJSON(w, b.Results...)
 	}
+	b.Width = screenWidth(w)
 	return b.Text(w)
 }

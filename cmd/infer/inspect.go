@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -18,21 +20,22 @@ import (
 func newInspect() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "inspect MODEL",
+		Use:   "inspect [MODEL]",
 		Short: "Show a file's metadata, its tensors and its norms",
 		Long: `inspect shows what is in a GGUF file: the metadata, the norms of the graph and
 the tensors. It also reads files that cannot be run, and says why they cannot.
 With --json nothing is shortened.`,
 		Example:           "  infer inspect model.gguf\n  infer inspect model.gguf --json | jq .metadata",
-		Args:              exactArgs("MODEL"),
+		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
 		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openFile(args[0])
+			path := modelArg(args)
+			f, err := openFile(path)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			in := inspect(args[0], f)
+			in := inspect(cmp.Or(path, tales.Name), f)
 			if asJSON {
 				return printJSON(os.Stdout, in)
 			}
@@ -185,7 +188,7 @@ func (in *inspection) write(w io.Writer, f *gguf.File) error {
 		if len(t.Rows) == 0 {
 			continue
 		}
-		if err := t.Write(w, report.Text); err != nil {
+		if err := writeTable(w, t, report.Text); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)

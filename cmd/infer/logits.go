@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"io"
 	"math"
@@ -13,24 +14,28 @@ import (
 func newLogits() *cobra.Command {
 	var o modelFlags
 	var tokens, out string
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "logits MODEL --tokens IDS --out FILE",
+		Use:   "logits [MODEL] --tokens IDS -o FILE",
 		Short: "Write the logits of every token of a sequence",
 		Long: `logits evaluates a sequence of token ids and writes what the model predicts
 after each of them: float32, little-endian, [tokens x vocabulary]. Checks of
 one runner against another compare such files; so the cache of keys and values
-is F32 here unless told otherwise.`,
-		Example: `  infer logits model.gguf --tokens 3,8,13 --out logits.f32
-  infer logits model.gguf --tokens "$(infer tokenize model.gguf "Hello" --ids)" --out - | od -f`,
-		Args:              exactArgs("MODEL"),
+is F32 here unless told otherwise. With --json it writes an object a line for
+each token instead, to stdout unless -o names a file.`,
+		Example: `  infer logits model.gguf --tokens 3,8,13 -o logits.f32
+  ids=$(infer tokenize model.gguf "Hello" --ids)
+  infer logits model.gguf --tokens "$ids" -o - | od -f
+  infer logits model.gguf --tokens 3,8,13 --json | jq '.logits | max'`,
+		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := parseIDs(tokens)
 			if err != nil {
 				return err
 			}
-			if out == "" {
-				return usagef("logits needs --out: the file to write, or - for stdout")
+			if out == "" && !asJSON {
+				return usagef("logits needs --out: the file to write, or - for stdout; --json prints them")
 			}
 			if err := o.check(); err != nil {
 				return err
@@ -38,17 +43,25 @@ is F32 here unless told otherwise.`,
 			if o.context == 0 {
 				o.context = len(ids)
 			}
-			return o.writeLogits(cmd, args[0], ids, out)
+			return o.writeLogits(cmd, modelArg(args), ids, cmp.Or(out, "-"), asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&tokens, "tokens", "", "the token `ids`, with commas or spaces between")
 	f.StringVarP(&out, "out", "o", "", "the `file` to write; -: stdout")
 	o.add(cmd, "f32")
+	addJSON(cmd, &asJSON)
 	return cmd
 }
 
-func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, out string) error {
+// logitsRow is what infer logits --json prints for a token.
+type logitsRow struct {
+	Position int       `json:"position"`
+	Token    int32     `json:"token"`
+	Logits   []float32 `json:"logits"` // of what follows it
+}
+
+func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, out string, asJSON bool) error {
 	ctx := cmd.Context()
 	m, err := o.open(ctx, path)
 	if err != nil {
@@ -63,11 +76,14 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 	defer bar.done()
 	row := make([]byte, 4*m.Vocab())
 	return writeFile(ctx, out, true, func(w io.Writer) error {
-		return s.EvalAll(ctx, ids, func(_ int, logits []float32) error {
+		return s.EvalAll(ctx, ids, func(i int, logits []float32) error {
+			bar.add(1)
+			if asJSON {
+				return printJSON(w, logitsRow{i, ids[i], logits})
+			}
 			for i, v := range logits {
 				binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
 			}
-			bar.add(1)
 			_, err := w.Write(row)
 			return err
 		})

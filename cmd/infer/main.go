@@ -66,6 +66,13 @@ func newRoot() *cobra.Command {
 	root := newRun()
 	root.AddCommand(newInspect(), newTokenize(), newLogits(), newFold(), newCompare(), newPerplexity(), newGeometry(), newStates(),
 		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	newCompletion(root)
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		writeUsage(cmd.OutOrStdout(), cmd)
+		return nil
+	})
 	setup(root)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		isa := os.Getenv(asm.EnvISA)

@@ -16,8 +16,8 @@ import (
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/ops"
-	"github.com/normswap/normswap/quant"
 )
 
 // measure reads the text, or a part of it, with one model.
@@ -33,7 +33,7 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 	}()
 	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", modelName(path), err)
 	}
 	state, err := o.collect(ctx, m, modelName(path), w)
 	if err != nil {
@@ -45,7 +45,7 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 	}
 	if o.swapTokens > 0 {
 		if state.Swap, err = o.swaps(ctx, m, w); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", modelName(path), err)
 		}
 	}
 	if tok, err := m.Tokenizer(); err == nil {
@@ -59,7 +59,13 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 	return state, nil
 }
 
-func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".gguf") }
+// modelName is what a model is called in reports.
+func modelName(path string) string {
+	if path == "" {
+		return tales.Name
+	}
+	return strings.TrimSuffix(filepath.Base(path), ".gguf")
+}
 
 var stepInName = regexp.MustCompile(`-step([0-9]+)`)
 
@@ -207,16 +213,6 @@ func (t *meter) exchange(s *geometry.Site) {
 	})
 }
 
-// variant loads a model once more, with the norms of these flags.
-func (o *modelFlags) variant(ctx context.Context, m *engine.Model) (*engine.Model, error) {
-	options, done, err := o.options(m.File)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
-}
-
 // swaps runs the model with its norms exchanged, on whole windows of the text,
 // and compares what it predicts.
 func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) ([]geometry.SwapMode, error) {
@@ -230,9 +226,7 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 	}
 	models, names := []*engine.Model{m}, []string{string(engine.Native)}
 	for _, mode := range modes {
-		f := o.modelFlags
-		f.norm.value = string(mode)
-		v, err := f.variant(ctx, m)
+		v, err := o.variant(ctx, m, mode)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, err
@@ -243,17 +237,13 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 		defer v.Close()
 		models, names = append(models, v), append(names, string(mode))
 	}
-	kv := quant.F32
-	if o.kv.value == "f16" {
-		kv = quant.F16
-	}
 	chunks := min(max(1, o.swapTokens/w.size), len(w.ids)/w.size)
 	mine := (chunks - o.part.Index + o.part.Count - 1) / o.part.Count
 	bar := newBar("exchanging", int64(mine*(w.size-1)*len(models)), "tokens")
 	defer bar.done()
 	var done int64
 	results, err := eval.Run(ctx, models, names, w.ids, eval.Options{
-		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: kv,
+		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: o.cacheType(),
 		Progress: func(n, _ int64) { bar.add(n - done); done = n },
 	})
 	if err != nil {

@@ -41,7 +41,9 @@ exact, means and deviations good to 1e-9. All parts must be there, and belong
 to the same model and the same text.`,
 		Example: `  infer merge part-*.json
   infer merge part-*.json -o report --skip-first
-  infer compare model.gguf --shard 0/2 > a.json; infer compare model.gguf --shard 1/2 > b.json; infer merge a.json b.json`,
+  infer compare model.gguf --shard 0/2 > a.json
+  infer compare model.gguf --shard 1/2 > b.json
+  infer merge a.json b.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exactArgs("the parts that --shard wrote")(cmd, args)
@@ -95,7 +97,7 @@ func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOut
 func partKind(b []byte) (string, error) {
 	var head struct{ Schema, Kind string }
 	if err := json.Unmarshal(b, &head); err != nil {
-		return "", fmt.Errorf("no JSON of --shard: %w", err)
+		return "", fmt.Errorf("not JSON that --shard wrote: %w", err)
 	}
 	kind := cmp.Or(head.Schema, head.Kind)
 	if mergers[kind] == nil {

@@ -39,5 +39,5 @@ func (m *evalMerger) write(w io.Writer, o *geometryOutput) error {
 	case m.report.Kind == eval.Perplexity:
 		return writePerplexity(w, m.report, false)
 	}
-	return compareTable(m.report).Write(w, report.Text)
+	return writeTable(w, compareTable(m.report), report.Text)
 }

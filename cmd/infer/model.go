@@ -41,22 +41,28 @@ const maxThreads = 1024
 // add registers the flags; kv is the default type of the cache.
 func (o *modelFlags) add(cmd *cobra.Command, kv string) {
 	f := cmd.Flags()
-	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`positions` to make room for; 0: what the model was trained for, up to %d", engine.DefaultContext))
+	o.addThreads(cmd)
+	o.addMemory(cmd, kv)
+	o.addNorm(cmd)
+}
+
+func (o *modelFlags) addThreads(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
+}
+
+// addMemory registers what says in which form numbers lie in memory; kv is
+// the default type of the cache.
+func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
-	f.BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of copying them into huge pages")
-	o.addNorm(cmd)
+	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of copying them into huge pages")
 }
 
 // addNorm registers the flags that swap norms.
 func (o *modelFlags) addNorm(cmd *cobra.Command) {
 	f := cmd.Flags()
-	var modes []string
-	for _, m := range engine.NormModes {
-		modes = append(modes, string(m))
-	}
-	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modes...)
+	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modeNames()...)
 	f.BoolVar(&o.finite, "check-finite", false, "if a logit is not finite, say in which layer and tensor that began")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.foldGain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those are F32, F16 or BF16")
@@ -72,6 +78,8 @@ func (o *modelFlags) check() error {
 		return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", o.threads, runtime.NumCPU(), maxThreads)
 	case o.context < 0:
 		return usagef("--ctx %d: want 0 (what the model was trained for) or more", o.context)
+	case o.normLayers != "" && (o.norm.value == string(engine.Native) || o.norm.value == string(engine.RMSFolded)):
+		return usagef("--norm-layers says which norms --norm rms-naive or --norm layer swaps; add one of those")
 	}
 	return nil
 }
@@ -133,7 +141,7 @@ func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(),
 			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
 		}
 		if err != nil {
-			return options, nil, usagef("--norm-layers: %w", runnable(err))
+			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
 		}
 	}
 	var mu sync.Mutex // a load that is given up goes on for a moment
@@ -160,6 +168,25 @@ func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(),
 			b.done()
 		}
 	}, nil
+}
+
+// variant loads a model once more, with another mode of its norms. A mode that
+// takes no list of layers gets none.
+func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.NormMode) (*engine.Model, error) {
+	o.norm.value = string(norm)
+	if norm != engine.RMSNaive && norm != engine.Layer {
+		o.normLayers = ""
+	}
+	options, done, err := o.options(m.File)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
+	if err == nil && v.Note() != "" {
+		note("%s", v.Note())
+	}
+	return v, err
 }
 
 // runnable says of an unknown architecture where the known ones are listed.
@@ -192,11 +219,15 @@ func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, err
 		return nil, fmt.Errorf("a context of %d positions takes %s, and this machine has %s of memory; choose a smaller --ctx",
 			n, bytesText(float64(n)*float64(perPosition)), bytesText(float64(have)))
 	}
-	kv := quant.F16
-	if o.kv.value == "f32" {
-		kv = quant.F32
+	return m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
+}
+
+// cacheType is the type of the cached keys and values.
+func (o *modelFlags) cacheType() quant.Type {
+	if o.kv.value == "f16" {
+		return quant.F16
 	}
-	return m.NewSession(engine.SessionOptions{Context: n, KV: kv, CheckFinite: o.finite})
+	return quant.F32
 }
 
 // memory returns the bytes of memory that this process may have at most: those
@@ -256,8 +287,12 @@ func exists(path string) bool {
 func modelsIn(folder string) string {
 	found, _ := filepath.Glob(filepath.Join(globQuote(folder), "*.gguf"))
 	const show = 4
+	where := folder
+	if folder == "." {
+		where = "this folder"
+	}
 	if len(found) == 0 {
-		return "there is no .gguf file in " + folder
+		return "there is no .gguf file in " + where
 	}
 	more := ""
 	if len(found) > show {
@@ -267,7 +302,7 @@ func modelsIn(folder string) string {
 	for i, p := range found {
 		found[i] = filepath.Base(p)
 	}
-	return fmt.Sprintf("%s has %s%s", folder, strings.Join(found, ", "), more)
+	return fmt.Sprintf("%s has %s%s", where, strings.Join(found, ", "), more)
 }
 
 // globQuote makes a folder's name a pattern that matches it.

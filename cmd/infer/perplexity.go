@@ -21,7 +21,7 @@ with its standard error, by llama-perplexity's definition: the text is cut into
 chunks, each begins at position 0 (with BOS in place of its first token if the
 model asks for it), and the second half of each is scored. Figures of models
 with other vocabularies do not compare.`,
-		Example: `  infer perplexity                                  the model in this program, on its own text
+		Example: `  infer perplexity                           the model in this program
   infer perplexity model.gguf -f wiki.test.raw
   infer perplexity model.gguf --norm rms-naive --ctx 256 --chunks 200
   infer perplexity model.gguf -f wiki.txt --shard 0/7 > part-0.json`,
@@ -31,11 +31,7 @@ with other vocabularies do not compare.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			path := ""
-			if len(args) > 0 {
-				path = args[0]
-			}
-			return o.perplexity(cmd.Context(), cmd.OutOrStdout(), path, asJSON || o.shard != "")
+			return o.perplexity(cmd.Context(), cmd.OutOrStdout(), modelArg(args), asJSON || o.shard != "")
 		},
 	}
 	o.add(cmd)
@@ -50,6 +46,14 @@ func atMostOneModel(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return exactArgs("MODEL")(cmd, args)
+}
+
+// modelArg is the path of the model, "" for the one in the program.
+func modelArg(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
 }
 
 func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, asJSON bool) error {
@@ -73,7 +77,7 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 		return writeReport(w, r)
 	}
 	f := r.Norms[0].Figures
-	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %d chunks of %d, %s tokens/s\n",
-		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, chunksOf(r), r.Context, threeDigits(float64(f.Speed)))
+	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
+		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, plural(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
 	return err
 }

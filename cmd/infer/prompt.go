@@ -48,6 +48,9 @@ func readText(ctx context.Context, path string) (string, error) {
 			return "", err
 		}
 		defer f.Close()
+		if isFolder(path) {
+			return "", fmt.Errorf("%s is a folder; -f names a file of text", path)
+		}
 		return readAll(f, path)
 	})
 }

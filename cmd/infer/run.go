@@ -32,12 +32,12 @@ const (
 	taleSeed   = 6
 )
 
-const runExample = `  infer                                          tell a tale with the model in this program
-  infer model.gguf -p "Once upon a time"         continue a text
-  infer model.gguf -f letter.txt -n 100 --temp 0 continue a file, greedily
-  git log -5 | infer model.gguf --chat           one answer from a chat model
-  infer model.gguf                               an interactive loop, on a terminal
-  infer inspect model.gguf                       what is in a file`
+const runExample = `  infer                                    a tale, by the model in this program
+  infer model.gguf -p "Once upon a time"   continue a text
+  infer model.gguf -f letter.txt --temp 0  continue a file, greedily
+  git log -5 | infer model.gguf --chat     one answer from a chat model
+  infer model.gguf                         a loop of prompts, on a terminal
+  infer inspect model.gguf                 what is in a file`
 
 func newRun() *cobra.Command {
 	var o runFlags
@@ -68,11 +68,7 @@ avx2, ...) the kernels for newer processors.`,
 			if err := o.check(cmd); err != nil {
 				return err
 			}
-			path := ""
-			if len(args) == 1 {
-				path = args[0]
-			}
-			return o.run(cmd, path)
+			return o.run(cmd, modelArg(args))
 		},
 	}
 	f := cmd.Flags()

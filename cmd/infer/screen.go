@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/normswap/normswap/report"
 	"golang.org/x/term"
 )
 
@@ -21,13 +22,31 @@ type screen struct {
 	word   string // held back until it is known to fit
 }
 
+// screenWidth is the width of what w writes to, 0 if that is no terminal.
+func screenWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return max(width, 0)
+}
+
+// writeTable writes a table, on a terminal no wider than that.
+func writeTable(w io.Writer, t *report.Table, f report.Format) error {
+	t.Width = screenWidth(w)
+	return t.Write(w, f)
+}
+
 // newScreen returns what writes text to f: f itself if it is no terminal.
 func newScreen(f *os.File) io.Writer {
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		return f
+	if width := screenWidth(f); width > 0 {
+		return &screen{w: f, width: width}
 	}
-	return &screen{w: f, width: width}
+	return f
 }
 
 func (s *screen) Write(p []byte) (int, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
@@ -18,12 +19,21 @@ type statesFlags struct {
 	sites, out string
 	stage      choice
 	force      bool
+	json       bool
+}
+
+// A stateFile is what infer states --json prints of a file.
+type stateFile struct {
+	File  string `json:"file"`
+	Site  string `json:"site"`
+	Stage string `json:"stage"`
+	Shape [2]int `json:"shape"` // tokens and width
 }
 
 func newStates() *cobra.Command {
 	var o statesFlags
 	cmd := &cobra.Command{
-		Use:   "states MODEL -o FILE.npy",
+		Use:   "states [MODEL] -o FILE.npy",
 		Short: "Write the hidden vectors around norms as NumPy arrays",
 		Long: `states reads a text with a model and writes the vectors at one stage of its
 norms: what goes in, what is standardised (before gain and bias), or what comes
@@ -34,17 +44,20 @@ Several norms give a file each, with the norm's name before .npy: of
 states.npy, states.blk.0.attn_norm.npy and so on.`,
 		Example: `  infer states model.gguf --sites output_norm -o final.npy
   infer states model.gguf -f text.txt --sites ln1 --stage out -o states.npy
-  infer states model.gguf --sites output_norm -o - | python -c 'import numpy, sys, io; print(numpy.load(io.BytesIO(sys.stdin.buffer.read())).shape)'`,
-		Args:              exactArgs("MODEL"),
+  python -c 'import numpy; print(numpy.load("final.npy").shape)'`,
+		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.out == "" {
 				return usagef("states needs -o: the file to write, or - for stdout")
 			}
+			if o.out == "-" && o.json {
+				return usagef("--json and the vectors cannot both go to stdout; name a file with -o")
+			}
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.dump(cmd.Context(), args[0])
+			return o.dump(cmd.Context(), modelArg(args))
 		},
 	}
 	o.add(cmd)
@@ -53,6 +66,7 @@ states.npy, states.blk.0.attn_norm.npy and so on.`,
 	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out", "in", "std", "out")
 	f.StringVarP(&o.out, "output", "o", "", "the `file` to write; -: stdout, for one norm")
 	f.BoolVar(&o.force, "force", false, "replace files that are there")
+	f.BoolVar(&o.json, "json", false, "print which files were written, with their shapes, as JSON")
 	return cmd
 }
 
@@ -74,9 +88,30 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 	}
 	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", modelName(path), err)
 	}
-	return o.create(ctx, m, w, norms, nil)
+	if err := o.create(ctx, m, w, norms, nil); err != nil {
+		return err
+	}
+	files := make([]stateFile, len(norms))
+	for i, n := range norms {
+		files[i] = stateFile{o.path(n, len(norms)), n.Site, o.stage.value, [2]int{len(w.ids), n.Width * n.Groups}}
+		if !o.json && o.out != "-" {
+			note("%s: %d x %d, %s of %s", files[i].File, files[i].Shape[0], files[i].Shape[1], files[i].Stage, files[i].Site)
+		}
+	}
+	if o.json {
+		return printJSON(os.Stdout, files)
+	}
+	return nil
+}
+
+// path is that of the file of one of several norms.
+func (o *statesFlags) path(n *arch.Norm, norms int) string {
+	if norms == 1 {
+		return o.out
+	}
+	return strings.TrimSuffix(o.out, ".npy") + "." + n.Site + ".npy"
 }
 
 // create opens the files of the norms one inside the other, so that all are
@@ -86,11 +121,7 @@ func (o *statesFlags) create(ctx context.Context, m *engine.Model, w *windows, n
 		return o.fill(ctx, m, w, norms, open)
 	}
 	n := norms[len(open)]
-	path := o.out
-	if len(norms) > 1 {
-		path = strings.TrimSuffix(path, ".npy") + "." + n.Site + ".npy"
-	}
-	return writeFile(ctx, path, o.force, func(out io.Writer) error {
+	return writeFile(ctx, o.path(n, len(norms)), o.force, func(out io.Writer) error {
 		if _, err := out.Write(npyHeader(len(w.ids), n.Width*n.Groups)); err != nil {
 			return err
 		}

@@ -145,6 +145,14 @@ func countText(n float64) string {
 	return threeDigits(n) + units[i]
 }
 
+// plural writes a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
+}
+
 // durationText writes seconds for people.
 func durationText(s float64) string {
 	switch {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/normswap/normswap/engine"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -93,6 +94,36 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+// checkMode tells what is wrong with an item of a list of norm modes.
+func checkMode(flag, s string) error {
+	c := choice{"", modeNames()}
+	if err := c.Set(s); err != nil {
+		return usagef("--%s %s: %w", flag, s, err)
+	}
+	return nil
+}
+
+func modeNames() (names []string) {
+	for _, m := range engine.NormModes {
+		names = append(names, string(m))
+	}
+	return names
+}
+
+// completeList completes a list of words with commas between.
+func completeList(words ...string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		before := word[:strings.LastIndexByte(word, ',')+1]
+		var all []string
+		for _, w := range words {
+			if !slices.Contains(strings.Split(before, ","), w) {
+				all = append(all, before+w)
+			}
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
 // exactArgs asks for one argument for each name.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -134,4 +165,13 @@ func addChoice(cmd *cobra.Command, c *choice, name, initial, usage string, choic
 	cmd.Flags().Var(c, name, usage)
 	// The only error is a flag registered twice.
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addFormat adds the flags that say how a table is written: -o FORMAT, of which
+// the first is what people read, and --json for -o json.
+func addFormat(cmd *cobra.Command, c *choice, usage string, formats ...string) {
+	*c = choice{formats[0], formats}
+	cmd.Flags().VarP(c, "output", "o", usage)
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // as above
+	cmd.Flags().BoolFunc("json", "print JSON; the same as -o json", func(string) error { return c.Set("json") })
 }

@@ -10,6 +10,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// What the linker sets for a release (./release); else the build knows where
+// it was made in a clone.
+var version, commit string
+
 // build says which program this is and what it can use.
 type build struct {
 	Version  string `json:"version"`
@@ -45,6 +49,10 @@ func newVersion() *cobra.Command {
 func readBuild() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Kernels: asm.Active(), CPUs: runtime.NumCPU()}
+	if version != "" {
+		b.Version, b.Commit = version, commit
+		return b
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

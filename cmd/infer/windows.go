@@ -13,7 +13,6 @@ import (
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/tales"
-	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
 )
 
@@ -36,9 +35,8 @@ func (o *corpus) add(cmd *cobra.Command) {
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
 	f.IntVar(&o.tokens, "tokens", 0, "read so many `tokens` at most; 0: all of -f, or 10,000 of the tales")
 	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
-	f.IntVarP(&o.threads, "threads", "t", 0, "`threads` that compute; 0: one for each physical core")
-	addChoice(cmd, &o.kv, "kv", "f32", "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	o.addThreads(cmd)
+	o.addMemory(cmd, "f32")
 }
 
 func (o *corpus) check() error {
@@ -133,11 +131,7 @@ func (o *corpus) run(ctx context.Context, m *engine.Model, w *windows, has func(
 		chosen[n] = true
 	}
 	tap.Sites = func(n *arch.Norm) bool { return chosen[n] }
-	kv := quant.F32
-	if o.kv.value == "f16" {
-		kv = quant.F16
-	}
-	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: kv, Tap: &tap})
+	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: o.cacheType(), Tap: &tap})
 	if err != nil {
 		return 0, err
 	}
