@@ -15,7 +15,7 @@ import (
 // tell.
 type Provenance struct {
 	Version      string  // of these keys
-	Level        string  // "mean", or "mean+gain" if gain and bias were folded too
+	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be
 	SourceNorm   string  // what the model was trained with
 	SourceArch   string  // differs from the file's in exports
 	SourceSHA256 string  // "" if it was not noted
@@ -70,9 +70,9 @@ func (e *NotCentred) Error() string {
 // [ErrNothing] if no file of the architecture can be. Weights that were
 // quantised after centring have a mean again, and are not centred.
 //
-// A value of unit roundoff u is off by u times its size at most (Higham 2002,
-// theorem 2.2), so that the mean of centred values that were rounded is
-// at most u times the mean of their sizes.
+// A value stored with unit roundoff u is off by u times its size at most
+// (Higham 2002, theorem 2.3), so that the mean of centred values as they are
+// stored is at most u times the mean of their sizes.
 func Verify(ctx context.Context, f *gguf.File, m *arch.Model) (*Plan, error) {
 	if err := RefuseFile(m.Spec); err != nil {
 		return nil, err
