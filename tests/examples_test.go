@@ -50,7 +50,7 @@ func TestExamples(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			program := filepath.Join(bin, name)
-			build := exec.Command("go", "build", "-o", program, ".")
+			build := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
 			build.Dir = filepath.Dir(main)
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
