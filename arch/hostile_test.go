@@ -200,7 +200,7 @@ func TestWrongTensors(t *testing.T) {
 				if len(is) > 1 && is[0] != is[1] {
 					turned := slices.Clone(is)
 					turned[0], turned[1] = turned[1], turned[0]
-					try("transposed", ".weight", false, dims(turned...))
+					try("transposed", "tensor ", false, dims(turned...))
 				}
 				for d := range is {
 					for _, n := range []int{0, is[d] - 1, is[d] + 1, 2 * is[d], math.MaxInt32} {
@@ -209,11 +209,11 @@ func TestWrongTensors(t *testing.T) {
 						}
 						other := slices.Clone(is)
 						other[d] = n
-						try(fmt.Sprint(other), ".", false, dims(other...))
+						try(fmt.Sprint(other), "tensor ", false, dims(other...))
 					}
 				}
-				try("with another dimension", "", false, dims(append(slices.Clone(is), 1)...))
-				try("flat", "", false, dims(is[0]*2))
+				try("with another dimension", name, false, dims(append(slices.Clone(is), 1)...))
+				try("flat", "tensor ", false, dims(is[0]*2))
 			}
 		}
 	}

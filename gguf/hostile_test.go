@@ -194,6 +194,7 @@ func TestCutAtEveryByte(t *testing.T) {
 			t.Errorf("the first %d of %d bytes are a file", n, len(whole))
 		}
 	}
+	t.Logf("%d cuts", len(whole))
 }
 
 // TestChangeEveryByte: whatever a byte is changed to, nothing panics, and what
@@ -209,6 +210,7 @@ func TestChangeEveryByte(t *testing.T) {
 		}
 		whole[i] = old
 	}
+	t.Logf("%d changes", 8*len(whole))
 }
 
 // use reads everything that f offers.
