@@ -40,13 +40,13 @@ func (t *columns) Do(worker, lo, hi int) {
 		for o := 0; o < w.Rows; o += asm.PanelRows {
 			rows := min(asm.PanelRows, w.Rows-o)
 			if st.route == integer {
-				first := s.unpack(st.format, w, o, from, n)
-				asm.AddColumns(st.format, sum, s.panel, o-first, rows)
+				first := s.unpack(0, st.format, w, o, from, n)
+				asm.AddColumns(st.format, sum, s.panel[0], o-first, rows)
 				continue
 			}
-			s.widen(st, w, o, from, n)
+			s.widen(0, st, w, o, from, n)
 			for r := range rows {
-				asm.AddFloats(sum, s.wide[r*(n+pad):][:n])
+				asm.AddFloats(sum, s.wide[0][r*(n+pad):][:n])
 			}
 		}
 		for k, v := range sum {

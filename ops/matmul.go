@@ -104,15 +104,31 @@ func (t *product) Do(worker, lo, hi int) {
 			}
 			continue
 		}
+		tiles := t.batch.panels()
 		for item := from; item < to; {
+			if t.cuts == 1 {
+				n := min(t.together(d.W), to-item)
+				t.tile(s, d, item*asm.PanelRows, n, 0, tiles)
+				item += n
+				continue
+			}
 			// The cuts of one panel that fall to this piece, together.
 			panel, cut := item/t.cuts, item%t.cuts
 			last := min(t.cuts, cut+to-item)
-			tiles := t.batch.panels()
-			t.tile(s, d, panel*asm.PanelRows, cut*tiles/t.cuts, last*tiles/t.cuts)
+			t.tile(s, d, panel*asm.PanelRows, 1, cut*tiles/t.cuts, last*tiles/t.cuts)
 			item += last - cut
 		}
 	}
+}
+
+// together returns how many panels of w one tile is multiplied with before the
+// next: what stays in the cache.
+func (t *product) together(w *Matrix) int {
+	st, size := storageOf(w.Type, t.batch.Float), 4
+	if st.route == integer {
+		size = asm.CodeBytes(st.format)
+	}
+	return min(together, max(1, panelBytes/max(1, asm.PanelRows*w.Cols*size)))
 }
 
 // span returns how many outputs single computes at a time: what stays in the
@@ -138,8 +154,8 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	stride := w.stride()
 	data := w.Data[o*stride:]
 	if st.route == decode {
-		s.widen(st, w, o, 0, w.Cols)
-		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide)
+		s.widen(0, st, w, o, 0, w.Cols)
+		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide[0])
 	} else if st.route == integer && w.Cols < 8*asm.Group {
 		stride, data = s.precede(st.format, w, o, n)
 	}
@@ -167,36 +183,47 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	}
 }
 
-// tile computes the 16 outputs from o for the tiles lo to hi.
-func (t *product) tile(s *scratch, d *Product, o, lo, hi int) {
+// tile computes n panels of 16 outputs, from o, for the tiles lo to hi.
+func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	b, w := t.batch, d.W
-	have := min(asm.PanelRows, w.Rows-o)
 	st := storageOf(w.Type, b.Float)
-	from := o
-	if st.route == integer {
-		from = s.unpack(st.format, w, o, 0, w.Cols)
-	} else {
-		s.widen(st, w, o, 0, w.Cols)
+	var from [together]int
+	for k := range n {
+		if at := o + k*asm.PanelRows; st.route == integer {
+			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
+		} else {
+			from[k] = at
+			s.widen(k, st, w, at, 0, w.Cols)
+		}
 	}
-	out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
+	// What comes next is fetched meanwhile.
+	stride, size := w.stride(), n*asm.PanelRows
+	ahead := w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride]
+	for i := lo; i < hi; i++ {
+		for k := range n {
+			at := o + k*asm.PanelRows
+			out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
+			if st.route == integer {
+				asm.Gemm(st.format, out, s.panel[k], b.tile8(i), w.Cols, &s.chains)
+			} else {
+				asm.GemmFloat(out, s.wide[k], w.Cols+pad, b.sideF(i), ahead)
+				ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]
+			}
+			t.finish(d, i, at, s.out[(at-from[k])*asm.TileRows:])
+		}
+	}
+}
+
+// finish writes the products of tile i with the panel of the outputs from o.
+func (t *product) finish(d *Product, i, o int, c []float32) {
+	w, r := d.W, i*asm.TileRows
+	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.TileRows, t.batch.rows-r)
 	var bias, shift []float32
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
 	}
-	stride := w.stride() // the next panel is fetched while this one is multiplied
-	ahead := w.Data[min(o+have, w.Rows)*stride : min(o+have+asm.PanelRows, w.Rows)*stride]
-	for i := lo; i < hi; i++ {
-		if st.route == integer {
-			asm.Gemm(st.format, out, s.panel, b.tile8(i), w.Cols, &s.chains)
-		} else {
-			asm.GemmFloat(out, s.wide, w.Cols+pad, b.sideF(i), ahead)
-			ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]
-		}
-		r := i * asm.TileRows
-		rows := min(asm.TileRows, b.rows-r)
-		if d.Shift != nil {
-			shift = d.Shift[r:][:rows]
-		}
-		asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, s.out[(o-from)*asm.TileRows:], have, rows, bias, shift, d.Add)
+	if d.Shift != nil {
+		shift = d.Shift[r:][:rows]
 	}
+	asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, shift, d.Add)
 }

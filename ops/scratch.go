@@ -7,12 +7,20 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
+const (
+	// together is the most panels of 16 outputs that are multiplied with one
+	// tile before the next.
+	together = 4
+	// panelBytes is what they may take: a part of a second-level cache.
+	panelBytes = 512 << 10
+)
+
 // scratch is what one worker needs for a matrix product. It grows on first
 // use.
 type scratch struct {
-	panel asm.Panel
-	wide  []float32 // a panel in float32, rows Cols+pad apart
-	rows  []byte    // 16 stored rows, padded
+	panel [together]asm.Panel
+	wide  [together][]float32 // panels in float32, rows Cols+pad apart
+	rows  []byte              // 16 stored rows, padded
 	// out is the result of a panel. It has room to be read as 16 rows of 16
 	// from any row of the first 16.
 	out    [2 * asm.PanelRows * asm.TileRows]float32
@@ -52,29 +60,29 @@ func (s *scratch) window(w *Matrix, o int) (from int, data []byte, stride int) {
 // when the width is a power of two.
 const pad = 16
 
-// unpack fills the panel with n columns, from the given one, of the window of
+// unpack fills panel i with n columns, from the given one, of the window of
 // row o. It returns the first row of the window.
-func (s *scratch) unpack(f asm.Format, w *Matrix, o, column, n int) (from int) {
-	l := f.Layout()
+func (s *scratch) unpack(i int, f asm.Format, w *Matrix, o, column, n int) (from int) {
+	l, p := f.Layout(), &s.panel[i]
 	codes := asm.PanelRows * n
-	s.panel.Q = grow(s.panel.Q, codes*asm.CodeBytes(f))
-	s.panel.Scale = grow(s.panel.Scale, codes/l.Group)
-	s.panel.Low = grow(s.panel.Low, codes/l.Group)
-	s.panel.Start = grow(s.panel.Start, codes/l.Group)
+	p.Q = grow(p.Q, codes*asm.CodeBytes(f))
+	p.Scale = grow(p.Scale, codes/l.Group)
+	p.Low = grow(p.Low, codes/l.Group)
+	p.Start = grow(p.Start, codes/l.Group)
 	from, data, stride := s.window(w, o)
-	asm.Unpack(f, s.panel, n/l.Items, data[column/l.Items*l.Bytes:], stride)
+	asm.Unpack(f, *p, n/l.Items, data[column/l.Items*l.Bytes:], stride)
 	return from
 }
 
-// widen fills the wide panel with n columns, from the given one, of up to 16
+// widen fills wide panel i with n columns, from the given one, of up to 16
 // rows from o.
-func (s *scratch) widen(st storage, w *Matrix, o, column, n int) {
+func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 	rows := min(asm.PanelRows, w.Rows-o)
-	s.wide = grow(s.wide, asm.PanelRows*(n+pad))
+	s.wide[i] = grow(s.wide[i], asm.PanelRows*(n+pad))
 	f, _ := w.Type.Format()
 	stride := w.stride()
 	for r := range rows {
-		to := s.wide[r*(n+pad):][:n]
+		to := s.wide[i][r*(n+pad):][:n]
 		data := w.Data[(o+r)*stride+column/f.Items*f.Bytes:][:n/f.Items*f.Bytes]
 		if st.route == float {
 			asm.Widen(st.float, to, data)
