@@ -3,9 +3,9 @@ package engine
 // How much is computed at once, where memory permits.
 const (
 	// batchTokens is how many tokens a prefill takes through the blocks: enough
-	// for the weights to be read once for many, few enough for their
-	// activations to stay in the caches.
-	batchTokens = 512
+	// for the weights to be read and unpacked once for many, few enough for
+	// their activations to stay in the second-level cache, and to be small.
+	batchTokens = 256
 	// headRows is for how many of them there are logits: the head is the
 	// largest matrix of many models, and its outputs are the widest rows.
 	headRows = 32
@@ -15,10 +15,11 @@ const (
 // size of the file, in bytes.
 const minActivations = 256 << 20
 
-// widths are those of the vectors of a model: blocks may differ.
+// widths are those of the rows of a batch, in numbers.
 type widths struct {
-	att, ffn            map[int]bool // all that occur: outputs of the heads, hidden vectors
-	maxQ, maxKV, maxFFN int
+	work     int  // of all that one branch of a block computes
+	h        int  // of what a branch writes from
+	twoNorms bool // the branches of a block read different norms at once
 }
 
 // bounds finds how many tokens a batch may have, so that the activations take
@@ -26,26 +27,27 @@ type widths struct {
 // matrix can ask for a lot of both.
 func (m *Model) bounds() {
 	a, w := m.Arch, &m.widths
-	w.att, w.ffn = map[int]bool{}, map[int]bool{}
+	w.work = a.Dim // a position, or what a tap sees
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		q, kv := b.Heads*a.HeadDim, b.KVHeads*a.HeadDim
-		w.att[q], w.ffn[b.FFN] = true, true
-		w.maxQ, w.maxKV, w.maxFFN = max(w.maxQ, q), max(w.maxKV, kv), max(w.maxFFN, b.FFN)
+		attention, ffn := q+2*kv, b.FFN
+		if b.gate.w.Rows > 0 || b.experts != nil {
+			ffn *= 2
+		}
+		if b.attnPost != nil || b.ffnPost != nil || b.experts != nil { // what is written is not added at once
+			attention, ffn = max(attention, q+a.Dim), max(ffn, b.FFN+a.Dim)
+		}
+		w.work, w.h = max(w.work, attention, ffn), max(w.h, q, b.FFN)
+		w.twoNorms = w.twoNorms || b.Parallel && b.ffnNorm != nil
 	}
 	// The float32 numbers of a token. A batch of inputs has other forms beside.
 	const forms = 3
-	row := (2+4*forms)*a.Dim + w.maxQ + 2*w.maxKV + w.maxFFN + 4*a.HeadDim + a.Experts
-	for n := range w.att {
-		row += forms * n
-	}
-	for n := range w.ffn {
-		row += forms * n
-	}
+	row := a.Dim + w.work + (forms-1)*w.h + 3*forms*a.Dim + 4*a.HeadDim + a.Experts
 	room := minActivations
 	for i := range m.File.Tensors {
 		room = max(room, len(m.File.Tensors[i].Data))
 	}
 	m.batch = min(max(room/4/row, 1), batchTokens)
-	m.headRows = min(max(room/4/a.Vocab, 1), headRows)
+	m.headRows = min(max(room/4/a.Vocab, 1), headRows, m.batch)
 }

@@ -84,6 +84,10 @@ func (m *Model) applyFold(progress func(done, total int64)) error {
 			}
 		}
 	}
+	for i := range m.blocks {
+		b := &m.blocks[i]
+		m.centresHeads = m.centresHeads || b.q.means != nil || b.k.means != nil
+	}
 	return m.checkFold(context.Background())
 }
 
@@ -142,14 +146,14 @@ func negligible(means []float32, w *ops.Matrix) bool {
 }
 
 // shiftOf returns what is to be subtracted from each output of l for each
-// row of in, so that the outputs are centred; nil if they are left as they
+// row of s.h, so that the outputs are centred; nil if they are left as they
 // are.
-func (s *Session) shiftOf(l *linear, in *ops.Batch) []float32 {
+func (s *Session) shiftOf(l *linear) []float32 {
 	if l.means == nil {
 		return nil
 	}
-	shift := s.shift[:in.Rows()]
-	s.pool.ColumnDot(shift, in, l.means[0], l.w.Type)
+	shift := s.shift[:s.h.Rows()]
+	s.pool.ColumnDot(shift, &s.h, l.means[0], l.w.Type)
 	return shift
 }
 

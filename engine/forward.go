@@ -22,7 +22,7 @@ func (s *Session) forward(tokens []int32, pos int) error {
 		return err // the last block may have been cut short
 	}
 	if s.tapped(m.finalNorm) { // project may norm fewer rows, so it shows none
-		s.norm(s.y[:len(s.x)], s.x, m.finalNorm)
+		s.norm(s.take(0, len(s.x)), s.x, m.finalNorm)
 	}
 	return nil
 }
@@ -37,8 +37,9 @@ func (s *Session) embed(tokens []int32, pos int) {
 			scale(x, m.Arch.EmbedScale)
 		}
 		if m.positions.Rows > 0 {
-			m.positions.Row(s.y[:d], pos+i)
-			s.pool.Add(x, s.y[:d], d, nil)
+			p := s.take(0, d)
+			m.positions.Row(p, pos+i)
+			s.pool.Add(x, p, d, nil)
 		}
 		if m.centreEmbed {
 			centreRow(x)
@@ -75,7 +76,7 @@ func (s *Session) block(b *block, kv *ops.KV, pos, n int) {
 		s.normTo(read, b.ffnNorm, n)
 	}
 	s.attention(b, kv, pos, n)
-	s.write(s.att[b.Heads*s.model.Arch.HeadDim], &b.o, b.attnPost)
+	s.write(&b.o, b.attnPost)
 	if !b.Parallel {
 		read = s.b
 		s.normTo(read, b.ffnNorm, n)
@@ -84,19 +85,18 @@ func (s *Session) block(b *block, kv *ops.KV, pos, n int) {
 		s.mixture(b, read, n)
 		return
 	}
-	h := s.h[b.FFN]
-	s.hidden(b.Block, &b.gate, &b.up, read, h)
+	s.hidden(b.Block, &b.gate, &b.up, read)
 	if b.ffnScales != nil {
-		divideRows(h, b.ffnScales)
+		divideRows(&s.h, b.ffnScales)
 	}
-	s.write(h, &b.down, b.ffnPost)
+	s.write(&b.down, b.ffnPost)
 }
 
-// attention leaves in s.att what the heads make of s.a.
+// attention leaves in s.h what the heads make of s.a.
 func (s *Session) attention(b *block, kv *ops.KV, pos, n int) {
 	m := s.model
 	qd, kd := b.Heads*m.Arch.HeadDim, b.KVHeads*m.Arch.HeadDim
-	q, k, v := s.q[:n*qd], s.k[:n*kd], s.v[:n*kd]
+	q, k, v := s.take(0, n*qd), s.take(n*qd, n*kd), s.take(n*(qd+kd), n*kd)
 	s.pool.MatMul(s.a,
 		ops.Product{Dst: q, W: &b.q.w, Bias: b.q.b},
 		ops.Product{Dst: k, W: &b.k.w, Bias: b.k.b},
@@ -121,43 +121,47 @@ func (s *Session) attention(b *block, kv *ops.KV, pos, n int) {
 		s.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
 	}
 	s.pool.Store(kv, pos, k, v)
-	out := s.att[qd]
-	out.Resize(n)
-	s.pool.Attention(out.Data(), q, kv, &b.attention, pos, n)
-	out.Touch()
+	s.pool.Attention(q, q, kv, &b.attention, pos, n)
+	s.h.View(q, qd)
 }
 
-// hidden fills h with act(up(x)), or with act(gate(x)) * up(x).
-func (s *Session) hidden(b *arch.Block, gate, up *linear, x, h *ops.Batch) {
-	n := x.Rows()
-	h.Resize(n)
+// hidden leaves act(up(x)), or act(gate(x)) * up(x), in s.h.
+func (s *Session) hidden(b *arch.Block, gate, up *linear, x *ops.Batch) {
+	n := x.Rows() * b.FFN
+	h := s.take(0, n)
 	act := activations[s.model.Arch.Spec.Activation]
 	if gate.w.Rows == 0 {
-		s.pool.MatMul(x, ops.Product{Dst: h.Data(), W: &up.w, Bias: up.b})
-		s.pool.Activate(act, h.Data(), h.Data())
+		s.pool.MatMul(x, ops.Product{Dst: h, W: &up.w, Bias: up.b})
+		s.pool.Activate(act, h, h)
 	} else {
-		u := s.up[:n*b.FFN]
+		u := s.take(n, n)
 		s.pool.MatMul(x,
-			ops.Product{Dst: h.Data(), W: &gate.w, Bias: gate.b},
+			ops.Product{Dst: h, W: &gate.w, Bias: gate.b},
 			ops.Product{Dst: u, W: &up.w, Bias: up.b})
-		s.pool.Gate(act, h.Data(), h.Data(), u)
+		s.pool.Gate(act, h, h, u)
 	}
-	h.Touch()
+	s.h.View(h, b.FFN)
 }
 
 var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, arch.ReLU2: ops.ReLU2}
 
-// write adds what l makes of in to the residual stream, through the norm
-// post if there is one.
-func (s *Session) write(in *ops.Batch, l *linear, post *norm) {
+// write adds what l makes of s.h to the residual stream, through the norm post
+// if there is one.
+func (s *Session) write(l *linear, post *norm) {
 	if post == nil {
-		s.pool.MatMul(in, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true, Shift: s.shiftOf(l, in)})
+		s.pool.MatMul(&s.h, ops.Product{Dst: s.x, W: &l.w, Bias: l.b, Add: true, Shift: s.shiftOf(l)})
 		return
 	}
-	y := s.y[:len(s.x)]
-	s.pool.MatMul(in, ops.Product{Dst: y, W: &l.w, Bias: l.b, Shift: s.shiftOf(l, in)})
+	y := s.written(l)
 	s.norm(y, y, post)
 	s.pool.Add(s.x, y, s.model.Arch.Dim, nil)
+}
+
+// written returns what l makes of s.h.
+func (s *Session) written(l *linear) []float32 {
+	y := s.take(len(s.h.Data()), s.h.Rows()*l.w.Rows)
+	s.pool.MatMul(&s.h, ops.Product{Dst: y, W: &l.w, Bias: l.b, Shift: s.shiftOf(l)})
+	return y
 }
 
 // normTo fills dst with the norm of the residual stream, or with the stream
@@ -207,11 +211,16 @@ func (s *Session) normalise(dst, x []float32, f *norm) {
 func (s *Session) project(r, rows int) error {
 	m := s.model
 	d := m.Arch.Dim
-	s.out.Resize(rows)
-	s.normalise(s.out.Data(), s.x[r*d:(r+rows)*d], m.finalNorm)
-	s.out.Touch()
-	logits := s.logits[:rows*m.Arch.Vocab]
-	s.pool.MatMul(s.out, ops.Product{Dst: logits, W: &m.head.w, Bias: m.head.b})
+	s.a.Resize(rows)
+	s.normalise(s.a.Data(), s.x[r*d:(r+rows)*d], m.finalNorm)
+	s.a.Touch()
+	if n := rows * m.Arch.Vocab; n > cap(s.logits) {
+		s.logits = make([]float32, n)
+	} else {
+		s.logits = s.logits[:n]
+	}
+	logits := s.logits
+	s.pool.MatMul(s.a, ops.Product{Dst: logits, W: &m.head.w, Bias: m.head.b})
 	if c := m.Arch.LogitScale; c != 1 {
 		scale(logits, c)
 	}

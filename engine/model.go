@@ -69,7 +69,9 @@ type Model struct {
 	note        string     // what the options of the norms have to say
 	plan        *fold.Plan // carried out, or nil
 	centreEmbed bool
-	borrowed    bool // the file is another model's
+	// centresHeads tells that queries or keys are centred within each head.
+	centresHeads bool
+	borrowed     bool // the file is another model's
 }
 
 // block is arch.Block with its weights where ops can use them.

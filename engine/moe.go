@@ -8,11 +8,10 @@ import (
 
 // moe is the scratch of a mixture of experts.
 type moe struct {
-	scores  []float32 // rows x experts: router scores, then weights; 0 where not chosen
-	in      *ops.Batch
-	taken   []bool
-	rows    []int
-	written []float32
+	scores []float32 // rows x experts: router scores, then weights; 0 where not chosen
+	in     *ops.Batch
+	taken  []bool
+	rows   []int
 }
 
 func (e *moe) init(m *Model, n int) {
@@ -22,7 +21,6 @@ func (e *moe) init(m *Model, n int) {
 	e.in.Float = m.opts.FloatActivations
 	e.taken = make([]bool, a.Experts)
 	e.rows = make([]int, 0, n)
-	e.written = make([]float32, n*a.Dim)
 }
 
 // mixture adds to each row of the residual stream the FFNs of the experts
@@ -30,7 +28,7 @@ func (e *moe) init(m *Model, n int) {
 func (s *Session) mixture(b *block, x *ops.Batch, n int) {
 	m, d := s.model, s.model.Arch.Dim
 	count := len(b.experts)
-	e, h := &s.moe, s.h[b.FFN]
+	e := &s.moe
 	scores := e.scores[:n*count]
 	s.pool.MatMul(x, ops.Product{Dst: scores, W: &b.router.w, Bias: b.router.b})
 	for i := range n {
@@ -51,9 +49,8 @@ func (s *Session) mixture(b *block, x *ops.Batch, n int) {
 			copy(e.in.Row(j), x.Row(r))
 		}
 		e.in.Touch()
-		s.hidden(b.Block, &b.experts[i].gate, &b.experts[i].up, e.in, h)
-		written := e.written[:len(e.rows)*d]
-		s.pool.MatMul(h, ops.Product{Dst: written, W: &b.experts[i].down.w, Shift: s.shiftOf(&b.experts[i].down, h)})
+		s.hidden(b.Block, &b.experts[i].gate, &b.experts[i].up, e.in)
+		written := s.written(&b.experts[i].down)
 		for j, r := range e.rows {
 			row, w := s.x[r*d:(r+1)*d], scores[r*count+i]
 			for c, v := range written[j*d : (j+1)*d] {

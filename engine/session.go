@@ -35,33 +35,27 @@ type Session struct {
 	max    int
 	kv     []*ops.KV
 
-	tap     *Tap
-	trace   bool            // SessionOptions.CheckFinite
-	f16     bool            // the cache is
-	std     []float32       // what a tap sees before the gain
-	ctx     context.Context // of the call in progress
-	batch   []int32         // tokens in progress, the first at position len(tokens)
-	x       []float32       // residual stream, rows x Dim
-	q, k, v []float32
-	y       []float32 // what a branch writes, where a norm follows
-	shift   []float32
-	a, b    *ops.Batch // inputs of attention and of the FFN
-	att, h  byWidth    // outputs of attention, hidden vectors of the FFN
-	up      []float32
-	out     *ops.Batch // rows whose logits are wanted
-	logits  []float32
-	tables  ropeTables
-	moe     moe
+	tap    *Tap
+	trace  bool            // SessionOptions.CheckFinite
+	f16    bool            // the cache is
+	std    []float32       // what a tap sees before the gain
+	ctx    context.Context // of the call in progress
+	batch  []int32         // tokens in progress, the first at position len(tokens)
+	x      []float32       // residual stream, rows x Dim
+	a, b   *ops.Batch      // what the branches of a block read; one, unless they read different norms
+	h      ops.Batch       // outputs of attention, then hidden vectors of the FFN: the first part of work
+	work   []float32       // all that a branch computes, rows x widths.work
+	shift  []float32
+	logits []float32
+	tables ropeTables
+	moe    moe
 }
-
-// byWidth holds one batch for each width that occurs: blocks may differ in
-// their heads and in the width of their FFN.
-type byWidth map[int]*ops.Batch
 
 // ropeTables hold the cosines and sines of the positions of a batch.
 type ropeTables struct{ global, window []float32 }
 
-// NewSession makes an empty session.
+// NewSession makes an empty session. It is an error if its cache, once full,
+// would not fit the memory of the machine, or of its container.
 func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	f16, err := kvF16(o.KV)
 	if err != nil {
@@ -87,6 +81,9 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 		b := &m.blocks[i]
 		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
 	}
+	if err := s.checkMemory(); err != nil {
+		return nil, err
+	}
 	s.grow(1)
 	return s, nil
 }
@@ -94,35 +91,32 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 // grow makes room for batches of n tokens.
 func (s *Session) grow(n int) {
 	m := s.model
-	a := m.Arch
-	if s.a != nil && n <= cap(s.x)/a.Dim {
+	d := m.Arch.Dim
+	if n <= cap(s.x)/d {
 		return
 	}
-	w := &m.widths
-	batch := func(width int) *ops.Batch {
-		b := ops.NewBatch(n, width)
-		b.Float = m.opts.FloatActivations
+	batch := func() *ops.Batch {
+		b := ops.NewBatch(n, d)
+		b.Float, b.Keep = m.opts.FloatActivations, m.centresHeads
 		return b
 	}
-	s.a, s.b, s.out = batch(a.Dim), batch(a.Dim), batch(a.Dim)
-	s.att, s.h = byWidth{}, byWidth{}
-	for width := range w.att {
-		s.att[width] = batch(width)
+	s.a = batch()
+	s.b = s.a
+	if m.widths.twoNorms {
+		s.b = batch()
 	}
-	for width := range w.ffn {
-		s.h[width] = batch(width)
-	}
-	s.x, s.y = make([]float32, n*a.Dim), make([]float32, n*a.Dim)
-	s.q, s.k, s.v = make([]float32, n*w.maxQ), make([]float32, n*w.maxKV), make([]float32, n*w.maxKV)
-	s.up, s.shift = make([]float32, n*w.maxFFN), make([]float32, n)
-	s.logits = make([]float32, min(n, m.headRows)*a.Vocab)
+	s.h = ops.Batch{Float: m.opts.FloatActivations}
+	s.x, s.work, s.shift = make([]float32, n*d), make([]float32, n*m.widths.work), make([]float32, n)
 	if m.rope != nil {
 		s.tables = ropeTables{make([]float32, n*m.rope.Width()), make([]float32, n*m.ropeW.Width())}
 	}
-	if a.Experts > 0 {
+	if m.Arch.Experts > 0 {
 		s.moe.init(m, n)
 	}
 }
+
+// take returns n numbers of work, after the first at.
+func (s *Session) take(at, n int) []float32 { return s.work[at : at+n : at+n] }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.
 func (s *Session) Tokens() []int32 { return s.tokens }
@@ -157,7 +151,7 @@ func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.logits[:s.model.Arch.Vocab], nil
+	return s.logits, nil
 }
 
 // EvalAll appends tokens to the timeline and calls f with the logits of each

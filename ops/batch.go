@@ -9,14 +9,17 @@ import (
 
 // A Batch is a number of activation rows of one width, with what the matrix
 // products derive from them: the rows in the forms that the kernels read are
-// made once and serve every product until the rows change.
+// made once and serve every product until the rows change. The zero value has
+// no rows until [Batch.View].
 type Batch struct {
 	// Float keeps the activations in float32 whatever the type of the
 	// weights: slower and closer to exact arithmetic.
 	Float bool
+	// Keep makes [Pool.NormBatch] keep what [Pool.ColumnDot] reads.
+	Keep bool
 
-	rows, cols, room int
-	data             []float32
+	rows, cols int
+	data       []float32
 
 	// The forms below are made when first asked for.
 	have  forms
@@ -25,12 +28,11 @@ type Batch struct {
 	tile  asm.Tile    // the same, 16 rows side by side; tile i follows tile i-1
 	side  []uint32    // 16 rows side by side, float32 bits
 
-	bare bool // the rows are there in quantised form alone
+	bare bool // the rows are there in the forms alone
 
 	prepare preparation // the tasks that run on this batch
 	norm    normBatch
 	job     product
-	dot     columnDot
 }
 
 // forms is a set of the forms of the rows.
@@ -41,18 +43,27 @@ const (
 	eights                   // eight
 	tiles                    // tile
 	sides                    // side
+
+	quantised = codes | eights | tiles
 )
 
 // NewBatch returns a batch with room for maxRows rows of cols activations. It
 // has no rows until [Batch.Resize].
 func NewBatch(maxRows, cols int) *Batch {
-	return &Batch{cols: cols, room: maxRows, data: make([]float32, maxRows*cols)}
+	return &Batch{cols: cols, data: make([]float32, maxRows*cols)}
+}
+
+// View makes data, rows of the given width, the rows of b.
+func (b *Batch) View(data []float32, cols int) {
+	checkRows("batch", len(data), cols)
+	b.data, b.cols, b.rows = data, cols, len(data)/cols
+	b.Touch()
 }
 
 // Resize sets the number of rows. What they hold is undefined.
 func (b *Batch) Resize(rows int) {
-	if rows < 0 || rows > b.room {
-		panic(fmt.Sprintf("ops: batch of %d rows, room for %d", rows, b.room))
+	if rows < 0 || rows*b.cols > len(b.data) {
+		panic(fmt.Sprintf("ops: batch of %d rows of %d, room for %d elements", rows, b.cols, len(b.data)))
 	}
 	b.rows = rows
 	b.Touch()
@@ -81,9 +92,9 @@ func (b *Batch) Touch() { b.have, b.bare = 0, false }
 func (b *Batch) formsFor(t quant.Type) forms {
 	switch s := storageOf(t, b.Float); {
 	case s.route == integer && b.tiled():
-		return codes | tiles
+		return tiles
 	case s.route == integer:
-		return codes | eights
+		return eights
 	case b.tiled():
 		return sides
 	}
@@ -98,84 +109,108 @@ func (b *Batch) panels() int { return (b.rows + asm.TileRows - 1) / asm.TileRows
 
 // require makes the forms that are missing, over the pool.
 func (b *Batch) require(p *Pool, want forms) {
-	want &^= b.have
-	if want == 0 || b.rows == 0 {
-		return
+	if want&^b.have != 0 {
+		b.derive(p, want, nil, nil)
 	}
-	b.have |= want
+}
+
+// derive makes the forms that are missing and, unless c is nil, the products
+// dot of the rows with c, from their codes if these are there.
+func (b *Batch) derive(p *Pool, want forms, c, dot []float32) {
+	want &^= b.have
 	b.reserve(want)
-	b.prepare = preparation{b, want}
+	b.prepare = preparation{p, b, want, c, dot}
 	p.Run(&b.prepare, b.panels(), max(1, inline/(4*asm.TileRows*max(1, b.cols))))
+	b.have |= want
+	b.prepare = preparation{}
 }
 
 // reserve makes room for forms.
 func (b *Batch) reserve(want forms) {
 	groups := b.cols / asm.Group
-	room := (b.room + asm.TileRows - 1) / asm.TileRows * asm.TileRows
-	if want&codes != 0 && b.code.Q == nil {
-		b.code = asm.NewCodes(b.room * groups)
+	room := b.panels() * asm.TileRows
+	if want&codes != 0 && len(b.code.Scale) < b.rows*groups {
+		b.code = asm.NewCodes(b.rows * groups)
 	}
-	if want&eights != 0 && b.eight == nil {
-		b.eight = make([]asm.Eight, (sideBySide-1)*asm.Eights(groups))
+	if want&eights != 0 {
+		b.eight = grow(b.eight, b.rows*asm.Eights(groups))
 	}
-	if want&tiles != 0 && b.tile.Q == nil {
-		b.tile = asm.Tile{
-			Q:     make([]uint32, room*b.cols/4),
-			Scale: make([]float32, room*groups),
-			Low:   make([]float32, room*groups),
-		}
+	if want&tiles != 0 {
+		b.tile.Q = grow(b.tile.Q, room*b.cols/4)
+		b.tile.Scale, b.tile.Low = grow(b.tile.Scale, room*groups), grow(b.tile.Low, room*groups)
 	}
-	if want&tiles != 0 && b.tile.Half == nil && asm.TileHalves() {
-		b.tile.Half = make([]uint32, room*groups)
+	if want&tiles != 0 && asm.TileHalves() {
+		b.tile.Half = grow(b.tile.Half, room*groups)
 	}
-	if want&sides != 0 && b.side == nil {
-		b.side = make([]uint32, room*b.cols)
+	if want&sides != 0 {
+		b.side = grow(b.side, room*b.cols)
 	}
 }
 
-// preparation is the task of making forms, 16 rows an item.
+// preparation is the task of derive, 16 rows an item.
 type preparation struct {
-	batch *Batch
-	want  forms
+	pool   *Pool
+	batch  *Batch
+	want   forms
+	c, dot []float32
 }
 
-func (t *preparation) Do(_, lo, hi int) {
+func (t *preparation) Do(worker, lo, hi int) {
 	b := t.batch
-	groups := b.cols / asm.Group
 	for i := lo; i < hi; i++ {
-		from := i * asm.TileRows
-		rows := min(asm.TileRows, b.rows-from)
-		var code asm.Codes
-		if t.want&(codes|tiles) != 0 {
-			code = b.code.Groups(from*groups, (from+rows)*groups)
+		from, to := i*asm.TileRows, min((i+1)*asm.TileRows, b.rows)
+		x, code := b.data[from*b.cols:to*b.cols], b.codesAt(i, &t.pool.scratch[worker], t.want|b.have)
+		if t.want&quantised != 0 && b.have&codes == 0 {
+			asm.Quantize(code, x)
 		}
-		if t.want&codes != 0 {
-			asm.Quantize(code, b.data[from*b.cols:][:rows*b.cols])
-		}
-		if t.want&eights != 0 {
-			for r := range rows {
-				asm.Arrange(b.rowEights(r), b.row8(r))
-			}
-		}
-		if t.want&tiles != 0 {
-			x := b.tile8(i)
-			asm.Transpose(x.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.TileFlip())
-			asm.Transpose(view[uint32](x.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
-			asm.Transpose(view[uint32](x.Low), view[uint32](code.Low), groups, rows, groups, 0)
-			if asm.TileHalves() {
-				asm.PackHalves(x.Half, code.Half, rows)
-			}
-		}
-		if t.want&sides != 0 {
-			asm.Transpose(b.side[from*b.cols:], view[uint32](b.data[from*b.cols:]), b.cols, rows, b.cols, 0)
+		b.arrange(i, t.want, code, x)
+		switch {
+		case t.c == nil:
+		case (t.want|b.have)&codes != 0:
+			asm.DotCodes(t.dot[from:to], code, t.c)
+		default:
+			asm.GemvFloat(asm.F32, t.dot[from:to], view[byte](x), 4*b.cols, t.c)
 		}
 	}
 }
 
-// row8 returns the quantised form of row r.
-func (b *Batch) row8(r int) asm.Codes {
-	n := b.cols / asm.Group
-	return b.code.Groups(r*n, (r+1)*n)
+// codesAt returns where the codes of the rows from 16*i are: in b, if they are
+// among the forms it has, or in scratch on the way to others.
+func (b *Batch) codesAt(i int, s *scratch, have forms) asm.Codes {
+	groups := b.cols / asm.Group
+	from, to := i*asm.TileRows*groups, min((i+1)*asm.TileRows, b.rows)*groups
+	switch {
+	case have&codes != 0:
+		return b.code.Groups(from, to)
+	case have&quantised == 0:
+		return asm.Codes{}
+	case len(s.code.Scale) < to-from:
+		s.code = asm.NewCodes(asm.TileRows * groups)
+	}
+	return s.code.Groups(0, to-from)
+}
+
+// arrange makes forms of the rows from 16*i, given their codes and themselves.
+func (b *Batch) arrange(i int, want forms, code asm.Codes, x []float32) {
+	groups := b.cols / asm.Group
+	rows := len(x) / b.cols
+	if want&eights != 0 {
+		for r := range rows {
+			asm.Arrange(b.rowEights(r), code.Groups(r*groups, (r+1)*groups))
+		}
+	}
+	if want&tiles != 0 {
+		t := b.tile8(i)
+		asm.Transpose(t.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.TileFlip())
+		asm.Transpose(view[uint32](t.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
+		asm.Transpose(view[uint32](t.Low), view[uint32](code.Low), groups, rows, groups, 0)
+		if asm.TileHalves() {
+			asm.PackHalves(t.Half, code.Half, rows)
+		}
+	}
+	if want&sides != 0 {
+		asm.Transpose(b.side[i*asm.TileRows*b.cols:], view[uint32](x), b.cols, rows, b.cols, 0)
+	}
 }
 
 // rowEights returns the quantised form of row r of a small batch.
@@ -192,7 +227,7 @@ func (b *Batch) tile8(i int) asm.Tile {
 		Scale: b.tile.Scale[i*groups:][:groups],
 		Low:   b.tile.Low[i*groups:][:groups],
 	}
-	if b.tile.Half != nil {
+	if asm.TileHalves() {
 		t.Half = b.tile.Half[i*groups:][:groups]
 	}
 	return t
@@ -207,60 +242,21 @@ func (b *Batch) sideF(i int) []float32 {
 // ColumnDot sets dst[r], for each row of b, to the product of the vector c
 // with the activations as MatMul reads them for weights of type t:
 //
-//	dst[r] = sum over i of c[i] * a[r,i], in float64
+//	dst[r] = sum over i of c[i] * a[r,i]
 //
-// So it cancels what MatMul adds up when c is a mean of weight rows.
+// So it cancels what MatMul adds up when c is a mean of weight rows. The forms
+// that MatMul reads are made on the way.
 func (p *Pool) ColumnDot(dst []float32, b *Batch, c []float32, t quant.Type) {
 	if len(dst) != b.rows || len(c) != b.cols {
 		panic(fmt.Sprintf("ops: column dot of %d x %d by %d into %d", b.rows, b.cols, len(c), len(dst)))
 	}
-	quantised := storageOf(t, b.Float).route == integer
-	b.checkRead(t)
-	if quantised {
-		b.require(p, codes)
+	want, reads := b.formsFor(t), forms(0)
+	if want&quantised != 0 {
+		reads = codes
+		want |= codes
 	}
-	b.dot = columnDot{b, dst, c, quantised}
-	p.Run(&b.dot, b.rows, max(1, inline/(2*max(1, b.cols))))
-	b.dot = columnDot{}
-}
-
-// columnDot is the task of ColumnDot, a row an item.
-type columnDot struct {
-	batch     *Batch
-	dst, c    []float32
-	quantised bool
-}
-
-func (t *columnDot) Do(_, lo, hi int) {
-	b := t.batch
-	for r := lo; r < hi; r++ {
-		var s float64
-		if t.quantised {
-			a := b.row8(r)
-			for g, scale := range a.Scale {
-				s += float64(scale) * dotWide(a.Q[g*asm.Group:][:asm.Group], t.c[g*asm.Group:])
-			}
-		} else {
-			s = dotWide(b.Row(r), t.c)
-		}
-		t.dst[r] = float32(s)
+	b.checkHas(t, reads)
+	if b.rows > 0 {
+		b.derive(p, want, c, dst)
 	}
-}
-
-// dotWide returns the product of a and c, in four sums of float64 that need
-// not wait for each other.
-func dotWide[T int8 | float32](a []T, c []float32) float64 {
-	c = c[:len(a)]
-	var s0, s1, s2, s3 float64
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(c[i])
-		s1 += float64(a[i+1]) * float64(c[i+1])
-		s2 += float64(a[i+2]) * float64(c[i+2])
-		s3 += float64(a[i+3]) * float64(c[i+3])
-	}
-	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(c[i])
-	}
-	return s0 + s1 + (s2 + s3)
 }

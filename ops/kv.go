@@ -53,6 +53,16 @@ func (c *KV) Bytes() int {
 	return 2 * c.heads * c.size * (2*len(c.k16) + 4*len(c.k32))
 }
 
+// MaxBytes is the memory that the cache takes when it is full. It may be more
+// than an int holds.
+func (c *KV) MaxBytes() float64 {
+	size := 4
+	if c.f16 {
+		size = 2
+	}
+	return float64((c.capacity-1)/kvBlock+1) * float64(2*c.heads*c.size*size)
+}
+
 // Store keeps the keys and values of consecutive positions from pos on: k and
 // v are rows of kvHeads*headDim elements.
 func (c *KV) Store(pos int, k, v []float32) {

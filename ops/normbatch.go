@@ -8,65 +8,90 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// NormBatch fills b with the norms of the rows of x, b.Cols wide, and makes,
-// while a row is in the cache, the forms of it that products with the readers
-// take. b gets as many rows as x.
+// NormBatch fills b with the norms of the rows of x, b.Cols wide, in the forms
+// that products with the readers take, which it makes while a row is in the
+// cache. b gets as many rows as x. If all readers take another form than the
+// rows themselves, these are undefined afterwards, and a product with a matrix
+// that reads them panics.
 //
-// If n is an RMSNorm without gain and bias and all readers take quantised
-// activations, nothing is normalised: x itself is quantised, which a common
-// factor does not change but for the scales, and these are multiplied by the
-// norm's one scalar (Graef et al., FlashNorm, arXiv 2407.09577). The rows of b
-// are then undefined, and a product with a matrix that reads them panics.
+// If moreover n is an RMSNorm without gain and bias and the readers take
+// quantised activations, nothing is normalised: x itself is quantised, which a
+// common factor does not change but for the scales, and these are multiplied by
+// the norm's one scalar (Graef et al., FlashNorm, arXiv 2407.09577).
 func (p *Pool) NormBatch(b *Batch, x []float32, n *Norm, readers ...*Matrix) {
 	checkRows("x", len(x), b.cols)
 	n.check(b.cols)
 	b.Resize(len(x) / b.cols)
-	want, bare := forms(0), len(readers) > 0 && !n.Center && n.Gain == nil && n.Bias == nil
+	want, bare := forms(0), len(readers) > 0
 	for _, w := range readers {
 		f := b.formsFor(w.Type)
 		want |= f
-		bare = bare && f&codes != 0
+		bare = bare && f != 0 && !(b.Keep && f&quantised == 0)
+	}
+	if b.Keep && want&quantised != 0 {
+		want |= codes
 	}
 	b.have, b.bare = want, bare
 	b.reserve(want)
-	b.norm = normBatch{b, x, n, want}
-	p.Run(&b.norm, (b.rows+asm.TileRows-1)/asm.TileRows, max(1, rowGrain/(2*asm.TileRows*b.cols)))
+	b.norm = normBatch{p, b, x, n, want, bare && want&^quantised == 0 && !n.Center && n.Gain == nil && n.Bias == nil}
+	p.Run(&b.norm, b.panels(), max(1, rowGrain/(2*asm.TileRows*b.cols)))
 	b.norm = normBatch{}
 }
 
 // checkRead panics if products with weights of type t read what b has not.
-func (b *Batch) checkRead(t quant.Type) {
-	if b.bare && b.formsFor(t)&codes == 0 {
-		panic(fmt.Sprintf("ops: weights of type %v read rows of which a norm left only the quantised form", t))
+func (b *Batch) checkRead(t quant.Type) { b.checkHas(t, b.formsFor(t)) }
+
+// checkHas panics if what reads the forms f, 0 for the rows themselves, for
+// weights of type t cannot have them.
+func (b *Batch) checkHas(t quant.Type, f forms) {
+	if b.bare && (f == 0 || f&^b.have != 0) {
+		panic(fmt.Sprintf("ops: weights of type %v read rows in a form that the norm before was not told of", t))
 	}
 }
 
 // normBatch is the task of NormBatch, 16 rows an item.
 type normBatch struct {
-	batch *Batch
-	x     []float32
-	norm  *Norm
-	want  forms
+	pool   *Pool
+	batch  *Batch
+	x      []float32
+	norm   *Norm
+	want   forms
+	scalar bool // the norm is left to the scales
 }
 
-func (t *normBatch) Do(_, lo, hi int) {
-	b := t.batch
+func (t *normBatch) Do(worker, lo, hi int) {
+	b, s := t.batch, &t.pool.scratch[worker]
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.TileRows, min((i+1)*asm.TileRows, b.rows)
-		rest := preparation{b, t.want}
-		if b.bare {
-			rest.want &^= codes
-			for r := from; r < to; r++ {
-				x, a := row(t.x, r, b.cols), b.row8(r)
-				asm.Quantize(a, x)
-				s := float32(1 / math.Sqrt(asm.Squares(x)/float64(b.cols)+float64(t.norm.Eps)))
-				asm.Scale(a.Scale, s)
-				asm.Scale(a.Low, s)
-			}
-		} else {
-			t.norm.apply(b.data[from*b.cols:to*b.cols], t.x[from*b.cols:to*b.cols], b.cols)
+		from, to := i*asm.TileRows*b.cols, min((i+1)*asm.TileRows, b.rows)*b.cols
+		x, code := t.x[from:to], b.codesAt(i, s, t.want)
+		if t.scalar {
+			t.deferred(code, x)
+			b.arrange(i, t.want, code, x)
+			continue
 		}
-		rest.Do(0, i, i+1)
+		y := b.data[from:to]
+		if b.bare { // rows that nobody reads stay in the cache
+			s.rows16 = grow(s.rows16, asm.TileRows*b.cols)
+			y = s.rows16[:to-from]
+		}
+		t.norm.apply(y, x, b.cols)
+		if t.want&quantised != 0 {
+			asm.Quantize(code, y)
+		}
+		b.arrange(i, t.want, code, y)
+	}
+}
+
+// deferred quantises rows and multiplies their scales by their norms' scalars.
+func (t *normBatch) deferred(code asm.Codes, rows []float32) {
+	cols := t.batch.cols
+	groups := cols / asm.Group
+	asm.Quantize(code, rows)
+	for r := range len(rows) / cols {
+		x, a := row(rows, r, cols), code.Groups(r*groups, (r+1)*groups)
+		s := float32(1 / math.Sqrt(asm.Squares(x)/float64(cols)+float64(t.norm.Eps)))
+		asm.Scale(a.Scale, s)
+		asm.Scale(a.Low, s)
 	}
 }
 

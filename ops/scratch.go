@@ -26,6 +26,8 @@ type scratch struct {
 	out    [2 * asm.PanelRows * asm.TileRows]float32
 	chains asm.Chains
 	sums   []float32 // of some outputs
+	rows16 []float32 // 16 rows of a batch
+	code   asm.Codes // the same, quantised
 }
 
 // precede copies so many rows from o to where zeros precede each of them, as

@@ -45,7 +45,10 @@ Models and norm modes run in turn, round by round, each round beginning with
 another one, so that a machine that changes its speed does so for all. Each
 mode is compared with the first mode of the same model: the geometric mean of
 the ratios of the rounds, its 95 % interval (Student's, of the logarithms),
-and what that allows to say. More rounds (-r) make the interval narrower.`,
+and what that allows to say. More rounds (-r) make the interval narrower.
+
+The memory of a single model is the most that the process had by the end of the
+test, the file included (Linux).`,
 		Example: benchExample,
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return completeModels(cmd, nil, word)
@@ -123,6 +126,7 @@ type benchResult struct {
 	test    bench.Test
 	tps     []float64    // by round
 	ratio   *bench.Ratio // to the first mode; nil for that one
+	memory  int          // the most that the process had by the end of the test; 0: not known
 	profile *bench.Profile
 }
 
@@ -177,6 +181,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 	bar := newBar("measuring", int64(len(tests)*len(models)*o.rounds), "runs")
 	defer bar.done()
 	for _, test := range tests {
+		runtime.GC() // of the sessions of the last test, before there are others
 		runners := make([]*bench.Runner, len(models))
 		for i, m := range models {
 			if runners[i], err = bench.NewRunner(ctx, m, test, o.cacheType()); err != nil {
@@ -202,7 +207,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			return nil, err
 		}
 		for i, v := range variants {
-			v.test, v.tps = test, tps[i]
+			v.test, v.tps, v.memory = test, tps[i], bench.PeakMemory()
 			if base := i - i%len(o.norms); i != base {
 				r := bench.Compare(tps[i], tps[base])
 				v.ratio = &r
@@ -230,12 +235,19 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 	if format == "text" || format == "md" {
 		t.Columns = []report.Column{{Key: "model", Left: true}, {Key: "size"}, {Key: "params"}, {Key: "threads"},
 			{Key: "norm", Left: true}, {Key: "test"}, {Key: "tokens/s", Format: "%.2f"}}
+		alone := all[0].memory > 0 && !slices.ContainsFunc(all, func(v benchResult) bool { return v.model != all[0].model || v.norm != all[0].norm })
+		if alone { // else it is that of several models
+			t.Columns = append(t.Columns, report.Column{Key: "memory"})
+		}
 		if ratios {
 			t.Columns = append(t.Columns, report.Column{Key: "against " + all[0].norm + " (95 % interval)"}, report.Column{Key: "verdict", Left: true})
 		}
 		for _, v := range all {
 			row := []any{v.model, bytesText(float64(v.size)), countText(float64(v.params)), v.threads, v.norm, v.test.Name(),
 				report.Spread{Mean: bench.Mean(v.tps), SD: bench.SD(v.tps)}}
+			if alone {
+				row = append(row, bytesText(float64(v.memory)))
+			}
 			if ratios && v.ratio != nil {
 				row = append(row, v.ratio.String(), v.ratio.Verdict())
 			} else if ratios {
@@ -250,7 +262,7 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		return t
 	}
 	for _, key := range []string{"model_filename", "model_type", "model_size", "model_n_params", "n_threads", "norm", "test",
-		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "ratio", "ratio_low", "ratio_high", "verdict", "cpu_info", "kernels"} {
+		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "ratio", "ratio_low", "ratio_high", "verdict", "peak_memory", "cpu_info", "kernels"} {
 		t.Columns = append(t.Columns, report.Column{Key: key})
 	}
 	for _, v := range all {
@@ -261,7 +273,7 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		} else {
 			row = append(row, nil, nil, nil, nil)
 		}
-		t.Add(append(row, bench.CPU(), asm.Active())...)
+		t.Add(append(row, v.memory, bench.CPU(), asm.Active())...)
 	}
 	return t
 }

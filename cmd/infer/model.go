@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -206,20 +205,11 @@ func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, err
 	if n == 0 {
 		n = min(m.Context(), max(need, engine.DefaultContext))
 	}
-	a := m.Arch
-	size := 2
-	if o.kv.value == "f32" {
-		size = 4
+	s, err := m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
+	if errors.Is(err, engine.ErrMemory) {
+		err = fmt.Errorf("%w; choose a smaller --ctx", err)
 	}
-	perPosition := 0
-	for _, b := range a.Blocks {
-		perPosition += 2 * b.KVHeads * a.HeadDim * size
-	}
-	if have := memory(); have > 0 && n > have/max(perPosition, 1) {
-		return nil, fmt.Errorf("a context of %d positions takes %s, and this machine has %s of memory; choose a smaller --ctx",
-			n, bytesText(float64(n)*float64(perPosition)), bytesText(float64(have)))
-	}
-	return m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
+	return s, err
 }
 
 // cacheType is the type of the cached keys and values.
@@ -228,29 +218,6 @@ func (o *modelFlags) cacheType() quant.Type {
 		return quant.F16
 	}
 	return quant.F32
-}
-
-// memory returns the bytes of memory that this process may have at most: those
-// of the machine or of its container, or a large bound where the system does not
-// say.
-func memory() int {
-	most := 1 << 36
-	var kib int
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kib); err == nil {
-			most = kib << 10
-		}
-	}
-	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		b, err := os.ReadFile(limit)
-		if err != nil {
-			continue
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n > 0 {
-			most = min(most, n) // "max" is no number
-		}
-	}
-	return most
 }
 
 // openFile opens a GGUF file, or the model in this program if path is empty.
@@ -355,7 +322,7 @@ func (o *modelFlags) readAhead(ctx context.Context, f *gguf.File) error {
 		bar.add(int64(n))
 		return ctx.Err()
 	}
-	if total >= hugePages && !o.mmap && int64(memory()) > 2*total {
+	if total >= hugePages && !o.mmap && int64(engine.SystemMemory()) > 2*total {
 		if err := f.ReadIn(progress); !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}

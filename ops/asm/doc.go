@@ -24,3 +24,4 @@ package asm
 //go:generate go run -C _gen . -family quantize -out ../quantize_amd64.s -stubs ../quantize_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family dot -out ../dot_amd64.s -stubs ../dot_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family dotcodes -out ../dotcodes_amd64.s -stubs ../dotcodes_stubs_amd64.go -pkg asm

@@ -31,6 +31,26 @@ var matrixTests = []kernelTest{
 			return nil
 		}
 	}},
+	{"DotCodes", func(o *operands, n int) (func(), func() error) {
+		rows, groups := 1+n%5, 1+n/Group
+		a, c := o.activations(rows*groups), o.floats(groups*Group)
+		got := o.floats(rows)
+		return func() { DotCodes(got, a, c) }, func() error {
+			want := make([]float32, rows)
+			dotCodesGeneric(want, a, c)
+			for r, v := range want {
+				var sum, size float64
+				for i, f := range c {
+					p := float64(f) * float64(a.Q[r*len(c)+i]) * float64(a.Scale[(r*len(c)+i)/Group])
+					sum, size = sum+p, size+math.Abs(p)
+				}
+				if err := within(fmt.Sprint("row ", r), float64(v), sum, float64(groups+6)*0x1p-24*size); err != nil {
+					return err
+				}
+			}
+			return sameFloats(got, want)
+		}
+	}},
 	{"Transpose", func(o *operands, n int) (func(), func() error) {
 		rows, cols, flip := 1+n%TileRows, n%100, uint32(0x80808080)
 		src := fenced(o, rows*(cols+3), 7, o.r.Uint32)
@@ -321,8 +341,10 @@ func FuzzTranspose(f *testing.F)  { fuzzKernel(f, "Transpose") }
 func FuzzGemv(f *testing.F)       { fuzzKernel(f, "Gemv") }
 func FuzzGemm(f *testing.F)       { fuzzKernel(f, "Gemm") }
 func FuzzFinish(f *testing.F)     { fuzzKernel(f, "Finish") }
+func FuzzDotCodes(f *testing.F)   { fuzzKernel(f, "DotCodes") }
 func FuzzAddColumns(f *testing.F) { fuzzKernel(f, "AddColumns") }
 
+func BenchmarkDotCodes(b *testing.B) { benchKernel(b, "DotCodes", 768, 2048) }
 func BenchmarkQuantize(b *testing.B) { benchKernel(b, "Quantize", 768, 2048) }
 
 // bits returns the memory of x as words.

@@ -22,6 +22,7 @@ var families = map[string]func(){
 	"quantize":  quantizeFamily,
 	"gemm":      gemmFamily,
 	"dot":       dotFamily,
+	"dotcodes":  dotCodesFamily,
 }
 
 func main() {
