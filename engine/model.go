@@ -1,4 +1,7 @@
-// Package engine runs models on the CPU.
+// Package engine runs models on the CPU: [Open] a file, make a session with
+// [Model.NewSession], and range over [Session.Generate]. [Options].Norm swaps
+// the norms, a [Tap] looks at what they read and write, and a [WithNorm] brings
+// others.
 //
 // A [Model] is a file, loaded: it never changes and may serve any number of
 // sessions at once. A [Session] is one timeline of tokens with its cache of

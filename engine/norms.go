@@ -74,8 +74,10 @@ func ParseNormSites(list string, layers int) (func(*arch.Norm) bool, error) {
 	}, nil
 }
 
-// WithNorm replaces a norm of the graph. It is given the native one and
-// returns what takes its place, or the same.
+// WithNorm replaces a norm of the graph. It is given the native one, as
+// [Options].Norm left it, and returns what takes its place, or the same. It is
+// called once for each norm when the model is loaded. The norm modes are
+// WithNorms too, made by Options.
 type WithNorm func(site *arch.Norm, native *ops.Norm) Norm
 
 // replacement returns what the mode makes of each norm, and a note when that

@@ -1,6 +1,7 @@
 // Package eval measures what a change to a model does to what it predicts:
 // perplexity, and the divergence of its predictions from the original's, by
-// llama-perplexity's definitions.
+// llama-perplexity's definitions. [Text] makes token ids, [Run] measures models
+// on them, and [Result.Figures] says what came of it.
 //
 // Every statistic can be merged with that of another part of the text, so
 // that a run can be spread over machines.

@@ -8,6 +8,9 @@
 // norm that reads it may leave its own mean removal out (Jiang et al.,
 // arXiv 2305.14858). What has to be centred is data in package arch, so a
 // new architecture gets its fold, or its refusal, without a line here.
+//
+// [New] plans, for a runner that folds as it loads; [Prepare] and [Output.Write]
+// make a folded file; [Verify] tells whether a file is one.
 package fold
 
 import (

@@ -1,5 +1,6 @@
 // Package gguf reads and writes GGUF files: typed metadata and tensors in the
-// formats of package quant.
+// formats of package quant. Begin with [Open], [Get] and [File.Tensor]; with
+// [NewWriter] or [Write] for a file of one's own.
 //
 // A file is a header, key-value pairs, tensor descriptions, and aligned tensor
 // data, all little-endian:

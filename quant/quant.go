@@ -1,5 +1,5 @@
 // Package quant is the table of GGUF tensor types: how many values a block of
-// each holds, in how many bytes, and what the bytes mean.
+// each holds, in how many bytes, and what the bytes mean: [Decode] and [Encode].
 //
 // The code here is the definition. It is plain Go, written to be read next to
 // the layout comments, and it decodes every type to exactly the values that

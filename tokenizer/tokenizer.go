@@ -1,7 +1,8 @@
 // Package tokenizer turns text into token ids and back, exactly as the model
 // in a GGUF file was trained: byte-level BPE (tokenizer.ggml.model "gpt2") and
 // SentencePiece BPE with byte fallback ("llama"). It also recognises the
-// common chat templates.
+// common chat templates. [New] takes a file's metadata; [Tokenizer.Encode] and
+// [Tokenizer.NewDecoder] do the rest.
 //
 // Decode undoes Encode on any bytes, valid UTF-8 or not, with the limits that a
 // vocabulary brings along: SentencePiece writes a space as U+2581 ("▁"), so a

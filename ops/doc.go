@@ -1,0 +1,17 @@
+// Package ops has the operations of a transformer on slices and on stored
+// matrices: norms, matrix products, RoPE, attention, activations, softmax.
+//
+// The norms are where to begin. [LayerNorm], [RMSNorm] and the type [Norm] take
+// one row, need nothing set up, allocate nothing, and run on the best
+// instruction set of the machine; [Mean] and [SumSquares] are their statistics.
+//
+// For more than a row at a time make a [Pool], the threads that compute:
+// [Pool.Norm] spreads rows over them, [Pool.MatMul] multiplies a [Batch] of rows
+// with a [Matrix], which is a view of weights as a GGUF file stores them, in any
+// type of package quant. A [KV] caches keys and values for [Pool.Attention].
+//
+// Everywhere the destination comes first and may be the source where the
+// comment says so. Slices of the wrong length are a mistake in the program: they
+// panic on the goroutine of the caller, with both numbers. Nothing here changes
+// with the number of threads, to the last bit.
+package ops
