@@ -54,6 +54,9 @@ func onTerminal(t *testing.T, env string, args ...string) *terminal {
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
 	x.cmd.Env = append(os.Environ(), "TERM=xterm", env)
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if !x.cooked() {
+		t.Fatal("the terminal is raw before anything")
+	}
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +103,13 @@ func (x *terminal) wait(what string, good func(text string) bool) {
 	}
 }
 
+// prompted waits until the program waits for a line. What is typed before, the
+// terminal still edits itself.
+func (x *terminal) prompted() {
+	x.t.Helper()
+	x.wait("prompt", func(text string) bool { return strings.HasSuffix(text, "> ") })
+}
+
 func (x *terminal) press(keys string) {
 	if _, err := x.master.WriteString(keys); err != nil {
 		x.t.Fatal(err)
@@ -125,16 +135,20 @@ const (
 // that is stopped, help, the end.
 func TestLoop(t *testing.T) {
 	x := onTerminal(t, "NO_COLOR=1", testdata.Path(t, stories), "--temp", "0", "-n", "40")
-	x.waitFor("> ", 1)
+	x.prompted()
 	x.press("Once upon a time\r")
 	x.waitFor("red ball.", 1)
 	x.waitFor("stopped by -n", 1)
+	x.prompted()
 	x.press(up + "\r")
 	x.waitFor("red ball.", 2)
+	x.prompted()
 	x.press("/nothing\r")
 	x.waitFor("there is no command /nothing", 1)
+	x.prompted()
 	x.press("/help\r")
 	x.waitFor("Arrow up", 1)
+	x.prompted()
 	x.press(ctrlD)
 	if code := x.ends(); code != 0 {
 		t.Errorf("exit %d", code)
@@ -150,13 +164,13 @@ func TestLoop(t *testing.T) {
 
 func TestLoopInterrupt(t *testing.T) {
 	x := onTerminal(t, "", testdata.Path(t, stories), "--ctx", "1000000", "-n", "-1", "--temp", "1")
-	x.waitFor("> ", 1)
+	x.prompted()
 	before := len(x.text())
 	x.press("Once\r")
 	x.wait("an answer", func(text string) bool { return len(text) > before+200 })
 	x.press(ctrlC)
 	x.waitFor("interrupted", 1)
-	x.waitFor("> ", 2)
+	x.prompted()
 	if !strings.Contains(x.text(), "\x1b[2m") {
 		t.Errorf("the timing is not dim: %q", x.text())
 	}
@@ -214,10 +228,7 @@ func TestTerminalRestored(t *testing.T) {
 		}, interrupted},
 	} {
 		x := onTerminal(t, "NO_COLOR=1", testdata.Path(t, stories), "--ctx", "1000000", "-n", "-1")
-		if !x.cooked() {
-			t.Fatalf("%s: the terminal is raw before anything", name)
-		}
-		x.waitFor("> ", 1)
+		x.prompted()
 		if x.cooked() {
 			t.Errorf("%s: the editor does not have the terminal", name)
 		}
