@@ -103,10 +103,10 @@ eight:
 	VPBLENDW    $0x80, 224(CX), X3, X3
 	VCVTPH2PS   X3, Y3
 	VCVTDQ2PS   Y2, Y2
-	VMULPS      512(AX), Y3, Y3
+	VMULPS      768(AX), Y3, Y3
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x00000110, CX
-	ADDQ        $0x000002a0, AX
+	ADDQ        $0x000003a0, AX
 	DECQ        BX
 	JG          eight
 	JL          sum
@@ -147,128 +147,6 @@ DATA words_00010001<>+24(SB)/4, $0x00010001
 DATA words_00010001<>+28(SB)/4, $0x00010001
 GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
 
-// func gemvQ8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ8_0AVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_80808080<>+0(SB), Y0
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x22, DI, DI
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y1, Y1, Y1
-	SHRQ   $0x03, BX
-	JZ     rest
-
-eight:
-	VMOVDQU     576(AX), Y2
-	VPSLLD      $0x07, Y2, Y2
-	VPXOR       2(CX), Y0, Y3
-	VXORPS      Y4, Y4, Y4
-	VPDPBUSD    (AX), Y3, Y4
-	VPXOR       36(CX), Y0, Y3
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    32(AX), Y3, Y5
-	VPUNPCKLDQ  Y5, Y4, Y3
-	VPUNPCKHDQ  Y5, Y4, Y4
-	VPADDD      Y3, Y4, Y4
-	VPXOR       70(CX), Y0, Y3
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    64(AX), Y3, Y5
-	VPXOR       104(CX), Y0, Y3
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    96(AX), Y3, Y6
-	VPUNPCKLDQ  Y6, Y5, Y3
-	VPUNPCKHDQ  Y6, Y5, Y5
-	VPADDD      Y3, Y5, Y5
-	VPUNPCKLQDQ Y5, Y4, Y3
-	VPUNPCKHQDQ Y5, Y4, Y4
-	VPADDD      Y3, Y4, Y4
-	VPXOR       138(CX), Y0, Y3
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    128(AX), Y3, Y5
-	VPXOR       172(CX), Y0, Y3
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    160(AX), Y3, Y6
-	VPUNPCKLDQ  Y6, Y5, Y3
-	VPUNPCKHDQ  Y6, Y5, Y5
-	VPADDD      Y3, Y5, Y5
-	VPXOR       206(CX), Y0, Y3
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    192(AX), Y3, Y6
-	VPXOR       240(CX), Y0, Y3
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    224(AX), Y3, Y7
-	VPUNPCKLDQ  Y7, Y6, Y3
-	VPUNPCKHDQ  Y7, Y6, Y6
-	VPADDD      Y3, Y6, Y6
-	VPUNPCKLQDQ Y6, Y5, Y3
-	VPUNPCKHQDQ Y6, Y5, Y5
-	VPADDD      Y3, Y5, Y5
-	VPERM2I128  $0x20, Y5, Y4, Y3
-	VPERM2I128  $0x31, Y5, Y4, Y4
-	VPADDD      Y3, Y4, Y4
-	VMOVDQU     (CX), X3
-	VPBLENDW    $0x02, 32(CX), X3, X3
-	VPBLENDW    $0x04, 64(CX), X3, X3
-	VPBLENDW    $0x08, 96(CX), X3, X3
-	VPBLENDW    $0x10, 128(CX), X3, X3
-	VPBLENDW    $0x20, 160(CX), X3, X3
-	VPBLENDW    $0x40, 192(CX), X3, X3
-	VPBLENDW    $0x80, 224(CX), X3, X3
-	VCVTPH2PS   X3, Y3
-	VPSUBD      Y2, Y4, Y4
-	VCVTDQ2PS   Y4, Y4
-	VMULPS      512(AX), Y3, Y3
-	VFMADD231PS Y3, Y4, Y1
-	ADDQ        $0x00000110, CX
-	ADDQ        $0x000002a0, AX
-	DECQ        BX
-	JG          eight
-	JL          sum
-
-rest:
-	TESTQ SI, SI
-	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
-	JMP   eight
-
-sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VMOVHLPS     X1, X1, X2
-	VADDPS       X2, X1, X1
-	VMOVSHDUP    X1, X2
-	VADDSS       X2, X1, X1
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X1, X1
-	VMOVSS       X1, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-DATA words_80808080<>+0(SB)/4, $0x80808080
-DATA words_80808080<>+4(SB)/4, $0x80808080
-DATA words_80808080<>+8(SB)/4, $0x80808080
-DATA words_80808080<>+12(SB)/4, $0x80808080
-DATA words_80808080<>+16(SB)/4, $0x80808080
-DATA words_80808080<>+20(SB)/4, $0x80808080
-DATA words_80808080<>+24(SB)/4, $0x80808080
-DATA words_80808080<>+28(SB)/4, $0x80808080
-GLOBL words_80808080<>(SB), RODATA|NOPTR, $32
-
 // func gemv4Q8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
 TEXT ·gemv4Q8_0AVX512(SB), NOSPLIT, $0-56
@@ -302,8 +180,8 @@ eight:
 	VMOVDQU32   160(AX), Y21
 	VMOVDQU32   192(AX), Y22
 	VMOVDQU32   224(AX), Y23
-	VMOVUPS     512(AX), Y24
-	VMOVDQU     576(AX), Y5
+	VMOVUPS     768(AX), Y24
+	VMOVDQU     832(AX), Y5
 	VPSLLD      $0x07, Y5, Y5
 	VPXOR       2(CX), Y0, Y6
 	VXORPS      Y7, Y7, Y7
@@ -538,7 +416,7 @@ eight:
 	VMULPS      Y24, Y6, Y6
 	VFMADD231PS Y6, Y7, Y4
 	ADDQ        $0x00000110, CX
-	ADDQ        $0x000002a0, AX
+	ADDQ        $0x000003a0, AX
 	DECQ        BX
 	JG          eight
 	JL          sum
@@ -551,54 +429,64 @@ rest:
 	JMP   eight
 
 sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y1, X5
-	VADDPS       X5, X1, X1
-	VMOVHLPS     X1, X1, X5
-	VADDPS       X5, X1, X1
-	VMOVSHDUP    X1, X5
-	VADDSS       X5, X1, X1
-	VXORPS       X5, X5, X5
-	VADDSS       X5, X1, X1
-	VMOVSS       X1, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	MOVQ          dst+0(FP), AX
+	ADDQ          $0x04, dst+0(FP)
+	MOVQ          rows+24(FP), CX
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VMOVHLPS      X1, X1, X5
+	VADDPS        X5, X1, X1
+	VMOVSHDUP     X1, X5
+	VADDSS        X5, X1, X1
+	VXORPS        X5, X5, X5
+	VADDSS        X5, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y2, X1
+	VADDPS        X1, X2, X2
+	VMOVHLPS      X2, X2, X1
+	VADDPS        X1, X2, X2
+	VMOVSHDUP     X2, X1
+	VADDSS        X1, X2, X2
+	VXORPS        X1, X1, X1
+	VADDSS        X1, X2, X2
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y3, X1
+	VADDPS        X1, X3, X2
+	VMOVHLPS      X2, X2, X1
+	VADDPS        X1, X2, X2
+	VMOVSHDUP     X2, X1
+	VADDSS        X1, X2, X2
+	VXORPS        X1, X1, X1
+	VADDSS        X1, X2, X2
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y4, X1
+	VADDPS        X1, X4, X2
+	VMOVHLPS      X2, X2, X1
+	VADDPS        X1, X2, X2
+	VMOVSHDUP     X2, X1
+	VADDSS        X1, X2, X2
+	VXORPS        X1, X1, X1
+	VADDSS        X1, X2, X2
+	VMOVSS        X2, (AX)
+	MOVQ          stride+16(FP), AX
+	ADDQ          AX, w+8(FP)
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
+
+DATA words_80808080<>+0(SB)/4, $0x80808080
+DATA words_80808080<>+4(SB)/4, $0x80808080
+DATA words_80808080<>+8(SB)/4, $0x80808080
+DATA words_80808080<>+12(SB)/4, $0x80808080
+DATA words_80808080<>+16(SB)/4, $0x80808080
+DATA words_80808080<>+20(SB)/4, $0x80808080
+DATA words_80808080<>+24(SB)/4, $0x80808080
+DATA words_80808080<>+28(SB)/4, $0x80808080
+GLOBL words_80808080<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ4_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -621,7 +509,7 @@ row:
 	JZ     rest
 
 eight:
-	VMOVDQU     576(AX), Y3
+	VMOVDQU     832(AX), Y3
 	VPSLLD      $0x03, Y3, Y3
 	VMOVDQU     2(CX), X4
 	VINSERTI128 $0x01, 74(CX), Y4, Y4
@@ -679,10 +567,10 @@ eight:
 	VCVTPH2PS   X5, Y5
 	VPSUBD      Y3, Y4, Y4
 	VCVTDQ2PS   Y4, Y4
-	VMULPS      512(AX), Y5, Y5
+	VMULPS      768(AX), Y5, Y5
 	VFMADD231PS Y5, Y4, Y2
 	ADDQ        $0x00000090, CX
-	ADDQ        $0x000002a0, AX
+	ADDQ        $0x000003a0, AX
 	DECQ        BX
 	JG          eight
 	JL          sum
@@ -723,371 +611,155 @@ DATA words_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL words_0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
-// func gemvQ4_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ4_0AVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x12, DI, DI
-	MOVQ         rows+24(FP), DX
+// func gemv4Q4_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q4_0VBMI(SB), NOSPLIT, $0-56
+	MOVQ   far+48(FP), SI
+	LEAQ   (SI)(SI*2), DI
+	MOVQ   groups+32(FP), R8
+	ANDQ   $0x07, R8
+	MOVQ   $+8, R9
+	SUBQ   R8, R9
+	IMUL3Q $0x12, R9, R9
+	MOVQ   rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
-	VXORPS Y1, Y1, Y1
-	SHRQ   $0x03, BX
-	JZ     rest
-
-eight:
-	VMOVDQU     576(AX), Y2
-	VPSLLD      $0x03, Y2, Y2
-	VMOVDQU     2(CX), X3
-	VINSERTI128 $0x01, 74(CX), Y3, Y3
-	VPSRLW      $0x04, Y3, Y4
-	VPAND       Y0, Y3, Y3
-	VPAND       Y0, Y4, Y4
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    256(AX), Y3, Y5
-	VPDPBUSD    288(AX), Y4, Y5
-	VMOVDQU     20(CX), X3
-	VINSERTI128 $0x01, 92(CX), Y3, Y3
-	VPSRLW      $0x04, Y3, Y4
-	VPAND       Y0, Y3, Y3
-	VPAND       Y0, Y4, Y4
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    320(AX), Y3, Y6
-	VPDPBUSD    352(AX), Y4, Y6
-	VPUNPCKLDQ  Y6, Y5, Y3
-	VPUNPCKHDQ  Y6, Y5, Y5
-	VPADDD      Y3, Y5, Y5
-	VMOVDQU     38(CX), X3
-	VINSERTI128 $0x01, 110(CX), Y3, Y3
-	VPSRLW      $0x04, Y3, Y4
-	VPAND       Y0, Y3, Y3
-	VPAND       Y0, Y4, Y4
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    384(AX), Y3, Y6
-	VPDPBUSD    416(AX), Y4, Y6
-	VMOVDQU     56(CX), X3
-	VINSERTI128 $0x01, 128(CX), Y3, Y3
-	VPSRLW      $0x04, Y3, Y4
-	VPAND       Y0, Y3, Y3
-	VPAND       Y0, Y4, Y4
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    448(AX), Y3, Y7
-	VPDPBUSD    480(AX), Y4, Y7
-	VPUNPCKLDQ  Y7, Y6, Y3
-	VPUNPCKHDQ  Y7, Y6, Y6
-	VPADDD      Y3, Y6, Y6
-	VPUNPCKLQDQ Y6, Y5, Y3
-	VPUNPCKHQDQ Y6, Y5, Y5
-	VPADDD      Y3, Y5, Y5
-	VMOVDQU     (CX), X3
-	VPBLENDW    $0x02, 16(CX), X3, X3
-	VPBLENDW    $0x04, 32(CX), X3, X3
-	VPBLENDW    $0x08, 48(CX), X3, X3
-	VPBLENDW    $0x10, 64(CX), X3, X3
-	VPBLENDW    $0x20, 80(CX), X3, X3
-	VPBLENDW    $0x40, 96(CX), X3, X3
-	VPBLENDW    $0x80, 112(CX), X3, X3
-	VCVTPH2PS   X3, Y3
-	VPSUBD      Y2, Y5, Y5
-	VCVTDQ2PS   Y5, Y5
-	VMULPS      512(AX), Y3, Y3
-	VFMADD231PS Y3, Y5, Y1
-	ADDQ        $0x00000090, CX
-	ADDQ        $0x000002a0, AX
-	DECQ        BX
-	JG          eight
-	JL          sum
-
-rest:
-	TESTQ SI, SI
-	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
-	JMP   eight
-
-sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VMOVHLPS     X1, X1, X2
-	VADDPS       X2, X1, X1
-	VMOVSHDUP    X1, X2
-	VADDSS       X2, X1, X1
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X1, X1
-	VMOVSS       X1, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-// func gemv4Q4_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q4_0AVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	MOVQ         groups+32(FP), R8
-	ANDQ         $0x07, R8
-	MOVQ         $+8, R9
-	SUBQ         R8, R9
-	IMUL3Q       $0x12, R9, R9
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
 	SHRQ   $0x03, BX
 	JZ     rest
 
 eight:
-	VMOVDQU32   256(AX), Y16
-	VMOVDQU32   288(AX), Y17
-	VMOVDQU32   320(AX), Y18
-	VMOVDQU32   352(AX), Y19
-	VMOVDQU32   384(AX), Y20
-	VMOVDQU32   416(AX), Y21
-	VMOVDQU32   448(AX), Y22
-	VMOVDQU32   480(AX), Y23
-	VMOVUPS     512(AX), Y24
-	VMOVDQU     576(AX), Y5
-	VPSLLD      $0x03, Y5, Y5
-	VMOVDQU     2(CX), X6
-	VINSERTI128 $0x01, 74(CX), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y16, Y6, Y8
-	VPDPBUSD    Y17, Y7, Y8
-	VMOVDQU     20(CX), X6
-	VINSERTI128 $0x01, 92(CX), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y18, Y6, Y9
-	VPDPBUSD    Y19, Y7, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     38(CX), X6
-	VINSERTI128 $0x01, 110(CX), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y20, Y6, Y9
-	VPDPBUSD    Y21, Y7, Y9
-	VMOVDQU     56(CX), X6
-	VINSERTI128 $0x01, 128(CX), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y22, Y6, Y10
-	VPDPBUSD    Y23, Y7, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     (CX), X6
-	VPBLENDW    $0x02, 16(CX), X6, X6
-	VPBLENDW    $0x04, 32(CX), X6, X6
-	VPBLENDW    $0x08, 48(CX), X6, X6
-	VPBLENDW    $0x10, 64(CX), X6, X6
-	VPBLENDW    $0x20, 80(CX), X6, X6
-	VPBLENDW    $0x40, 96(CX), X6, X6
-	VPBLENDW    $0x80, 112(CX), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y8, Y8
-	VCVTDQ2PS   Y8, Y8
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y8, Y1
-	VMOVDQU     2(CX)(SI*1), X6
-	VINSERTI128 $0x01, 74(CX)(SI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y16, Y6, Y8
-	VPDPBUSD    Y17, Y7, Y8
-	VMOVDQU     20(CX)(SI*1), X6
-	VINSERTI128 $0x01, 92(CX)(SI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y18, Y6, Y9
-	VPDPBUSD    Y19, Y7, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     38(CX)(SI*1), X6
-	VINSERTI128 $0x01, 110(CX)(SI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y20, Y6, Y9
-	VPDPBUSD    Y21, Y7, Y9
-	VMOVDQU     56(CX)(SI*1), X6
-	VINSERTI128 $0x01, 128(CX)(SI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y22, Y6, Y10
-	VPDPBUSD    Y23, Y7, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     (CX)(SI*1), X6
-	VPBLENDW    $0x02, 16(CX)(SI*1), X6, X6
-	VPBLENDW    $0x04, 32(CX)(SI*1), X6, X6
-	VPBLENDW    $0x08, 48(CX)(SI*1), X6, X6
-	VPBLENDW    $0x10, 64(CX)(SI*1), X6, X6
-	VPBLENDW    $0x20, 80(CX)(SI*1), X6, X6
-	VPBLENDW    $0x40, 96(CX)(SI*1), X6, X6
-	VPBLENDW    $0x80, 112(CX)(SI*1), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y8, Y8
-	VCVTDQ2PS   Y8, Y8
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y8, Y2
-	VMOVDQU     2(CX)(SI*2), X6
-	VINSERTI128 $0x01, 74(CX)(SI*2), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y16, Y6, Y8
-	VPDPBUSD    Y17, Y7, Y8
-	VMOVDQU     20(CX)(SI*2), X6
-	VINSERTI128 $0x01, 92(CX)(SI*2), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y18, Y6, Y9
-	VPDPBUSD    Y19, Y7, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     38(CX)(SI*2), X6
-	VINSERTI128 $0x01, 110(CX)(SI*2), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y20, Y6, Y9
-	VPDPBUSD    Y21, Y7, Y9
-	VMOVDQU     56(CX)(SI*2), X6
-	VINSERTI128 $0x01, 128(CX)(SI*2), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y22, Y6, Y10
-	VPDPBUSD    Y23, Y7, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     (CX)(SI*2), X6
-	VPBLENDW    $0x02, 16(CX)(SI*2), X6, X6
-	VPBLENDW    $0x04, 32(CX)(SI*2), X6, X6
-	VPBLENDW    $0x08, 48(CX)(SI*2), X6, X6
-	VPBLENDW    $0x10, 64(CX)(SI*2), X6, X6
-	VPBLENDW    $0x20, 80(CX)(SI*2), X6, X6
-	VPBLENDW    $0x40, 96(CX)(SI*2), X6, X6
-	VPBLENDW    $0x80, 112(CX)(SI*2), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y8, Y8
-	VCVTDQ2PS   Y8, Y8
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y8, Y3
-	VMOVDQU     2(CX)(DI*1), X6
-	VINSERTI128 $0x01, 74(CX)(DI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y16, Y6, Y8
-	VPDPBUSD    Y17, Y7, Y8
-	VMOVDQU     20(CX)(DI*1), X6
-	VINSERTI128 $0x01, 92(CX)(DI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y18, Y6, Y9
-	VPDPBUSD    Y19, Y7, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     38(CX)(DI*1), X6
-	VINSERTI128 $0x01, 110(CX)(DI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y20, Y6, Y9
-	VPDPBUSD    Y21, Y7, Y9
-	VMOVDQU     56(CX)(DI*1), X6
-	VINSERTI128 $0x01, 128(CX)(DI*1), Y6, Y6
-	VPSRLW      $0x04, Y6, Y7
-	VPAND       Y0, Y6, Y6
-	VPAND       Y0, Y7, Y7
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y22, Y6, Y10
-	VPDPBUSD    Y23, Y7, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VMOVDQU     (CX)(DI*1), X6
-	VPBLENDW    $0x02, 16(CX)(DI*1), X6, X6
-	VPBLENDW    $0x04, 32(CX)(DI*1), X6, X6
-	VPBLENDW    $0x08, 48(CX)(DI*1), X6, X6
-	VPBLENDW    $0x10, 64(CX)(DI*1), X6, X6
-	VPBLENDW    $0x20, 80(CX)(DI*1), X6, X6
-	VPBLENDW    $0x40, 96(CX)(DI*1), X6, X6
-	VPBLENDW    $0x80, 112(CX)(DI*1), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y8, Y8
-	VCVTDQ2PS   Y8, Y8
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y8, Y4
-	ADDQ        $0x00000090, CX
-	ADDQ        $0x000002a0, AX
-	DECQ        BX
-	JG          eight
-	JL          sum
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VMOVDQU64     bytes0<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
+	VPERMB        80(CX), Z8, K1, Z9
+	VPERMB        80(CX)(SI*1), Z8, K1, Z10
+	VPERMB        80(CX)(SI*2), Z8, K1, Z11
+	VPERMB        80(CX)(DI*1), Z8, K1, Z12
+	VPSRLW        $0x04, Z9, Z8
+	VPSRLW        $0x04, Z10, Z13
+	VPSRLW        $0x04, Z11, Z14
+	VPSRLW        $0x04, Z12, Z15
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD        Z16, Z9, Z9
+	VPANDD        Z16, Z10, Z10
+	VPANDD        Z16, Z11, Z11
+	VPANDD        Z16, Z12, Z12
+	VMOVDQU64     512(AX), Z16
+	VPDPBUSD      Z16, Z9, Z4
+	VPDPBUSD      Z16, Z10, Z5
+	VPDPBUSD      Z16, Z11, Z6
+	VPDPBUSD      Z16, Z12, Z7
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z9
+	VPANDD        Z9, Z8, Z8
+	VPANDD        Z9, Z13, Z13
+	VPANDD        Z9, Z14, Z14
+	VPANDD        Z9, Z15, Z15
+	VMOVDQU64     640(AX), Z9
+	VPDPBUSD      Z9, Z8, Z4
+	VPDPBUSD      Z9, Z13, Z5
+	VPDPBUSD      Z9, Z14, Z6
+	VPDPBUSD      Z9, Z15, Z7
+	VMOVDQU64     bytes1<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
+	VPERMB        80(CX), Z8, K1, Z9
+	VPERMB        80(CX)(SI*1), Z8, K1, Z10
+	VPERMB        80(CX)(SI*2), Z8, K1, Z11
+	VPERMB        80(CX)(DI*1), Z8, K1, Z12
+	VPSRLW        $0x04, Z9, Z8
+	VPSRLW        $0x04, Z10, Z13
+	VPSRLW        $0x04, Z11, Z14
+	VPSRLW        $0x04, Z12, Z15
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD        Z16, Z9, Z9
+	VPANDD        Z16, Z10, Z10
+	VPANDD        Z16, Z11, Z11
+	VPANDD        Z16, Z12, Z12
+	VMOVDQU64     576(AX), Z16
+	VPDPBUSD      Z16, Z9, Z4
+	VPDPBUSD      Z16, Z10, Z5
+	VPDPBUSD      Z16, Z11, Z6
+	VPDPBUSD      Z16, Z12, Z7
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z9
+	VPANDD        Z9, Z8, Z8
+	VPANDD        Z9, Z13, Z13
+	VPANDD        Z9, Z14, Z14
+	VPANDD        Z9, Z15, Z15
+	VMOVDQU64     704(AX), Z9
+	VPDPBUSD      Z9, Z8, Z4
+	VPDPBUSD      Z9, Z13, Z5
+	VPDPBUSD      Z9, Z14, Z6
+	VPDPBUSD      Z9, Z15, Z7
+	VMOVDQU64     bytes2<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VCVTPH2PS     Y9, Z9
+	VCVTPH2PS     Y10, Z10
+	VCVTPH2PS     Y11, Z11
+	VCVTPH2PS     Y12, Z12
+	VEXTRACTI64X4 $0x01, Z4, Y8
+	VEXTRACTI64X4 $0x01, Z5, Y13
+	VEXTRACTI64X4 $0x01, Z6, Y14
+	VEXTRACTI64X4 $0x01, Z7, Y15
+	VPADDD        Y4, Y8, Y8
+	VPADDD        Y5, Y13, Y13
+	VPADDD        Y6, Y14, Y14
+	VPADDD        Y7, Y15, Y15
+	VMOVDQU32     832(AX), Y16
+	VPSLLD        $0x03, Y16, Y16
+	VPSUBD        Y16, Y8, Y8
+	VPSUBD        Y16, Y13, Y13
+	VPSUBD        Y16, Y14, Y14
+	VPSUBD        Y16, Y15, Y15
+	VMOVDQU32     768(AX), Y16
+	VMULPS        Y16, Y9, Y9
+	VMULPS        Y16, Y10, Y10
+	VMULPS        Y16, Y11, Y11
+	VMULPS        Y16, Y12, Y12
+	VCVTDQ2PS     Y8, Y8
+	VCVTDQ2PS     Y13, Y13
+	VCVTDQ2PS     Y14, Y14
+	VCVTDQ2PS     Y15, Y15
+	VFMADD231PS   Y9, Y8, Y0
+	VFMADD231PS   Y10, Y13, Y1
+	VFMADD231PS   Y11, Y14, Y2
+	VFMADD231PS   Y12, Y15, Y3
+	ADDQ          $0x00000090, CX
+	ADDQ          $0x000003a0, AX
+	DECQ          BX
+	JG            eight
+	JL            sum
 
 rest:
 	TESTQ R8, R8
@@ -1097,54 +769,97 @@ rest:
 	JMP   eight
 
 sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y1, X5
-	VADDPS       X5, X1, X1
-	VMOVHLPS     X1, X1, X5
-	VADDPS       X5, X1, X1
-	VMOVSHDUP    X1, X5
-	VADDSS       X5, X1, X1
-	VXORPS       X5, X5, X5
-	VADDSS       X5, X1, X1
-	VMOVSS       X1, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	MOVQ          dst+0(FP), AX
+	ADDQ          $0x04, dst+0(FP)
+	MOVQ          rows+24(FP), CX
+	VEXTRACTF32X4 $0x01, Y0, X8
+	VADDPS        X8, X0, X0
+	VMOVHLPS      X0, X0, X8
+	VADDPS        X8, X0, X0
+	VMOVSHDUP     X0, X8
+	VADDSS        X8, X0, X0
+	VXORPS        X8, X8, X8
+	VADDSS        X8, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X0, X2, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X0, X3, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	MOVQ          stride+16(FP), AX
+	ADDQ          AX, w+8(FP)
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
+
+DATA bytes0<>+0(SB)/8, $0x1716151405040302
+DATA bytes0<>+8(SB)/8, $0x3b3a393829282726
+DATA bytes0<>+16(SB)/8, $0x5f5e5d5c4d4c4b4a
+DATA bytes0<>+24(SB)/8, $0x3332313071706f6e
+DATA bytes0<>+32(SB)/8, $0x1f1e1d1c0d0c0b0a
+DATA bytes0<>+40(SB)/8, $0x4342414031302f2e
+DATA bytes0<>+48(SB)/8, $0x6766656455545352
+DATA bytes0<>+56(SB)/8, $0x3b3a393879787776
+GLOBL bytes0<>(SB), RODATA|NOPTR, $64
+
+DATA words_f0000000_f0000000<>+0(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+4(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+8(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+12(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+16(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+20(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+24(SB)/4, $0xf0000000
+DATA words_f0000000_f0000000<>+28(SB)/4, $0xf0000000
+GLOBL words_f0000000_f0000000<>(SB), RODATA|NOPTR, $32
+
+DATA u32_0f0f0f0f<>+0(SB)/4, $0x0f0f0f0f
+GLOBL u32_0f0f0f0f<>(SB), RODATA|NOPTR, $4
+
+DATA bytes1<>+0(SB)/8, $0x1b1a191809080706
+DATA bytes1<>+8(SB)/8, $0x3f3e3d3c2d2c2b2a
+DATA bytes1<>+16(SB)/8, $0x6362616051504f4e
+DATA bytes1<>+24(SB)/8, $0x3736353475747372
+DATA bytes1<>+32(SB)/8, $0x2322212011100f0e
+DATA bytes1<>+40(SB)/8, $0x4746454435343332
+DATA bytes1<>+48(SB)/8, $0x6b6a696859585756
+DATA bytes1<>+56(SB)/8, $0x3f3e3d3c7d7c7b7a
+GLOBL bytes1<>(SB), RODATA|NOPTR, $64
+
+DATA bytes2<>+0(SB)/8, $0x3736252413120100
+DATA bytes2<>+8(SB)/8, $0x7f7e6d6c5b5a4948
+DATA bytes2<>+16(SB)/8, $0x3736252413120100
+DATA bytes2<>+24(SB)/8, $0x7f7e6d6c5b5a4948
+DATA bytes2<>+32(SB)/8, $0x3736252413120100
+DATA bytes2<>+40(SB)/8, $0x7f7e6d6c5b5a4948
+DATA bytes2<>+48(SB)/8, $0x3736252413120100
+DATA bytes2<>+56(SB)/8, $0x7f7e6d6c5b5a4948
+GLOBL bytes2<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -1222,7 +937,7 @@ eight:
 	VPBLENDW    $0x80, 126(CX), X4, X4
 	VCVTPH2PS   X4, Y4
 	VCVTDQ2PS   Y3, Y3
-	VMULPS      512(AX), Y4, Y4
+	VMULPS      768(AX), Y4, Y4
 	VFMADD231PS Y4, Y3, Y2
 	VMOVDQU     2(CX), X3
 	VPBLENDW    $0x02, 20(CX), X3, X3
@@ -1233,9 +948,9 @@ eight:
 	VPBLENDW    $0x40, 110(CX), X3, X3
 	VPBLENDW    $0x80, 128(CX), X3, X3
 	VCVTPH2PS   X3, Y3
-	VFMADD231PS 544(AX), Y3, Y2
+	VFMADD231PS 800(AX), Y3, Y2
 	ADDQ        $0x000000a0, CX
-	ADDQ        $0x000002a0, AX
+	ADDQ        $0x000003a0, AX
 	DECQ        BX
 	JG          eight
 	JL          sum
@@ -1266,413 +981,163 @@ sum:
 	VZEROUPPER
 	RET
 
-// func gemvQ4_1AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ4_1AVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x14, DI, DI
-	MOVQ         rows+24(FP), DX
+// func gemv4Q4_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q4_1VBMI(SB), NOSPLIT, $0-56
+	MOVQ   far+48(FP), SI
+	LEAQ   (SI)(SI*2), DI
+	MOVQ   groups+32(FP), R8
+	ANDQ   $0x07, R8
+	MOVQ   $+8, R9
+	SUBQ   R8, R9
+	IMUL3Q $0x14, R9, R9
+	MOVQ   rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
-	VXORPS Y1, Y1, Y1
-	SHRQ   $0x03, BX
-	JZ     rest
-
-eight:
-	VMOVDQU     4(CX), X2
-	VINSERTI128 $0x01, 84(CX), Y2, Y2
-	VPSRLW      $0x04, Y2, Y3
-	VPAND       Y0, Y2, Y2
-	VPAND       Y0, Y3, Y3
-	VXORPS      Y4, Y4, Y4
-	VPDPBUSD    256(AX), Y2, Y4
-	VPDPBUSD    288(AX), Y3, Y4
-	VMOVDQU     24(CX), X2
-	VINSERTI128 $0x01, 104(CX), Y2, Y2
-	VPSRLW      $0x04, Y2, Y3
-	VPAND       Y0, Y2, Y2
-	VPAND       Y0, Y3, Y3
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    320(AX), Y2, Y5
-	VPDPBUSD    352(AX), Y3, Y5
-	VPUNPCKLDQ  Y5, Y4, Y2
-	VPUNPCKHDQ  Y5, Y4, Y4
-	VPADDD      Y2, Y4, Y4
-	VMOVDQU     44(CX), X2
-	VINSERTI128 $0x01, 124(CX), Y2, Y2
-	VPSRLW      $0x04, Y2, Y3
-	VPAND       Y0, Y2, Y2
-	VPAND       Y0, Y3, Y3
-	VXORPS      Y5, Y5, Y5
-	VPDPBUSD    384(AX), Y2, Y5
-	VPDPBUSD    416(AX), Y3, Y5
-	VMOVDQU     64(CX), X2
-	VINSERTI128 $0x01, 144(CX), Y2, Y2
-	VPSRLW      $0x04, Y2, Y3
-	VPAND       Y0, Y2, Y2
-	VPAND       Y0, Y3, Y3
-	VXORPS      Y6, Y6, Y6
-	VPDPBUSD    448(AX), Y2, Y6
-	VPDPBUSD    480(AX), Y3, Y6
-	VPUNPCKLDQ  Y6, Y5, Y2
-	VPUNPCKHDQ  Y6, Y5, Y5
-	VPADDD      Y2, Y5, Y5
-	VPUNPCKLQDQ Y5, Y4, Y2
-	VPUNPCKHQDQ Y5, Y4, Y4
-	VPADDD      Y2, Y4, Y4
-	VMOVDQU     (CX), X2
-	VPBLENDW    $0x02, 18(CX), X2, X2
-	VPBLENDW    $0x04, 36(CX), X2, X2
-	VPBLENDW    $0x08, 54(CX), X2, X2
-	VPBLENDW    $0x10, 72(CX), X2, X2
-	VPBLENDW    $0x20, 90(CX), X2, X2
-	VPBLENDW    $0x40, 108(CX), X2, X2
-	VPBLENDW    $0x80, 126(CX), X2, X2
-	VCVTPH2PS   X2, Y2
-	VCVTDQ2PS   Y4, Y4
-	VMULPS      512(AX), Y2, Y2
-	VFMADD231PS Y2, Y4, Y1
-	VMOVDQU     2(CX), X2
-	VPBLENDW    $0x02, 20(CX), X2, X2
-	VPBLENDW    $0x04, 38(CX), X2, X2
-	VPBLENDW    $0x08, 56(CX), X2, X2
-	VPBLENDW    $0x10, 74(CX), X2, X2
-	VPBLENDW    $0x20, 92(CX), X2, X2
-	VPBLENDW    $0x40, 110(CX), X2, X2
-	VPBLENDW    $0x80, 128(CX), X2, X2
-	VCVTPH2PS   X2, Y2
-	VFMADD231PS 544(AX), Y2, Y1
-	ADDQ        $0x000000a0, CX
-	ADDQ        $0x000002a0, AX
-	DECQ        BX
-	JG          eight
-	JL          sum
-
-rest:
-	TESTQ SI, SI
-	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
-	JMP   eight
-
-sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VMOVHLPS     X1, X1, X2
-	VADDPS       X2, X1, X1
-	VMOVSHDUP    X1, X2
-	VADDSS       X2, X1, X1
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X1, X1
-	VMOVSS       X1, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-// func gemv4Q4_1AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q4_1AVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	MOVQ         groups+32(FP), R8
-	ANDQ         $0x07, R8
-	MOVQ         $+8, R9
-	SUBQ         R8, R9
-	IMUL3Q       $0x14, R9, R9
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
 	SHRQ   $0x03, BX
 	JZ     rest
 
 eight:
-	VMOVDQU32   256(AX), Y16
-	VMOVDQU32   288(AX), Y17
-	VMOVDQU32   320(AX), Y18
-	VMOVDQU32   352(AX), Y19
-	VMOVDQU32   384(AX), Y20
-	VMOVDQU32   416(AX), Y21
-	VMOVDQU32   448(AX), Y22
-	VMOVDQU32   480(AX), Y23
-	VMOVUPS     512(AX), Y24
-	VMOVUPS     544(AX), Y25
-	VMOVDQU     4(CX), X5
-	VINSERTI128 $0x01, 84(CX), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y5, Y7
-	VPDPBUSD    Y17, Y6, Y7
-	VMOVDQU     24(CX), X5
-	VINSERTI128 $0x01, 104(CX), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y5, Y8
-	VPDPBUSD    Y19, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y5
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     44(CX), X5
-	VINSERTI128 $0x01, 124(CX), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y5, Y8
-	VPDPBUSD    Y21, Y6, Y8
-	VMOVDQU     64(CX), X5
-	VINSERTI128 $0x01, 144(CX), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y5, Y9
-	VPDPBUSD    Y23, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y5
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y5, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y5
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     (CX), X5
-	VPBLENDW    $0x02, 18(CX), X5, X5
-	VPBLENDW    $0x04, 36(CX), X5, X5
-	VPBLENDW    $0x08, 54(CX), X5, X5
-	VPBLENDW    $0x10, 72(CX), X5, X5
-	VPBLENDW    $0x20, 90(CX), X5, X5
-	VPBLENDW    $0x40, 108(CX), X5, X5
-	VPBLENDW    $0x80, 126(CX), X5, X5
-	VCVTPH2PS   X5, Y5
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y5, Y5
-	VFMADD231PS Y5, Y7, Y1
-	VMOVDQU     2(CX), X5
-	VPBLENDW    $0x02, 20(CX), X5, X5
-	VPBLENDW    $0x04, 38(CX), X5, X5
-	VPBLENDW    $0x08, 56(CX), X5, X5
-	VPBLENDW    $0x10, 74(CX), X5, X5
-	VPBLENDW    $0x20, 92(CX), X5, X5
-	VPBLENDW    $0x40, 110(CX), X5, X5
-	VPBLENDW    $0x80, 128(CX), X5, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y25, Y5, Y1
-	VMOVDQU     4(CX)(SI*1), X5
-	VINSERTI128 $0x01, 84(CX)(SI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y5, Y7
-	VPDPBUSD    Y17, Y6, Y7
-	VMOVDQU     24(CX)(SI*1), X5
-	VINSERTI128 $0x01, 104(CX)(SI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y5, Y8
-	VPDPBUSD    Y19, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y5
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     44(CX)(SI*1), X5
-	VINSERTI128 $0x01, 124(CX)(SI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y5, Y8
-	VPDPBUSD    Y21, Y6, Y8
-	VMOVDQU     64(CX)(SI*1), X5
-	VINSERTI128 $0x01, 144(CX)(SI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y5, Y9
-	VPDPBUSD    Y23, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y5
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y5, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y5
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     (CX)(SI*1), X5
-	VPBLENDW    $0x02, 18(CX)(SI*1), X5, X5
-	VPBLENDW    $0x04, 36(CX)(SI*1), X5, X5
-	VPBLENDW    $0x08, 54(CX)(SI*1), X5, X5
-	VPBLENDW    $0x10, 72(CX)(SI*1), X5, X5
-	VPBLENDW    $0x20, 90(CX)(SI*1), X5, X5
-	VPBLENDW    $0x40, 108(CX)(SI*1), X5, X5
-	VPBLENDW    $0x80, 126(CX)(SI*1), X5, X5
-	VCVTPH2PS   X5, Y5
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y5, Y5
-	VFMADD231PS Y5, Y7, Y2
-	VMOVDQU     2(CX)(SI*1), X5
-	VPBLENDW    $0x02, 20(CX)(SI*1), X5, X5
-	VPBLENDW    $0x04, 38(CX)(SI*1), X5, X5
-	VPBLENDW    $0x08, 56(CX)(SI*1), X5, X5
-	VPBLENDW    $0x10, 74(CX)(SI*1), X5, X5
-	VPBLENDW    $0x20, 92(CX)(SI*1), X5, X5
-	VPBLENDW    $0x40, 110(CX)(SI*1), X5, X5
-	VPBLENDW    $0x80, 128(CX)(SI*1), X5, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y25, Y5, Y2
-	VMOVDQU     4(CX)(SI*2), X5
-	VINSERTI128 $0x01, 84(CX)(SI*2), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y5, Y7
-	VPDPBUSD    Y17, Y6, Y7
-	VMOVDQU     24(CX)(SI*2), X5
-	VINSERTI128 $0x01, 104(CX)(SI*2), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y5, Y8
-	VPDPBUSD    Y19, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y5
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     44(CX)(SI*2), X5
-	VINSERTI128 $0x01, 124(CX)(SI*2), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y5, Y8
-	VPDPBUSD    Y21, Y6, Y8
-	VMOVDQU     64(CX)(SI*2), X5
-	VINSERTI128 $0x01, 144(CX)(SI*2), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y5, Y9
-	VPDPBUSD    Y23, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y5
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y5, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y5
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     (CX)(SI*2), X5
-	VPBLENDW    $0x02, 18(CX)(SI*2), X5, X5
-	VPBLENDW    $0x04, 36(CX)(SI*2), X5, X5
-	VPBLENDW    $0x08, 54(CX)(SI*2), X5, X5
-	VPBLENDW    $0x10, 72(CX)(SI*2), X5, X5
-	VPBLENDW    $0x20, 90(CX)(SI*2), X5, X5
-	VPBLENDW    $0x40, 108(CX)(SI*2), X5, X5
-	VPBLENDW    $0x80, 126(CX)(SI*2), X5, X5
-	VCVTPH2PS   X5, Y5
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y5, Y5
-	VFMADD231PS Y5, Y7, Y3
-	VMOVDQU     2(CX)(SI*2), X5
-	VPBLENDW    $0x02, 20(CX)(SI*2), X5, X5
-	VPBLENDW    $0x04, 38(CX)(SI*2), X5, X5
-	VPBLENDW    $0x08, 56(CX)(SI*2), X5, X5
-	VPBLENDW    $0x10, 74(CX)(SI*2), X5, X5
-	VPBLENDW    $0x20, 92(CX)(SI*2), X5, X5
-	VPBLENDW    $0x40, 110(CX)(SI*2), X5, X5
-	VPBLENDW    $0x80, 128(CX)(SI*2), X5, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y25, Y5, Y3
-	VMOVDQU     4(CX)(DI*1), X5
-	VINSERTI128 $0x01, 84(CX)(DI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y5, Y7
-	VPDPBUSD    Y17, Y6, Y7
-	VMOVDQU     24(CX)(DI*1), X5
-	VINSERTI128 $0x01, 104(CX)(DI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y5, Y8
-	VPDPBUSD    Y19, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y5
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     44(CX)(DI*1), X5
-	VINSERTI128 $0x01, 124(CX)(DI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y5, Y8
-	VPDPBUSD    Y21, Y6, Y8
-	VMOVDQU     64(CX)(DI*1), X5
-	VINSERTI128 $0x01, 144(CX)(DI*1), Y5, Y5
-	VPSRLW      $0x04, Y5, Y6
-	VPAND       Y0, Y5, Y5
-	VPAND       Y0, Y6, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y5, Y9
-	VPDPBUSD    Y23, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y5
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y5, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y5
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y5, Y7, Y7
-	VMOVDQU     (CX)(DI*1), X5
-	VPBLENDW    $0x02, 18(CX)(DI*1), X5, X5
-	VPBLENDW    $0x04, 36(CX)(DI*1), X5, X5
-	VPBLENDW    $0x08, 54(CX)(DI*1), X5, X5
-	VPBLENDW    $0x10, 72(CX)(DI*1), X5, X5
-	VPBLENDW    $0x20, 90(CX)(DI*1), X5, X5
-	VPBLENDW    $0x40, 108(CX)(DI*1), X5, X5
-	VPBLENDW    $0x80, 126(CX)(DI*1), X5, X5
-	VCVTPH2PS   X5, Y5
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y5, Y5
-	VFMADD231PS Y5, Y7, Y4
-	VMOVDQU     2(CX)(DI*1), X5
-	VPBLENDW    $0x02, 20(CX)(DI*1), X5, X5
-	VPBLENDW    $0x04, 38(CX)(DI*1), X5, X5
-	VPBLENDW    $0x08, 56(CX)(DI*1), X5, X5
-	VPBLENDW    $0x10, 74(CX)(DI*1), X5, X5
-	VPBLENDW    $0x20, 92(CX)(DI*1), X5, X5
-	VPBLENDW    $0x40, 110(CX)(DI*1), X5, X5
-	VPBLENDW    $0x80, 128(CX)(DI*1), X5, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y25, Y5, Y4
-	ADDQ        $0x000000a0, CX
-	ADDQ        $0x000002a0, AX
-	DECQ        BX
-	JG          eight
-	JL          sum
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VMOVDQU64     bytes3<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	KMOVQ         words_f0000000_ff000000<>+0(SB), K1
+	VPERMB        96(CX), Z8, K1, Z9
+	VPERMB        96(CX)(SI*1), Z8, K1, Z10
+	VPERMB        96(CX)(SI*2), Z8, K1, Z11
+	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VPSRLW        $0x04, Z9, Z8
+	VPSRLW        $0x04, Z10, Z13
+	VPSRLW        $0x04, Z11, Z14
+	VPSRLW        $0x04, Z12, Z15
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD        Z16, Z9, Z9
+	VPANDD        Z16, Z10, Z10
+	VPANDD        Z16, Z11, Z11
+	VPANDD        Z16, Z12, Z12
+	VMOVDQU64     512(AX), Z16
+	VPDPBUSD      Z16, Z9, Z4
+	VPDPBUSD      Z16, Z10, Z5
+	VPDPBUSD      Z16, Z11, Z6
+	VPDPBUSD      Z16, Z12, Z7
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z9
+	VPANDD        Z9, Z8, Z8
+	VPANDD        Z9, Z13, Z13
+	VPANDD        Z9, Z14, Z14
+	VPANDD        Z9, Z15, Z15
+	VMOVDQU64     640(AX), Z9
+	VPDPBUSD      Z9, Z8, Z4
+	VPDPBUSD      Z9, Z13, Z5
+	VPDPBUSD      Z9, Z14, Z6
+	VPDPBUSD      Z9, Z15, Z7
+	VMOVDQU64     bytes4<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	KMOVQ         words_ff000000_ff000000<>+0(SB), K1
+	VPERMB        96(CX), Z8, K1, Z9
+	VPERMB        96(CX)(SI*1), Z8, K1, Z10
+	VPERMB        96(CX)(SI*2), Z8, K1, Z11
+	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VPSRLW        $0x04, Z9, Z8
+	VPSRLW        $0x04, Z10, Z13
+	VPSRLW        $0x04, Z11, Z14
+	VPSRLW        $0x04, Z12, Z15
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD        Z16, Z9, Z9
+	VPANDD        Z16, Z10, Z10
+	VPANDD        Z16, Z11, Z11
+	VPANDD        Z16, Z12, Z12
+	VMOVDQU64     576(AX), Z16
+	VPDPBUSD      Z16, Z9, Z4
+	VPDPBUSD      Z16, Z10, Z5
+	VPDPBUSD      Z16, Z11, Z6
+	VPDPBUSD      Z16, Z12, Z7
+	VPBROADCASTD  u32_0f0f0f0f<>+0(SB), Z9
+	VPANDD        Z9, Z8, Z8
+	VPANDD        Z9, Z13, Z13
+	VPANDD        Z9, Z14, Z14
+	VPANDD        Z9, Z15, Z15
+	VMOVDQU64     704(AX), Z9
+	VPDPBUSD      Z9, Z8, Z4
+	VPDPBUSD      Z9, Z13, Z5
+	VPDPBUSD      Z9, Z14, Z6
+	VPDPBUSD      Z9, Z15, Z7
+	VMOVDQU64     bytes5<>+0(SB), Z8
+	VMOVDQU64     (CX), Z9
+	VMOVDQU64     (CX)(SI*1), Z10
+	VMOVDQU64     (CX)(SI*2), Z11
+	VMOVDQU64     (CX)(DI*1), Z12
+	VPERMT2B      64(CX), Z8, Z9
+	VPERMT2B      64(CX)(SI*1), Z8, Z10
+	VPERMT2B      64(CX)(SI*2), Z8, Z11
+	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	KMOVQ         words_c000c000_c000c000<>+0(SB), K1
+	VPERMB        96(CX), Z8, K1, Z9
+	VPERMB        96(CX)(SI*1), Z8, K1, Z10
+	VPERMB        96(CX)(SI*2), Z8, K1, Z11
+	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VCVTPH2PS     Y9, Z9
+	VCVTPH2PS     Y10, Z10
+	VCVTPH2PS     Y11, Z11
+	VCVTPH2PS     Y12, Z12
+	VEXTRACTI64X4 $0x01, Z4, Y8
+	VEXTRACTI64X4 $0x01, Z5, Y13
+	VEXTRACTI64X4 $0x01, Z6, Y14
+	VEXTRACTI64X4 $0x01, Z7, Y15
+	VPADDD        Y4, Y8, Y8
+	VPADDD        Y5, Y13, Y13
+	VPADDD        Y6, Y14, Y14
+	VPADDD        Y7, Y15, Y15
+	VEXTRACTI64X4 $0x01, Z9, Y16
+	VEXTRACTI64X4 $0x01, Z10, Y17
+	VEXTRACTI64X4 $0x01, Z11, Y18
+	VEXTRACTI64X4 $0x01, Z12, Y19
+	VMOVDQU32     768(AX), Y20
+	VMULPS        Y20, Y9, Y9
+	VMULPS        Y20, Y10, Y10
+	VMULPS        Y20, Y11, Y11
+	VMULPS        Y20, Y12, Y12
+	VCVTDQ2PS     Y8, Y8
+	VCVTDQ2PS     Y13, Y13
+	VCVTDQ2PS     Y14, Y14
+	VCVTDQ2PS     Y15, Y15
+	VFMADD231PS   Y9, Y8, Y0
+	VFMADD231PS   Y10, Y13, Y1
+	VFMADD231PS   Y11, Y14, Y2
+	VFMADD231PS   Y12, Y15, Y3
+	VMOVDQU32     800(AX), Y8
+	VFMADD231PS   Y8, Y16, Y0
+	VFMADD231PS   Y8, Y17, Y1
+	VFMADD231PS   Y8, Y18, Y2
+	VFMADD231PS   Y8, Y19, Y3
+	ADDQ          $0x000000a0, CX
+	ADDQ          $0x000003a0, AX
+	DECQ          BX
+	JG            eight
+	JL            sum
 
 rest:
 	TESTQ R8, R8
@@ -1682,54 +1147,114 @@ rest:
 	JMP   eight
 
 sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y1, X5
-	VADDPS       X5, X1, X1
-	VMOVHLPS     X1, X1, X5
-	VADDPS       X5, X1, X1
-	VMOVSHDUP    X1, X5
-	VADDSS       X5, X1, X1
-	VXORPS       X5, X5, X5
-	VADDSS       X5, X1, X1
-	VMOVSS       X1, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X2
-	VMOVHLPS     X2, X2, X1
-	VADDPS       X1, X2, X2
-	VMOVSHDUP    X2, X1
-	VADDSS       X1, X2, X2
-	VXORPS       X1, X1, X1
-	VADDSS       X1, X2, X2
-	VMOVSS       X2, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	MOVQ          dst+0(FP), AX
+	ADDQ          $0x04, dst+0(FP)
+	MOVQ          rows+24(FP), CX
+	VEXTRACTF32X4 $0x01, Y0, X8
+	VADDPS        X8, X0, X0
+	VMOVHLPS      X0, X0, X8
+	VADDPS        X8, X0, X0
+	VMOVSHDUP     X0, X8
+	VADDSS        X8, X0, X0
+	VXORPS        X8, X8, X8
+	VADDSS        X8, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X0, X2, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X0, X3, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	MOVQ          stride+16(FP), AX
+	ADDQ          AX, w+8(FP)
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
+
+DATA bytes3<>+0(SB)/8, $0x1b1a191807060504
+DATA bytes3<>+8(SB)/8, $0x434241402f2e2d2c
+DATA bytes3<>+16(SB)/8, $0x6b6a696857565554
+DATA bytes3<>+24(SB)/8, $0x333231307f7e7d7c
+DATA bytes3<>+32(SB)/8, $0x232221200f0e0d0c
+DATA bytes3<>+40(SB)/8, $0x4b4a494837363534
+DATA bytes3<>+48(SB)/8, $0x737271705f5e5d5c
+DATA bytes3<>+56(SB)/8, $0x3b3a393827262524
+GLOBL bytes3<>(SB), RODATA|NOPTR, $64
+
+DATA words_f0000000_ff000000<>+0(SB)/4, $0xf0000000
+DATA words_f0000000_ff000000<>+4(SB)/4, $0xff000000
+DATA words_f0000000_ff000000<>+8(SB)/4, $0xf0000000
+DATA words_f0000000_ff000000<>+12(SB)/4, $0xff000000
+DATA words_f0000000_ff000000<>+16(SB)/4, $0xf0000000
+DATA words_f0000000_ff000000<>+20(SB)/4, $0xff000000
+DATA words_f0000000_ff000000<>+24(SB)/4, $0xf0000000
+DATA words_f0000000_ff000000<>+28(SB)/4, $0xff000000
+GLOBL words_f0000000_ff000000<>(SB), RODATA|NOPTR, $32
+
+DATA bytes4<>+0(SB)/8, $0x1f1e1d1c0b0a0908
+DATA bytes4<>+8(SB)/8, $0x4746454433323130
+DATA bytes4<>+16(SB)/8, $0x6f6e6d6c5b5a5958
+DATA bytes4<>+24(SB)/8, $0x3736353423222120
+DATA bytes4<>+32(SB)/8, $0x2726252413121110
+DATA bytes4<>+40(SB)/8, $0x4f4e4d4c3b3a3938
+DATA bytes4<>+48(SB)/8, $0x7776757463626160
+DATA bytes4<>+56(SB)/8, $0x3f3e3d3c2b2a2928
+GLOBL bytes4<>(SB), RODATA|NOPTR, $64
+
+DATA words_ff000000_ff000000<>+0(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+4(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+8(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+12(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+16(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+20(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+24(SB)/4, $0xff000000
+DATA words_ff000000_ff000000<>+28(SB)/4, $0xff000000
+GLOBL words_ff000000_ff000000<>(SB), RODATA|NOPTR, $32
+
+DATA bytes5<>+0(SB)/8, $0x3d3c292815140100
+DATA bytes5<>+8(SB)/8, $0x2d2c797865645150
+DATA bytes5<>+16(SB)/8, $0x3f3e2b2a17160302
+DATA bytes5<>+24(SB)/8, $0x2f2e7b7a67665352
+DATA bytes5<>+32(SB)/8, $0x3d3c292815140100
+DATA bytes5<>+40(SB)/8, $0x2d2c797865645150
+DATA bytes5<>+48(SB)/8, $0x3f3e2b2a17160302
+DATA bytes5<>+56(SB)/8, $0x2f2e7b7a67665352
+GLOBL bytes5<>(SB), RODATA|NOPTR, $64
+
+DATA words_c000c000_c000c000<>+0(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+4(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+8(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+12(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+16(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+20(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+24(SB)/4, $0xc000c000
+DATA words_c000c000_c000c000<>+28(SB)/4, $0xc000c000
+GLOBL words_c000c000_c000c000<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ5_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -1754,7 +1279,7 @@ row:
 	JZ     rest
 
 eight:
-	VMOVDQU      576(AX), Y5
+	VMOVDQU      832(AX), Y5
 	VPSLLD       $0x04, Y5, Y5
 	VMOVDQU      6(CX), X6
 	VINSERTI128  $0x01, 94(CX), Y6, Y6
@@ -1864,10 +1389,10 @@ eight:
 	VCVTPH2PS    X7, Y7
 	VPSUBD       Y5, Y6, Y6
 	VCVTDQ2PS    Y6, Y6
-	VMULPS       512(AX), Y7, Y7
+	VMULPS       768(AX), Y7, Y7
 	VFMADD231PS  Y7, Y6, Y4
 	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
+	ADDQ         $0x000003a0, AX
 	DECQ         BX
 	JG           eight
 	JL           sum
@@ -1938,635 +1463,214 @@ DATA words_02020202_02020202_03030303_03030303<>+24(SB)/4, $0x03030303
 DATA words_02020202_02020202_03030303_03030303<>+28(SB)/4, $0x03030303
 GLOBL words_02020202_02020202_03030303_03030303<>(SB), RODATA|NOPTR, $32
 
-// func gemvQ5_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ5_0AVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y2
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x16, DI, DI
-	MOVQ         rows+24(FP), DX
+// func gemv4Q5_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q5_0VBMI(SB), NOSPLIT, $0-56
+	MOVQ   far+48(FP), SI
+	LEAQ   (SI)(SI*2), DI
+	MOVQ   groups+32(FP), R8
+	ANDQ   $0x07, R8
+	MOVQ   $+8, R9
+	SUBQ   R8, R9
+	IMUL3Q $0x16, R9, R9
+	MOVQ   rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	SHRQ   $0x03, BX
 	JZ     rest
 
 eight:
-	VMOVDQU      576(AX), Y4
-	VPSLLD       $0x04, Y4, Y4
-	VMOVDQU      6(CX), X5
-	VINSERTI128  $0x01, 94(CX), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y0, Y5, Y5
-	VPAND        Y0, Y6, Y6
-	VPBROADCASTD 2(CX), Y7
-	VPBROADCASTD 90(CX), Y8
-	VPBLENDD     $0xf0, Y8, Y7, Y7
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y7, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y5, Y5
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPCMPEQB     Y2, Y7, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     256(AX), Y5, Y7
-	VPDPBUSD     288(AX), Y6, Y7
-	VMOVDQU      28(CX), X5
-	VINSERTI128  $0x01, 116(CX), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y0, Y5, Y5
-	VPAND        Y0, Y6, Y6
-	VPBROADCASTD 24(CX), Y8
-	VPBROADCASTD 112(CX), Y9
-	VPBLENDD     $0xf0, Y9, Y8, Y8
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y8, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y5, Y5
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y8, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y6, Y6
-	VXORPS       Y8, Y8, Y8
-	VPDPBUSD     320(AX), Y5, Y8
-	VPDPBUSD     352(AX), Y6, Y8
-	VPUNPCKLDQ   Y8, Y7, Y5
-	VPUNPCKHDQ   Y8, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VMOVDQU      50(CX), X5
-	VINSERTI128  $0x01, 138(CX), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y0, Y5, Y5
-	VPAND        Y0, Y6, Y6
-	VPBROADCASTD 46(CX), Y8
-	VPBROADCASTD 134(CX), Y9
-	VPBLENDD     $0xf0, Y9, Y8, Y8
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y8, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y5, Y5
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y8, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y6, Y6
-	VXORPS       Y8, Y8, Y8
-	VPDPBUSD     384(AX), Y5, Y8
-	VPDPBUSD     416(AX), Y6, Y8
-	VMOVDQU      72(CX), X5
-	VINSERTI128  $0x01, 160(CX), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y0, Y5, Y5
-	VPAND        Y0, Y6, Y6
-	VPBROADCASTD 68(CX), Y9
-	VPBROADCASTD 156(CX), Y10
-	VPBLENDD     $0xf0, Y10, Y9, Y9
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y9, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y5, Y5
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y9, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     448(AX), Y5, Y9
-	VPDPBUSD     480(AX), Y6, Y9
-	VPUNPCKLDQ   Y9, Y8, Y5
-	VPUNPCKHDQ   Y9, Y8, Y8
-	VPADDD       Y5, Y8, Y8
-	VPUNPCKLQDQ  Y8, Y7, Y5
-	VPUNPCKHQDQ  Y8, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VMOVDQU      (CX), X5
-	VPBLENDW     $0x02, 20(CX), X5, X5
-	VPBLENDW     $0x04, 40(CX), X5, X5
-	VPBLENDW     $0x08, 60(CX), X5, X5
-	VPBLENDW     $0x10, 80(CX), X5, X5
-	VPBLENDW     $0x20, 100(CX), X5, X5
-	VPBLENDW     $0x40, 120(CX), X5, X5
-	VPBLENDW     $0x80, 140(CX), X5, X5
-	VCVTPH2PS    X5, Y5
-	VPSUBD       Y4, Y7, Y7
-	VCVTDQ2PS    Y7, Y7
-	VMULPS       512(AX), Y5, Y5
-	VFMADD231PS  Y5, Y7, Y3
-	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	JL           sum
-
-rest:
-	TESTQ SI, SI
-	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
-	JMP   eight
-
-sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VMOVHLPS     X3, X3, X4
-	VADDPS       X4, X3, X3
-	VMOVSHDUP    X3, X4
-	VADDSS       X4, X3, X3
-	VXORPS       X4, X4, X4
-	VADDSS       X4, X3, X3
-	VMOVSS       X3, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-// func gemv4Q5_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q5_0AVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y2
-	MOVQ         groups+32(FP), R8
-	ANDQ         $0x07, R8
-	MOVQ         $+8, R9
-	SUBQ         R8, R9
-	IMUL3Q       $0x16, R9, R9
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	SHRQ   $0x03, BX
-	JZ     rest
-
-eight:
-	VMOVDQU32    256(AX), Y16
-	VMOVDQU32    288(AX), Y17
-	VMOVDQU32    320(AX), Y18
-	VMOVDQU32    352(AX), Y19
-	VMOVDQU32    384(AX), Y20
-	VMOVDQU32    416(AX), Y21
-	VMOVDQU32    448(AX), Y22
-	VMOVDQU32    480(AX), Y23
-	VMOVUPS      512(AX), Y24
-	VMOVDQU      576(AX), Y7
-	VPSLLD       $0x04, Y7, Y7
-	VMOVDQU      6(CX), X8
-	VINSERTI128  $0x01, 94(CX), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 2(CX), Y10
-	VPBROADCASTD 90(CX), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y16, Y8, Y10
-	VPDPBUSD     Y17, Y9, Y10
-	VMOVDQU      28(CX), X8
-	VINSERTI128  $0x01, 116(CX), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 24(CX), Y11
-	VPBROADCASTD 112(CX), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y18, Y8, Y11
-	VPDPBUSD     Y19, Y9, Y11
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      50(CX), X8
-	VINSERTI128  $0x01, 138(CX), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 46(CX), Y11
-	VPBROADCASTD 134(CX), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y20, Y8, Y11
-	VPDPBUSD     Y21, Y9, Y11
-	VMOVDQU      72(CX), X8
-	VINSERTI128  $0x01, 160(CX), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 68(CX), Y12
-	VPBROADCASTD 156(CX), Y13
-	VPBLENDD     $0xf0, Y13, Y12, Y12
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y12, Y13
-	VPAND        Y2, Y13, Y13
-	VPCMPEQB     Y2, Y13, Y13
-	VPAND        Y1, Y13, Y13
-	VPOR         Y13, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y12, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y9, Y9
-	VXORPS       Y12, Y12, Y12
-	VPDPBUSD     Y22, Y8, Y12
-	VPDPBUSD     Y23, Y9, Y12
-	VPUNPCKLDQ   Y12, Y11, Y8
-	VPUNPCKHDQ   Y12, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y8
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      (CX), X8
-	VPBLENDW     $0x02, 20(CX), X8, X8
-	VPBLENDW     $0x04, 40(CX), X8, X8
-	VPBLENDW     $0x08, 60(CX), X8, X8
-	VPBLENDW     $0x10, 80(CX), X8, X8
-	VPBLENDW     $0x20, 100(CX), X8, X8
-	VPBLENDW     $0x40, 120(CX), X8, X8
-	VPBLENDW     $0x80, 140(CX), X8, X8
-	VCVTPH2PS    X8, Y8
-	VPSUBD       Y7, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y10, Y3
-	VMOVDQU      6(CX)(SI*1), X8
-	VINSERTI128  $0x01, 94(CX)(SI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 2(CX)(SI*1), Y10
-	VPBROADCASTD 90(CX)(SI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y16, Y8, Y10
-	VPDPBUSD     Y17, Y9, Y10
-	VMOVDQU      28(CX)(SI*1), X8
-	VINSERTI128  $0x01, 116(CX)(SI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 24(CX)(SI*1), Y11
-	VPBROADCASTD 112(CX)(SI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y18, Y8, Y11
-	VPDPBUSD     Y19, Y9, Y11
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      50(CX)(SI*1), X8
-	VINSERTI128  $0x01, 138(CX)(SI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 46(CX)(SI*1), Y11
-	VPBROADCASTD 134(CX)(SI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y20, Y8, Y11
-	VPDPBUSD     Y21, Y9, Y11
-	VMOVDQU      72(CX)(SI*1), X8
-	VINSERTI128  $0x01, 160(CX)(SI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 68(CX)(SI*1), Y12
-	VPBROADCASTD 156(CX)(SI*1), Y13
-	VPBLENDD     $0xf0, Y13, Y12, Y12
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y12, Y13
-	VPAND        Y2, Y13, Y13
-	VPCMPEQB     Y2, Y13, Y13
-	VPAND        Y1, Y13, Y13
-	VPOR         Y13, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y12, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y9, Y9
-	VXORPS       Y12, Y12, Y12
-	VPDPBUSD     Y22, Y8, Y12
-	VPDPBUSD     Y23, Y9, Y12
-	VPUNPCKLDQ   Y12, Y11, Y8
-	VPUNPCKHDQ   Y12, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y8
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      (CX)(SI*1), X8
-	VPBLENDW     $0x02, 20(CX)(SI*1), X8, X8
-	VPBLENDW     $0x04, 40(CX)(SI*1), X8, X8
-	VPBLENDW     $0x08, 60(CX)(SI*1), X8, X8
-	VPBLENDW     $0x10, 80(CX)(SI*1), X8, X8
-	VPBLENDW     $0x20, 100(CX)(SI*1), X8, X8
-	VPBLENDW     $0x40, 120(CX)(SI*1), X8, X8
-	VPBLENDW     $0x80, 140(CX)(SI*1), X8, X8
-	VCVTPH2PS    X8, Y8
-	VPSUBD       Y7, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y10, Y4
-	VMOVDQU      6(CX)(SI*2), X8
-	VINSERTI128  $0x01, 94(CX)(SI*2), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 2(CX)(SI*2), Y10
-	VPBROADCASTD 90(CX)(SI*2), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y16, Y8, Y10
-	VPDPBUSD     Y17, Y9, Y10
-	VMOVDQU      28(CX)(SI*2), X8
-	VINSERTI128  $0x01, 116(CX)(SI*2), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 24(CX)(SI*2), Y11
-	VPBROADCASTD 112(CX)(SI*2), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y18, Y8, Y11
-	VPDPBUSD     Y19, Y9, Y11
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      50(CX)(SI*2), X8
-	VINSERTI128  $0x01, 138(CX)(SI*2), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 46(CX)(SI*2), Y11
-	VPBROADCASTD 134(CX)(SI*2), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y20, Y8, Y11
-	VPDPBUSD     Y21, Y9, Y11
-	VMOVDQU      72(CX)(SI*2), X8
-	VINSERTI128  $0x01, 160(CX)(SI*2), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 68(CX)(SI*2), Y12
-	VPBROADCASTD 156(CX)(SI*2), Y13
-	VPBLENDD     $0xf0, Y13, Y12, Y12
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y12, Y13
-	VPAND        Y2, Y13, Y13
-	VPCMPEQB     Y2, Y13, Y13
-	VPAND        Y1, Y13, Y13
-	VPOR         Y13, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y12, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y9, Y9
-	VXORPS       Y12, Y12, Y12
-	VPDPBUSD     Y22, Y8, Y12
-	VPDPBUSD     Y23, Y9, Y12
-	VPUNPCKLDQ   Y12, Y11, Y8
-	VPUNPCKHDQ   Y12, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y8
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      (CX)(SI*2), X8
-	VPBLENDW     $0x02, 20(CX)(SI*2), X8, X8
-	VPBLENDW     $0x04, 40(CX)(SI*2), X8, X8
-	VPBLENDW     $0x08, 60(CX)(SI*2), X8, X8
-	VPBLENDW     $0x10, 80(CX)(SI*2), X8, X8
-	VPBLENDW     $0x20, 100(CX)(SI*2), X8, X8
-	VPBLENDW     $0x40, 120(CX)(SI*2), X8, X8
-	VPBLENDW     $0x80, 140(CX)(SI*2), X8, X8
-	VCVTPH2PS    X8, Y8
-	VPSUBD       Y7, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y10, Y5
-	VMOVDQU      6(CX)(DI*1), X8
-	VINSERTI128  $0x01, 94(CX)(DI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 2(CX)(DI*1), Y10
-	VPBROADCASTD 90(CX)(DI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y16, Y8, Y10
-	VPDPBUSD     Y17, Y9, Y10
-	VMOVDQU      28(CX)(DI*1), X8
-	VINSERTI128  $0x01, 116(CX)(DI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 24(CX)(DI*1), Y11
-	VPBROADCASTD 112(CX)(DI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y18, Y8, Y11
-	VPDPBUSD     Y19, Y9, Y11
-	VPUNPCKLDQ   Y11, Y10, Y8
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      50(CX)(DI*1), X8
-	VINSERTI128  $0x01, 138(CX)(DI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 46(CX)(DI*1), Y11
-	VPBROADCASTD 134(CX)(DI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y9, Y9
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y20, Y8, Y11
-	VPDPBUSD     Y21, Y9, Y11
-	VMOVDQU      72(CX)(DI*1), X8
-	VINSERTI128  $0x01, 160(CX)(DI*1), Y8, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y0, Y8, Y8
-	VPAND        Y0, Y9, Y9
-	VPBROADCASTD 68(CX)(DI*1), Y12
-	VPBROADCASTD 156(CX)(DI*1), Y13
-	VPBLENDD     $0xf0, Y13, Y12, Y12
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y12, Y13
-	VPAND        Y2, Y13, Y13
-	VPCMPEQB     Y2, Y13, Y13
-	VPAND        Y1, Y13, Y13
-	VPOR         Y13, Y8, Y8
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y12, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y9, Y9
-	VXORPS       Y12, Y12, Y12
-	VPDPBUSD     Y22, Y8, Y12
-	VPDPBUSD     Y23, Y9, Y12
-	VPUNPCKLDQ   Y12, Y11, Y8
-	VPUNPCKHDQ   Y12, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y8
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      (CX)(DI*1), X8
-	VPBLENDW     $0x02, 20(CX)(DI*1), X8, X8
-	VPBLENDW     $0x04, 40(CX)(DI*1), X8, X8
-	VPBLENDW     $0x08, 60(CX)(DI*1), X8, X8
-	VPBLENDW     $0x10, 80(CX)(DI*1), X8, X8
-	VPBLENDW     $0x20, 100(CX)(DI*1), X8, X8
-	VPBLENDW     $0x40, 120(CX)(DI*1), X8, X8
-	VPBLENDW     $0x80, 140(CX)(DI*1), X8, X8
-	VCVTPH2PS    X8, Y8
-	VPSUBD       Y7, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	JL           sum
+	VMOVDQU64      bytes6<>+0(SB), Z4
+	VMOVDQU64      (CX), Z5
+	VMOVDQU64      (CX)(SI*1), Z6
+	VMOVDQU64      (CX)(SI*2), Z7
+	VMOVDQU64      (CX)(DI*1), Z8
+	VPERMT2B       64(CX), Z4, Z5
+	VPERMT2B       64(CX)(SI*1), Z4, Z6
+	VPERMT2B       64(CX)(SI*2), Z4, Z7
+	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
+	VPERMB         112(CX), Z4, K1, Z5
+	VPERMB         112(CX)(SI*1), Z4, K1, Z6
+	VPERMB         112(CX)(SI*2), Z4, K1, Z7
+	VPERMB         112(CX)(DI*1), Z4, K1, Z8
+	VPXORD         Z9, Z9, Z9
+	VPXORD         Z10, Z10, Z10
+	VPXORD         Z11, Z11, Z11
+	VPXORD         Z12, Z12, Z12
+	VMOVDQU64      bytes7<>+0(SB), Z4
+	VMOVDQU64      (CX), Z13
+	VMOVDQU64      (CX)(SI*1), Z14
+	VMOVDQU64      (CX)(SI*2), Z15
+	VMOVDQU64      (CX)(DI*1), Z16
+	VPERMT2B       64(CX), Z4, Z13
+	VPERMT2B       64(CX)(SI*1), Z4, Z14
+	VPERMT2B       64(CX)(SI*2), Z4, Z15
+	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
+	VPERMB         112(CX), Z4, K1, Z13
+	VPERMB         112(CX)(SI*1), Z4, K1, Z14
+	VPERMB         112(CX)(SI*2), Z4, K1, Z15
+	VPERMB         112(CX)(DI*1), Z4, K1, Z16
+	VPSRLW         $0x04, Z13, Z4
+	VPSRLW         $0x04, Z14, Z17
+	VPSRLW         $0x04, Z15, Z18
+	VPSRLW         $0x04, Z16, Z19
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD         Z20, Z13, Z13
+	VPANDD         Z20, Z14, Z14
+	VPANDD         Z20, Z15, Z15
+	VPANDD         Z20, Z16, Z16
+	VMOVDQU64      bytes8<>+0(SB), Z20
+	VPMULTISHIFTQB Z5, Z20, Z21
+	VPMULTISHIFTQB Z6, Z20, Z22
+	VPMULTISHIFTQB Z7, Z20, Z23
+	VPMULTISHIFTQB Z8, Z20, Z20
+	VPBROADCASTD   u32_10101010<>+0(SB), Z24
+	VPTERNLOGD     $0xf8, Z24, Z21, Z13
+	VPTERNLOGD     $0xf8, Z24, Z22, Z14
+	VPTERNLOGD     $0xf8, Z24, Z23, Z15
+	VPTERNLOGD     $0xf8, Z24, Z20, Z16
+	VMOVDQU64      512(AX), Z20
+	VPDPBUSD       Z20, Z13, Z9
+	VPDPBUSD       Z20, Z14, Z10
+	VPDPBUSD       Z20, Z15, Z11
+	VPDPBUSD       Z20, Z16, Z12
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z13
+	VPANDD         Z13, Z4, Z4
+	VPANDD         Z13, Z17, Z17
+	VPANDD         Z13, Z18, Z18
+	VPANDD         Z13, Z19, Z19
+	VMOVDQU64      bytes9<>+0(SB), Z13
+	VPMULTISHIFTQB Z5, Z13, Z14
+	VPMULTISHIFTQB Z6, Z13, Z15
+	VPMULTISHIFTQB Z7, Z13, Z16
+	VPMULTISHIFTQB Z8, Z13, Z13
+	VPBROADCASTD   u32_10101010<>+0(SB), Z20
+	VPTERNLOGD     $0xf8, Z20, Z14, Z4
+	VPTERNLOGD     $0xf8, Z20, Z15, Z17
+	VPTERNLOGD     $0xf8, Z20, Z16, Z18
+	VPTERNLOGD     $0xf8, Z20, Z13, Z19
+	VMOVDQU64      640(AX), Z13
+	VPDPBUSD       Z13, Z4, Z9
+	VPDPBUSD       Z13, Z17, Z10
+	VPDPBUSD       Z13, Z18, Z11
+	VPDPBUSD       Z13, Z19, Z12
+	VMOVDQU64      bytes10<>+0(SB), Z4
+	VMOVDQU64      (CX), Z13
+	VMOVDQU64      (CX)(SI*1), Z14
+	VMOVDQU64      (CX)(SI*2), Z15
+	VMOVDQU64      (CX)(DI*1), Z16
+	VPERMT2B       64(CX), Z4, Z13
+	VPERMT2B       64(CX)(SI*1), Z4, Z14
+	VPERMT2B       64(CX)(SI*2), Z4, Z15
+	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	KMOVQ          words_ff000000_fff00000<>+0(SB), K1
+	VPERMB         112(CX), Z4, K1, Z13
+	VPERMB         112(CX)(SI*1), Z4, K1, Z14
+	VPERMB         112(CX)(SI*2), Z4, K1, Z15
+	VPERMB         112(CX)(DI*1), Z4, K1, Z16
+	VPSRLW         $0x04, Z13, Z4
+	VPSRLW         $0x04, Z14, Z17
+	VPSRLW         $0x04, Z15, Z18
+	VPSRLW         $0x04, Z16, Z19
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD         Z20, Z13, Z13
+	VPANDD         Z20, Z14, Z14
+	VPANDD         Z20, Z15, Z15
+	VPANDD         Z20, Z16, Z16
+	VMOVDQU64      bytes11<>+0(SB), Z20
+	VPMULTISHIFTQB Z5, Z20, Z21
+	VPMULTISHIFTQB Z6, Z20, Z22
+	VPMULTISHIFTQB Z7, Z20, Z23
+	VPMULTISHIFTQB Z8, Z20, Z20
+	VPBROADCASTD   u32_10101010<>+0(SB), Z24
+	VPTERNLOGD     $0xf8, Z24, Z21, Z13
+	VPTERNLOGD     $0xf8, Z24, Z22, Z14
+	VPTERNLOGD     $0xf8, Z24, Z23, Z15
+	VPTERNLOGD     $0xf8, Z24, Z20, Z16
+	VMOVDQU64      576(AX), Z20
+	VPDPBUSD       Z20, Z13, Z9
+	VPDPBUSD       Z20, Z14, Z10
+	VPDPBUSD       Z20, Z15, Z11
+	VPDPBUSD       Z20, Z16, Z12
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z13
+	VPANDD         Z13, Z4, Z4
+	VPANDD         Z13, Z17, Z17
+	VPANDD         Z13, Z18, Z18
+	VPANDD         Z13, Z19, Z19
+	VMOVDQU64      bytes12<>+0(SB), Z13
+	VPMULTISHIFTQB Z5, Z13, Z5
+	VPMULTISHIFTQB Z6, Z13, Z6
+	VPMULTISHIFTQB Z7, Z13, Z7
+	VPMULTISHIFTQB Z8, Z13, Z8
+	VPBROADCASTD   u32_10101010<>+0(SB), Z13
+	VPTERNLOGD     $0xf8, Z13, Z5, Z4
+	VPTERNLOGD     $0xf8, Z13, Z6, Z17
+	VPTERNLOGD     $0xf8, Z13, Z7, Z18
+	VPTERNLOGD     $0xf8, Z13, Z8, Z19
+	VMOVDQU64      704(AX), Z5
+	VPDPBUSD       Z5, Z4, Z9
+	VPDPBUSD       Z5, Z17, Z10
+	VPDPBUSD       Z5, Z18, Z11
+	VPDPBUSD       Z5, Z19, Z12
+	VMOVDQU64      bytes13<>+0(SB), Z4
+	VMOVDQU64      (CX), Z5
+	VMOVDQU64      (CX)(SI*1), Z6
+	VMOVDQU64      (CX)(SI*2), Z7
+	VMOVDQU64      (CX)(DI*1), Z8
+	VPERMT2B       64(CX), Z4, Z5
+	VPERMT2B       64(CX)(SI*1), Z4, Z6
+	VPERMT2B       64(CX)(SI*2), Z4, Z7
+	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
+	VPERMB         112(CX), Z4, K1, Z5
+	VPERMB         112(CX)(SI*1), Z4, K1, Z6
+	VPERMB         112(CX)(SI*2), Z4, K1, Z7
+	VPERMB         112(CX)(DI*1), Z4, K1, Z8
+	VCVTPH2PS      Y5, Z5
+	VCVTPH2PS      Y6, Z6
+	VCVTPH2PS      Y7, Z7
+	VCVTPH2PS      Y8, Z8
+	VEXTRACTI64X4  $0x01, Z9, Y4
+	VEXTRACTI64X4  $0x01, Z10, Y13
+	VEXTRACTI64X4  $0x01, Z11, Y14
+	VEXTRACTI64X4  $0x01, Z12, Y15
+	VPADDD         Y9, Y4, Y4
+	VPADDD         Y10, Y13, Y13
+	VPADDD         Y11, Y14, Y14
+	VPADDD         Y12, Y15, Y15
+	VMOVDQU32      832(AX), Y16
+	VPSLLD         $0x04, Y16, Y16
+	VPSUBD         Y16, Y4, Y4
+	VPSUBD         Y16, Y13, Y13
+	VPSUBD         Y16, Y14, Y14
+	VPSUBD         Y16, Y15, Y15
+	VMOVDQU32      768(AX), Y16
+	VMULPS         Y16, Y5, Y5
+	VMULPS         Y16, Y6, Y6
+	VMULPS         Y16, Y7, Y7
+	VMULPS         Y16, Y8, Y8
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y13, Y13
+	VCVTDQ2PS      Y14, Y14
+	VCVTDQ2PS      Y15, Y15
+	VFMADD231PS    Y5, Y4, Y0
+	VFMADD231PS    Y6, Y13, Y1
+	VFMADD231PS    Y7, Y14, Y2
+	VFMADD231PS    Y8, Y15, Y3
+	ADDQ           $0x000000b0, CX
+	ADDQ           $0x000003a0, AX
+	DECQ           BX
+	JG             eight
+	JL             sum
 
 rest:
 	TESTQ R8, R8
@@ -2576,54 +1680,157 @@ rest:
 	JMP   eight
 
 sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y3, X7
-	VADDPS       X7, X3, X3
-	VMOVHLPS     X3, X3, X7
-	VADDPS       X7, X3, X3
-	VMOVSHDUP    X3, X7
-	VADDSS       X7, X3, X3
-	VXORPS       X7, X7, X7
-	VADDSS       X7, X3, X3
-	VMOVSS       X3, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X3
-	VADDPS       X3, X4, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y5, X3
-	VADDPS       X3, X5, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y6, X3
-	VADDPS       X3, X6, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	MOVQ          dst+0(FP), AX
+	ADDQ          $0x04, dst+0(FP)
+	MOVQ          rows+24(FP), CX
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VMOVHLPS      X0, X0, X4
+	VADDPS        X4, X0, X0
+	VMOVSHDUP     X0, X4
+	VADDSS        X4, X0, X0
+	VXORPS        X4, X4, X4
+	VADDSS        X4, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X0, X2, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X0, X3, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	MOVQ          stride+16(FP), AX
+	ADDQ          AX, w+8(FP)
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
+
+DATA bytes6<>+0(SB)/8, $0x1b1a191805040302
+DATA bytes6<>+8(SB)/8, $0x4746454431302f2e
+DATA bytes6<>+16(SB)/8, $0x737271705d5c5b5a
+DATA bytes6<>+24(SB)/8, $0x2f2e2d2c19181716
+DATA bytes6<>+32(SB)/8, $0x1b1a191805040302
+DATA bytes6<>+40(SB)/8, $0x4746454431302f2e
+DATA bytes6<>+48(SB)/8, $0x737271705d5c5b5a
+DATA bytes6<>+56(SB)/8, $0x2f2e2d2c19181716
+GLOBL bytes6<>(SB), RODATA|NOPTR, $64
+
+DATA bytes7<>+0(SB)/8, $0x1f1e1d1c09080706
+DATA bytes7<>+8(SB)/8, $0x4b4a494835343332
+DATA bytes7<>+16(SB)/8, $0x7776757461605f5e
+DATA bytes7<>+24(SB)/8, $0x333231301d1c1b1a
+DATA bytes7<>+32(SB)/8, $0x2726252411100f0e
+DATA bytes7<>+40(SB)/8, $0x535251503d3c3b3a
+DATA bytes7<>+48(SB)/8, $0x7f7e7d7c69686766
+DATA bytes7<>+56(SB)/8, $0x3b3a393825242322
+GLOBL bytes7<>(SB), RODATA|NOPTR, $64
+
+DATA bytes8<>+0(SB)/8, $0x1f1e1d1c3f3e3d3c
+DATA bytes8<>+8(SB)/8, $0x1f1e1d1c3f3e3d3c
+DATA bytes8<>+16(SB)/8, $0x1f1e1d1c3f3e3d3c
+DATA bytes8<>+24(SB)/8, $0x1f1e1d1c3f3e3d3c
+DATA bytes8<>+32(SB)/8, $0x2726252407060504
+DATA bytes8<>+40(SB)/8, $0x2726252407060504
+DATA bytes8<>+48(SB)/8, $0x2726252407060504
+DATA bytes8<>+56(SB)/8, $0x2726252407060504
+GLOBL bytes8<>(SB), RODATA|NOPTR, $64
+
+DATA u32_10101010<>+0(SB)/4, $0x10101010
+GLOBL u32_10101010<>(SB), RODATA|NOPTR, $4
+
+DATA bytes9<>+0(SB)/8, $0x2f2e2d2c0f0e0d0c
+DATA bytes9<>+8(SB)/8, $0x2f2e2d2c0f0e0d0c
+DATA bytes9<>+16(SB)/8, $0x2f2e2d2c0f0e0d0c
+DATA bytes9<>+24(SB)/8, $0x2f2e2d2c0f0e0d0c
+DATA bytes9<>+32(SB)/8, $0x3736353417161514
+DATA bytes9<>+40(SB)/8, $0x3736353417161514
+DATA bytes9<>+48(SB)/8, $0x3736353417161514
+DATA bytes9<>+56(SB)/8, $0x3736353417161514
+GLOBL bytes9<>(SB), RODATA|NOPTR, $64
+
+DATA bytes10<>+0(SB)/8, $0x232221200d0c0b0a
+DATA bytes10<>+8(SB)/8, $0x4f4e4d4c39383736
+DATA bytes10<>+16(SB)/8, $0x7b7a797865646362
+DATA bytes10<>+24(SB)/8, $0x3736353421201f1e
+DATA bytes10<>+32(SB)/8, $0x2b2a292815141312
+DATA bytes10<>+40(SB)/8, $0x5756555441403f3e
+DATA bytes10<>+48(SB)/8, $0x131211106d6c6b6a
+DATA bytes10<>+56(SB)/8, $0x3f3e3d3c29282726
+GLOBL bytes10<>(SB), RODATA|NOPTR, $64
+
+DATA words_ff000000_fff00000<>+0(SB)/4, $0xff000000
+DATA words_ff000000_fff00000<>+4(SB)/4, $0xfff00000
+DATA words_ff000000_fff00000<>+8(SB)/4, $0xff000000
+DATA words_ff000000_fff00000<>+12(SB)/4, $0xfff00000
+DATA words_ff000000_fff00000<>+16(SB)/4, $0xff000000
+DATA words_ff000000_fff00000<>+20(SB)/4, $0xfff00000
+DATA words_ff000000_fff00000<>+24(SB)/4, $0xff000000
+DATA words_ff000000_fff00000<>+28(SB)/4, $0xfff00000
+GLOBL words_ff000000_fff00000<>(SB), RODATA|NOPTR, $32
+
+DATA bytes11<>+0(SB)/8, $0x2322212003020100
+DATA bytes11<>+8(SB)/8, $0x2322212003020100
+DATA bytes11<>+16(SB)/8, $0x2322212003020100
+DATA bytes11<>+24(SB)/8, $0x2322212003020100
+DATA bytes11<>+32(SB)/8, $0x2b2a29280b0a0908
+DATA bytes11<>+40(SB)/8, $0x2b2a29280b0a0908
+DATA bytes11<>+48(SB)/8, $0x2b2a29280b0a0908
+DATA bytes11<>+56(SB)/8, $0x2b2a29280b0a0908
+GLOBL bytes11<>(SB), RODATA|NOPTR, $64
+
+DATA bytes12<>+0(SB)/8, $0x3332313013121110
+DATA bytes12<>+8(SB)/8, $0x3332313013121110
+DATA bytes12<>+16(SB)/8, $0x3332313013121110
+DATA bytes12<>+24(SB)/8, $0x3332313013121110
+DATA bytes12<>+32(SB)/8, $0x3b3a39381b1a1918
+DATA bytes12<>+40(SB)/8, $0x3b3a39381b1a1918
+DATA bytes12<>+48(SB)/8, $0x3b3a39381b1a1918
+DATA bytes12<>+56(SB)/8, $0x3b3a39381b1a1918
+GLOBL bytes12<>(SB), RODATA|NOPTR, $64
+
+DATA bytes13<>+0(SB)/8, $0x43422d2c17160100
+DATA bytes13<>+8(SB)/8, $0x2b2a15146f6e5958
+DATA bytes13<>+16(SB)/8, $0x43422d2c17160100
+DATA bytes13<>+24(SB)/8, $0x2b2a15146f6e5958
+DATA bytes13<>+32(SB)/8, $0x43422d2c17160100
+DATA bytes13<>+40(SB)/8, $0x2b2a15146f6e5958
+DATA bytes13<>+48(SB)/8, $0x43422d2c17160100
+DATA bytes13<>+56(SB)/8, $0x2b2a15146f6e5958
+GLOBL bytes13<>(SB), RODATA|NOPTR, $64
+
+DATA words_f000f000_f000f000<>+0(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+4(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+8(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+12(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+16(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+20(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+24(SB)/4, $0xf000f000
+DATA words_f000f000_f000f000<>+28(SB)/4, $0xf000f000
+GLOBL words_f000f000_f000f000<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ5_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -2755,7 +1962,7 @@ eight:
 	VPBLENDW     $0x80, 154(CX), X6, X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       512(AX), Y6, Y6
+	VMULPS       768(AX), Y6, Y6
 	VFMADD231PS  Y6, Y5, Y4
 	VMOVDQU      2(CX), X5
 	VPBLENDW     $0x02, 24(CX), X5, X5
@@ -2766,9 +1973,9 @@ eight:
 	VPBLENDW     $0x40, 134(CX), X5, X5
 	VPBLENDW     $0x80, 156(CX), X5, X5
 	VCVTPH2PS    X5, Y5
-	VFMADD231PS  544(AX), Y5, Y4
+	VFMADD231PS  800(AX), Y5, Y4
 	ADDQ         $0x000000c0, CX
-	ADDQ         $0x000002a0, AX
+	ADDQ         $0x000003a0, AX
 	DECQ         BX
 	JG           eight
 	JL           sum
@@ -2799,677 +2006,217 @@ sum:
 	VZEROUPPER
 	RET
 
-// func gemvQ5_1AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ5_1AVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y2
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x18, DI, DI
-	MOVQ         rows+24(FP), DX
+// func gemv4Q5_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q5_1VBMI(SB), NOSPLIT, $0-56
+	MOVQ   far+48(FP), SI
+	LEAQ   (SI)(SI*2), DI
+	MOVQ   groups+32(FP), R8
+	ANDQ   $0x07, R8
+	MOVQ   $+8, R9
+	SUBQ   R8, R9
+	IMUL3Q $0x18, R9, R9
+	MOVQ   rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	SHRQ   $0x03, BX
 	JZ     rest
 
 eight:
-	VMOVDQU      8(CX), X4
-	VINSERTI128  $0x01, 104(CX), Y4, Y4
-	VPSRLW       $0x04, Y4, Y5
-	VPAND        Y0, Y4, Y4
-	VPAND        Y0, Y5, Y5
-	VPBROADCASTD 4(CX), Y6
-	VPBROADCASTD 100(CX), Y7
-	VPBLENDD     $0xf0, Y7, Y6, Y6
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y6, Y7
-	VPAND        Y2, Y7, Y7
-	VPCMPEQB     Y2, Y7, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y4, Y4
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y6, Y6
-	VPAND        Y2, Y6, Y6
-	VPCMPEQB     Y2, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     256(AX), Y4, Y6
-	VPDPBUSD     288(AX), Y5, Y6
-	VMOVDQU      32(CX), X4
-	VINSERTI128  $0x01, 128(CX), Y4, Y4
-	VPSRLW       $0x04, Y4, Y5
-	VPAND        Y0, Y4, Y4
-	VPAND        Y0, Y5, Y5
-	VPBROADCASTD 28(CX), Y7
-	VPBROADCASTD 124(CX), Y8
-	VPBLENDD     $0xf0, Y8, Y7, Y7
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y7, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y4, Y4
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPCMPEQB     Y2, Y7, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     320(AX), Y4, Y7
-	VPDPBUSD     352(AX), Y5, Y7
-	VPUNPCKLDQ   Y7, Y6, Y4
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	VMOVDQU      56(CX), X4
-	VINSERTI128  $0x01, 152(CX), Y4, Y4
-	VPSRLW       $0x04, Y4, Y5
-	VPAND        Y0, Y4, Y4
-	VPAND        Y0, Y5, Y5
-	VPBROADCASTD 52(CX), Y7
-	VPBROADCASTD 148(CX), Y8
-	VPBLENDD     $0xf0, Y8, Y7, Y7
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y7, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y4, Y4
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y7, Y7
-	VPAND        Y2, Y7, Y7
-	VPCMPEQB     Y2, Y7, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     384(AX), Y4, Y7
-	VPDPBUSD     416(AX), Y5, Y7
-	VMOVDQU      80(CX), X4
-	VINSERTI128  $0x01, 176(CX), Y4, Y4
-	VPSRLW       $0x04, Y4, Y5
-	VPAND        Y0, Y4, Y4
-	VPAND        Y0, Y5, Y5
-	VPBROADCASTD 76(CX), Y8
-	VPBROADCASTD 172(CX), Y9
-	VPBLENDD     $0xf0, Y9, Y8, Y8
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y8, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y4, Y4
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y8, Y8
-	VPAND        Y2, Y8, Y8
-	VPCMPEQB     Y2, Y8, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VPDPBUSD     448(AX), Y4, Y8
-	VPDPBUSD     480(AX), Y5, Y8
-	VPUNPCKLDQ   Y8, Y7, Y4
-	VPUNPCKHDQ   Y8, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPUNPCKLQDQ  Y7, Y6, Y4
-	VPUNPCKHQDQ  Y7, Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	VMOVDQU      (CX), X4
-	VPBLENDW     $0x02, 22(CX), X4, X4
-	VPBLENDW     $0x04, 44(CX), X4, X4
-	VPBLENDW     $0x08, 66(CX), X4, X4
-	VPBLENDW     $0x10, 88(CX), X4, X4
-	VPBLENDW     $0x20, 110(CX), X4, X4
-	VPBLENDW     $0x40, 132(CX), X4, X4
-	VPBLENDW     $0x80, 154(CX), X4, X4
-	VCVTPH2PS    X4, Y4
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       512(AX), Y4, Y4
-	VFMADD231PS  Y4, Y6, Y3
-	VMOVDQU      2(CX), X4
-	VPBLENDW     $0x02, 24(CX), X4, X4
-	VPBLENDW     $0x04, 46(CX), X4, X4
-	VPBLENDW     $0x08, 68(CX), X4, X4
-	VPBLENDW     $0x10, 90(CX), X4, X4
-	VPBLENDW     $0x20, 112(CX), X4, X4
-	VPBLENDW     $0x40, 134(CX), X4, X4
-	VPBLENDW     $0x80, 156(CX), X4, X4
-	VCVTPH2PS    X4, Y4
-	VFMADD231PS  544(AX), Y4, Y3
-	ADDQ         $0x000000c0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	JL           sum
-
-rest:
-	TESTQ SI, SI
-	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
-	JMP   eight
-
-sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VMOVHLPS     X3, X3, X4
-	VADDPS       X4, X3, X3
-	VMOVSHDUP    X3, X4
-	VADDSS       X4, X3, X3
-	VXORPS       X4, X4, X4
-	VADDSS       X4, X3, X3
-	VMOVSS       X3, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-// func gemv4Q5_1AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q5_1AVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y2
-	MOVQ         groups+32(FP), R8
-	ANDQ         $0x07, R8
-	MOVQ         $+8, R9
-	SUBQ         R8, R9
-	IMUL3Q       $0x18, R9, R9
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	SHRQ   $0x03, BX
-	JZ     rest
-
-eight:
-	VMOVDQU32    256(AX), Y16
-	VMOVDQU32    288(AX), Y17
-	VMOVDQU32    320(AX), Y18
-	VMOVDQU32    352(AX), Y19
-	VMOVDQU32    384(AX), Y20
-	VMOVDQU32    416(AX), Y21
-	VMOVDQU32    448(AX), Y22
-	VMOVDQU32    480(AX), Y23
-	VMOVUPS      512(AX), Y24
-	VMOVUPS      544(AX), Y25
-	VMOVDQU      8(CX), X7
-	VINSERTI128  $0x01, 104(CX), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 4(CX), Y9
-	VPBROADCASTD 100(CX), Y10
-	VPBLENDD     $0xf0, Y10, Y9, Y9
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y9, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y9, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VPDPBUSD     Y17, Y8, Y9
-	VMOVDQU      32(CX), X7
-	VINSERTI128  $0x01, 128(CX), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 28(CX), Y10
-	VPBROADCASTD 124(CX), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VPDPBUSD     Y19, Y8, Y10
-	VPUNPCKLDQ   Y10, Y9, Y7
-	VPUNPCKHDQ   Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      56(CX), X7
-	VINSERTI128  $0x01, 152(CX), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 52(CX), Y10
-	VPBROADCASTD 148(CX), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VPDPBUSD     Y21, Y8, Y10
-	VMOVDQU      80(CX), X7
-	VINSERTI128  $0x01, 176(CX), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 76(CX), Y11
-	VPBROADCASTD 172(CX), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VPDPBUSD     Y23, Y8, Y11
-	VPUNPCKLDQ   Y11, Y10, Y7
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      (CX), X7
-	VPBLENDW     $0x02, 22(CX), X7, X7
-	VPBLENDW     $0x04, 44(CX), X7, X7
-	VPBLENDW     $0x08, 66(CX), X7, X7
-	VPBLENDW     $0x10, 88(CX), X7, X7
-	VPBLENDW     $0x20, 110(CX), X7, X7
-	VPBLENDW     $0x40, 132(CX), X7, X7
-	VPBLENDW     $0x80, 154(CX), X7, X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y3
-	VMOVDQU      2(CX), X7
-	VPBLENDW     $0x02, 24(CX), X7, X7
-	VPBLENDW     $0x04, 46(CX), X7, X7
-	VPBLENDW     $0x08, 68(CX), X7, X7
-	VPBLENDW     $0x10, 90(CX), X7, X7
-	VPBLENDW     $0x20, 112(CX), X7, X7
-	VPBLENDW     $0x40, 134(CX), X7, X7
-	VPBLENDW     $0x80, 156(CX), X7, X7
-	VCVTPH2PS    X7, Y7
-	VFMADD231PS  Y25, Y7, Y3
-	VMOVDQU      8(CX)(SI*1), X7
-	VINSERTI128  $0x01, 104(CX)(SI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 4(CX)(SI*1), Y9
-	VPBROADCASTD 100(CX)(SI*1), Y10
-	VPBLENDD     $0xf0, Y10, Y9, Y9
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y9, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y9, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VPDPBUSD     Y17, Y8, Y9
-	VMOVDQU      32(CX)(SI*1), X7
-	VINSERTI128  $0x01, 128(CX)(SI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 28(CX)(SI*1), Y10
-	VPBROADCASTD 124(CX)(SI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VPDPBUSD     Y19, Y8, Y10
-	VPUNPCKLDQ   Y10, Y9, Y7
-	VPUNPCKHDQ   Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      56(CX)(SI*1), X7
-	VINSERTI128  $0x01, 152(CX)(SI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 52(CX)(SI*1), Y10
-	VPBROADCASTD 148(CX)(SI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VPDPBUSD     Y21, Y8, Y10
-	VMOVDQU      80(CX)(SI*1), X7
-	VINSERTI128  $0x01, 176(CX)(SI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 76(CX)(SI*1), Y11
-	VPBROADCASTD 172(CX)(SI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VPDPBUSD     Y23, Y8, Y11
-	VPUNPCKLDQ   Y11, Y10, Y7
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      (CX)(SI*1), X7
-	VPBLENDW     $0x02, 22(CX)(SI*1), X7, X7
-	VPBLENDW     $0x04, 44(CX)(SI*1), X7, X7
-	VPBLENDW     $0x08, 66(CX)(SI*1), X7, X7
-	VPBLENDW     $0x10, 88(CX)(SI*1), X7, X7
-	VPBLENDW     $0x20, 110(CX)(SI*1), X7, X7
-	VPBLENDW     $0x40, 132(CX)(SI*1), X7, X7
-	VPBLENDW     $0x80, 154(CX)(SI*1), X7, X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y4
-	VMOVDQU      2(CX)(SI*1), X7
-	VPBLENDW     $0x02, 24(CX)(SI*1), X7, X7
-	VPBLENDW     $0x04, 46(CX)(SI*1), X7, X7
-	VPBLENDW     $0x08, 68(CX)(SI*1), X7, X7
-	VPBLENDW     $0x10, 90(CX)(SI*1), X7, X7
-	VPBLENDW     $0x20, 112(CX)(SI*1), X7, X7
-	VPBLENDW     $0x40, 134(CX)(SI*1), X7, X7
-	VPBLENDW     $0x80, 156(CX)(SI*1), X7, X7
-	VCVTPH2PS    X7, Y7
-	VFMADD231PS  Y25, Y7, Y4
-	VMOVDQU      8(CX)(SI*2), X7
-	VINSERTI128  $0x01, 104(CX)(SI*2), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 4(CX)(SI*2), Y9
-	VPBROADCASTD 100(CX)(SI*2), Y10
-	VPBLENDD     $0xf0, Y10, Y9, Y9
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y9, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y9, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VPDPBUSD     Y17, Y8, Y9
-	VMOVDQU      32(CX)(SI*2), X7
-	VINSERTI128  $0x01, 128(CX)(SI*2), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 28(CX)(SI*2), Y10
-	VPBROADCASTD 124(CX)(SI*2), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VPDPBUSD     Y19, Y8, Y10
-	VPUNPCKLDQ   Y10, Y9, Y7
-	VPUNPCKHDQ   Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      56(CX)(SI*2), X7
-	VINSERTI128  $0x01, 152(CX)(SI*2), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 52(CX)(SI*2), Y10
-	VPBROADCASTD 148(CX)(SI*2), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VPDPBUSD     Y21, Y8, Y10
-	VMOVDQU      80(CX)(SI*2), X7
-	VINSERTI128  $0x01, 176(CX)(SI*2), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 76(CX)(SI*2), Y11
-	VPBROADCASTD 172(CX)(SI*2), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VPDPBUSD     Y23, Y8, Y11
-	VPUNPCKLDQ   Y11, Y10, Y7
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      (CX)(SI*2), X7
-	VPBLENDW     $0x02, 22(CX)(SI*2), X7, X7
-	VPBLENDW     $0x04, 44(CX)(SI*2), X7, X7
-	VPBLENDW     $0x08, 66(CX)(SI*2), X7, X7
-	VPBLENDW     $0x10, 88(CX)(SI*2), X7, X7
-	VPBLENDW     $0x20, 110(CX)(SI*2), X7, X7
-	VPBLENDW     $0x40, 132(CX)(SI*2), X7, X7
-	VPBLENDW     $0x80, 154(CX)(SI*2), X7, X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y5
-	VMOVDQU      2(CX)(SI*2), X7
-	VPBLENDW     $0x02, 24(CX)(SI*2), X7, X7
-	VPBLENDW     $0x04, 46(CX)(SI*2), X7, X7
-	VPBLENDW     $0x08, 68(CX)(SI*2), X7, X7
-	VPBLENDW     $0x10, 90(CX)(SI*2), X7, X7
-	VPBLENDW     $0x20, 112(CX)(SI*2), X7, X7
-	VPBLENDW     $0x40, 134(CX)(SI*2), X7, X7
-	VPBLENDW     $0x80, 156(CX)(SI*2), X7, X7
-	VCVTPH2PS    X7, Y7
-	VFMADD231PS  Y25, Y7, Y5
-	VMOVDQU      8(CX)(DI*1), X7
-	VINSERTI128  $0x01, 104(CX)(DI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 4(CX)(DI*1), Y9
-	VPBROADCASTD 100(CX)(DI*1), Y10
-	VPBLENDD     $0xf0, Y10, Y9, Y9
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y9, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y9, Y9
-	VPAND        Y2, Y9, Y9
-	VPCMPEQB     Y2, Y9, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VPDPBUSD     Y17, Y8, Y9
-	VMOVDQU      32(CX)(DI*1), X7
-	VINSERTI128  $0x01, 128(CX)(DI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 28(CX)(DI*1), Y10
-	VPBROADCASTD 124(CX)(DI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VPDPBUSD     Y19, Y8, Y10
-	VPUNPCKLDQ   Y10, Y9, Y7
-	VPUNPCKHDQ   Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      56(CX)(DI*1), X7
-	VINSERTI128  $0x01, 152(CX)(DI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 52(CX)(DI*1), Y10
-	VPBROADCASTD 148(CX)(DI*1), Y11
-	VPBLENDD     $0xf0, Y11, Y10, Y10
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y10, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y10, Y10
-	VPAND        Y2, Y10, Y10
-	VPCMPEQB     Y2, Y10, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VPDPBUSD     Y21, Y8, Y10
-	VMOVDQU      80(CX)(DI*1), X7
-	VINSERTI128  $0x01, 176(CX)(DI*1), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y0, Y7, Y7
-	VPAND        Y0, Y8, Y8
-	VPBROADCASTD 76(CX)(DI*1), Y11
-	VPBROADCASTD 172(CX)(DI*1), Y12
-	VPBLENDD     $0xf0, Y12, Y11, Y11
-	VPSHUFB      words_00000000_00000000_01010101_01010101<>+0(SB), Y11, Y12
-	VPAND        Y2, Y12, Y12
-	VPCMPEQB     Y2, Y12, Y12
-	VPAND        Y1, Y12, Y12
-	VPOR         Y12, Y7, Y7
-	VPSHUFB      words_02020202_02020202_03030303_03030303<>+0(SB), Y11, Y11
-	VPAND        Y2, Y11, Y11
-	VPCMPEQB     Y2, Y11, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VPDPBUSD     Y23, Y8, Y11
-	VPUNPCKLDQ   Y11, Y10, Y7
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      (CX)(DI*1), X7
-	VPBLENDW     $0x02, 22(CX)(DI*1), X7, X7
-	VPBLENDW     $0x04, 44(CX)(DI*1), X7, X7
-	VPBLENDW     $0x08, 66(CX)(DI*1), X7, X7
-	VPBLENDW     $0x10, 88(CX)(DI*1), X7, X7
-	VPBLENDW     $0x20, 110(CX)(DI*1), X7, X7
-	VPBLENDW     $0x40, 132(CX)(DI*1), X7, X7
-	VPBLENDW     $0x80, 154(CX)(DI*1), X7, X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVDQU      2(CX)(DI*1), X7
-	VPBLENDW     $0x02, 24(CX)(DI*1), X7, X7
-	VPBLENDW     $0x04, 46(CX)(DI*1), X7, X7
-	VPBLENDW     $0x08, 68(CX)(DI*1), X7, X7
-	VPBLENDW     $0x10, 90(CX)(DI*1), X7, X7
-	VPBLENDW     $0x20, 112(CX)(DI*1), X7, X7
-	VPBLENDW     $0x40, 134(CX)(DI*1), X7, X7
-	VPBLENDW     $0x80, 156(CX)(DI*1), X7, X7
-	VCVTPH2PS    X7, Y7
-	VFMADD231PS  Y25, Y7, Y6
-	ADDQ         $0x000000c0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	JL           sum
+	VMOVDQU64      bytes14<>+0(SB), Z4
+	VMOVDQU64      (CX), Z5
+	VMOVDQU64      (CX)(SI*1), Z6
+	VMOVDQU64      (CX)(SI*2), Z7
+	VMOVDQU64      (CX)(DI*1), Z8
+	VPERMT2B       64(CX), Z4, Z5
+	VPERMT2B       64(CX)(SI*1), Z4, Z6
+	VPERMT2B       64(CX)(SI*2), Z4, Z7
+	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
+	VPERMB         128(CX), Z4, K1, Z5
+	VPERMB         128(CX)(SI*1), Z4, K1, Z6
+	VPERMB         128(CX)(SI*2), Z4, K1, Z7
+	VPERMB         128(CX)(DI*1), Z4, K1, Z8
+	VPXORD         Z9, Z9, Z9
+	VPXORD         Z10, Z10, Z10
+	VPXORD         Z11, Z11, Z11
+	VPXORD         Z12, Z12, Z12
+	VMOVDQU64      bytes15<>+0(SB), Z4
+	VMOVDQU64      (CX), Z13
+	VMOVDQU64      (CX)(SI*1), Z14
+	VMOVDQU64      (CX)(SI*2), Z15
+	VMOVDQU64      (CX)(DI*1), Z16
+	VPERMT2B       64(CX), Z4, Z13
+	VPERMT2B       64(CX)(SI*1), Z4, Z14
+	VPERMT2B       64(CX)(SI*2), Z4, Z15
+	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
+	VPERMB         128(CX), Z4, K1, Z13
+	VPERMB         128(CX)(SI*1), Z4, K1, Z14
+	VPERMB         128(CX)(SI*2), Z4, K1, Z15
+	VPERMB         128(CX)(DI*1), Z4, K1, Z16
+	VPSRLW         $0x04, Z13, Z4
+	VPSRLW         $0x04, Z14, Z17
+	VPSRLW         $0x04, Z15, Z18
+	VPSRLW         $0x04, Z16, Z19
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD         Z20, Z13, Z13
+	VPANDD         Z20, Z14, Z14
+	VPANDD         Z20, Z15, Z15
+	VPANDD         Z20, Z16, Z16
+	VMOVDQU64      bytes8<>+0(SB), Z20
+	VPMULTISHIFTQB Z5, Z20, Z21
+	VPMULTISHIFTQB Z6, Z20, Z22
+	VPMULTISHIFTQB Z7, Z20, Z23
+	VPMULTISHIFTQB Z8, Z20, Z20
+	VPBROADCASTD   u32_10101010<>+0(SB), Z24
+	VPTERNLOGD     $0xf8, Z24, Z21, Z13
+	VPTERNLOGD     $0xf8, Z24, Z22, Z14
+	VPTERNLOGD     $0xf8, Z24, Z23, Z15
+	VPTERNLOGD     $0xf8, Z24, Z20, Z16
+	VMOVDQU64      512(AX), Z20
+	VPDPBUSD       Z20, Z13, Z9
+	VPDPBUSD       Z20, Z14, Z10
+	VPDPBUSD       Z20, Z15, Z11
+	VPDPBUSD       Z20, Z16, Z12
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z13
+	VPANDD         Z13, Z4, Z4
+	VPANDD         Z13, Z17, Z17
+	VPANDD         Z13, Z18, Z18
+	VPANDD         Z13, Z19, Z19
+	VMOVDQU64      bytes9<>+0(SB), Z13
+	VPMULTISHIFTQB Z5, Z13, Z14
+	VPMULTISHIFTQB Z6, Z13, Z15
+	VPMULTISHIFTQB Z7, Z13, Z16
+	VPMULTISHIFTQB Z8, Z13, Z13
+	VPBROADCASTD   u32_10101010<>+0(SB), Z20
+	VPTERNLOGD     $0xf8, Z20, Z14, Z4
+	VPTERNLOGD     $0xf8, Z20, Z15, Z17
+	VPTERNLOGD     $0xf8, Z20, Z16, Z18
+	VPTERNLOGD     $0xf8, Z20, Z13, Z19
+	VMOVDQU64      640(AX), Z13
+	VPDPBUSD       Z13, Z4, Z9
+	VPDPBUSD       Z13, Z17, Z10
+	VPDPBUSD       Z13, Z18, Z11
+	VPDPBUSD       Z13, Z19, Z12
+	VMOVDQU64      bytes16<>+0(SB), Z4
+	VMOVDQU64      (CX), Z13
+	VMOVDQU64      (CX)(SI*1), Z14
+	VMOVDQU64      (CX)(SI*2), Z15
+	VMOVDQU64      (CX)(DI*1), Z16
+	VPERMT2B       64(CX), Z4, Z13
+	VPERMT2B       64(CX)(SI*1), Z4, Z14
+	VPERMT2B       64(CX)(SI*2), Z4, Z15
+	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
+	VPERMB         128(CX), Z4, K1, Z13
+	VPERMB         128(CX)(SI*1), Z4, K1, Z14
+	VPERMB         128(CX)(SI*2), Z4, K1, Z15
+	VPERMB         128(CX)(DI*1), Z4, K1, Z16
+	VPSRLW         $0x04, Z13, Z4
+	VPSRLW         $0x04, Z14, Z17
+	VPSRLW         $0x04, Z15, Z18
+	VPSRLW         $0x04, Z16, Z19
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD         Z20, Z13, Z13
+	VPANDD         Z20, Z14, Z14
+	VPANDD         Z20, Z15, Z15
+	VPANDD         Z20, Z16, Z16
+	VMOVDQU64      bytes11<>+0(SB), Z20
+	VPMULTISHIFTQB Z5, Z20, Z21
+	VPMULTISHIFTQB Z6, Z20, Z22
+	VPMULTISHIFTQB Z7, Z20, Z23
+	VPMULTISHIFTQB Z8, Z20, Z20
+	VPBROADCASTD   u32_10101010<>+0(SB), Z24
+	VPTERNLOGD     $0xf8, Z24, Z21, Z13
+	VPTERNLOGD     $0xf8, Z24, Z22, Z14
+	VPTERNLOGD     $0xf8, Z24, Z23, Z15
+	VPTERNLOGD     $0xf8, Z24, Z20, Z16
+	VMOVDQU64      576(AX), Z20
+	VPDPBUSD       Z20, Z13, Z9
+	VPDPBUSD       Z20, Z14, Z10
+	VPDPBUSD       Z20, Z15, Z11
+	VPDPBUSD       Z20, Z16, Z12
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z13
+	VPANDD         Z13, Z4, Z4
+	VPANDD         Z13, Z17, Z17
+	VPANDD         Z13, Z18, Z18
+	VPANDD         Z13, Z19, Z19
+	VMOVDQU64      bytes12<>+0(SB), Z13
+	VPMULTISHIFTQB Z5, Z13, Z5
+	VPMULTISHIFTQB Z6, Z13, Z6
+	VPMULTISHIFTQB Z7, Z13, Z7
+	VPMULTISHIFTQB Z8, Z13, Z8
+	VPBROADCASTD   u32_10101010<>+0(SB), Z13
+	VPTERNLOGD     $0xf8, Z13, Z5, Z4
+	VPTERNLOGD     $0xf8, Z13, Z6, Z17
+	VPTERNLOGD     $0xf8, Z13, Z7, Z18
+	VPTERNLOGD     $0xf8, Z13, Z8, Z19
+	VMOVDQU64      704(AX), Z5
+	VPDPBUSD       Z5, Z4, Z9
+	VPDPBUSD       Z5, Z17, Z10
+	VPDPBUSD       Z5, Z18, Z11
+	VPDPBUSD       Z5, Z19, Z12
+	VMOVDQU64      bytes17<>+0(SB), Z4
+	VMOVDQU64      (CX), Z5
+	VMOVDQU64      (CX)(SI*1), Z6
+	VMOVDQU64      (CX)(SI*2), Z7
+	VMOVDQU64      (CX)(DI*1), Z8
+	VPERMT2B       64(CX), Z4, Z5
+	VPERMT2B       64(CX)(SI*1), Z4, Z6
+	VPERMT2B       64(CX)(SI*2), Z4, Z7
+	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
+	VPERMB         128(CX), Z4, K1, Z5
+	VPERMB         128(CX)(SI*1), Z4, K1, Z6
+	VPERMB         128(CX)(SI*2), Z4, K1, Z7
+	VPERMB         128(CX)(DI*1), Z4, K1, Z8
+	VCVTPH2PS      Y5, Z5
+	VCVTPH2PS      Y6, Z6
+	VCVTPH2PS      Y7, Z7
+	VCVTPH2PS      Y8, Z8
+	VEXTRACTI64X4  $0x01, Z9, Y4
+	VEXTRACTI64X4  $0x01, Z10, Y13
+	VEXTRACTI64X4  $0x01, Z11, Y14
+	VEXTRACTI64X4  $0x01, Z12, Y15
+	VPADDD         Y9, Y4, Y4
+	VPADDD         Y10, Y13, Y13
+	VPADDD         Y11, Y14, Y14
+	VPADDD         Y12, Y15, Y15
+	VEXTRACTI64X4  $0x01, Z5, Y16
+	VEXTRACTI64X4  $0x01, Z6, Y17
+	VEXTRACTI64X4  $0x01, Z7, Y18
+	VEXTRACTI64X4  $0x01, Z8, Y19
+	VMOVDQU32      768(AX), Y20
+	VMULPS         Y20, Y5, Y5
+	VMULPS         Y20, Y6, Y6
+	VMULPS         Y20, Y7, Y7
+	VMULPS         Y20, Y8, Y8
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y13, Y13
+	VCVTDQ2PS      Y14, Y14
+	VCVTDQ2PS      Y15, Y15
+	VFMADD231PS    Y5, Y4, Y0
+	VFMADD231PS    Y6, Y13, Y1
+	VFMADD231PS    Y7, Y14, Y2
+	VFMADD231PS    Y8, Y15, Y3
+	VMOVDQU32      800(AX), Y4
+	VFMADD231PS    Y4, Y16, Y0
+	VFMADD231PS    Y4, Y17, Y1
+	VFMADD231PS    Y4, Y18, Y2
+	VFMADD231PS    Y4, Y19, Y3
+	ADDQ           $0x000000c0, CX
+	ADDQ           $0x000003a0, AX
+	DECQ           BX
+	JG             eight
+	JL             sum
 
 rest:
 	TESTQ R8, R8
@@ -3479,54 +2226,104 @@ rest:
 	JMP   eight
 
 sum:
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y3, X7
-	VADDPS       X7, X3, X3
-	VMOVHLPS     X3, X3, X7
-	VADDPS       X7, X3, X3
-	VMOVSHDUP    X3, X7
-	VADDSS       X7, X3, X3
-	VXORPS       X7, X7, X7
-	VADDSS       X7, X3, X3
-	VMOVSS       X3, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X3
-	VADDPS       X3, X4, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y5, X3
-	VADDPS       X3, X5, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y6, X3
-	VADDPS       X3, X6, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	MOVQ          dst+0(FP), AX
+	ADDQ          $0x04, dst+0(FP)
+	MOVQ          rows+24(FP), CX
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VMOVHLPS      X0, X0, X4
+	VADDPS        X4, X0, X0
+	VMOVSHDUP     X0, X4
+	VADDSS        X4, X0, X0
+	VXORPS        X4, X4, X4
+	VADDSS        X4, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X0, X2, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X4 $0x01, Y3, X0
+	VADDPS        X0, X3, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	MOVQ          stride+16(FP), AX
+	ADDQ          AX, w+8(FP)
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
+
+DATA bytes14<>+0(SB)/8, $0x1f1e1d1c07060504
+DATA bytes14<>+8(SB)/8, $0x4f4e4d4c37363534
+DATA bytes14<>+16(SB)/8, $0x7f7e7d7c67666564
+DATA bytes14<>+24(SB)/8, $0x2f2e2d2c17161514
+DATA bytes14<>+32(SB)/8, $0x1f1e1d1c07060504
+DATA bytes14<>+40(SB)/8, $0x4f4e4d4c37363534
+DATA bytes14<>+48(SB)/8, $0x7f7e7d7c67666564
+DATA bytes14<>+56(SB)/8, $0x2f2e2d2c17161514
+GLOBL bytes14<>(SB), RODATA|NOPTR, $64
+
+DATA bytes15<>+0(SB)/8, $0x232221200b0a0908
+DATA bytes15<>+8(SB)/8, $0x535251503b3a3938
+DATA bytes15<>+16(SB)/8, $0x030201006b6a6968
+DATA bytes15<>+24(SB)/8, $0x333231301b1a1918
+DATA bytes15<>+32(SB)/8, $0x2b2a292813121110
+DATA bytes15<>+40(SB)/8, $0x5b5a595843424140
+DATA bytes15<>+48(SB)/8, $0x0b0a090873727170
+DATA bytes15<>+56(SB)/8, $0x3b3a393823222120
+GLOBL bytes15<>(SB), RODATA|NOPTR, $64
+
+DATA words_fff00000_fff00000<>+0(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+4(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+8(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+12(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+16(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+20(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+24(SB)/4, $0xfff00000
+DATA words_fff00000_fff00000<>+28(SB)/4, $0xfff00000
+GLOBL words_fff00000_fff00000<>(SB), RODATA|NOPTR, $32
+
+DATA bytes16<>+0(SB)/8, $0x272625240f0e0d0c
+DATA bytes16<>+8(SB)/8, $0x575655543f3e3d3c
+DATA bytes16<>+16(SB)/8, $0x070605046f6e6d6c
+DATA bytes16<>+24(SB)/8, $0x373635341f1e1d1c
+DATA bytes16<>+32(SB)/8, $0x2f2e2d2c17161514
+DATA bytes16<>+40(SB)/8, $0x5f5e5d5c47464544
+DATA bytes16<>+48(SB)/8, $0x0f0e0d0c77767574
+DATA bytes16<>+56(SB)/8, $0x3f3e3d3c27262524
+GLOBL bytes16<>(SB), RODATA|NOPTR, $64
+
+DATA bytes17<>+0(SB)/8, $0x4948313019180100
+DATA bytes17<>+8(SB)/8, $0x2928111079786160
+DATA bytes17<>+16(SB)/8, $0x4b4a33321b1a0302
+DATA bytes17<>+24(SB)/8, $0x2b2a13127b7a6362
+DATA bytes17<>+32(SB)/8, $0x4948313019180100
+DATA bytes17<>+40(SB)/8, $0x2928111079786160
+DATA bytes17<>+48(SB)/8, $0x4b4a33321b1a0302
+DATA bytes17<>+56(SB)/8, $0x2b2a13127b7a6362
+GLOBL bytes17<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -3619,14 +2416,14 @@ eight:
 	VBROADCASTSS X7, Y6
 	VMULPS       Y6, Y5, Y5
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       512(AX), Y5, Y5
+	VMULPS       768(AX), Y5, Y5
 	VFMADD231PS  Y5, Y3, Y2
 	VMOVSHDUP    X7, X7
 	VBROADCASTSS X7, Y6
 	VMULPS       Y6, Y4, Y4
-	VFNMADD231PS 544(AX), Y4, Y2
+	VFNMADD231PS 800(AX), Y4, Y2
 	ADDQ         $0x00000090, CX
-	ADDQ         $0x000002a0, AX
+	ADDQ         $0x000003a0, AX
 	DECQ         BX
 	JG           eight
 	MOVQ         dst+0(FP), AX
@@ -3677,542 +2474,342 @@ DATA words_0f0f0f0f_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL words_0f0f0f0f_0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
-// func gemvQ4_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ4_KAVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_f0f0f0f0<>+0(SB), Y1
-	VMOVDQU      words_3f800000_3d800000<>+0(SB), Y2
-	MOVQ         rows+24(FP), DX
+// func gemv4Q4_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q4_KVBMI(SB), NOSPLIT, $0-56
+	MOVQ far+48(FP), SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	SHRQ   $0x03, BX
 
 eight:
-	VMOVDQU      16(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPAND        Y1, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     (AX), Y4, Y6
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     32(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y6, Y5
-	VPUNPCKHDQ   Y4, Y6, Y6
-	VPADDD       Y5, Y6, Y6
-	VMOVDQU      48(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPAND        Y1, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     64(AX), Y4, Y7
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     96(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y7, Y5
-	VPUNPCKHDQ   Y4, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VPUNPCKLQDQ  Y7, Y6, Y4
-	VPUNPCKHQDQ  Y7, Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	VMOVDQU      80(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPAND        Y1, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     128(AX), Y4, Y7
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     160(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y7, Y5
-	VPUNPCKHDQ   Y4, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VMOVDQU      112(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPAND        Y1, Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VPDPBUSD     192(AX), Y4, Y8
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     224(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y8, Y5
-	VPUNPCKHDQ   Y4, Y8, Y8
-	VPADDD       Y5, Y8, Y8
-	VPUNPCKLQDQ  Y8, Y7, Y4
-	VPUNPCKHQDQ  Y8, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPERM2I128   $0x20, Y7, Y6, Y4
-	VPERM2I128   $0x31, Y7, Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	MOVQ         4(CX), SI
-	MOVQ         SI, DI
-	SHRQ         $0x02, DI
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), SI
-	ANDQ         words_30303030_30303030<>+0(SB), DI
-	MOVL         12(CX), R8
-	MOVQ         R8, R9
-	SHLQ         $0x1c, R9
-	ORQ          R8, R9
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R9
-	ORQ          R9, DI
-	VMOVQ        SI, X4
-	VMOVQ        DI, X5
-	VPUNPCKLDQ   X5, X4, X4
-	VPMOVZXBD    X4, Y5
-	VPUNPCKHQDQ  X4, X4, X4
-	VPMOVZXBD    X4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VCVTPH2PS    (CX), X8
-	VBROADCASTSS X8, Y7
-	VMULPS       Y7, Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       512(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y3
-	VMOVSHDUP    X8, X8
-	VBROADCASTSS X8, Y7
-	VMULPS       Y7, Y4, Y4
-	VFNMADD231PS 544(AX), Y4, Y3
-	ADDQ         $0x00000090, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VMOVHLPS     X3, X3, X4
-	VADDPS       X4, X3, X3
-	VMOVSHDUP    X3, X4
-	VADDSS       X4, X3, X3
-	VXORPS       X4, X4, X4
-	VADDSS       X4, X3, X3
-	VMOVSS       X3, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	VPXORD         Z4, Z4, Z4
+	VPXORD         Z5, Z5, Z5
+	VPXORD         Z6, Z6, Z6
+	VPXORD         Z7, Z7, Z7
+	VMOVDQU64      bytes18<>+0(SB), Z8
+	VMOVDQU64      16(CX), Z9
+	VMOVDQU64      16(CX)(SI*1), Z10
+	VMOVDQU64      16(CX)(SI*2), Z11
+	VMOVDQU64      16(CX)(DI*1), Z12
+	VPERMT2Q       80(CX), Z8, Z9
+	VPERMT2Q       80(CX)(SI*1), Z8, Z10
+	VPERMT2Q       80(CX)(SI*2), Z8, Z11
+	VPERMT2Q       80(CX)(DI*1), Z8, Z12
+	VMOVDQU64      bytes19<>+0(SB), Z8
+	VPMULTISHIFTQB Z9, Z8, Z13
+	VPMULTISHIFTQB Z10, Z8, Z14
+	VPMULTISHIFTQB Z11, Z8, Z15
+	VPMULTISHIFTQB Z12, Z8, Z8
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD         Z16, Z13, Z13
+	VPANDD         Z16, Z14, Z14
+	VPANDD         Z16, Z15, Z15
+	VPANDD         Z16, Z8, Z8
+	VMOVDQU64      512(AX), Z16
+	VPDPBUSD       Z16, Z13, Z4
+	VPDPBUSD       Z16, Z14, Z5
+	VPDPBUSD       Z16, Z15, Z6
+	VPDPBUSD       Z16, Z8, Z7
+	VMOVDQU64      bytes20<>+0(SB), Z8
+	VPMULTISHIFTQB Z9, Z8, Z9
+	VPMULTISHIFTQB Z10, Z8, Z10
+	VPMULTISHIFTQB Z11, Z8, Z11
+	VPMULTISHIFTQB Z12, Z8, Z8
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z12
+	VPANDD         Z12, Z9, Z9
+	VPANDD         Z12, Z10, Z10
+	VPANDD         Z12, Z11, Z11
+	VPANDD         Z12, Z8, Z8
+	VMOVDQU64      576(AX), Z12
+	VPDPBUSD       Z12, Z9, Z4
+	VPDPBUSD       Z12, Z10, Z5
+	VPDPBUSD       Z12, Z11, Z6
+	VPDPBUSD       Z12, Z8, Z7
+	VMOVDQU64      bytes21<>+0(SB), Z8
+	VMOVDQU64      16(CX), Z9
+	VMOVDQU64      16(CX)(SI*1), Z10
+	VMOVDQU64      16(CX)(SI*2), Z11
+	VMOVDQU64      16(CX)(DI*1), Z12
+	VPERMT2Q       80(CX), Z8, Z9
+	VPERMT2Q       80(CX)(SI*1), Z8, Z10
+	VPERMT2Q       80(CX)(SI*2), Z8, Z11
+	VPERMT2Q       80(CX)(DI*1), Z8, Z12
+	VMOVDQU64      bytes19<>+0(SB), Z8
+	VPMULTISHIFTQB Z9, Z8, Z13
+	VPMULTISHIFTQB Z10, Z8, Z14
+	VPMULTISHIFTQB Z11, Z8, Z15
+	VPMULTISHIFTQB Z12, Z8, Z8
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD         Z16, Z13, Z13
+	VPANDD         Z16, Z14, Z14
+	VPANDD         Z16, Z15, Z15
+	VPANDD         Z16, Z8, Z8
+	VMOVDQU64      640(AX), Z16
+	VPDPBUSD       Z16, Z13, Z4
+	VPDPBUSD       Z16, Z14, Z5
+	VPDPBUSD       Z16, Z15, Z6
+	VPDPBUSD       Z16, Z8, Z7
+	VMOVDQU64      bytes20<>+0(SB), Z8
+	VPMULTISHIFTQB Z9, Z8, Z9
+	VPMULTISHIFTQB Z10, Z8, Z10
+	VPMULTISHIFTQB Z11, Z8, Z11
+	VPMULTISHIFTQB Z12, Z8, Z8
+	VPBROADCASTD   u32_0f0f0f0f<>+0(SB), Z12
+	VPANDD         Z12, Z9, Z9
+	VPANDD         Z12, Z10, Z10
+	VPANDD         Z12, Z11, Z11
+	VPANDD         Z12, Z8, Z8
+	VMOVDQU64      704(AX), Z12
+	VPDPBUSD       Z12, Z9, Z4
+	VPDPBUSD       Z12, Z10, Z5
+	VPDPBUSD       Z12, Z11, Z6
+	VPDPBUSD       Z12, Z8, Z7
+	VMOVDQU32      words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+0(SB), X8
+	VMOVDQU32      (CX), X9
+	VMOVDQU32      (CX)(SI*1), X10
+	VMOVDQU32      (CX)(SI*2), X11
+	VMOVDQU32      (CX)(DI*1), X12
+	VPSHUFB        X8, X9, X9
+	VPSHUFB        X8, X10, X10
+	VPSHUFB        X8, X11, X11
+	VPSHUFB        X8, X12, X12
+	VMOVDQU32      words_18100800_38302820_18100800_3c342c24<>+0(SB), X8
+	VMOVDQU32      words_00000000_1a120a02_00000000_1a120a02<>+0(SB), X13
+	VPMULTISHIFTQB X9, X8, X14
+	VPMULTISHIFTQB X10, X8, X15
+	VPMULTISHIFTQB X11, X8, X16
+	VPMULTISHIFTQB X12, X8, X17
+	VPMULTISHIFTQB X9, X13, X9
+	VPMULTISHIFTQB X10, X13, X10
+	VPMULTISHIFTQB X11, X13, X11
+	VPMULTISHIFTQB X12, X13, X12
+	VMOVDQU32      words_3f3f3f3f_0f0f0f0f<>+0(SB), X8
+	VMOVDQU32      words_00000000_30303030<>+0(SB), X13
+	VPANDD         X8, X14, X14
+	VPANDD         X8, X15, X15
+	VPANDD         X8, X16, X16
+	VPANDD         X8, X17, X17
+	VPTERNLOGD     $0xf8, X13, X9, X14
+	VPTERNLOGD     $0xf8, X13, X10, X15
+	VPTERNLOGD     $0xf8, X13, X11, X16
+	VPTERNLOGD     $0xf8, X13, X12, X17
+	VPMOVZXBD      X14, Z8
+	VPMOVZXBD      X15, Z9
+	VPMOVZXBD      X16, Z10
+	VPMOVZXBD      X17, Z11
+	VMOVDQU32      bytes22<>+0(SB), Y12
+	VPBROADCASTD   (CX), Y13
+	VPBROADCASTD   (CX)(SI*1), Y14
+	VPBROADCASTD   (CX)(SI*2), Y15
+	VPBROADCASTD   (CX)(DI*1), Y16
+	VPSHUFB        Y12, Y13, Y13
+	VPSHUFB        Y12, Y14, Y14
+	VPSHUFB        Y12, Y15, Y15
+	VPSHUFB        Y12, Y16, Y16
+	VCVTPH2PS      Y13, Z12
+	VCVTPH2PS      Y14, Z13
+	VCVTPH2PS      Y15, Z14
+	VCVTPH2PS      Y16, Z15
+	VCVTDQ2PS      Z8, Z8
+	VCVTDQ2PS      Z9, Z9
+	VCVTDQ2PS      Z10, Z10
+	VCVTDQ2PS      Z11, Z11
+	VMULPS         Z12, Z8, Z8
+	VMULPS         Z13, Z9, Z9
+	VMULPS         Z14, Z10, Z10
+	VMULPS         Z15, Z11, Z11
+	VEXTRACTI64X4  $0x01, Z4, Y12
+	VEXTRACTI64X4  $0x01, Z5, Y13
+	VEXTRACTI64X4  $0x01, Z6, Y14
+	VEXTRACTI64X4  $0x01, Z7, Y15
+	VPADDD         Y4, Y12, Y12
+	VPADDD         Y5, Y13, Y13
+	VPADDD         Y6, Y14, Y14
+	VPADDD         Y7, Y15, Y15
+	VEXTRACTI64X4  $0x01, Z8, Y16
+	VEXTRACTI64X4  $0x01, Z9, Y17
+	VEXTRACTI64X4  $0x01, Z10, Y18
+	VEXTRACTI64X4  $0x01, Z11, Y19
+	VMOVDQU32      768(AX), Y20
+	VMULPS         Y20, Y8, Y8
+	VMULPS         Y20, Y9, Y9
+	VMULPS         Y20, Y10, Y10
+	VMULPS         Y20, Y11, Y11
+	VCVTDQ2PS      Y12, Y12
+	VCVTDQ2PS      Y13, Y13
+	VCVTDQ2PS      Y14, Y14
+	VCVTDQ2PS      Y15, Y15
+	VFMADD231PS    Y8, Y12, Y0
+	VFMADD231PS    Y9, Y13, Y1
+	VFMADD231PS    Y10, Y14, Y2
+	VFMADD231PS    Y11, Y15, Y3
+	VMOVDQU32      800(AX), Y8
+	VFNMADD231PS   Y8, Y16, Y0
+	VFNMADD231PS   Y8, Y17, Y1
+	VFNMADD231PS   Y8, Y18, Y2
+	VFNMADD231PS   Y8, Y19, Y3
+	ADDQ           $0x00000090, CX
+	ADDQ           $0x000003a0, AX
+	DECQ           BX
+	JG             eight
+	MOVQ           dst+0(FP), AX
+	ADDQ           $0x04, dst+0(FP)
+	MOVQ           rows+24(FP), CX
+	VEXTRACTF32X4  $0x01, Y0, X8
+	VADDPS         X8, X0, X0
+	VMOVHLPS       X0, X0, X8
+	VADDPS         X8, X0, X0
+	VMOVSHDUP      X0, X8
+	VADDSS         X8, X0, X0
+	VXORPS         X8, X8, X8
+	VADDSS         X8, X0, X0
+	VMOVSS         X0, (AX)
+	LEAQ           (AX)(CX*4), AX
+	VEXTRACTF32X4  $0x01, Y1, X0
+	VADDPS         X0, X1, X1
+	VMOVHLPS       X1, X1, X0
+	VADDPS         X0, X1, X1
+	VMOVSHDUP      X1, X0
+	VADDSS         X0, X1, X1
+	VXORPS         X0, X0, X0
+	VADDSS         X0, X1, X1
+	VMOVSS         X1, (AX)
+	LEAQ           (AX)(CX*4), AX
+	VEXTRACTF32X4  $0x01, Y2, X0
+	VADDPS         X0, X2, X1
+	VMOVHLPS       X1, X1, X0
+	VADDPS         X0, X1, X1
+	VMOVSHDUP      X1, X0
+	VADDSS         X0, X1, X1
+	VXORPS         X0, X0, X0
+	VADDSS         X0, X1, X1
+	VMOVSS         X1, (AX)
+	LEAQ           (AX)(CX*4), AX
+	VEXTRACTF32X4  $0x01, Y3, X0
+	VADDPS         X0, X3, X1
+	VMOVHLPS       X1, X1, X0
+	VADDPS         X0, X1, X1
+	VMOVSHDUP      X1, X0
+	VADDSS         X0, X1, X1
+	VXORPS         X0, X0, X0
+	VADDSS         X0, X1, X1
+	VMOVSS         X1, (AX)
+	MOVQ           stride+16(FP), AX
+	ADDQ           AX, w+8(FP)
+	DECQ           DX
+	JNZ            row
 	VZEROUPPER
 	RET
 
-DATA words_f0f0f0f0<>+0(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+4(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+8(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+12(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+16(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+20(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+24(SB)/4, $0xf0f0f0f0
-DATA words_f0f0f0f0<>+28(SB)/4, $0xf0f0f0f0
-GLOBL words_f0f0f0f0<>(SB), RODATA|NOPTR, $32
+DATA bytes18<>+0(SB)/8, $0x0000000000000000
+DATA bytes18<>+8(SB)/8, $0x0000000000000004
+DATA bytes18<>+16(SB)/8, $0x0000000000000008
+DATA bytes18<>+24(SB)/8, $0x000000000000000c
+DATA bytes18<>+32(SB)/8, $0x0000000000000001
+DATA bytes18<>+40(SB)/8, $0x0000000000000005
+DATA bytes18<>+48(SB)/8, $0x0000000000000009
+DATA bytes18<>+56(SB)/8, $0x000000000000000d
+GLOBL bytes18<>(SB), RODATA|NOPTR, $64
 
-DATA words_3f800000_3d800000<>+0(SB)/4, $0x3f800000
-DATA words_3f800000_3d800000<>+4(SB)/4, $0x3d800000
-DATA words_3f800000_3d800000<>+8(SB)/4, $0x3f800000
-DATA words_3f800000_3d800000<>+12(SB)/4, $0x3d800000
-DATA words_3f800000_3d800000<>+16(SB)/4, $0x3f800000
-DATA words_3f800000_3d800000<>+20(SB)/4, $0x3d800000
-DATA words_3f800000_3d800000<>+24(SB)/4, $0x3f800000
-DATA words_3f800000_3d800000<>+28(SB)/4, $0x3d800000
-GLOBL words_3f800000_3d800000<>(SB), RODATA|NOPTR, $32
+DATA bytes19<>+0(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+8(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+16(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+24(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+32(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+40(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+48(SB)/8, $0x1c140c0418100800
+DATA bytes19<>+56(SB)/8, $0x1c140c0418100800
+GLOBL bytes19<>(SB), RODATA|NOPTR, $64
 
-// func gemv4Q4_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q4_KAVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_f0f0f0f0<>+0(SB), Y1
-	VMOVDQU      words_3f800000_3d800000<>+0(SB), Y2
-	MOVQ         rows+24(FP), DX
+DATA bytes20<>+0(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+8(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+16(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+24(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+32(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+40(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+48(SB)/8, $0x3c342c2438302820
+DATA bytes20<>+56(SB)/8, $0x3c342c2438302820
+GLOBL bytes20<>(SB), RODATA|NOPTR, $64
 
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	SHRQ   $0x03, BX
+DATA bytes21<>+0(SB)/8, $0x0000000000000002
+DATA bytes21<>+8(SB)/8, $0x0000000000000006
+DATA bytes21<>+16(SB)/8, $0x000000000000000a
+DATA bytes21<>+24(SB)/8, $0x000000000000000e
+DATA bytes21<>+32(SB)/8, $0x0000000000000003
+DATA bytes21<>+40(SB)/8, $0x0000000000000007
+DATA bytes21<>+48(SB)/8, $0x000000000000000b
+DATA bytes21<>+56(SB)/8, $0x000000000000000f
+GLOBL bytes21<>(SB), RODATA|NOPTR, $64
 
-eight:
-	VMOVDQU32    (AX), Y16
-	VMOVDQU32    32(AX), Y17
-	VMOVDQU32    64(AX), Y18
-	VMOVDQU32    96(AX), Y19
-	VMOVDQU32    128(AX), Y20
-	VMOVDQU32    160(AX), Y21
-	VMOVDQU32    192(AX), Y22
-	VMOVDQU32    224(AX), Y23
-	VMOVUPS      512(AX), Y24
-	VMOVUPS      544(AX), Y25
-	VMOVDQU      16(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      48(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      80(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      112(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y11, Y8
-	VPUNPCKHDQ   Y7, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y7
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y7
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	MOVQ         4(CX), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X7
-	VMOVQ        R9, X8
-	VPUNPCKLDQ   X8, X7, X7
-	VPMOVZXBD    X7, Y8
-	VPUNPCKHQDQ  X7, X7, X7
-	VPMOVZXBD    X7, Y7
-	VCVTDQ2PS    Y8, Y8
-	VCVTDQ2PS    Y7, Y7
-	VCVTPH2PS    (CX), X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y2, Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y3
-	VMOVSHDUP    X11, X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y7, Y7
-	VFNMADD231PS Y25, Y7, Y3
-	VMOVDQU      16(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      48(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      80(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      112(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y11, Y8
-	VPUNPCKHDQ   Y7, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y7
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y7
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	MOVQ         4(CX)(SI*1), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(SI*1), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X7
-	VMOVQ        R9, X8
-	VPUNPCKLDQ   X8, X7, X7
-	VPMOVZXBD    X7, Y8
-	VPUNPCKHQDQ  X7, X7, X7
-	VPMOVZXBD    X7, Y7
-	VCVTDQ2PS    Y8, Y8
-	VCVTDQ2PS    Y7, Y7
-	VCVTPH2PS    (CX)(SI*1), X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y2, Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y4
-	VMOVSHDUP    X11, X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y7, Y7
-	VFNMADD231PS Y25, Y7, Y4
-	VMOVDQU      16(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      48(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      80(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      112(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y11, Y8
-	VPUNPCKHDQ   Y7, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y7
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y7
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	MOVQ         4(CX)(SI*2), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(SI*2), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X7
-	VMOVQ        R9, X8
-	VPUNPCKLDQ   X8, X7, X7
-	VPMOVZXBD    X7, Y8
-	VPUNPCKHQDQ  X7, X7, X7
-	VPMOVZXBD    X7, Y7
-	VCVTDQ2PS    Y8, Y8
-	VCVTDQ2PS    Y7, Y7
-	VCVTPH2PS    (CX)(SI*2), X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y2, Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y5
-	VMOVSHDUP    X11, X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y7, Y7
-	VFNMADD231PS Y25, Y7, Y5
-	VMOVDQU      16(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      48(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      80(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      112(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPAND        Y1, Y8, Y8
-	VXORPS       Y11, Y11, Y11
-	VPDPBUSD     Y22, Y7, Y11
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y11, Y8
-	VPUNPCKHDQ   Y7, Y11, Y11
-	VPADDD       Y8, Y11, Y11
-	VPUNPCKLQDQ  Y11, Y10, Y7
-	VPUNPCKHQDQ  Y11, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y7
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	MOVQ         4(CX)(DI*1), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(DI*1), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X7
-	VMOVQ        R9, X8
-	VPUNPCKLDQ   X8, X7, X7
-	VPMOVZXBD    X7, Y8
-	VPUNPCKHQDQ  X7, X7, X7
-	VPMOVZXBD    X7, Y7
-	VCVTDQ2PS    Y8, Y8
-	VCVTDQ2PS    Y7, Y7
-	VCVTPH2PS    (CX)(DI*1), X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y8, Y8
-	VMULPS       Y2, Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y6
-	VMOVSHDUP    X11, X11
-	VBROADCASTSS X11, Y10
-	VMULPS       Y10, Y7, Y7
-	VFNMADD231PS Y25, Y7, Y6
-	ADDQ         $0x00000090, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y3, X7
-	VADDPS       X7, X3, X3
-	VMOVHLPS     X3, X3, X7
-	VADDPS       X7, X3, X3
-	VMOVSHDUP    X3, X7
-	VADDSS       X7, X3, X3
-	VXORPS       X7, X7, X7
-	VADDSS       X7, X3, X3
-	VMOVSS       X3, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X3
-	VADDPS       X3, X4, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y5, X3
-	VADDPS       X3, X5, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y6, X3
-	VADDPS       X3, X6, X4
-	VMOVHLPS     X4, X4, X3
-	VADDPS       X3, X4, X4
-	VMOVSHDUP    X4, X3
-	VADDSS       X3, X4, X4
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X4, X4
-	VMOVSS       X4, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+0(SB)/4, $0x07060504
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+4(SB)/4, $0x0f0e0d0c
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+8(SB)/4, $0x0b0a0908
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+12(SB)/4, $0x0f0e0d0c
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+16(SB)/4, $0x07060504
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+20(SB)/4, $0x0f0e0d0c
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+24(SB)/4, $0x0b0a0908
+DATA words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+28(SB)/4, $0x0f0e0d0c
+GLOBL words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>(SB), RODATA|NOPTR, $32
+
+DATA words_18100800_38302820_18100800_3c342c24<>+0(SB)/4, $0x18100800
+DATA words_18100800_38302820_18100800_3c342c24<>+4(SB)/4, $0x38302820
+DATA words_18100800_38302820_18100800_3c342c24<>+8(SB)/4, $0x18100800
+DATA words_18100800_38302820_18100800_3c342c24<>+12(SB)/4, $0x3c342c24
+DATA words_18100800_38302820_18100800_3c342c24<>+16(SB)/4, $0x18100800
+DATA words_18100800_38302820_18100800_3c342c24<>+20(SB)/4, $0x38302820
+DATA words_18100800_38302820_18100800_3c342c24<>+24(SB)/4, $0x18100800
+DATA words_18100800_38302820_18100800_3c342c24<>+28(SB)/4, $0x3c342c24
+GLOBL words_18100800_38302820_18100800_3c342c24<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000000_1a120a02_00000000_1a120a02<>+0(SB)/4, $0x00000000
+DATA words_00000000_1a120a02_00000000_1a120a02<>+4(SB)/4, $0x1a120a02
+DATA words_00000000_1a120a02_00000000_1a120a02<>+8(SB)/4, $0x00000000
+DATA words_00000000_1a120a02_00000000_1a120a02<>+12(SB)/4, $0x1a120a02
+DATA words_00000000_1a120a02_00000000_1a120a02<>+16(SB)/4, $0x00000000
+DATA words_00000000_1a120a02_00000000_1a120a02<>+20(SB)/4, $0x1a120a02
+DATA words_00000000_1a120a02_00000000_1a120a02<>+24(SB)/4, $0x00000000
+DATA words_00000000_1a120a02_00000000_1a120a02<>+28(SB)/4, $0x1a120a02
+GLOBL words_00000000_1a120a02_00000000_1a120a02<>(SB), RODATA|NOPTR, $32
+
+DATA words_3f3f3f3f_0f0f0f0f<>+0(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_0f0f0f0f<>+4(SB)/4, $0x0f0f0f0f
+DATA words_3f3f3f3f_0f0f0f0f<>+8(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_0f0f0f0f<>+12(SB)/4, $0x0f0f0f0f
+DATA words_3f3f3f3f_0f0f0f0f<>+16(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_0f0f0f0f<>+20(SB)/4, $0x0f0f0f0f
+DATA words_3f3f3f3f_0f0f0f0f<>+24(SB)/4, $0x3f3f3f3f
+DATA words_3f3f3f3f_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
+GLOBL words_3f3f3f3f_0f0f0f0f<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000000_30303030<>+0(SB)/4, $0x00000000
+DATA words_00000000_30303030<>+4(SB)/4, $0x30303030
+DATA words_00000000_30303030<>+8(SB)/4, $0x00000000
+DATA words_00000000_30303030<>+12(SB)/4, $0x30303030
+DATA words_00000000_30303030<>+16(SB)/4, $0x00000000
+DATA words_00000000_30303030<>+20(SB)/4, $0x30303030
+DATA words_00000000_30303030<>+24(SB)/4, $0x00000000
+DATA words_00000000_30303030<>+28(SB)/4, $0x30303030
+GLOBL words_00000000_30303030<>(SB), RODATA|NOPTR, $32
+
+DATA bytes22<>+0(SB)/8, $0x0100010001000100
+DATA bytes22<>+8(SB)/8, $0x0100010001000100
+DATA bytes22<>+16(SB)/8, $0x0302030203020302
+DATA bytes22<>+24(SB)/8, $0x0302030203020302
+DATA bytes22<>+32(SB)/8, $0x0000000000000000
+DATA bytes22<>+40(SB)/8, $0x0000000000000000
+DATA bytes22<>+48(SB)/8, $0x0000000000000000
+DATA bytes22<>+56(SB)/8, $0x0000000000000000
+GLOBL bytes22<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ5_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -4330,14 +2927,14 @@ eight:
 	VBROADCASTSS X8, Y7
 	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       512(AX), Y6, Y6
+	VMULPS       768(AX), Y6, Y6
 	VFMADD231PS  Y6, Y5, Y3
 	VMOVSHDUP    X8, X8
 	VBROADCASTSS X8, Y7
 	VMULPS       Y7, Y4, Y4
-	VFNMADD231PS 544(AX), Y4, Y3
+	VFNMADD231PS 800(AX), Y4, Y3
 	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
+	ADDQ         $0x000003a0, AX
 	DECQ         BX
 	JG           eight
 	MOVQ         dst+0(FP), AX
@@ -4358,655 +2955,340 @@ eight:
 	VZEROUPPER
 	RET
 
-// func gemvQ5_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ5_KAVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
+// func gemv4Q5_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q5_KVBMI(SB), NOSPLIT, $0-56
+	MOVQ far+48(FP), SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
-	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
-
-eight:
-	VMOVDQU      16(CX), Y3
-	VMOVDQU      48(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y0, Y5, Y5
-	VPSLLW       $0x04, Y3, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y4, Y4
-	VPSLLW       $0x03, Y3, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     (AX), Y4, Y6
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     32(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y6, Y5
-	VPUNPCKHDQ   Y4, Y6, Y6
-	VPADDD       Y5, Y6, Y6
-	VMOVDQU      80(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y0, Y5, Y5
-	VPSLLW       $0x02, Y3, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y4, Y4
-	VPSLLW       $0x01, Y3, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     64(AX), Y4, Y7
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     96(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y7, Y5
-	VPUNPCKHDQ   Y4, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VPUNPCKLQDQ  Y7, Y6, Y4
-	VPUNPCKHQDQ  Y7, Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	VMOVDQU      112(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y0, Y5, Y5
-	VPAND        Y1, Y3, Y7
-	VPOR         Y7, Y4, Y4
-	VPSRLW       $0x01, Y3, Y7
-	VPAND        Y1, Y7, Y7
-	VPOR         Y7, Y5, Y5
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     128(AX), Y4, Y7
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     160(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y7, Y5
-	VPUNPCKHDQ   Y4, Y7, Y7
-	VPADDD       Y5, Y7, Y7
-	VMOVDQU      144(CX), Y5
-	VPAND        Y0, Y5, Y4
-	VPSRLW       $0x04, Y5, Y5
-	VPAND        Y0, Y5, Y5
-	VPSRLW       $0x02, Y3, Y8
-	VPAND        Y1, Y8, Y8
-	VPOR         Y8, Y4, Y4
-	VPSRLW       $0x03, Y3, Y3
-	VPAND        Y1, Y3, Y3
-	VPOR         Y3, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     192(AX), Y4, Y3
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     224(AX), Y5, Y4
-	VPUNPCKLDQ   Y4, Y3, Y5
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPUNPCKLQDQ  Y3, Y7, Y4
-	VPUNPCKHQDQ  Y3, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPERM2I128   $0x20, Y7, Y6, Y3
-	VPERM2I128   $0x31, Y7, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	MOVQ         4(CX), SI
-	MOVQ         SI, DI
-	SHRQ         $0x02, DI
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), SI
-	ANDQ         words_30303030_30303030<>+0(SB), DI
-	MOVL         12(CX), R8
-	MOVQ         R8, R9
-	SHLQ         $0x1c, R9
-	ORQ          R8, R9
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R9
-	ORQ          R9, DI
-	VMOVQ        SI, X3
-	VMOVQ        DI, X4
-	VPUNPCKLDQ   X4, X3, X3
-	VPMOVZXBD    X3, Y4
-	VPUNPCKHQDQ  X3, X3, X3
-	VPMOVZXBD    X3, Y3
-	VCVTDQ2PS    Y4, Y4
-	VCVTDQ2PS    Y3, Y3
-	VCVTPH2PS    (CX), X7
-	VBROADCASTSS X7, Y5
-	VMULPS       Y5, Y4, Y4
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       512(AX), Y4, Y4
-	VFMADD231PS  Y4, Y6, Y2
-	VMOVSHDUP    X7, X7
-	VBROADCASTSS X7, Y5
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS 544(AX), Y3, Y2
-	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VMOVHLPS     X2, X2, X3
-	VADDPS       X3, X2, X2
-	VMOVSHDUP    X2, X3
-	VADDSS       X3, X2, X2
-	VXORPS       X3, X3, X3
-	VADDSS       X3, X2, X2
-	VMOVSS       X2, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
-
-// func gemv4Q5_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q5_KAVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_10101010<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
 	SHRQ   $0x03, BX
 
 eight:
-	VMOVDQU32    (AX), Y16
-	VMOVDQU32    32(AX), Y17
-	VMOVDQU32    64(AX), Y18
-	VMOVDQU32    96(AX), Y19
-	VMOVDQU32    128(AX), Y20
-	VMOVDQU32    160(AX), Y21
-	VMOVDQU32    192(AX), Y22
-	VMOVDQU32    224(AX), Y23
-	VMOVUPS      512(AX), Y24
-	VMOVUPS      544(AX), Y25
-	VMOVDQU      16(CX), Y6
-	VMOVDQU      48(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x04, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y7, Y7
-	VPSLLW       $0x03, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      80(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x02, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSLLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      112(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPAND        Y1, Y6, Y10
-	VPOR         Y10, Y7, Y7
-	VPSRLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      144(CX), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSRLW       $0x02, Y6, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSRLW       $0x03, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     Y22, Y7, Y6
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y6, Y8
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPUNPCKLQDQ  Y6, Y10, Y7
-	VPUNPCKHQDQ  Y6, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y6
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	MOVQ         4(CX), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X6
-	VMOVQ        R9, X7
-	VPUNPCKLDQ   X7, X6, X6
-	VPMOVZXBD    X6, Y7
-	VPUNPCKHQDQ  X6, X6, X6
-	VPMOVZXBD    X6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VCVTPH2PS    (CX), X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y2
-	VMOVSHDUP    X10, X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS Y25, Y6, Y2
-	VMOVDQU      16(CX)(SI*1), Y6
-	VMOVDQU      48(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x04, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y7, Y7
-	VPSLLW       $0x03, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      80(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x02, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSLLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      112(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPAND        Y1, Y6, Y10
-	VPOR         Y10, Y7, Y7
-	VPSRLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      144(CX)(SI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSRLW       $0x02, Y6, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSRLW       $0x03, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     Y22, Y7, Y6
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y6, Y8
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPUNPCKLQDQ  Y6, Y10, Y7
-	VPUNPCKHQDQ  Y6, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y6
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	MOVQ         4(CX)(SI*1), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(SI*1), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X6
-	VMOVQ        R9, X7
-	VPUNPCKLDQ   X7, X6, X6
-	VPMOVZXBD    X6, Y7
-	VPUNPCKHQDQ  X6, X6, X6
-	VPMOVZXBD    X6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VCVTPH2PS    (CX)(SI*1), X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y3
-	VMOVSHDUP    X10, X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS Y25, Y6, Y3
-	VMOVDQU      16(CX)(SI*2), Y6
-	VMOVDQU      48(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x04, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y7, Y7
-	VPSLLW       $0x03, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      80(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x02, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSLLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      112(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPAND        Y1, Y6, Y10
-	VPOR         Y10, Y7, Y7
-	VPSRLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      144(CX)(SI*2), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSRLW       $0x02, Y6, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSRLW       $0x03, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     Y22, Y7, Y6
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y6, Y8
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPUNPCKLQDQ  Y6, Y10, Y7
-	VPUNPCKHQDQ  Y6, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y6
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	MOVQ         4(CX)(SI*2), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(SI*2), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X6
-	VMOVQ        R9, X7
-	VPUNPCKLDQ   X7, X6, X6
-	VPMOVZXBD    X6, Y7
-	VPUNPCKHQDQ  X6, X6, X6
-	VPMOVZXBD    X6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VCVTPH2PS    (CX)(SI*2), X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y4
-	VMOVSHDUP    X10, X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS Y25, Y6, Y4
-	VMOVDQU      16(CX)(DI*1), Y6
-	VMOVDQU      48(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x04, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y7, Y7
-	VPSLLW       $0x03, Y6, Y9
-	VPAND        Y1, Y9, Y9
-	VPOR         Y9, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VPDPBUSD     Y16, Y7, Y9
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y17, Y8, Y7
-	VPUNPCKLDQ   Y7, Y9, Y8
-	VPUNPCKHDQ   Y7, Y9, Y9
-	VPADDD       Y8, Y9, Y9
-	VMOVDQU      80(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSLLW       $0x02, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y7, Y7
-	VPSLLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y18, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y19, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VPUNPCKLQDQ  Y10, Y9, Y7
-	VPUNPCKHQDQ  Y10, Y9, Y9
-	VPADDD       Y7, Y9, Y9
-	VMOVDQU      112(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPAND        Y1, Y6, Y10
-	VPOR         Y10, Y7, Y7
-	VPSRLW       $0x01, Y6, Y10
-	VPAND        Y1, Y10, Y10
-	VPOR         Y10, Y8, Y8
-	VXORPS       Y10, Y10, Y10
-	VPDPBUSD     Y20, Y7, Y10
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y21, Y8, Y7
-	VPUNPCKLDQ   Y7, Y10, Y8
-	VPUNPCKHDQ   Y7, Y10, Y10
-	VPADDD       Y8, Y10, Y10
-	VMOVDQU      144(CX)(DI*1), Y8
-	VPAND        Y0, Y8, Y7
-	VPSRLW       $0x04, Y8, Y8
-	VPAND        Y0, Y8, Y8
-	VPSRLW       $0x02, Y6, Y11
-	VPAND        Y1, Y11, Y11
-	VPOR         Y11, Y7, Y7
-	VPSRLW       $0x03, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPOR         Y6, Y8, Y8
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     Y22, Y7, Y6
-	VXORPS       Y7, Y7, Y7
-	VPDPBUSD     Y23, Y8, Y7
-	VPUNPCKLDQ   Y7, Y6, Y8
-	VPUNPCKHDQ   Y7, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPUNPCKLQDQ  Y6, Y10, Y7
-	VPUNPCKHQDQ  Y6, Y10, Y10
-	VPADDD       Y7, Y10, Y10
-	VPERM2I128   $0x20, Y10, Y9, Y6
-	VPERM2I128   $0x31, Y10, Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	MOVQ         4(CX)(DI*1), R8
-	MOVQ         R8, R9
-	SHRQ         $0x02, R9
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), R8
-	ANDQ         words_30303030_30303030<>+0(SB), R9
-	MOVL         12(CX)(DI*1), R10
-	MOVQ         R10, R11
-	SHLQ         $0x1c, R11
-	ORQ          R10, R11
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R11
-	ORQ          R11, R9
-	VMOVQ        R8, X6
-	VMOVQ        R9, X7
-	VPUNPCKLDQ   X7, X6, X6
-	VPMOVZXBD    X6, Y7
-	VPUNPCKHQDQ  X6, X6, X6
-	VPMOVZXBD    X6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VCVTPH2PS    (CX)(DI*1), X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y7, Y7
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y24, Y7, Y7
-	VFMADD231PS  Y7, Y9, Y5
-	VMOVSHDUP    X10, X10
-	VBROADCASTSS X10, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS Y25, Y6, Y5
-	ADDQ         $0x000000b0, CX
-	ADDQ         $0x000002a0, AX
-	DECQ         BX
-	JG           eight
-	MOVQ         dst+0(FP), AX
-	ADDQ         $0x04, dst+0(FP)
-	MOVQ         rows+24(FP), CX
-	VEXTRACTF128 $0x01, Y2, X6
-	VADDPS       X6, X2, X2
-	VMOVHLPS     X2, X2, X6
-	VADDPS       X6, X2, X2
-	VMOVSHDUP    X2, X6
-	VADDSS       X6, X2, X2
-	VXORPS       X6, X6, X6
-	VADDSS       X6, X2, X2
-	VMOVSS       X2, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPS       X2, X3, X3
-	VMOVHLPS     X3, X3, X2
-	VADDPS       X2, X3, X3
-	VMOVSHDUP    X3, X2
-	VADDSS       X2, X3, X3
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X3, X3
-	VMOVSS       X3, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPS       X2, X4, X3
-	VMOVHLPS     X3, X3, X2
-	VADDPS       X2, X3, X3
-	VMOVSHDUP    X3, X2
-	VADDSS       X2, X3, X3
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X3, X3
-	VMOVSS       X3, (AX)
-	LEAQ         (AX)(CX*4), AX
-	VEXTRACTF128 $0x01, Y5, X2
-	VADDPS       X2, X5, X3
-	VMOVHLPS     X3, X3, X2
-	VADDPS       X2, X3, X3
-	VMOVSHDUP    X3, X2
-	VADDSS       X2, X3, X3
-	VXORPS       X2, X2, X2
-	VADDSS       X2, X3, X3
-	VMOVSS       X3, (AX)
-	MOVQ         stride+16(FP), AX
-	ADDQ         AX, w+8(FP)
-	DECQ         DX
-	JNZ          row
+	VPXORD          Z4, Z4, Z4
+	VPXORD          Z5, Z5, Z5
+	VPXORD          Z6, Z6, Z6
+	VPXORD          Z7, Z7, Z7
+	VMOVDQU64       bytes18<>+0(SB), Z8
+	VMOVDQU64       48(CX), Z9
+	VMOVDQU64       48(CX)(SI*1), Z10
+	VMOVDQU64       48(CX)(SI*2), Z11
+	VMOVDQU64       48(CX)(DI*1), Z12
+	VPERMT2Q        112(CX), Z8, Z9
+	VPERMT2Q        112(CX)(SI*1), Z8, Z10
+	VPERMT2Q        112(CX)(SI*2), Z8, Z11
+	VPERMT2Q        112(CX)(DI*1), Z8, Z12
+	VMOVDQU64       bytes23<>+0(SB), Z8
+	VBROADCASTI64X4 16(CX), Z13
+	VBROADCASTI64X4 16(CX)(SI*1), Z14
+	VBROADCASTI64X4 16(CX)(SI*2), Z15
+	VBROADCASTI64X4 16(CX)(DI*1), Z16
+	VPERMQ          Z13, Z8, Z13
+	VPERMQ          Z14, Z8, Z14
+	VPERMQ          Z15, Z8, Z15
+	VPERMQ          Z16, Z8, Z16
+	VMOVDQU64       bytes19<>+0(SB), Z8
+	VPMULTISHIFTQB  Z9, Z8, Z17
+	VPMULTISHIFTQB  Z10, Z8, Z18
+	VPMULTISHIFTQB  Z11, Z8, Z19
+	VPMULTISHIFTQB  Z12, Z8, Z8
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD          Z20, Z17, Z17
+	VPANDD          Z20, Z18, Z18
+	VPANDD          Z20, Z19, Z19
+	VPANDD          Z20, Z8, Z8
+	VMOVDQU64       bytes24<>+0(SB), Z20
+	VPMULTISHIFTQB  Z13, Z20, Z21
+	VPMULTISHIFTQB  Z14, Z20, Z22
+	VPMULTISHIFTQB  Z15, Z20, Z23
+	VPMULTISHIFTQB  Z16, Z20, Z20
+	VPBROADCASTD    u32_10101010<>+0(SB), Z24
+	VPTERNLOGD      $0xf8, Z24, Z21, Z17
+	VPTERNLOGD      $0xf8, Z24, Z22, Z18
+	VPTERNLOGD      $0xf8, Z24, Z23, Z19
+	VPTERNLOGD      $0xf8, Z24, Z20, Z8
+	VMOVDQU64       512(AX), Z20
+	VPDPBUSD        Z20, Z17, Z4
+	VPDPBUSD        Z20, Z18, Z5
+	VPDPBUSD        Z20, Z19, Z6
+	VPDPBUSD        Z20, Z8, Z7
+	VMOVDQU64       bytes20<>+0(SB), Z8
+	VPMULTISHIFTQB  Z9, Z8, Z9
+	VPMULTISHIFTQB  Z10, Z8, Z10
+	VPMULTISHIFTQB  Z11, Z8, Z11
+	VPMULTISHIFTQB  Z12, Z8, Z8
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
+	VPANDD          Z12, Z9, Z9
+	VPANDD          Z12, Z10, Z10
+	VPANDD          Z12, Z11, Z11
+	VPANDD          Z12, Z8, Z8
+	VMOVDQU64       bytes25<>+0(SB), Z12
+	VPMULTISHIFTQB  Z13, Z12, Z13
+	VPMULTISHIFTQB  Z14, Z12, Z14
+	VPMULTISHIFTQB  Z15, Z12, Z15
+	VPMULTISHIFTQB  Z16, Z12, Z12
+	VPBROADCASTD    u32_10101010<>+0(SB), Z16
+	VPTERNLOGD      $0xf8, Z16, Z13, Z9
+	VPTERNLOGD      $0xf8, Z16, Z14, Z10
+	VPTERNLOGD      $0xf8, Z16, Z15, Z11
+	VPTERNLOGD      $0xf8, Z16, Z12, Z8
+	VMOVDQU64       576(AX), Z12
+	VPDPBUSD        Z12, Z9, Z4
+	VPDPBUSD        Z12, Z10, Z5
+	VPDPBUSD        Z12, Z11, Z6
+	VPDPBUSD        Z12, Z8, Z7
+	VMOVDQU64       bytes21<>+0(SB), Z8
+	VMOVDQU64       48(CX), Z9
+	VMOVDQU64       48(CX)(SI*1), Z10
+	VMOVDQU64       48(CX)(SI*2), Z11
+	VMOVDQU64       48(CX)(DI*1), Z12
+	VPERMT2Q        112(CX), Z8, Z9
+	VPERMT2Q        112(CX)(SI*1), Z8, Z10
+	VPERMT2Q        112(CX)(SI*2), Z8, Z11
+	VPERMT2Q        112(CX)(DI*1), Z8, Z12
+	VMOVDQU64       bytes26<>+0(SB), Z8
+	VBROADCASTI64X4 16(CX), Z13
+	VBROADCASTI64X4 16(CX)(SI*1), Z14
+	VBROADCASTI64X4 16(CX)(SI*2), Z15
+	VBROADCASTI64X4 16(CX)(DI*1), Z16
+	VPERMQ          Z13, Z8, Z13
+	VPERMQ          Z14, Z8, Z14
+	VPERMQ          Z15, Z8, Z15
+	VPERMQ          Z16, Z8, Z16
+	VMOVDQU64       bytes19<>+0(SB), Z8
+	VPMULTISHIFTQB  Z9, Z8, Z17
+	VPMULTISHIFTQB  Z10, Z8, Z18
+	VPMULTISHIFTQB  Z11, Z8, Z19
+	VPMULTISHIFTQB  Z12, Z8, Z8
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z20
+	VPANDD          Z20, Z17, Z17
+	VPANDD          Z20, Z18, Z18
+	VPANDD          Z20, Z19, Z19
+	VPANDD          Z20, Z8, Z8
+	VMOVDQU64       bytes24<>+0(SB), Z20
+	VPMULTISHIFTQB  Z13, Z20, Z21
+	VPMULTISHIFTQB  Z14, Z20, Z22
+	VPMULTISHIFTQB  Z15, Z20, Z23
+	VPMULTISHIFTQB  Z16, Z20, Z20
+	VPBROADCASTD    u32_10101010<>+0(SB), Z24
+	VPTERNLOGD      $0xf8, Z24, Z21, Z17
+	VPTERNLOGD      $0xf8, Z24, Z22, Z18
+	VPTERNLOGD      $0xf8, Z24, Z23, Z19
+	VPTERNLOGD      $0xf8, Z24, Z20, Z8
+	VMOVDQU64       640(AX), Z20
+	VPDPBUSD        Z20, Z17, Z4
+	VPDPBUSD        Z20, Z18, Z5
+	VPDPBUSD        Z20, Z19, Z6
+	VPDPBUSD        Z20, Z8, Z7
+	VMOVDQU64       bytes20<>+0(SB), Z8
+	VPMULTISHIFTQB  Z9, Z8, Z9
+	VPMULTISHIFTQB  Z10, Z8, Z10
+	VPMULTISHIFTQB  Z11, Z8, Z11
+	VPMULTISHIFTQB  Z12, Z8, Z8
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
+	VPANDD          Z12, Z9, Z9
+	VPANDD          Z12, Z10, Z10
+	VPANDD          Z12, Z11, Z11
+	VPANDD          Z12, Z8, Z8
+	VMOVDQU64       bytes25<>+0(SB), Z12
+	VPMULTISHIFTQB  Z13, Z12, Z13
+	VPMULTISHIFTQB  Z14, Z12, Z14
+	VPMULTISHIFTQB  Z15, Z12, Z15
+	VPMULTISHIFTQB  Z16, Z12, Z12
+	VPBROADCASTD    u32_10101010<>+0(SB), Z16
+	VPTERNLOGD      $0xf8, Z16, Z13, Z9
+	VPTERNLOGD      $0xf8, Z16, Z14, Z10
+	VPTERNLOGD      $0xf8, Z16, Z15, Z11
+	VPTERNLOGD      $0xf8, Z16, Z12, Z8
+	VMOVDQU64       704(AX), Z12
+	VPDPBUSD        Z12, Z9, Z4
+	VPDPBUSD        Z12, Z10, Z5
+	VPDPBUSD        Z12, Z11, Z6
+	VPDPBUSD        Z12, Z8, Z7
+	VMOVDQU32       words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+0(SB), X8
+	VMOVDQU32       (CX), X9
+	VMOVDQU32       (CX)(SI*1), X10
+	VMOVDQU32       (CX)(SI*2), X11
+	VMOVDQU32       (CX)(DI*1), X12
+	VPSHUFB         X8, X9, X9
+	VPSHUFB         X8, X10, X10
+	VPSHUFB         X8, X11, X11
+	VPSHUFB         X8, X12, X12
+	VMOVDQU32       words_18100800_38302820_18100800_3c342c24<>+0(SB), X8
+	VMOVDQU32       words_00000000_1a120a02_00000000_1a120a02<>+0(SB), X13
+	VPMULTISHIFTQB  X9, X8, X14
+	VPMULTISHIFTQB  X10, X8, X15
+	VPMULTISHIFTQB  X11, X8, X16
+	VPMULTISHIFTQB  X12, X8, X17
+	VPMULTISHIFTQB  X9, X13, X9
+	VPMULTISHIFTQB  X10, X13, X10
+	VPMULTISHIFTQB  X11, X13, X11
+	VPMULTISHIFTQB  X12, X13, X12
+	VMOVDQU32       words_3f3f3f3f_0f0f0f0f<>+0(SB), X8
+	VMOVDQU32       words_00000000_30303030<>+0(SB), X13
+	VPANDD          X8, X14, X14
+	VPANDD          X8, X15, X15
+	VPANDD          X8, X16, X16
+	VPANDD          X8, X17, X17
+	VPTERNLOGD      $0xf8, X13, X9, X14
+	VPTERNLOGD      $0xf8, X13, X10, X15
+	VPTERNLOGD      $0xf8, X13, X11, X16
+	VPTERNLOGD      $0xf8, X13, X12, X17
+	VPMOVZXBD       X14, Z8
+	VPMOVZXBD       X15, Z9
+	VPMOVZXBD       X16, Z10
+	VPMOVZXBD       X17, Z11
+	VMOVDQU32       bytes22<>+0(SB), Y12
+	VPBROADCASTD    (CX), Y13
+	VPBROADCASTD    (CX)(SI*1), Y14
+	VPBROADCASTD    (CX)(SI*2), Y15
+	VPBROADCASTD    (CX)(DI*1), Y16
+	VPSHUFB         Y12, Y13, Y13
+	VPSHUFB         Y12, Y14, Y14
+	VPSHUFB         Y12, Y15, Y15
+	VPSHUFB         Y12, Y16, Y16
+	VCVTPH2PS       Y13, Z12
+	VCVTPH2PS       Y14, Z13
+	VCVTPH2PS       Y15, Z14
+	VCVTPH2PS       Y16, Z15
+	VCVTDQ2PS       Z8, Z8
+	VCVTDQ2PS       Z9, Z9
+	VCVTDQ2PS       Z10, Z10
+	VCVTDQ2PS       Z11, Z11
+	VMULPS          Z12, Z8, Z8
+	VMULPS          Z13, Z9, Z9
+	VMULPS          Z14, Z10, Z10
+	VMULPS          Z15, Z11, Z11
+	VEXTRACTI64X4   $0x01, Z4, Y12
+	VEXTRACTI64X4   $0x01, Z5, Y13
+	VEXTRACTI64X4   $0x01, Z6, Y14
+	VEXTRACTI64X4   $0x01, Z7, Y15
+	VPADDD          Y4, Y12, Y12
+	VPADDD          Y5, Y13, Y13
+	VPADDD          Y6, Y14, Y14
+	VPADDD          Y7, Y15, Y15
+	VEXTRACTI64X4   $0x01, Z8, Y16
+	VEXTRACTI64X4   $0x01, Z9, Y17
+	VEXTRACTI64X4   $0x01, Z10, Y18
+	VEXTRACTI64X4   $0x01, Z11, Y19
+	VMOVDQU32       768(AX), Y20
+	VMULPS          Y20, Y8, Y8
+	VMULPS          Y20, Y9, Y9
+	VMULPS          Y20, Y10, Y10
+	VMULPS          Y20, Y11, Y11
+	VCVTDQ2PS       Y12, Y12
+	VCVTDQ2PS       Y13, Y13
+	VCVTDQ2PS       Y14, Y14
+	VCVTDQ2PS       Y15, Y15
+	VFMADD231PS     Y8, Y12, Y0
+	VFMADD231PS     Y9, Y13, Y1
+	VFMADD231PS     Y10, Y14, Y2
+	VFMADD231PS     Y11, Y15, Y3
+	VMOVDQU32       800(AX), Y8
+	VFNMADD231PS    Y8, Y16, Y0
+	VFNMADD231PS    Y8, Y17, Y1
+	VFNMADD231PS    Y8, Y18, Y2
+	VFNMADD231PS    Y8, Y19, Y3
+	ADDQ            $0x000000b0, CX
+	ADDQ            $0x000003a0, AX
+	DECQ            BX
+	JG              eight
+	MOVQ            dst+0(FP), AX
+	ADDQ            $0x04, dst+0(FP)
+	MOVQ            rows+24(FP), CX
+	VEXTRACTF32X4   $0x01, Y0, X8
+	VADDPS          X8, X0, X0
+	VMOVHLPS        X0, X0, X8
+	VADDPS          X8, X0, X0
+	VMOVSHDUP       X0, X8
+	VADDSS          X8, X0, X0
+	VXORPS          X8, X8, X8
+	VADDSS          X8, X0, X0
+	VMOVSS          X0, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X4   $0x01, Y1, X0
+	VADDPS          X0, X1, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X4   $0x01, Y2, X0
+	VADDPS          X0, X2, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X4   $0x01, Y3, X0
+	VADDPS          X0, X3, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
+	MOVQ            stride+16(FP), AX
+	ADDQ            AX, w+8(FP)
+	DECQ            DX
+	JNZ             row
 	VZEROUPPER
 	RET
+
+DATA bytes23<>+0(SB)/8, $0x0000000000000000
+DATA bytes23<>+8(SB)/8, $0x0000000000000000
+DATA bytes23<>+16(SB)/8, $0x0000000000000000
+DATA bytes23<>+24(SB)/8, $0x0000000000000000
+DATA bytes23<>+32(SB)/8, $0x0000000000000001
+DATA bytes23<>+40(SB)/8, $0x0000000000000001
+DATA bytes23<>+48(SB)/8, $0x0000000000000001
+DATA bytes23<>+56(SB)/8, $0x0000000000000001
+GLOBL bytes23<>(SB), RODATA|NOPTR, $64
+
+DATA bytes24<>+0(SB)/8, $0x150d053d140c043c
+DATA bytes24<>+8(SB)/8, $0x170f073f160e063e
+DATA bytes24<>+16(SB)/8, $0x1911090118100800
+DATA bytes24<>+24(SB)/8, $0x1b130b031a120a02
+DATA bytes24<>+32(SB)/8, $0x150d053d140c043c
+DATA bytes24<>+40(SB)/8, $0x170f073f160e063e
+DATA bytes24<>+48(SB)/8, $0x1911090118100800
+DATA bytes24<>+56(SB)/8, $0x1b130b031a120a02
+GLOBL bytes24<>(SB), RODATA|NOPTR, $64
+
+DATA bytes25<>+0(SB)/8, $0x352d251d342c241c
+DATA bytes25<>+8(SB)/8, $0x372f271f362e261e
+DATA bytes25<>+16(SB)/8, $0x3931292138302820
+DATA bytes25<>+24(SB)/8, $0x3b332b233a322a22
+DATA bytes25<>+32(SB)/8, $0x352d251d342c241c
+DATA bytes25<>+40(SB)/8, $0x372f271f362e261e
+DATA bytes25<>+48(SB)/8, $0x3931292138302820
+DATA bytes25<>+56(SB)/8, $0x3b332b233a322a22
+GLOBL bytes25<>(SB), RODATA|NOPTR, $64
+
+DATA bytes26<>+0(SB)/8, $0x0000000000000002
+DATA bytes26<>+8(SB)/8, $0x0000000000000002
+DATA bytes26<>+16(SB)/8, $0x0000000000000002
+DATA bytes26<>+24(SB)/8, $0x0000000000000002
+DATA bytes26<>+32(SB)/8, $0x0000000000000003
+DATA bytes26<>+40(SB)/8, $0x0000000000000003
+DATA bytes26<>+48(SB)/8, $0x0000000000000003
+DATA bytes26<>+56(SB)/8, $0x0000000000000003
+GLOBL bytes26<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ6_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3
@@ -5024,11 +3306,11 @@ row:
 	SHRQ   $0x03, BX
 
 eight:
-	VBROADCASTF128 512(AX), Y4
-	VBROADCASTF128 528(AX), Y5
-	VMOVDQU        608(AX), Y6
+	VBROADCASTF128 768(AX), Y4
+	VBROADCASTF128 784(AX), Y5
+	VMOVDQU        864(AX), Y6
 	VPSLLD         $0x05, Y6, Y6
-	VMOVDQU        640(AX), Y7
+	VMOVDQU        896(AX), Y7
 	VPSLLD         $0x05, Y7, Y7
 	VPBROADCASTW   208(CX), X8
 	VCVTPH2PS      X8, Y8
@@ -5125,7 +3407,7 @@ eight:
 	VMULPS         Y5, Y4, Y4
 	VFMADD231PS    Y4, Y6, Y3
 	ADDQ           $0x000000d2, CX
-	ADDQ           $0x000002a0, AX
+	ADDQ           $0x000003a0, AX
 	DECQ           BX
 	JG             eight
 	MOVQ           dst+0(FP), AX
@@ -5166,602 +3448,429 @@ DATA words_06040200_07050301<>+24(SB)/4, $0x06040200
 DATA words_06040200_07050301<>+28(SB)/4, $0x07050301
 GLOBL words_06040200_07050301<>(SB), RODATA|NOPTR, $32
 
-// func gemvQ6_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemvQ6_KAVX512(SB), NOSPLIT, $0-48
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_30303030<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
+// func gemv4Q6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
+TEXT ·gemv4Q6_KVBMI(SB), NOSPLIT, $0-56
+	MOVQ far+48(FP), SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
-	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
-
-eight:
-	VBROADCASTF128 512(AX), Y3
-	VBROADCASTF128 528(AX), Y4
-	VMOVDQU        608(AX), Y5
-	VPSLLD         $0x05, Y5, Y5
-	VMOVDQU        640(AX), Y6
-	VPSLLD         $0x05, Y6, Y6
-	VPBROADCASTW   208(CX), X7
-	VCVTPH2PS      X7, Y7
-	VMOVDQU        128(CX), Y8
-	VPAND          (CX), Y0, Y9
-	VPSLLW         $0x04, Y8, Y10
-	VPAND          Y1, Y10, Y10
-	VPOR           Y10, Y9, Y9
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       (AX), Y9, Y10
-	VPAND          32(CX), Y0, Y9
-	VPSLLW         $0x02, Y8, Y11
-	VPAND          Y1, Y11, Y11
-	VPOR           Y11, Y9, Y9
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       32(AX), Y9, Y11
-	VPUNPCKLDQ     Y11, Y10, Y9
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y9, Y10, Y10
-	VMOVDQU        (CX), Y9
-	VPSRLW         $0x04, Y9, Y9
-	VPAND          Y0, Y9, Y9
-	VPAND          Y1, Y8, Y11
-	VPOR           Y11, Y9, Y9
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       64(AX), Y9, Y11
-	VMOVDQU        32(CX), Y9
-	VPSRLW         $0x04, Y9, Y9
-	VPAND          Y0, Y9, Y9
-	VPSRLW         $0x02, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPOR           Y8, Y9, Y9
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       96(AX), Y9, Y8
-	VPUNPCKLDQ     Y8, Y11, Y9
-	VPUNPCKHDQ     Y8, Y11, Y11
-	VPADDD         Y9, Y11, Y11
-	VPUNPCKLQDQ    Y11, Y10, Y8
-	VPUNPCKHQDQ    Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VMOVQ          192(CX), X8
-	VPSHUFB        words_06040200_07050301<>+0(SB), X8, X8
-	VPMOVSXBD      X8, Y8
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y7, Y8, Y8
-	VPSUBD         Y5, Y10, Y10
-	VCVTDQ2PS      Y10, Y10
-	VMULPS         Y3, Y8, Y8
-	VFMADD231PS    Y8, Y10, Y2
-	VMOVDQU        160(CX), Y3
-	VPAND          64(CX), Y0, Y5
-	VPSLLW         $0x04, Y3, Y8
-	VPAND          Y1, Y8, Y8
-	VPOR           Y8, Y5, Y5
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       128(AX), Y5, Y8
-	VPAND          96(CX), Y0, Y5
-	VPSLLW         $0x02, Y3, Y9
-	VPAND          Y1, Y9, Y9
-	VPOR           Y9, Y5, Y5
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       160(AX), Y5, Y9
-	VPUNPCKLDQ     Y9, Y8, Y5
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y5, Y8, Y8
-	VMOVDQU        64(CX), Y5
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VPAND          Y1, Y3, Y9
-	VPOR           Y9, Y5, Y5
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       192(AX), Y5, Y9
-	VMOVDQU        96(CX), Y5
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          Y0, Y5, Y5
-	VPSRLW         $0x02, Y3, Y3
-	VPAND          Y1, Y3, Y3
-	VPOR           Y3, Y5, Y5
-	VXORPS         Y3, Y3, Y3
-	VPDPBUSD       224(AX), Y5, Y3
-	VPUNPCKLDQ     Y3, Y9, Y5
-	VPUNPCKHDQ     Y3, Y9, Y9
-	VPADDD         Y5, Y9, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y3
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPADDD         Y3, Y8, Y8
-	VMOVQ          200(CX), X3
-	VPSHUFB        words_06040200_07050301<>+0(SB), X3, X3
-	VPMOVSXBD      X3, Y3
-	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y7, Y3, Y3
-	VPSUBD         Y6, Y8, Y8
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y4, Y3, Y3
-	VFMADD231PS    Y3, Y8, Y2
-	ADDQ           $0x000000d2, CX
-	ADDQ           $0x000002a0, AX
-	DECQ           BX
-	JG             eight
-	MOVQ           dst+0(FP), AX
-	ADDQ           $0x04, dst+0(FP)
-	VEXTRACTF128   $0x01, Y2, X3
-	VADDPS         X3, X2, X2
-	VMOVHLPS       X2, X2, X3
-	VADDPS         X3, X2, X2
-	VMOVSHDUP      X2, X3
-	VADDSS         X3, X2, X2
-	VXORPS         X3, X3, X3
-	VADDSS         X3, X2, X2
-	VMOVSS         X2, (AX)
-	MOVQ           stride+16(FP), AX
-	ADDQ           AX, w+8(FP)
-	DECQ           DX
-	JNZ            row
-	VZEROUPPER
-	RET
-
-// func gemv4Q6_KAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q6_KAVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
-	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y0
-	VPBROADCASTD words_30303030<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
 	SHRQ   $0x03, BX
 
 eight:
-	VMOVDQU32       (AX), Y16
-	VMOVDQU32       32(AX), Y17
-	VMOVDQU32       64(AX), Y18
-	VMOVDQU32       96(AX), Y19
-	VMOVDQU32       128(AX), Y20
-	VMOVDQU32       160(AX), Y21
-	VMOVDQU32       192(AX), Y22
-	VMOVDQU32       224(AX), Y23
-	VBROADCASTF32X4 512(AX), Y24
-	VBROADCASTF32X4 528(AX), Y25
-	VMOVDQU         608(AX), Y6
-	VPSLLD          $0x05, Y6, Y6
-	VMOVDQU         640(AX), Y7
-	VPSLLD          $0x05, Y7, Y7
-	VPBROADCASTW    208(CX), X8
-	VCVTPH2PS       X8, Y8
-	VMOVDQU         128(CX), Y9
-	VPAND           (CX), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y16, Y10, Y11
-	VPAND           32(CX), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y17, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         (CX), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y18, Y10, Y12
-	VMOVDQU         32(CX), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y19, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           192(CX), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y6, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y24, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y2
-	VMOVDQU         160(CX), Y9
-	VPAND           64(CX), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y20, Y10, Y11
-	VPAND           96(CX), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y21, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         64(CX), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y22, Y10, Y12
-	VMOVDQU         96(CX), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y23, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           200(CX), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y7, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y25, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y2
-	VPBROADCASTW    208(CX)(SI*1), X8
-	VCVTPH2PS       X8, Y8
-	VMOVDQU         128(CX)(SI*1), Y9
-	VPAND           (CX)(SI*1), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y16, Y10, Y11
-	VPAND           32(CX)(SI*1), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y17, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         (CX)(SI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y18, Y10, Y12
-	VMOVDQU         32(CX)(SI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y19, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           192(CX)(SI*1), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y6, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y24, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y3
-	VMOVDQU         160(CX)(SI*1), Y9
-	VPAND           64(CX)(SI*1), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y20, Y10, Y11
-	VPAND           96(CX)(SI*1), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y21, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         64(CX)(SI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y22, Y10, Y12
-	VMOVDQU         96(CX)(SI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y23, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           200(CX)(SI*1), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y7, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y25, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y3
-	VPBROADCASTW    208(CX)(SI*2), X8
-	VCVTPH2PS       X8, Y8
-	VMOVDQU         128(CX)(SI*2), Y9
-	VPAND           (CX)(SI*2), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y16, Y10, Y11
-	VPAND           32(CX)(SI*2), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y17, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         (CX)(SI*2), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y18, Y10, Y12
-	VMOVDQU         32(CX)(SI*2), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y19, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           192(CX)(SI*2), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y6, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y24, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y4
-	VMOVDQU         160(CX)(SI*2), Y9
-	VPAND           64(CX)(SI*2), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y20, Y10, Y11
-	VPAND           96(CX)(SI*2), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y21, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         64(CX)(SI*2), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y22, Y10, Y12
-	VMOVDQU         96(CX)(SI*2), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y23, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           200(CX)(SI*2), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y7, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y25, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y4
-	VPBROADCASTW    208(CX)(DI*1), X8
-	VCVTPH2PS       X8, Y8
-	VMOVDQU         128(CX)(DI*1), Y9
-	VPAND           (CX)(DI*1), Y0, Y10
-	VPSLLW          $0x04, Y9, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y10, Y10
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y16, Y10, Y11
-	VPAND           32(CX)(DI*1), Y0, Y10
-	VPSLLW          $0x02, Y9, Y12
-	VPAND           Y1, Y12, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y17, Y10, Y12
-	VPUNPCKLDQ      Y12, Y11, Y10
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPADDD          Y10, Y11, Y11
-	VMOVDQU         (CX)(DI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPAND           Y1, Y9, Y12
-	VPOR            Y12, Y10, Y10
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD        Y18, Y10, Y12
-	VMOVDQU         32(CX)(DI*1), Y10
-	VPSRLW          $0x04, Y10, Y10
-	VPAND           Y0, Y10, Y10
-	VPSRLW          $0x02, Y9, Y9
-	VPAND           Y1, Y9, Y9
-	VPOR            Y9, Y10, Y10
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD        Y19, Y10, Y9
-	VPUNPCKLDQ      Y9, Y12, Y10
-	VPUNPCKHDQ      Y9, Y12, Y12
-	VPADDD          Y10, Y12, Y12
-	VPUNPCKLQDQ     Y12, Y11, Y9
-	VPUNPCKHQDQ     Y12, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VMOVQ           192(CX)(DI*1), X9
-	VPSHUFB         words_06040200_07050301<>+0(SB), X9, X9
-	VPMOVSXBD       X9, Y9
-	VCVTDQ2PS       Y9, Y9
-	VMULPS          Y8, Y9, Y9
-	VPSUBD          Y6, Y11, Y11
-	VCVTDQ2PS       Y11, Y11
-	VMULPS          Y24, Y9, Y9
-	VFMADD231PS     Y9, Y11, Y5
-	VMOVDQU         160(CX)(DI*1), Y6
-	VPAND           64(CX)(DI*1), Y0, Y9
-	VPSLLW          $0x04, Y6, Y10
-	VPAND           Y1, Y10, Y10
-	VPOR            Y10, Y9, Y9
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD        Y20, Y9, Y10
-	VPAND           96(CX)(DI*1), Y0, Y9
-	VPSLLW          $0x02, Y6, Y11
-	VPAND           Y1, Y11, Y11
-	VPOR            Y11, Y9, Y9
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y21, Y9, Y11
-	VPUNPCKLDQ      Y11, Y10, Y9
-	VPUNPCKHDQ      Y11, Y10, Y10
-	VPADDD          Y9, Y10, Y10
-	VMOVDQU         64(CX)(DI*1), Y9
-	VPSRLW          $0x04, Y9, Y9
-	VPAND           Y0, Y9, Y9
-	VPAND           Y1, Y6, Y11
-	VPOR            Y11, Y9, Y9
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD        Y22, Y9, Y11
-	VMOVDQU         96(CX)(DI*1), Y9
-	VPSRLW          $0x04, Y9, Y9
-	VPAND           Y0, Y9, Y9
-	VPSRLW          $0x02, Y6, Y6
-	VPAND           Y1, Y6, Y6
-	VPOR            Y6, Y9, Y9
-	VXORPS          Y6, Y6, Y6
-	VPDPBUSD        Y23, Y9, Y6
-	VPUNPCKLDQ      Y6, Y11, Y9
-	VPUNPCKHDQ      Y6, Y11, Y11
-	VPADDD          Y9, Y11, Y11
-	VPUNPCKLQDQ     Y11, Y10, Y6
-	VPUNPCKHQDQ     Y11, Y10, Y10
-	VPADDD          Y6, Y10, Y10
-	VMOVQ           200(CX)(DI*1), X6
-	VPSHUFB         words_06040200_07050301<>+0(SB), X6, X6
-	VPMOVSXBD       X6, Y6
-	VCVTDQ2PS       Y6, Y6
-	VMULPS          Y8, Y6, Y6
-	VPSUBD          Y7, Y10, Y10
-	VCVTDQ2PS       Y10, Y10
-	VMULPS          Y25, Y6, Y6
-	VFMADD231PS     Y6, Y10, Y5
+	VPXORD          Z4, Z4, Z4
+	VPXORD          Z5, Z5, Z5
+	VPXORD          Z6, Z6, Z6
+	VPXORD          Z7, Z7, Z7
+	VPXORD          Z8, Z8, Z8
+	VPXORD          Z9, Z9, Z9
+	VPXORD          Z10, Z10, Z10
+	VPXORD          Z11, Z11, Z11
+	VMOVDQU64       bytes27<>+0(SB), Z12
+	VPERMQ          128(CX), Z12, Z13
+	VPERMQ          128(CX)(SI*1), Z12, Z14
+	VPERMQ          128(CX)(SI*2), Z12, Z15
+	VPERMQ          128(CX)(DI*1), Z12, Z12
+	VMOVDQU64       bytes28<>+0(SB), Z16
+	VMOVDQU64       (CX), Z17
+	VMOVDQU64       (CX)(SI*1), Z18
+	VMOVDQU64       (CX)(SI*2), Z19
+	VMOVDQU64       (CX)(DI*1), Z20
+	VPERMT2D        64(CX), Z16, Z17
+	VPERMT2D        64(CX)(SI*1), Z16, Z18
+	VPERMT2D        64(CX)(SI*2), Z16, Z19
+	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VMOVDQU64       bytes29<>+0(SB), Z16
+	VPSRLVD         Z16, Z17, Z17
+	VPSRLVD         Z16, Z18, Z18
+	VPSRLVD         Z16, Z19, Z19
+	VPSRLVD         Z16, Z20, Z20
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD          Z16, Z17, Z17
+	VPANDD          Z16, Z18, Z18
+	VPANDD          Z16, Z19, Z19
+	VPANDD          Z16, Z20, Z20
+	VMOVDQU64       bytes30<>+0(SB), Z16
+	VPMULTISHIFTQB  Z13, Z16, Z21
+	VPMULTISHIFTQB  Z14, Z16, Z22
+	VPMULTISHIFTQB  Z15, Z16, Z23
+	VPMULTISHIFTQB  Z12, Z16, Z16
+	VPBROADCASTD    u32_30303030<>+0(SB), Z24
+	VPTERNLOGD      $0xf8, Z24, Z21, Z17
+	VPTERNLOGD      $0xf8, Z24, Z22, Z18
+	VPTERNLOGD      $0xf8, Z24, Z23, Z19
+	VPTERNLOGD      $0xf8, Z24, Z16, Z20
+	VMOVDQU64       512(AX), Z16
+	VPDPBUSD        Z16, Z17, Z4
+	VPDPBUSD        Z16, Z18, Z5
+	VPDPBUSD        Z16, Z19, Z6
+	VPDPBUSD        Z16, Z20, Z7
+	VMOVDQU64       bytes31<>+0(SB), Z16
+	VMOVDQU64       (CX), Z17
+	VMOVDQU64       (CX)(SI*1), Z18
+	VMOVDQU64       (CX)(SI*2), Z19
+	VMOVDQU64       (CX)(DI*1), Z20
+	VPERMT2D        64(CX), Z16, Z17
+	VPERMT2D        64(CX)(SI*1), Z16, Z18
+	VPERMT2D        64(CX)(SI*2), Z16, Z19
+	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VMOVDQU64       bytes29<>+0(SB), Z16
+	VPSRLVD         Z16, Z17, Z17
+	VPSRLVD         Z16, Z18, Z18
+	VPSRLVD         Z16, Z19, Z19
+	VPSRLVD         Z16, Z20, Z20
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD          Z16, Z17, Z17
+	VPANDD          Z16, Z18, Z18
+	VPANDD          Z16, Z19, Z19
+	VPANDD          Z16, Z20, Z20
+	VMOVDQU64       bytes32<>+0(SB), Z16
+	VPMULTISHIFTQB  Z13, Z16, Z13
+	VPMULTISHIFTQB  Z14, Z16, Z14
+	VPMULTISHIFTQB  Z15, Z16, Z15
+	VPMULTISHIFTQB  Z12, Z16, Z12
+	VPBROADCASTD    u32_30303030<>+0(SB), Z16
+	VPTERNLOGD      $0xf8, Z16, Z13, Z17
+	VPTERNLOGD      $0xf8, Z16, Z14, Z18
+	VPTERNLOGD      $0xf8, Z16, Z15, Z19
+	VPTERNLOGD      $0xf8, Z16, Z12, Z20
+	VMOVDQU64       576(AX), Z12
+	VPDPBUSD        Z12, Z17, Z4
+	VPDPBUSD        Z12, Z18, Z5
+	VPDPBUSD        Z12, Z19, Z6
+	VPDPBUSD        Z12, Z20, Z7
+	VMOVDQU64       bytes33<>+0(SB), Z12
+	VPERMQ          128(CX), Z12, Z13
+	VPERMQ          128(CX)(SI*1), Z12, Z14
+	VPERMQ          128(CX)(SI*2), Z12, Z15
+	VPERMQ          128(CX)(DI*1), Z12, Z12
+	VMOVDQU64       bytes34<>+0(SB), Z16
+	VMOVDQU64       (CX), Z17
+	VMOVDQU64       (CX)(SI*1), Z18
+	VMOVDQU64       (CX)(SI*2), Z19
+	VMOVDQU64       (CX)(DI*1), Z20
+	VPERMT2D        64(CX), Z16, Z17
+	VPERMT2D        64(CX)(SI*1), Z16, Z18
+	VPERMT2D        64(CX)(SI*2), Z16, Z19
+	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VMOVDQU64       bytes29<>+0(SB), Z16
+	VPSRLVD         Z16, Z17, Z17
+	VPSRLVD         Z16, Z18, Z18
+	VPSRLVD         Z16, Z19, Z19
+	VPSRLVD         Z16, Z20, Z20
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD          Z16, Z17, Z17
+	VPANDD          Z16, Z18, Z18
+	VPANDD          Z16, Z19, Z19
+	VPANDD          Z16, Z20, Z20
+	VMOVDQU64       bytes30<>+0(SB), Z16
+	VPMULTISHIFTQB  Z13, Z16, Z21
+	VPMULTISHIFTQB  Z14, Z16, Z22
+	VPMULTISHIFTQB  Z15, Z16, Z23
+	VPMULTISHIFTQB  Z12, Z16, Z16
+	VPBROADCASTD    u32_30303030<>+0(SB), Z24
+	VPTERNLOGD      $0xf8, Z24, Z21, Z17
+	VPTERNLOGD      $0xf8, Z24, Z22, Z18
+	VPTERNLOGD      $0xf8, Z24, Z23, Z19
+	VPTERNLOGD      $0xf8, Z24, Z16, Z20
+	VMOVDQU64       640(AX), Z16
+	VPDPBUSD        Z16, Z17, Z8
+	VPDPBUSD        Z16, Z18, Z9
+	VPDPBUSD        Z16, Z19, Z10
+	VPDPBUSD        Z16, Z20, Z11
+	VMOVDQU64       bytes35<>+0(SB), Z16
+	VMOVDQU64       (CX), Z17
+	VMOVDQU64       (CX)(SI*1), Z18
+	VMOVDQU64       (CX)(SI*2), Z19
+	VMOVDQU64       (CX)(DI*1), Z20
+	VPERMT2D        64(CX), Z16, Z17
+	VPERMT2D        64(CX)(SI*1), Z16, Z18
+	VPERMT2D        64(CX)(SI*2), Z16, Z19
+	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VMOVDQU64       bytes29<>+0(SB), Z16
+	VPSRLVD         Z16, Z17, Z17
+	VPSRLVD         Z16, Z18, Z18
+	VPSRLVD         Z16, Z19, Z19
+	VPSRLVD         Z16, Z20, Z20
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z16
+	VPANDD          Z16, Z17, Z17
+	VPANDD          Z16, Z18, Z18
+	VPANDD          Z16, Z19, Z19
+	VPANDD          Z16, Z20, Z20
+	VMOVDQU64       bytes32<>+0(SB), Z16
+	VPMULTISHIFTQB  Z13, Z16, Z13
+	VPMULTISHIFTQB  Z14, Z16, Z14
+	VPMULTISHIFTQB  Z15, Z16, Z15
+	VPMULTISHIFTQB  Z12, Z16, Z12
+	VPBROADCASTD    u32_30303030<>+0(SB), Z16
+	VPTERNLOGD      $0xf8, Z16, Z13, Z17
+	VPTERNLOGD      $0xf8, Z16, Z14, Z18
+	VPTERNLOGD      $0xf8, Z16, Z15, Z19
+	VPTERNLOGD      $0xf8, Z16, Z12, Z20
+	VMOVDQU64       704(AX), Z12
+	VPDPBUSD        Z12, Z17, Z8
+	VPDPBUSD        Z12, Z18, Z9
+	VPDPBUSD        Z12, Z19, Z10
+	VPDPBUSD        Z12, Z20, Z11
+	VMOVDQU64       bytes36<>+0(SB), Z12
+	VMOVDQU64       bytes37<>+0(SB), Z13
+	VMOVDQA64       Z4, Z14
+	VMOVDQA64       Z5, Z15
+	VMOVDQA64       Z6, Z16
+	VMOVDQA64       Z7, Z17
+	VPERMT2Q        Z8, Z12, Z14
+	VPERMT2Q        Z9, Z12, Z15
+	VPERMT2Q        Z10, Z12, Z16
+	VPERMT2Q        Z11, Z12, Z17
+	VPERMT2Q        Z8, Z13, Z4
+	VPERMT2Q        Z9, Z13, Z5
+	VPERMT2Q        Z10, Z13, Z6
+	VPERMT2Q        Z11, Z13, Z7
+	VMOVDQU64       864(AX), Z12
+	VPSLLD          $0x05, Z12, Z12
+	VPADDD          Z4, Z14, Z14
+	VPADDD          Z5, Z15, Z15
+	VPADDD          Z6, Z16, Z16
+	VPADDD          Z7, Z17, Z17
+	VPSUBD          Z12, Z14, Z14
+	VPSUBD          Z12, Z15, Z15
+	VPSUBD          Z12, Z16, Z16
+	VPSUBD          Z12, Z17, Z17
+	VMOVDQU32       words_06040200_07050301_0e0c0a08_0f0d0b09<>+0(SB), X12
+	VMOVDQU32       192(CX), X13
+	VMOVDQU32       192(CX)(SI*1), X18
+	VMOVDQU32       192(CX)(SI*2), X19
+	VMOVDQU32       192(CX)(DI*1), X20
+	VPSHUFB         X12, X13, X13
+	VPSHUFB         X12, X18, X18
+	VPSHUFB         X12, X19, X19
+	VPSHUFB         X12, X20, X20
+	VPMOVSXBD       X13, Z12
+	VPMOVSXBD       X18, Z13
+	VPMOVSXBD       X19, Z18
+	VPMOVSXBD       X20, Z19
+	VPBROADCASTW    208(CX), Y20
+	VPBROADCASTW    208(CX)(SI*1), Y21
+	VPBROADCASTW    208(CX)(SI*2), Y22
+	VPBROADCASTW    208(CX)(DI*1), Y23
+	VCVTPH2PS       Y20, Z20
+	VCVTPH2PS       Y21, Z21
+	VCVTPH2PS       Y22, Z22
+	VCVTPH2PS       Y23, Z23
+	VCVTDQ2PS       Z12, Z12
+	VCVTDQ2PS       Z13, Z13
+	VCVTDQ2PS       Z18, Z18
+	VCVTDQ2PS       Z19, Z19
+	VMULPS          Z20, Z12, Z12
+	VMULPS          Z21, Z13, Z13
+	VMULPS          Z22, Z18, Z18
+	VMULPS          Z23, Z19, Z19
+	VBROADCASTF64X4 768(AX), Z20
+	VSHUFF32X4      $0x50, Z20, Z20, Z20
+	VMULPS          Z20, Z12, Z12
+	VMULPS          Z20, Z13, Z13
+	VMULPS          Z20, Z18, Z18
+	VMULPS          Z20, Z19, Z19
+	VCVTDQ2PS       Z14, Z14
+	VCVTDQ2PS       Z15, Z15
+	VCVTDQ2PS       Z16, Z16
+	VCVTDQ2PS       Z17, Z17
+	VFMADD231PS     Y12, Y14, Y0
+	VFMADD231PS     Y13, Y15, Y1
+	VFMADD231PS     Y18, Y16, Y2
+	VFMADD231PS     Y19, Y17, Y3
+	VEXTRACTI64X4   $0x01, Z12, Y12
+	VEXTRACTI64X4   $0x01, Z13, Y13
+	VEXTRACTI64X4   $0x01, Z18, Y18
+	VEXTRACTI64X4   $0x01, Z19, Y19
+	VEXTRACTI64X4   $0x01, Z14, Y14
+	VEXTRACTI64X4   $0x01, Z15, Y15
+	VEXTRACTI64X4   $0x01, Z16, Y16
+	VEXTRACTI64X4   $0x01, Z17, Y17
+	VFMADD231PS     Y12, Y14, Y0
+	VFMADD231PS     Y13, Y15, Y1
+	VFMADD231PS     Y18, Y16, Y2
+	VFMADD231PS     Y19, Y17, Y3
 	ADDQ            $0x000000d2, CX
-	ADDQ            $0x000002a0, AX
+	ADDQ            $0x000003a0, AX
 	DECQ            BX
 	JG              eight
 	MOVQ            dst+0(FP), AX
 	ADDQ            $0x04, dst+0(FP)
 	MOVQ            rows+24(FP), CX
-	VEXTRACTF128    $0x01, Y2, X6
-	VADDPS          X6, X2, X2
-	VMOVHLPS        X2, X2, X6
-	VADDPS          X6, X2, X2
-	VMOVSHDUP       X2, X6
-	VADDSS          X6, X2, X2
-	VXORPS          X6, X6, X6
-	VADDSS          X6, X2, X2
-	VMOVSS          X2, (AX)
+	VEXTRACTF32X4   $0x01, Y0, X12
+	VADDPS          X12, X0, X0
+	VMOVHLPS        X0, X0, X12
+	VADDPS          X12, X0, X0
+	VMOVSHDUP       X0, X12
+	VADDSS          X12, X0, X0
+	VXORPS          X12, X12, X12
+	VADDSS          X12, X0, X0
+	VMOVSS          X0, (AX)
 	LEAQ            (AX)(CX*4), AX
-	VEXTRACTF128    $0x01, Y3, X2
-	VADDPS          X2, X3, X3
-	VMOVHLPS        X3, X3, X2
-	VADDPS          X2, X3, X3
-	VMOVSHDUP       X3, X2
-	VADDSS          X2, X3, X3
-	VXORPS          X2, X2, X2
-	VADDSS          X2, X3, X3
-	VMOVSS          X3, (AX)
+	VEXTRACTF32X4   $0x01, Y1, X0
+	VADDPS          X0, X1, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
 	LEAQ            (AX)(CX*4), AX
-	VEXTRACTF128    $0x01, Y4, X2
-	VADDPS          X2, X4, X3
-	VMOVHLPS        X3, X3, X2
-	VADDPS          X2, X3, X3
-	VMOVSHDUP       X3, X2
-	VADDSS          X2, X3, X3
-	VXORPS          X2, X2, X2
-	VADDSS          X2, X3, X3
-	VMOVSS          X3, (AX)
+	VEXTRACTF32X4   $0x01, Y2, X0
+	VADDPS          X0, X2, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
 	LEAQ            (AX)(CX*4), AX
-	VEXTRACTF128    $0x01, Y5, X2
-	VADDPS          X2, X5, X3
-	VMOVHLPS        X3, X3, X2
-	VADDPS          X2, X3, X3
-	VMOVSHDUP       X3, X2
-	VADDSS          X2, X3, X3
-	VXORPS          X2, X2, X2
-	VADDSS          X2, X3, X3
-	VMOVSS          X3, (AX)
+	VEXTRACTF32X4   $0x01, Y3, X0
+	VADDPS          X0, X3, X1
+	VMOVHLPS        X1, X1, X0
+	VADDPS          X0, X1, X1
+	VMOVSHDUP       X1, X0
+	VADDSS          X0, X1, X1
+	VXORPS          X0, X0, X0
+	VADDSS          X0, X1, X1
+	VMOVSS          X1, (AX)
 	MOVQ            stride+16(FP), AX
 	ADDQ            AX, w+8(FP)
 	DECQ            DX
 	JNZ             row
 	VZEROUPPER
 	RET
+
+DATA bytes27<>+0(SB)/8, $0x0000000000000000
+DATA bytes27<>+8(SB)/8, $0x0000000000000000
+DATA bytes27<>+16(SB)/8, $0x0000000000000004
+DATA bytes27<>+24(SB)/8, $0x0000000000000004
+DATA bytes27<>+32(SB)/8, $0x0000000000000001
+DATA bytes27<>+40(SB)/8, $0x0000000000000001
+DATA bytes27<>+48(SB)/8, $0x0000000000000005
+DATA bytes27<>+56(SB)/8, $0x0000000000000005
+GLOBL bytes27<>(SB), RODATA|NOPTR, $64
+
+DATA bytes28<>+0(SB)/8, $0x0000000800000000
+DATA bytes28<>+8(SB)/8, $0x0000000800000000
+DATA bytes28<>+16(SB)/8, $0x0000001800000010
+DATA bytes28<>+24(SB)/8, $0x0000001800000010
+DATA bytes28<>+32(SB)/8, $0x0000000a00000002
+DATA bytes28<>+40(SB)/8, $0x0000000a00000002
+DATA bytes28<>+48(SB)/8, $0x0000001a00000012
+DATA bytes28<>+56(SB)/8, $0x0000001a00000012
+GLOBL bytes28<>(SB), RODATA|NOPTR, $64
+
+DATA bytes29<>+0(SB)/8, $0x0000000000000000
+DATA bytes29<>+8(SB)/8, $0x0000000400000004
+DATA bytes29<>+16(SB)/8, $0x0000000000000000
+DATA bytes29<>+24(SB)/8, $0x0000000400000004
+DATA bytes29<>+32(SB)/8, $0x0000000000000000
+DATA bytes29<>+40(SB)/8, $0x0000000400000004
+DATA bytes29<>+48(SB)/8, $0x0000000000000000
+DATA bytes29<>+56(SB)/8, $0x0000000400000004
+GLOBL bytes29<>(SB), RODATA|NOPTR, $64
+
+DATA bytes30<>+0(SB)/8, $0x160e063e140c043c
+DATA bytes30<>+8(SB)/8, $0x1a120a0218100800
+DATA bytes30<>+16(SB)/8, $0x160e063e140c043c
+DATA bytes30<>+24(SB)/8, $0x1a120a0218100800
+DATA bytes30<>+32(SB)/8, $0x160e063e140c043c
+DATA bytes30<>+40(SB)/8, $0x1a120a0218100800
+DATA bytes30<>+48(SB)/8, $0x160e063e140c043c
+DATA bytes30<>+56(SB)/8, $0x1a120a0218100800
+GLOBL bytes30<>(SB), RODATA|NOPTR, $64
+
+DATA u32_30303030<>+0(SB)/4, $0x30303030
+GLOBL u32_30303030<>(SB), RODATA|NOPTR, $4
+
+DATA bytes31<>+0(SB)/8, $0x0000000900000001
+DATA bytes31<>+8(SB)/8, $0x0000000900000001
+DATA bytes31<>+16(SB)/8, $0x0000001900000011
+DATA bytes31<>+24(SB)/8, $0x0000001900000011
+DATA bytes31<>+32(SB)/8, $0x0000000b00000003
+DATA bytes31<>+40(SB)/8, $0x0000000b00000003
+DATA bytes31<>+48(SB)/8, $0x0000001b00000013
+DATA bytes31<>+56(SB)/8, $0x0000001b00000013
+GLOBL bytes31<>(SB), RODATA|NOPTR, $64
+
+DATA bytes32<>+0(SB)/8, $0x362e261e342c241c
+DATA bytes32<>+8(SB)/8, $0x3a322a2238302820
+DATA bytes32<>+16(SB)/8, $0x362e261e342c241c
+DATA bytes32<>+24(SB)/8, $0x3a322a2238302820
+DATA bytes32<>+32(SB)/8, $0x362e261e342c241c
+DATA bytes32<>+40(SB)/8, $0x3a322a2238302820
+DATA bytes32<>+48(SB)/8, $0x362e261e342c241c
+DATA bytes32<>+56(SB)/8, $0x3a322a2238302820
+GLOBL bytes32<>(SB), RODATA|NOPTR, $64
+
+DATA bytes33<>+0(SB)/8, $0x0000000000000002
+DATA bytes33<>+8(SB)/8, $0x0000000000000002
+DATA bytes33<>+16(SB)/8, $0x0000000000000006
+DATA bytes33<>+24(SB)/8, $0x0000000000000006
+DATA bytes33<>+32(SB)/8, $0x0000000000000003
+DATA bytes33<>+40(SB)/8, $0x0000000000000003
+DATA bytes33<>+48(SB)/8, $0x0000000000000007
+DATA bytes33<>+56(SB)/8, $0x0000000000000007
+GLOBL bytes33<>(SB), RODATA|NOPTR, $64
+
+DATA bytes34<>+0(SB)/8, $0x0000000c00000004
+DATA bytes34<>+8(SB)/8, $0x0000000c00000004
+DATA bytes34<>+16(SB)/8, $0x0000001c00000014
+DATA bytes34<>+24(SB)/8, $0x0000001c00000014
+DATA bytes34<>+32(SB)/8, $0x0000000e00000006
+DATA bytes34<>+40(SB)/8, $0x0000000e00000006
+DATA bytes34<>+48(SB)/8, $0x0000001e00000016
+DATA bytes34<>+56(SB)/8, $0x0000001e00000016
+GLOBL bytes34<>(SB), RODATA|NOPTR, $64
+
+DATA bytes35<>+0(SB)/8, $0x0000000d00000005
+DATA bytes35<>+8(SB)/8, $0x0000000d00000005
+DATA bytes35<>+16(SB)/8, $0x0000001d00000015
+DATA bytes35<>+24(SB)/8, $0x0000001d00000015
+DATA bytes35<>+32(SB)/8, $0x0000000f00000007
+DATA bytes35<>+40(SB)/8, $0x0000000f00000007
+DATA bytes35<>+48(SB)/8, $0x0000001f00000017
+DATA bytes35<>+56(SB)/8, $0x0000001f00000017
+GLOBL bytes35<>(SB), RODATA|NOPTR, $64
+
+DATA bytes36<>+0(SB)/8, $0x0000000000000000
+DATA bytes36<>+8(SB)/8, $0x0000000000000001
+DATA bytes36<>+16(SB)/8, $0x0000000000000008
+DATA bytes36<>+24(SB)/8, $0x0000000000000009
+DATA bytes36<>+32(SB)/8, $0x0000000000000002
+DATA bytes36<>+40(SB)/8, $0x0000000000000003
+DATA bytes36<>+48(SB)/8, $0x000000000000000a
+DATA bytes36<>+56(SB)/8, $0x000000000000000b
+GLOBL bytes36<>(SB), RODATA|NOPTR, $64
+
+DATA bytes37<>+0(SB)/8, $0x0000000000000004
+DATA bytes37<>+8(SB)/8, $0x0000000000000005
+DATA bytes37<>+16(SB)/8, $0x000000000000000c
+DATA bytes37<>+24(SB)/8, $0x000000000000000d
+DATA bytes37<>+32(SB)/8, $0x0000000000000006
+DATA bytes37<>+40(SB)/8, $0x0000000000000007
+DATA bytes37<>+48(SB)/8, $0x000000000000000e
+DATA bytes37<>+56(SB)/8, $0x000000000000000f
+GLOBL bytes37<>(SB), RODATA|NOPTR, $64
+
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+0(SB)/4, $0x06040200
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+4(SB)/4, $0x07050301
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+8(SB)/4, $0x0e0c0a08
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+12(SB)/4, $0x0f0d0b09
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+16(SB)/4, $0x06040200
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+20(SB)/4, $0x07050301
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+24(SB)/4, $0x0e0c0a08
+DATA words_06040200_07050301_0e0c0a08_0f0d0b09<>+28(SB)/4, $0x0f0d0b09
+GLOBL words_06040200_07050301_0e0c0a08_0f0d0b09<>(SB), RODATA|NOPTR, $32

@@ -2,7 +2,11 @@
 
 package asm
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 // unsignedFlip turns the codes of a tile into unsigned bytes, 128 above.
 const unsignedFlip = 0x80808080
@@ -61,23 +65,25 @@ func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
 	transposeGeneric(dst, src, stride, rows, cols, flip)
 }
 
+// hasVBMI tells whether the best products of one row can run.
+var hasVBMI = cpu.X86.HasAVX512VBMI
+
 func gemv(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
 	if len(dst) == 0 || groups == 0 || !useAVX2 {
 		gemvGeneric(f, dst, w, stride, groups, a)
 		return
 	}
 	e := (*byte)(unsafe.Pointer(&a[0]))
-	if !useAVX512 {
-		gemvAVX2(f, &dst[0], &w[0], stride, len(dst), groups, e)
-		return
-	}
 	// Four streams, and what is left over.
-	n := len(dst) / 4
+	n := 0
+	if useAVX512 && (hasVBMI || f == Q8_0) {
+		n = len(dst) / 4
+	}
 	if n > 0 {
 		gemv4AVX512(f, &dst[0], &w[0], stride, n, groups, e, n*stride)
 	}
 	if 4*n < len(dst) {
-		gemvAVX512(f, &dst[4*n], &w[4*n*stride], stride, len(dst)-4*n, groups, e)
+		gemvAVX2(f, &dst[4*n], &w[4*n*stride], stride, len(dst)-4*n, groups, e)
 	}
 }
 
@@ -102,45 +108,24 @@ func gemvAVX2(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte
 	}
 }
 
-func gemvAVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
-	switch f {
-	case Q8_0:
-		gemvQ8_0AVX512(dst, w, stride, rows, groups, a)
-	case Q4_0:
-		gemvQ4_0AVX512(dst, w, stride, rows, groups, a)
-	case Q4_1:
-		gemvQ4_1AVX512(dst, w, stride, rows, groups, a)
-	case Q5_0:
-		gemvQ5_0AVX512(dst, w, stride, rows, groups, a)
-	case Q5_1:
-		gemvQ5_1AVX512(dst, w, stride, rows, groups, a)
-	case Q4_K:
-		gemvQ4_KAVX512(dst, w, stride, rows, groups, a)
-	case Q5_K:
-		gemvQ5_KAVX512(dst, w, stride, rows, groups, a)
-	case Q6_K:
-		gemvQ6_KAVX512(dst, w, stride, rows, groups, a)
-	}
-}
-
 func gemv4AVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte, far int) {
 	switch f {
 	case Q8_0:
 		gemv4Q8_0AVX512(dst, w, stride, rows, groups, a, far)
 	case Q4_0:
-		gemv4Q4_0AVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_0VBMI(dst, w, stride, rows, groups, a, far)
 	case Q4_1:
-		gemv4Q4_1AVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_1VBMI(dst, w, stride, rows, groups, a, far)
 	case Q5_0:
-		gemv4Q5_0AVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_0VBMI(dst, w, stride, rows, groups, a, far)
 	case Q5_1:
-		gemv4Q5_1AVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_1VBMI(dst, w, stride, rows, groups, a, far)
 	case Q4_K:
-		gemv4Q4_KAVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_KVBMI(dst, w, stride, rows, groups, a, far)
 	case Q5_K:
-		gemv4Q5_KAVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_KVBMI(dst, w, stride, rows, groups, a, far)
 	case Q6_K:
-		gemv4Q6_KAVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q6_KVBMI(dst, w, stride, rows, groups, a, far)
 	}
 }
 

@@ -40,6 +40,7 @@ func (c Codes) Groups(lo, hi int) Codes {
 type Eight struct {
 	Q          [8 * Group]int8
 	Paired     [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 codes of both, then the others
+	Crossed    [8 * Group]int8 // four codes of each group in turn: those from 4*n, n = 0, 2, 1, 3, 4, 6, 5, 7
 	Scale, Low [8]float32
 	Sum        [8]int32
 	Half       [16]int32 // of four groups, those of the first 16 codes, then of the others
@@ -69,6 +70,11 @@ func Arrange(a []Eight, c Codes) {
 			copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
 			copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
 			copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
+		}
+		for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
+			for g := range 8 {
+				copy(e.Crossed[32*k+4*g:][:4], e.Q[32*g+4*n:])
+			}
 		}
 		for k, s := range part.Half {
 			g := at + k/2

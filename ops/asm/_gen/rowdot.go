@@ -36,8 +36,11 @@ var rowFormats = []rowFormat{
 func dotFamily() {
 	for _, f := range rowFormats {
 		rowDot("gemv"+f.name+"AVX2", avx2, f, 1)
-		rowDot("gemv"+f.name+"AVX512", avx512, f, 1)
-		rowDot("gemv4"+f.name+"AVX512", avx512, f, 4)
+		if wide[f.name] != nil {
+			rowDot("gemv4"+f.name+"VBMI", avx512, f, 4)
+		} else {
+			rowDot("gemv4"+f.name+"AVX512", avx512, f, 4)
+		}
 	}
 }
 
@@ -59,21 +62,21 @@ type rowKernel struct {
 
 // The fields of asm.Eight.
 const (
-	eightQ      = 0
-	eightPaired = 256
-	eightScale  = 512
-	eightLow    = 544
-	eightSum    = 576
-	eightHalf   = 608
-	eightBytes  = 672
+	eightQ       = 0
+	eightPaired  = 256
+	eightCrossed = 512
+	eightScale   = 768
+	eightLow     = 800
+	eightSum     = 832
+	eightHalf    = 864
+	eightBytes   = 928
 )
 
 // load reads eight groups. Of several rows, each finds them in registers: in
 // those that only the newer encoding reaches, out of the way of everything
 // else.
 func (k *rowKernel) load() {
-	next := []reg.VecPhysical{reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23,
-		reg.Y24, reg.Y25, reg.Y26, reg.Y27}
+	next := []reg.VecPhysical{reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23, reg.Y24}
 	keep := func(load func(...Op), m Mem) Op {
 		r := next[0]
 		next = next[1:]
@@ -92,10 +95,6 @@ func (k *rowKernel) load() {
 	}
 	if k.sixteens {
 		for h := range k.scale {
-			if k.rows > 1 {
-				k.scale[h] = keep(VBROADCASTF32X4, k.at.Offset(eightScale+16*h))
-				continue
-			}
 			v := YMM()
 			VBROADCASTF128(k.at.Offset(eightScale+16*h), v)
 			k.scale[h] = v
@@ -104,7 +103,7 @@ func (k *rowKernel) load() {
 		k.scale[0] = keep(VMOVUPS, k.at.Offset(eightScale))
 	}
 	if k.low {
-		k.lows = keep(VMOVUPS, k.at.Offset(eightLow))
+		k.lows = k.at.Offset(eightLow)
 	}
 	sums := []int{eightSum}
 	if k.sixteens {
@@ -143,7 +142,11 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 			func(disp int) Mem { return Mem{Base: p, Index: far, Scale: 2, Disp: disp} },
 			func(disp int) Mem { return Mem{Base: p, Index: far3, Scale: 1, Disp: disp} })
 	}
-	step := f.prepare(k)
+	wide := wide[f.name]
+	var step func(weights, vector)
+	if rows == 1 || wide == nil {
+		step = f.prepare(k)
+	}
 	acc := make([]vector, rows)
 	for i := range acc {
 		acc[i] = YMM()
@@ -173,9 +176,13 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 		JZ(LabelRef("rest"))
 	}
 	Label("eight")
-	k.load()
-	for i := range acc {
-		step(row[i], acc[i])
+	if step == nil {
+		wide(k, row, acc)
+	} else {
+		k.load()
+		for i := range acc {
+			step(row[i], acc[i])
+		}
 	}
 	ADDQ(U32(bytes), p)
 	ADDQ(U32(eightBytes), k.at.Base)
@@ -200,7 +207,11 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 	}
 	for i, a := range acc {
 		x, y := XMM(), XMM()
-		VEXTRACTF128(U8(1), a, y)
+		if t == avx512 {
+			VEXTRACTF32X4(U8(1), a, y)
+		} else {
+			VEXTRACTF128(U8(1), a, y)
+		}
 		VADDPS(y, a.AsX(), x)
 		VMOVHLPS(x, x, y)
 		VADDPS(y, x, x)
@@ -225,16 +236,6 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 // products each of unsigned codes, at most 127 in the mean of neighbours, and
 // signed activations.
 func (k *rowKernel) products() func(codes []vector, activations []Op) vector {
-	if k.isa == avx512 {
-		return func(codes []vector, activations []Op) vector {
-			d := YMM()
-			VXORPS(d, d, d)
-			for i, c := range codes {
-				VPDPBUSD(activations[i], c, d)
-			}
-			return d
-		}
-	}
 	ones := k.constant(0x00010001)
 	return func(codes []vector, activations []Op) vector {
 		d := codes[0]
@@ -331,12 +332,14 @@ func rowQ8_0(k *rowKernel) func(weights, vector) {
 			k.add(0, dots, gather(row, 34, 0), acc)
 		}
 	}
-	flip, product := k.constant(0x80808080), k.products()
+	flip := k.constant(0x80808080)
 	return func(row weights, acc vector) {
 		dots := sum8(func(i int) vector {
-			c := YMM()
+			c, d := YMM(), YMM()
 			VPXOR(row(34*i+2), flip, c)
-			return product([]vector{c}, k.codes[i:])
+			VXORPS(d, d, d)
+			VPDPBUSD(k.codes[i], c, d)
+			return d
 		})
 		k.add(0, dots, gather(row, 34, 0), acc)
 	}
@@ -393,13 +396,7 @@ type superNibbles struct{ codes, fifths int }
 func (n superNibbles) prepare(k *rowKernel) func(weights, vector) {
 	product := k.products()
 	mask := k.constant(0x0f0f0f0f)
-	var sixteen, high, evenOdd vector
-	// High nibbles can stay where they are, sixteenfold, if the sums of four
-	// products have 32 bits.
-	shift := k.isa == avx2 || n.fifths > 0
-	if !shift {
-		high, evenOdd = k.constant(0xf0f0f0f0), k.constant(0x3f800000, 0x3d800000)
-	}
+	var sixteen vector
 	if n.fifths > 0 {
 		sixteen = k.constant(0x10101010)
 	}
@@ -417,12 +414,8 @@ func (n superNibbles) prepare(k *rowKernel) func(weights, vector) {
 			odd = YMM()
 			VMOVDQU(row(n.codes+16*i), odd)
 			VPAND(mask, odd, even)
-			if shift {
-				VPSRLW(U8(4), odd, odd)
-				VPAND(mask, odd, odd)
-			} else {
-				VPAND(high, odd, odd)
-			}
+			VPSRLW(U8(4), odd, odd)
+			VPAND(mask, odd, odd)
 			if n.fifths > 0 {
 				for h, c := range []vector{even, odd} {
 					t, g := YMM(), i+h
@@ -446,9 +439,6 @@ func (n superNibbles) prepare(k *rowKernel) func(weights, vector) {
 		clearing(x86.VCVTPH2PS(row(0), dm))
 		VBROADCASTSS(dm, d)
 		VMULPS(d, scale, scale)
-		if !shift {
-			VMULPS(evenOdd, scale, scale)
-		}
 		k.add(0, dots, scale, acc)
 		VMOVSHDUP(dm, dm)
 		VBROADCASTSS(dm, d)

@@ -1,0 +1,410 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// The wide kernels give each of eight groups two words in a register of 16:
+// where an instruction moves bytes anywhere (AVX-512 VBMI), four codes of each
+// group come to lie beside four others, the products of a group add up where
+// they are, and only two halves are left to add. Word 8*s+g of register m =
+// 2*j+t has the codes from 4*n of group g, n = 4*j+2*s+t, as Eight.Crossed has
+// them.
+
+var wide = map[string]func(k *rowKernel, rows []weights, acc []vector){
+	"Q4_0": nibbles{codes: 2, fifths: -1, low: -1}.wide,
+	"Q4_1": nibbles{codes: 4, fifths: -1, low: 2}.wide,
+	"Q5_0": nibbles{codes: 6, fifths: 2, low: -1}.wide,
+	"Q5_1": nibbles{codes: 8, fifths: 4, low: 2}.wide,
+	"Q4_K": superNibbles{codes: 16}.wide,
+	"Q5_K": superNibbles{codes: 48, fifths: 16}.wide,
+	"Q6_K": wideQ6_K,
+}
+
+// perByte returns a table of f's value for each byte b of the words of
+// register m.
+func perByte(m int, f func(s, g, n, b int) int) Mem {
+	var t [64]byte
+	for i := range t {
+		s, g := i/32, i/4%8
+		t[i] = byte(f(s, g, 4*(m/2)+2*s+m%2, i%4))
+	}
+	return byteTable(t)
+}
+
+// perQuad returns a table of f's value for each 64-bit word: the pair p of
+// groups in half s.
+func perQuad(f func(s, p int) int) Mem {
+	var t [64]byte
+	for i := range 8 {
+		t[8*i] = byte(f(i/4, i%4))
+	}
+	return byteTable(t)
+}
+
+var tables64 = map[[64]byte]Mem{}
+
+// byteTable returns where in read-only data the bytes are.
+func byteTable(t [64]byte) Mem {
+	m, ok := tables64[t]
+	if !ok {
+		m = GLOBL(fmt.Sprint("bytes", len(tables64)), rodata)
+		for i := 0; i < len(t); i += 8 {
+			var v uint64
+			for k := range 8 {
+				v |= uint64(t[i+k]) << (8 * k)
+			}
+			DATA(i, U64(v))
+		}
+		tables64[t] = m
+	}
+	return m
+}
+
+// Every step is taken for all rows before the next one: a scheduler holds some
+// 60 instructions, those of one or two rows, which are too few to hide how
+// long they take. Tables are loaded for each step: that is cheap for four rows
+// and leaves the registers to them.
+
+// resident returns a register with what m points to.
+func resident(m Mem) vector {
+	v := ZMM()
+	VMOVDQU64(m, v)
+	return v
+}
+
+func asY(v vector) vector { return v.AsY().(vector) }
+
+// each returns what f returns for every row.
+func each(rows []weights, f func(row weights) vector) []vector {
+	v := make([]vector, len(rows))
+	for i, row := range rows {
+		v[i] = f(row)
+	}
+	return v
+}
+
+// mapped returns what f returns for every register.
+func mapped(x []vector, f func(x vector) vector) []vector {
+	v := make([]vector, len(x))
+	for i := range x {
+		v[i] = f(x[i])
+	}
+	return v
+}
+
+// above returns the upper halves.
+func above(x []vector) []vector {
+	return mapped(x, func(x vector) vector {
+		h := YMM()
+		VEXTRACTI64X4(U8(1), x, h)
+		return h
+	})
+}
+
+// multishift takes for each byte eight bits of its 64-bit word, from the bit
+// on that the table has there.
+func multishift(from Mem, x []vector) []vector {
+	ctrl := resident(from)
+	return mapped(x, func(x vector) vector {
+		v := ZMM()
+		VPMULTISHIFTQB(x, ctrl, v)
+		return v
+	})
+}
+
+// mask clears all but the bits of the repeated word.
+func mask(word uint32, x []vector) {
+	m := avx512.repeat(word)
+	for _, x := range x {
+		VPANDD(m, x, x)
+	}
+}
+
+// merge sets in x those bits of the repeated word that b has.
+func merge(word uint32, b, x []vector) {
+	m := avx512.repeat(word)
+	for i := range x {
+		VPTERNLOGD(U8(0xf8), m, b[i], x[i])
+	}
+}
+
+// scaled converts to float32 and multiplies.
+func scaled(x []vector, factors func(i int) vector) {
+	for _, x := range x {
+		VCVTDQ2PS(x, x)
+	}
+	for i, x := range x {
+		VMULPS(factors(i), x, x)
+	}
+}
+
+// A wideSum adds up products of codes, two words for each group and row.
+type wideSum struct {
+	k    *rowKernel
+	sums []vector
+}
+
+// newSum returns a sum for as many rows.
+func (k *rowKernel) newSum() wideSum {
+	s := wideSum{k, avx512.regs(k.rows)}
+	for _, v := range s.sums {
+		VPXORD(v, v, v)
+	}
+	return s
+}
+
+// add adds the products of register m of the activations.
+func (s wideSum) add(m int, codes []vector) {
+	a := resident(s.k.at.Offset(eightCrossed + 64*m))
+	for i, c := range codes {
+		VPDPBUSD(a, c, s.sums[i])
+	}
+}
+
+// addWide adds eight groups of each row to the chains: their sums, and their
+// scales, in the lower half of a register, with their lows in the upper one.
+func (k *rowKernel) addWide(s wideSum, factors, acc []vector, addLow func(...Op)) {
+	dots := above(s.sums)
+	for i, d := range dots {
+		VPADDD(asY(s.sums[i]), d, d)
+	}
+	if k.log > 0 {
+		off := load(k.at.Offset(eightSum))
+		VPSLLD(U8(k.log), off, off)
+		for _, d := range dots {
+			VPSUBD(off, d, d)
+		}
+	}
+	var lows []vector
+	if k.low {
+		lows = above(factors) // before anything writes the register
+	}
+	scale := load(k.at.Offset(eightScale))
+	for _, f := range factors {
+		VMULPS(scale, asY(f), asY(f))
+	}
+	for _, d := range dots {
+		VCVTDQ2PS(d, d)
+	}
+	for i, d := range dots {
+		VFMADD231PS(asY(factors[i]), d, acc[i])
+	}
+	if k.low {
+		low := load(k.at.Offset(eightLow))
+		for i, l := range lows {
+			addLow(low, l, acc[i])
+		}
+	}
+}
+
+// gather takes 64 bytes out of eight blocks of each row, those at the places
+// that f gives for the bytes of register m.
+func (k *rowKernel) gather(rows []weights, m int, f func(s, g, n, b int) int) []vector {
+	last := 8*k.bytes - 64
+	var beyond uint64
+	i := 0
+	at := resident(perByte(m, func(s, g, n, b int) int {
+		p := f(s, g, n, b)
+		if p >= 128 {
+			beyond |= 1 << i
+			p -= last
+		}
+		i++
+		return p
+	}))
+	v := each(rows, func(row weights) vector { return resident(row(0)) })
+	for i, row := range rows {
+		VPERMT2B(row(64), at, v[i])
+	}
+	if beyond != 0 {
+		mask := K()
+		KMOVQ(quad(beyond), mask)
+		for i, row := range rows {
+			VPERMB(row(last), at, mask, v[i])
+		}
+	}
+	return v
+}
+
+func (n nibbles) wide(k *rowKernel, rows []weights, acc []vector) {
+	var fifths []vector
+	if n.fifths >= 0 {
+		fifths = k.gather(rows, 0, func(_, g, _, b int) int { return k.bytes*g + n.fifths + b })
+	}
+	sum := k.newSum()
+	for t := range 2 {
+		low := k.gather(rows, t, func(_, g, w, b int) int { return k.bytes*g + n.codes + 4*w + b })
+		high := mapped(low, func(x vector) vector { v := ZMM(); VPSRLW(U8(4), x, v); return v })
+		for j, c := range [][]vector{low, high} {
+			mask(0x0f0f0f0f, c)
+			if n.fifths >= 0 {
+				bit := perByte(2*j+t, func(_, g, w, b int) int { return (g%2*32 + 4*w + b - 4) & 63 })
+				merge(0x10101010, multishift(bit, fifths), c)
+			}
+			sum.add(2*j+t, c)
+		}
+	}
+	// The half-precision scales, then the lows.
+	factors := k.gather(rows, 0, func(s, g, _, b int) int {
+		i := (4*g + b) / 2 // of s = 0
+		if i >= 8 {
+			return k.bytes*(i-8) + max(0, n.low) + b%2
+		}
+		return k.bytes*i + b%2
+	})
+	for _, f := range factors {
+		VCVTPH2PS(asY(f), f)
+	}
+	k.addWide(sum, factors, acc, VFMADD231PS)
+}
+
+func (n superNibbles) wide(k *rowKernel, rows []weights, acc []vector) {
+	sum := k.newSum()
+	for j := range 2 {
+		quads := resident(perQuad(func(s, p int) int { return 4*p + 2*j + s }))
+		x := each(rows, func(row weights) vector { return resident(row(n.codes)) })
+		for i, row := range rows {
+			VPERMT2Q(row(n.codes+64), quads, x[i])
+		}
+		var fifths []vector
+		if n.fifths > 0 {
+			quads := resident(perQuad(func(s, _ int) int { return 2*j + s }))
+			fifths = each(rows, func(row weights) vector { v := ZMM(); VBROADCASTI64X4(row(n.fifths), v); return v })
+			for _, f := range fifths {
+				VPERMQ(f, quads, f)
+			}
+		}
+		for t := range 2 {
+			c := multishift(perByte(0, func(_, g, _, b int) int { return 32*t + 8*b + g%2*4 }), x)
+			mask(0x0f0f0f0f, c)
+			if n.fifths > 0 {
+				merge(0x10101010, multishift(perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g - 4) & 63 }), fifths), c)
+			}
+			sum.add(2*j+t, c)
+		}
+	}
+	k.addWide(sum, scaleMinWide(rows), acc, VFNMADD231PS)
+}
+
+// scaleMinWide returns scales and minima of a block of Q4_K or Q5_K.
+func scaleMinWide(rows []weights) []vector {
+	// The twelve bytes a, b and c of scaleMin as two 64-bit words: a, c and b,
+	// c. Of the first four bytes are six bits to be taken; of the others, low
+	// or high nibbles below the high bits of a or b.
+	words, low, high := XMM(), XMM(), XMM()
+	VMOVDQU32(table(0x07060504, 0x0f0e0d0c, 0x0b0a0908, 0x0f0e0d0c), words)
+	x := each(rows, func(row weights) vector { v := XMM(); VMOVDQU32(row(0), v); return v })
+	for _, x := range x {
+		VPSHUFB(words, x, x)
+	}
+	VMOVDQU32(table(0x18100800, 0x38302820, 0x18100800, 0x3c342c24), low)
+	VMOVDQU32(table(0, 0x1a120a02, 0, 0x1a120a02), high)
+	l := mapped(x, func(x vector) vector { v := XMM(); VPMULTISHIFTQB(x, low, v); return v })
+	for _, x := range x {
+		VPMULTISHIFTQB(x, high, x)
+	}
+	VMOVDQU32(table(0x3f3f3f3f, 0x0f0f0f0f), low)
+	VMOVDQU32(table(0, 0x30303030), high)
+	for _, l := range l {
+		VPANDD(low, l, l)
+	}
+	for i, l := range l {
+		VPTERNLOGD(U8(0xf8), high, x[i], l)
+	}
+	factors := mapped(l, func(l vector) vector { v := ZMM(); VPMOVZXBD(l, v); return v })
+	halves := YMM()
+	VMOVDQU32(byteTable([64]byte{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1,
+		2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3}), halves)
+	d := each(rows, func(row weights) vector { v := YMM(); VPBROADCASTD(row(0), v); return v })
+	for _, d := range d {
+		VPSHUFB(halves, d, d)
+	}
+	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
+	scaled(factors, func(i int) vector { return d[i] })
+	return factors
+}
+
+func wideQ6_K(k *rowKernel, rows []weights, acc []vector) {
+	// Group 4*h+i has its low bits in the nibbles i/2 of the bytes from
+	// 64*h+i%2*32 on, its high ones in the pairs i of those from 32*h on.
+	sums := [2]wideSum{k.newSum(), k.newSum()}
+	for j, sum := range sums {
+		quads := resident(perQuad(func(s, p int) int { return p/2*4 + 2*j + s }))
+		pairs := each(rows, func(row weights) vector { v := ZMM(); VPERMQ(row(128), quads, v); return v })
+		for t := range 2 {
+			at := resident(perByte(2*j+t, func(_, g, n, b int) int {
+				if b > 0 {
+					return 0
+				}
+				return g/4*16 + g%2*8 + n
+			}))
+			c := each(rows, func(row weights) vector { return resident(row(0)) })
+			for i, row := range rows {
+				VPERMT2D(row(64), at, c[i])
+			}
+			nibble := resident(perByte(0, func(_, g, _, b int) int {
+				if b > 0 {
+					return 0
+				}
+				return g % 4 / 2 * 4
+			}))
+			for _, c := range c {
+				VPSRLVD(nibble, c, c)
+			}
+			mask(0x0f0f0f0f, c)
+			merge(0x30303030, multishift(perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g%4*2 - 4) & 63 }), pairs), c)
+			sum.add(2*j+t, c)
+		}
+	}
+	// Of the sums of the first and the second halves of all groups, what
+	// begins with the former and the latter of four groups, and then of the
+	// others.
+	first := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s }))
+	second := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s + 4 }))
+	a, b := sums[0].sums, sums[1].sums
+	dots := mapped(a, func(a vector) vector { v := ZMM(); VMOVDQA64(a, v); return v })
+	for i := range dots {
+		VPERMT2Q(b[i], first, dots[i])
+	}
+	for i := range dots {
+		VPERMT2Q(b[i], second, a[i])
+	}
+	off := resident(k.at.Offset(eightHalf))
+	VPSLLD(U8(k.log), off, off)
+	for i := range dots {
+		VPADDD(a[i], dots[i], dots[i])
+	}
+	for i := range dots {
+		VPSUBD(off, dots[i], dots[i])
+	}
+	order := XMM()
+	VMOVDQU32(table(0x06040200, 0x07050301, 0x0e0c0a08, 0x0f0d0b09), order)
+	s := each(rows, func(row weights) vector { v := XMM(); VMOVDQU32(row(192), v); return v })
+	for _, s := range s {
+		VPSHUFB(order, s, s)
+	}
+	factors := mapped(s, func(s vector) vector { v := ZMM(); VPMOVSXBD(s, v); return v })
+	d := each(rows, func(row weights) vector { v := YMM(); VPBROADCASTW(row(208), v); return v })
+	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
+	scaled(factors, func(i int) vector { return d[i] })
+	scale := ZMM()
+	VBROADCASTF64X4(k.at.Offset(eightScale), scale)
+	VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
+	for i := range acc {
+		VMULPS(scale, factors[i], factors[i])
+	}
+	for _, d := range dots {
+		VCVTDQ2PS(d, d)
+	}
+	for i := range acc {
+		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc[i])
+	}
+	f, x := above(factors), above(dots)
+	for i := range acc {
+		VFMADD231PS(f[i], x[i], acc[i])
+	}
+}
