@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -39,6 +40,9 @@ func checkTarget(path string, replace bool) (device bool, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if dir := filepath.Dir(path); !exists(dir) {
+			return false, fmt.Errorf("cannot write %s: there is no folder %s; make it first", path, dir)
+		}
 		return false, nil
 	case err != nil:
 		return false, err

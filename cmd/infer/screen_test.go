@@ -47,3 +47,20 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"\rone two\rthree", 5, "\rone t\rthree"},
+		{"éàüçöë", 3, "éàü"},
+		{"as it is", 0, "as it is"},
+		{"as it is", -1, "as it is"},
+	} {
+		if got := cut(c.text, c.width); got != c.want {
+			t.Errorf("%q cut to %d: %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}

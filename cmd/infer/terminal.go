@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func newBar(what string, total int64, unit string) *bar {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(writerFunc(b.draw)), progressbar.OptionSetDescription(what),
 		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetRenderBlankState(true),
-		progressbar.OptionSetWidth(24), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionSetWidth(min(max(screenWidth(os.Stderr)-60, 4), 24)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0),
 		progressbar.OptionClearOnFinish(),
 	}
 	if unit == bytesUnit {
@@ -79,9 +80,29 @@ func (b *bar) draw(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.visible {
-		return os.Stderr.Write(p)
+		if _, err := io.WriteString(os.Stderr, cut(string(p), screenWidth(os.Stderr)-1)); err != nil {
+			return 0, err
+		}
 	}
 	return len(p), nil
+}
+
+// cut shortens each line of s to width characters, so that the terminal does
+// not wrap what the bar is to overwrite. There is no limit below 1.
+func cut(s string, width int) string {
+	if width < 1 {
+		return s
+	}
+	column := 0
+	return strings.Map(func(r rune) rune {
+		switch column++; {
+		case r == '\r' || r == '\n':
+			column = 0
+		case column > width:
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // add tells that n more units are done.
