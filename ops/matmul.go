@@ -21,6 +21,9 @@ const (
 	// sideBySide is from how many rows on a batch is multiplied a tile of 16
 	// at a time. Below it, each row goes by itself.
 	sideBySide = 5
+	// fewTiles is up to how many tiles reading weights takes time that counts:
+	// the next ones are fetched during the products.
+	fewTiles = 8
 )
 
 // MatMul multiplies every row of b with each of the matrices:
@@ -196,9 +199,11 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			s.widen(k, st, w, at, 0, w.Cols)
 		}
 	}
-	// What comes next is fetched meanwhile.
-	stride, size := w.stride(), n*asm.PanelRows
-	ahead := w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride]
+	var ahead []byte
+	if hi-lo <= fewTiles {
+		stride, size := w.stride(), n*asm.PanelRows
+		ahead = w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride]
+	}
 	for i := lo; i < hi; i++ {
 		for k := range n {
 			at := o + k*asm.PanelRows

@@ -55,17 +55,10 @@ func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 	if len(ahead) > 0 {
 		from, step = uintptr(unsafe.Pointer(&ahead[0])), 4*FetchBytes
 	}
-	*c = [PanelRows * TileRows]float32{}
-	k := len(a) / TileRows
 	if useAVX512 {
-		gemmFloatAVX512(&c[0], &w[0], stride, k, &a[0], from, step)
-		return
-	}
-	// So many columns of a stay in the first-level cache for all rows of w.
-	const block = 256
-	for i := 0; i < k; i += block {
-		gemmFloatAVX2(&c[0], &w[i], stride, min(block, k-i), &a[i*TileRows], from, step)
-		from += uintptr(block / 4 * step)
+		gemmFloatAVX512(&c[0], &w[0], stride, len(a)/TileRows, &a[0], from, step)
+	} else {
+		gemmFloatAVX2(&c[0], &w[0], stride, len(a)/TileRows, &a[0], from, step)
 	}
 }
 

@@ -32,8 +32,8 @@ func widenBF16AVX2(dst *float32, w *byte, n int)
 //go:noescape
 func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
-// gemmFloatAVX2 adds w[r*stride+i]*a[i*16+n] to c[r*16+n], for r and n below 16, in order of i < k.
-// For every four i it fetches two cache lines at ahead and moves it on by step.
+// gemmFloatAVX2 sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,
+// for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.
 //
 //go:noescape
 func gemmFloatAVX2(c *float32, w *float32, stride int, k int, a *float32, ahead uintptr, step int)
@@ -71,8 +71,8 @@ func widenBF16AVX512(dst *float32, w *byte, n int)
 //go:noescape
 func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
-// gemmFloatAVX512 adds w[r*stride+i]*a[i*16+n] to c[r*16+n], for r and n below 16, in order of i < k.
-// For every four i it fetches two cache lines at ahead and moves it on by step.
+// gemmFloatAVX512 sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,
+// for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.
 //
 //go:noescape
 func gemmFloatAVX512(c *float32, w *float32, stride int, k int, a *float32, ahead uintptr, step int)

@@ -228,8 +228,8 @@ func (t isa) horizontal(v vector) reg.VecVirtual {
 func (t isa) gemmFloat() {
 	name := "gemmFloat" + t.name
 	TEXT(name, NOSPLIT, "func(c, w *float32, stride, k int, a *float32, ahead uintptr, step int)")
-	Doc(name+" adds w[r*stride+i]*a[i*16+n] to c[r*16+n], for r and n below 16, in order of i < k.",
-		"For every four i it fetches two cache lines at ahead and moves it on by step.")
+	Doc(name+" sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,",
+		"for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.")
 	Pragma("noescape")
 	p := pointers("c", "w", "stride", "ahead", "step")
 	c, w, stride := p[0], p[1], p[2]
@@ -249,7 +249,9 @@ func (t isa) gemmFloat() {
 			PREFETCHT1(Mem{Base: p[3], Disp: 64})
 			ADDQ(p[4], p[3])
 			for i := range n {
-				PREFETCHT0(Mem{Base: a, Disp: 4096 + 64*i})
+				if t == avx512 { // a is read once: its lines are all needed at once
+					PREFETCHT0(Mem{Base: a, Disp: 4096 + 64*i})
+				}
 			}
 		}
 		t.gemmRows(fmt.Sprintf("group%d", g), rows, c, w, stride, three, fetch)
@@ -282,13 +284,10 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, 
 		}
 		return m
 	}
-	sum := func(r, u int) Mem { return Mem{Base: c, Disp: 64*r + u*t.size()} }
 	acc := make([][]vector, rows)
 	for r := range acc {
 		acc[r] = t.regs(16 / t.lanes)
-		for u, v := range acc[r] {
-			VMOVUPS(sum(r, u), v)
-		}
+		zero(acc[r]...)
 	}
 	step := func(i int) {
 		v := t.regs(16 / t.lanes)
@@ -328,7 +327,7 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, 
 	loop("one", 1)
 	for r := range acc {
 		for u := range acc[r] {
-			VMOVUPS(acc[r][u], sum(r, u))
+			VMOVUPS(acc[r][u], Mem{Base: c, Disp: 64*r + u*t.size()})
 		}
 	}
 }
