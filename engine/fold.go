@@ -39,7 +39,7 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 // applyFold carries out the plan of package fold in memory: the weights stay
 // as they are stored, and what centring them would take from their output is
 // subtracted from it.
-func (m *Model) applyFold(progress func(done, total int64)) error {
+func (m *Model) applyFold(ctx context.Context, progress func(done, total int64)) error {
 	plan, err := fold.New(m.Arch)
 	if errors.Is(err, fold.ErrNothing) {
 		m.remark("%s changes nothing: every norm of %s is an RMSNorm already", RMSFolded, m.Arch.Spec.Name)
@@ -63,6 +63,9 @@ func (m *Model) applyFold(progress func(done, total int64)) error {
 		case fold.CentreColumns:
 			for _, l := range linears[s.Linear] {
 				l.centre(m.pool, s.Groups)
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				done += int64(len(l.w.Data))
 				if progress != nil {
 					progress(done, total)
@@ -88,7 +91,7 @@ func (m *Model) applyFold(progress func(done, total int64)) error {
 		b := &m.blocks[i]
 		m.centresHeads = m.centresHeads || b.q.means != nil || b.k.means != nil
 	}
-	return m.checkFold(context.Background())
+	return m.checkFold(ctx)
 }
 
 // centred removes the mean of what a norm writes.

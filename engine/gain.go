@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // foldGain folds the gain and the bias of every norm of the residual stream
 // into the matrices that read it: W' = W diag(gain), b' = b + W bias. Those
 // must be stored as numbers: a copy of each is made, in its own type.
-func (m *Model) foldGain() error {
+func (m *Model) foldGain(ctx context.Context) error {
 	linears := m.linears()
 	var kept, rounded []string
 	note := func(list *[]string, t quant.Type) {
@@ -35,6 +36,9 @@ func (m *Model) foldGain() error {
 			for _, l := range linears[a] {
 				if err := l.foldGain(m.pool, n); err != nil {
 					return fmt.Errorf("engine: fold the gain of %s into %s: %w", site.Site, a.Name, err)
+				}
+				if err := ctx.Err(); err != nil {
+					return err
 				}
 			}
 			if n.Gain != nil && a.W.Type != quant.F32 {

@@ -11,6 +11,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -129,9 +130,15 @@ func Open(path string, o Options) (*Model, error) {
 // closes it when it is closed itself; on an error the file stays the caller's.
 // It is an error, not a crash, if the file shrinks meanwhile, and so it is of
 // every call that evaluates tokens.
-func Load(f *gguf.File, o Options) (m *Model, err error) {
+func Load(f *gguf.File, o Options) (*Model, error) {
+	return LoadContext(context.Background(), f, o)
+}
+
+// LoadContext is Load, with the error of ctx soon after that is cancelled: a
+// fold goes through every weight.
+func LoadContext(ctx context.Context, f *gguf.File, o Options) (m *Model, err error) {
 	err = f.Guard(func() error {
-		m, err = load(f, o)
+		m, err = load(ctx, f, o)
 		return err
 	})
 	if err != nil {
@@ -140,7 +147,7 @@ func Load(f *gguf.File, o Options) (m *Model, err error) {
 	return m, nil
 }
 
-func load(f *gguf.File, o Options) (*Model, error) {
+func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("engine: %d threads", o.Threads)
 	}
@@ -185,16 +192,18 @@ func load(f *gguf.File, o Options) (*Model, error) {
 			m.pool.Close()
 		}
 	}()
+	m.pool.SetContext(ctx)
 	if o.FoldGain {
-		if err := m.foldGain(); err != nil {
+		if err := m.foldGain(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if o.Norm == RMSFolded {
-		if err := m.applyFold(o.Progress); err != nil {
+		if err := m.applyFold(ctx, o.Progress); err != nil {
 			return nil, err
 		}
 	}
+	m.pool.SetContext(context.Background())
 	loaded = true
 	return m, nil
 }
@@ -202,7 +211,12 @@ func load(f *gguf.File, o Options) (*Model, error) {
 // Variant loads the file of m once more, with other options: other norms, for
 // one. It shares the mapping, and ends when m is closed at the latest.
 func (m *Model) Variant(o Options) (*Model, error) {
-	v, err := Load(m.File, o)
+	return m.VariantContext(context.Background(), o)
+}
+
+// VariantContext is Variant, with the error of ctx soon after that is cancelled.
+func (m *Model) VariantContext(ctx context.Context, o Options) (*Model, error) {
+	v, err := LoadContext(ctx, m.File, o)
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 		return nil, err
 	}
 	defer done()
-	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(f, options) })
+	m, err := await(ctx, func() (*engine.Model, error) { return engine.LoadContext(ctx, f, options) })
 	if err != nil {
 		return nil, runnable(err)
 	}
@@ -181,7 +181,7 @@ func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.No
 		return nil, err
 	}
 	defer done()
-	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(options) })
+	v, err := await(ctx, func() (*engine.Model, error) { return m.VariantContext(ctx, options) })
 	if err == nil && v.Note() != "" {
 		note("%s", v.Note())
 	}
