@@ -798,33 +798,33 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-72
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y3
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y8, Y8, Y8
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
 	MOVQ         CX, R8
 	ANDQ         $0x0000001f, R8
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R8, AX
 	SHLQ         $0x02, AX
 	CMPQ         R8, $0x00000008
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y5
 	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y3, Y5, Y4
+	VFMADD231PS Y2, Y5, Y3
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R8
 	CMPQ        R8, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R8, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R9
 	SHLQ        $0x02, R8
 	SUBQ        R8, R9
@@ -832,13 +832,245 @@ firsttail:
 	VMASKMOVPS  (SI)(AX*1), Y5, Y6
 	VSUBPS      Y1, Y6, Y6
 	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y3, Y6, Y4
+	VFMADD231PS Y2, Y6, Y3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-32, R8
 	XORQ   AX, AX
 	CMPQ   R8, $0x00
+	JE     alonefirstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R9
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R8
+	JE          alonefirstfold
+	DECQ        R9
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R8, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+
+alonefirstreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R8
+	ANDQ         $0x0000001f, R8
+	JZ           alonesecondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000008
+	JL           alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R8, $0x00
+	JE          alonesecondrestEnd
+	LEAQ        tailMasks<>+32(SB), R9
+	SHLQ        $0x02, R8
+	SUBQ        R8, R9
+	VMOVUPS     (R9), Y3
+	VMASKMOVPS  (SI)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+
+alonesecondrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-32, R8
+	MOVQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00
+	JE     alonesecondlast
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R9
+
+alonesecondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	SUBQ        $0x00000020, R8
+	JE          alonesecondfold
+	DECQ        R9
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R8, $0x00
+	JNE          alonesecondblock
+	JMP          alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+
+alonesecondreduce:
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+56(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R8
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R9
+	VMOVD        X2, R10
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R11
+	VBROADCASTSS (R11), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, R12
+	ANDQ         $0x0000001f, R12
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R12, AX
+	SHLQ         $0x02, AX
+	CMPQ         R12, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R11)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y5, Y3
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R12
+	CMPQ        R12, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R12, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R13
+	SHLQ        $0x02, R12
+	SUBQ        R12, R13
+	VMOVUPS     (R13), Y5
+	VMASKMOVPS  (R11)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y2, Y6, Y3
+
+firstrestEnd:
+	MOVQ   CX, R12
+	ANDQ   $-32, R12
+	XORQ   AX, AX
+	CMPQ   R12, $0x00
 	JE     firstlast
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
@@ -846,181 +1078,172 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Y4, Y4, Y4
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
 firstchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R13
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y9
+	VMOVUPS     (R11)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y4
-	VMOVUPS     32(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(R11)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(R11)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(R11)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y7
+	VFMADD231PS Y2, Y9, Y7
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
+	SUBQ        $0x00000020, R12
 	JE          firstfold
-	DECQ        R9
+	DECQ        R13
 	JNZ         firstchain
 
 firstfold:
-	VADDPS       Y5, Y4, Y4
+	VADDPS       Y5, Y3, Y3
 	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y5, Y2, Y2
-	VADDPD       Y4, Y8, Y8
-	CMPQ         R8, $0x00
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R12, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
 firstlast:
-	VCVTPS2PD    X4, Y3
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y3, Y2, Y2
-	VADDPD       Y4, Y8, Y8
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
 
 firstreduce:
-	VADDPD       Y8, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VHADDPD      X2, X2, X2
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
 	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X2
-	VCVTSD2SS    X2, X2, X3
-	VBROADCASTSS X3, Y3
-	VXORPS       Y4, Y4, Y4
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R8
-	ANDQ         $0x0000001f, R8
+	MOVQ         CX, R12
+	ANDQ         $0x0000001f, R12
 	JZ           secondrestEnd
 	MOVQ         CX, AX
-	SUBQ         R8, AX
+	SUBQ         R12, AX
 	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000008
+	CMPQ         R12, $0x00000008
 	JL           secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (R11)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R8
-	CMPQ        R8, $0x00000008
+	SUBQ        $0x00000008, R12
+	CMPQ        R12, $0x00000008
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R8, $0x00
+	CMPQ        R12, $0x00
 	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R9
-	SHLQ        $0x02, R8
-	SUBQ        R8, R9
-	VMOVUPS     (R9), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y3, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y6, Y6, Y1
+	LEAQ        tailMasks<>+32(SB), R13
+	SHLQ        $0x02, R12
+	SUBQ        R12, R13
+	VMOVUPS     (R13), Y3
+	VMASKMOVPS  (R11)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
 
 secondrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-32, R8
-	MOVQ   R8, AX
+	MOVQ   CX, R12
+	ANDQ   $-32, R12
+	MOVQ   R12, AX
 	SHLQ   $0x02, AX
-	CMPQ   R8, $0x00
+	CMPQ   R12, $0x00
 	JE     secondlast
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
 secondchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R13
 
 secondchain:
 	SUBQ        $0x00000080, AX
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     (R11)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     32(R11)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(R11)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     96(R11)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMADD231PS Y9, Y9, Y7
-	SUBQ        $0x00000020, R8
+	SUBQ        $0x00000020, R12
 	JE          secondfold
-	DECQ        R9
+	DECQ        R13
 	JNZ         secondchain
 
 secondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
-	CMPQ         R8, $0x00
+	CMPQ         R12, $0x00
 	JNE          secondblock
 	JMP          secondreduce
 
 secondlast:
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
 
 secondreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X3, X3, X1
-	VSUBSD       X1, X2, X1
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X2
-	VUCOMISD     X4, X2
-	JBE          stop
-	VMULSD       X0, X4, X2
-	VFNMADD231SD X1, X1, X2
-	VXORPS       X4, X4, X4
-	VMAXSD       X4, X2, X2
-	VADDSD       eps+56(FP), X2, X2
-	VSQRTSD      X2, X2, X2
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD       X2, X4, X4
-	VCVTSD2SS    X4, X4, X2
-	VMULSD       X1, X4, X1
-	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS    X1, X1, X1
-	VBROADCASTSS X1, Y1
-	VBROADCASTSS X2, Y2
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+write:
+	VMOVD        R10, X4
+	VBROADCASTSS X4, Y4
+	VMOVD        R9, X5
+	VBROADCASTSS X5, Y5
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
 	MOVQ         CX, R8
 	ANDQ         $0x0000001f, R8
 	JZ           writerestEnd
@@ -1031,10 +1254,10 @@ secondreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R8
 	CMPQ        R8, $0x00000008
@@ -1046,11 +1269,11 @@ writetail:
 	LEAQ        tailMasks<>+32(SB), R9
 	SHLQ        $0x02, R8
 	SUBQ        R8, R9
-	VMOVUPS     (R9), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD213PS Y1, Y2, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+	VMOVUPS     (R9), Y7
+	VMASKMOVPS  (SI)(AX*1), Y7, Y8
+	VSUBPS      Y4, Y8, Y8
+	VFMADD213PS Y5, Y6, Y8
+	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R8
@@ -1060,22 +1283,22 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     Y7, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     Y7, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R8
 	JNE         writeturn
@@ -1085,7 +1308,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ DI
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -1117,30 +1343,30 @@ TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-72
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y1, Y1, Y1
 	MOVQ   CX, R8
 	ANDQ   $0x0000001f, R8
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R8, AX
 	SHLQ   $0x02, AX
 	CMPQ   R8, $0x00000008
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R8
 	CMPQ        R8, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R8, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R9
 	SHLQ        $0x02, R8
 	SUBQ        R8, R9
@@ -1149,11 +1375,122 @@ firsttail:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-32, R8
 	XORQ   AX, AX
 	CMPQ   R8, $0x00
+	JE     alonefirstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R9
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R8
+	JE          alonefirstfold
+	DECQ        R9
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R8, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+alonefirstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VMOVAPS      X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+56(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R8
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R9
+	VXORPS    Y5, Y5, Y5
+	VXORPS    Y6, Y6, Y6
+	VXORPS    Y1, Y1, Y1
+	MOVQ      CX, R10
+	ANDQ      $0x0000001f, R10
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R10, AX
+	SHLQ      $0x02, AX
+	CMPQ      R10, $0x00000008
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R9)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y2
+	VMASKMOVPS  (R9)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-32, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
 	JE     firstlast
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -1167,21 +1504,21 @@ firstblock:
 	VXORPS Y4, Y4, Y4
 
 firstchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R11
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y7
+	VMOVUPS     (R9)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
+	VMOVUPS     32(R9)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
+	VMOVUPS     64(R9)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
+	VMOVUPS     96(R9)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y4
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
+	SUBQ        $0x00000020, R10
 	JE          firstfold
-	DECQ        R9
+	DECQ        R11
 	JNZ         firstchain
 
 firstfold:
@@ -1193,7 +1530,7 @@ firstfold:
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y2, Y5, Y5
 	VADDPD       Y1, Y6, Y6
-	CMPQ         R8, $0x00
+	CMPQ         R10, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
@@ -1209,18 +1546,11 @@ firstreduce:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPD       X1, X5, X5
 	VHADDPD      X5, X5, X5
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X1
-	VUCOMISD     X5, X1
-	JBE          stop
-	VMULSD       X0, X5, X1
-	VADDSD       eps+56(FP), X1, X1
-	VSQRTSD      X1, X1, X1
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD       X1, X2, X2
-	VCVTSD2SS    X2, X2, X1
-	VBROADCASTSS X1, Y1
+	VMOVAPS      X5, X1
+
+write:
+	VMOVD        R8, X2
+	VBROADCASTSS X2, Y2
 	MOVQ         CX, R8
 	ANDQ         $0x0000001f, R8
 	JZ           writerestEnd
@@ -1231,9 +1561,9 @@ firstreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (BX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, R8
 	CMPQ    R8, $0x00000008
@@ -1245,10 +1575,10 @@ writetail:
 	LEAQ       tailMasks<>+32(SB), R9
 	SHLQ       $0x02, R8
 	SUBQ       R8, R9
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS (SI)(AX*1), Y2, Y3
-	VMULPS     Y1, Y3, Y3
-	VMASKMOVPS Y3, Y2, (BX)(AX*1)
+	VMOVUPS    (R9), Y3
+	VMASKMOVPS (SI)(AX*1), Y3, Y4
+	VMULPS     Y2, Y4, Y4
+	VMASKMOVPS Y4, Y3, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R8
@@ -1260,18 +1590,18 @@ writerestEnd:
 
 writeturn:
 	SUBQ    $0x00000080, AX
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 96(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 96(BX)(AX*1)
 	SUBQ    $0x00000020, R8
 	JNE     writeturn
 
@@ -1280,7 +1610,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ DI
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -1387,33 +1720,33 @@ TEXT ·layerNormGainAVX2(SB), NOSPLIT, $0-96
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y3
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y8, Y8, Y8
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
 	MOVQ         CX, R9
 	ANDQ         $0x0000001f, R9
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R9, AX
 	SHLQ         $0x02, AX
 	CMPQ         R9, $0x00000008
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y5
 	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y3, Y5, Y4
+	VFMADD231PS Y2, Y5, Y3
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R9
 	CMPQ        R9, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R9, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R10
 	SHLQ        $0x02, R9
 	SUBQ        R9, R10
@@ -1421,13 +1754,245 @@ firsttail:
 	VMASKMOVPS  (SI)(AX*1), Y5, Y6
 	VSUBPS      Y1, Y6, Y6
 	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y3, Y6, Y4
+	VFMADD231PS Y2, Y6, Y3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-32, R9
 	XORQ   AX, AX
 	CMPQ   R9, $0x00
+	JE     alonefirstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R10
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R9
+	JE          alonefirstfold
+	DECQ        R10
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R9, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+
+alonefirstreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
+	JZ           alonesecondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000008
+	JL           alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R9, $0x00
+	JE          alonesecondrestEnd
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y3
+	VMASKMOVPS  (SI)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+
+alonesecondrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-32, R9
+	MOVQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00
+	JE     alonesecondlast
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R10
+
+alonesecondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	SUBQ        $0x00000020, R9
+	JE          alonesecondfold
+	DECQ        R10
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R9, $0x00
+	JNE          alonesecondblock
+	JMP          alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+
+alonesecondreduce:
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+80(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R9
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R10
+	VMOVD        X2, R11
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R12
+	VBROADCASTSS (R12), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, R13
+	ANDQ         $0x0000001f, R13
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R13, AX
+	SHLQ         $0x02, AX
+	CMPQ         R13, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R12)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y5, Y3
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R13
+	CMPQ        R13, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R13, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R14
+	SHLQ        $0x02, R13
+	SUBQ        R13, R14
+	VMOVUPS     (R14), Y5
+	VMASKMOVPS  (R12)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y2, Y6, Y3
+
+firstrestEnd:
+	MOVQ   CX, R13
+	ANDQ   $-32, R13
+	XORQ   AX, AX
+	CMPQ   R13, $0x00
 	JE     firstlast
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
@@ -1435,181 +2000,172 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Y4, Y4, Y4
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
 firstchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R14
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y9
+	VMOVUPS     (R12)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y4
-	VMOVUPS     32(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(R12)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(R12)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(R12)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y7
+	VFMADD231PS Y2, Y9, Y7
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
+	SUBQ        $0x00000020, R13
 	JE          firstfold
-	DECQ        R10
+	DECQ        R14
 	JNZ         firstchain
 
 firstfold:
-	VADDPS       Y5, Y4, Y4
+	VADDPS       Y5, Y3, Y3
 	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y5, Y2, Y2
-	VADDPD       Y4, Y8, Y8
-	CMPQ         R9, $0x00
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R13, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
 firstlast:
-	VCVTPS2PD    X4, Y3
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y3, Y2, Y2
-	VADDPD       Y4, Y8, Y8
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
 
 firstreduce:
-	VADDPD       Y8, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VHADDPD      X2, X2, X2
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
 	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X2
-	VCVTSD2SS    X2, X2, X3
-	VBROADCASTSS X3, Y3
-	VXORPS       Y4, Y4, Y4
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
+	MOVQ         CX, R13
+	ANDQ         $0x0000001f, R13
 	JZ           secondrestEnd
 	MOVQ         CX, AX
-	SUBQ         R9, AX
+	SUBQ         R13, AX
 	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
+	CMPQ         R13, $0x00000008
 	JL           secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (R12)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
+	SUBQ        $0x00000008, R13
+	CMPQ        R13, $0x00000008
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R9, $0x00
+	CMPQ        R13, $0x00
 	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y3, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y6, Y6, Y1
+	LEAQ        tailMasks<>+32(SB), R14
+	SHLQ        $0x02, R13
+	SUBQ        R13, R14
+	VMOVUPS     (R14), Y3
+	VMASKMOVPS  (R12)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
 
 secondrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-32, R9
-	MOVQ   R9, AX
+	MOVQ   CX, R13
+	ANDQ   $-32, R13
+	MOVQ   R13, AX
 	SHLQ   $0x02, AX
-	CMPQ   R9, $0x00
+	CMPQ   R13, $0x00
 	JE     secondlast
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
 secondchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R14
 
 secondchain:
 	SUBQ        $0x00000080, AX
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     (R12)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     32(R12)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(R12)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     96(R12)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMADD231PS Y9, Y9, Y7
-	SUBQ        $0x00000020, R9
+	SUBQ        $0x00000020, R13
 	JE          secondfold
-	DECQ        R10
+	DECQ        R14
 	JNZ         secondchain
 
 secondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
-	CMPQ         R9, $0x00
+	CMPQ         R13, $0x00
 	JNE          secondblock
 	JMP          secondreduce
 
 secondlast:
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
 
 secondreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X3, X3, X1
-	VSUBSD       X1, X2, X1
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X2
-	VUCOMISD     X4, X2
-	JBE          stop
-	VMULSD       X0, X4, X2
-	VFNMADD231SD X1, X1, X2
-	VXORPS       X4, X4, X4
-	VMAXSD       X4, X2, X2
-	VADDSD       eps+80(FP), X2, X2
-	VSQRTSD      X2, X2, X2
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD       X2, X4, X4
-	VCVTSD2SS    X4, X4, X2
-	VMULSD       X1, X4, X1
-	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS    X1, X1, X1
-	VBROADCASTSS X1, Y1
-	VBROADCASTSS X2, Y2
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+write:
+	VMOVD        R11, X4
+	VBROADCASTSS X4, Y4
+	VMOVD        R10, X5
+	VBROADCASTSS X5, Y5
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Y6
 	MOVQ         CX, R9
 	ANDQ         $0x0000001f, R9
 	JZ           writerestEnd
@@ -1620,12 +2176,12 @@ secondreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     (DI)(AX*1), Y8
+	VMULPS      Y8, Y7, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R9
 	CMPQ        R9, $0x00000008
@@ -1637,13 +2193,13 @@ writetail:
 	LEAQ        tailMasks<>+32(SB), R10
 	SHLQ        $0x02, R9
 	SUBQ        R9, R10
-	VMOVUPS     (R10), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD213PS Y1, Y2, Y5
-	VMASKMOVPS  (DI)(AX*1), Y4, Y6
-	VMULPS      Y6, Y5, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+	VMOVUPS     (R10), Y7
+	VMASKMOVPS  (SI)(AX*1), Y7, Y8
+	VSUBPS      Y4, Y8, Y8
+	VFMADD213PS Y5, Y6, Y8
+	VMASKMOVPS  (DI)(AX*1), Y7, Y9
+	VMULPS      Y9, Y8, Y8
+	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R9
@@ -1653,30 +2209,30 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     32(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     64(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     96(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     (DI)(AX*1), Y8
+	VMULPS      Y8, Y7, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     32(DI)(AX*1), Y8
+	VMULPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     64(DI)(AX*1), Y8
+	VMULPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     96(DI)(AX*1), Y8
+	VMULPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R9
 	JNE         writeturn
@@ -1686,7 +2242,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R8
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -1709,30 +2268,30 @@ TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $0-96
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y1, Y1, Y1
 	MOVQ   CX, R9
 	ANDQ   $0x0000001f, R9
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R9, AX
 	SHLQ   $0x02, AX
 	CMPQ   R9, $0x00000008
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R9
 	CMPQ        R9, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R9, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R10
 	SHLQ        $0x02, R9
 	SUBQ        R9, R10
@@ -1741,11 +2300,122 @@ firsttail:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-32, R9
 	XORQ   AX, AX
 	CMPQ   R9, $0x00
+	JE     alonefirstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R10
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R9
+	JE          alonefirstfold
+	DECQ        R10
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R9, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+alonefirstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VMOVAPS      X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+80(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R9
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R10
+	VXORPS    Y5, Y5, Y5
+	VXORPS    Y6, Y6, Y6
+	VXORPS    Y1, Y1, Y1
+	MOVQ      CX, R11
+	ANDQ      $0x0000001f, R11
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R11, AX
+	SHLQ      $0x02, AX
+	CMPQ      R11, $0x00000008
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R10)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R11
+	CMPQ        R11, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R11, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R12
+	SHLQ        $0x02, R11
+	SUBQ        R11, R12
+	VMOVUPS     (R12), Y2
+	VMASKMOVPS  (R10)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R11
+	ANDQ   $-32, R11
+	XORQ   AX, AX
+	CMPQ   R11, $0x00
 	JE     firstlast
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -1759,21 +2429,21 @@ firstblock:
 	VXORPS Y4, Y4, Y4
 
 firstchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R12
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y7
+	VMOVUPS     (R10)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
+	VMOVUPS     32(R10)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
+	VMOVUPS     64(R10)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
+	VMOVUPS     96(R10)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y4
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
+	SUBQ        $0x00000020, R11
 	JE          firstfold
-	DECQ        R10
+	DECQ        R12
 	JNZ         firstchain
 
 firstfold:
@@ -1785,7 +2455,7 @@ firstfold:
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y2, Y5, Y5
 	VADDPD       Y1, Y6, Y6
-	CMPQ         R9, $0x00
+	CMPQ         R11, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
@@ -1801,18 +2471,11 @@ firstreduce:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPD       X1, X5, X5
 	VHADDPD      X5, X5, X5
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X1
-	VUCOMISD     X5, X1
-	JBE          stop
-	VMULSD       X0, X5, X1
-	VADDSD       eps+80(FP), X1, X1
-	VSQRTSD      X1, X1, X1
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD       X1, X2, X2
-	VCVTSD2SS    X2, X2, X1
-	VBROADCASTSS X1, Y1
+	VMOVAPS      X5, X1
+
+write:
+	VMOVD        R9, X2
+	VBROADCASTSS X2, Y2
 	MOVQ         CX, R9
 	ANDQ         $0x0000001f, R9
 	JZ           writerestEnd
@@ -1823,11 +2486,11 @@ firstreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS (DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS (DI)(AX*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, (BX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, R9
 	CMPQ    R9, $0x00000008
@@ -1839,12 +2502,12 @@ writetail:
 	LEAQ       tailMasks<>+32(SB), R10
 	SHLQ       $0x02, R9
 	SUBQ       R9, R10
-	VMOVUPS    (R10), Y2
-	VMASKMOVPS (SI)(AX*1), Y2, Y3
-	VMULPS     Y1, Y3, Y3
-	VMASKMOVPS (DI)(AX*1), Y2, Y4
-	VMULPS     Y4, Y3, Y3
-	VMASKMOVPS Y3, Y2, (BX)(AX*1)
+	VMOVUPS    (R10), Y3
+	VMASKMOVPS (SI)(AX*1), Y3, Y4
+	VMULPS     Y2, Y4, Y4
+	VMASKMOVPS (DI)(AX*1), Y3, Y5
+	VMULPS     Y5, Y4, Y4
+	VMASKMOVPS Y4, Y3, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R9
@@ -1856,26 +2519,26 @@ writerestEnd:
 
 writeturn:
 	SUBQ    $0x00000080, AX
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS (DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 32(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 64(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 96(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 96(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS (DI)(AX*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS 32(DI)(AX*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS 64(DI)(AX*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS 96(DI)(AX*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 96(BX)(AX*1)
 	SUBQ    $0x00000020, R9
 	JNE     writeturn
 
@@ -1884,7 +2547,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R8
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -1999,33 +2665,33 @@ TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $0-120
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y3
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y8, Y8, Y8
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
 	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
 	MOVQ         CX, R10
 	ANDQ         $0x0000001f, R10
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R10, AX
 	SHLQ         $0x02, AX
 	CMPQ         R10, $0x00000008
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y5
 	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y3, Y5, Y4
+	VFMADD231PS Y2, Y5, Y3
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R10
 	CMPQ        R10, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R10, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R11
 	SHLQ        $0x02, R10
 	SUBQ        R10, R11
@@ -2033,13 +2699,245 @@ firsttail:
 	VMASKMOVPS  (SI)(AX*1), Y5, Y6
 	VSUBPS      Y1, Y6, Y6
 	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y3, Y6, Y4
+	VFMADD231PS Y2, Y6, Y3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-32, R10
 	XORQ   AX, AX
 	CMPQ   R10, $0x00
+	JE     alonefirstlast
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R11
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y2, Y9, Y7
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R10
+	JE          alonefirstfold
+	DECQ        R11
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R10, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+
+alonefirstreduce:
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
+	VCVTSS2SD    X1, X1, X1
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
+	JZ           alonesecondrestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000008
+	JL           alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R10, $0x00
+	JE          alonesecondrestEnd
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y3
+	VMASKMOVPS  (SI)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+
+alonesecondrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-32, R10
+	MOVQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00
+	JE     alonesecondlast
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R11
+
+alonesecondchain:
+	SUBQ        $0x00000080, AX
+	VMOVUPS     (SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     32(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     96(SI)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y6
+	SUBQ        $0x00000020, R10
+	JE          alonesecondfold
+	DECQ        R11
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+	CMPQ         R10, $0x00
+	JNE          alonesecondblock
+	JMP          alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y3, Y7, Y7
+	VADDPD       Y1, Y8, Y8
+
+alonesecondreduce:
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+104(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R10
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R11
+	VMOVD        X2, R12
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R13
+	VBROADCASTSS (R13), Y1
+	VBROADCASTSS f32_3f800000<>+0(SB), Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y3, Y3, Y3
+	MOVQ         CX, R14
+	ANDQ         $0x0000001f, R14
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R14, AX
+	SHLQ         $0x02, AX
+	CMPQ         R14, $0x00000008
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R13)(AX*1), Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y5, Y3
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R14
+	CMPQ        R14, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R14, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R15
+	SHLQ        $0x02, R14
+	SUBQ        R14, R15
+	VMOVUPS     (R15), Y5
+	VMASKMOVPS  (R13)(AX*1), Y5, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y2, Y6, Y3
+
+firstrestEnd:
+	MOVQ   CX, R14
+	ANDQ   $-32, R14
+	XORQ   AX, AX
+	CMPQ   R14, $0x00
 	JE     firstlast
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
@@ -2047,181 +2945,172 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Y4, Y4, Y4
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
 firstchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R15
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y9
+	VMOVUPS     (R13)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y4
-	VMOVUPS     32(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y3
+	VMOVUPS     32(R13)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y5
+	VMOVUPS     64(R13)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
+	VFMADD231PS Y2, Y9, Y6
+	VMOVUPS     96(R13)(AX*1), Y9
 	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y3, Y9, Y7
+	VFMADD231PS Y2, Y9, Y7
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
+	SUBQ        $0x00000020, R14
 	JE          firstfold
-	DECQ        R11
+	DECQ        R15
 	JNZ         firstchain
 
 firstfold:
-	VADDPS       Y5, Y4, Y4
+	VADDPS       Y5, Y3, Y3
 	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y4, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y5, Y2, Y2
-	VADDPD       Y4, Y8, Y8
-	CMPQ         R10, $0x00
+	VADDPS       Y6, Y3, Y3
+	VCVTPS2PD    X3, Y5
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y8, Y8
+	CMPQ         R14, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
 firstlast:
-	VCVTPS2PD    X4, Y3
-	VEXTRACTF128 $0x01, Y4, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y3, Y2, Y2
-	VADDPD       Y4, Y8, Y8
+	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y4, Y4
+	VADDPD       Y3, Y8, Y8
 
 firstreduce:
-	VADDPD       Y8, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VHADDPD      X2, X2, X2
+	VADDPD       Y8, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VHADDPD      X4, X4, X4
 	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X2
-	VCVTSD2SS    X2, X2, X3
-	VBROADCASTSS X3, Y3
-	VXORPS       Y4, Y4, Y4
+	VFMADD132SD  X0, X1, X4
+	VCVTSD2SS    X4, X4, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
+	MOVQ         CX, R14
+	ANDQ         $0x0000001f, R14
 	JZ           secondrestEnd
 	MOVQ         CX, AX
-	SUBQ         R10, AX
+	SUBQ         R14, AX
 	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
+	CMPQ         R14, $0x00000008
 	JL           secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (R13)(AX*1), Y3
+	VSUBPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
+	SUBQ        $0x00000008, R14
+	CMPQ        R14, $0x00000008
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R10, $0x00
+	CMPQ        R14, $0x00
 	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y3, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y6, Y6, Y1
+	LEAQ        tailMasks<>+32(SB), R15
+	SHLQ        $0x02, R14
+	SUBQ        R14, R15
+	VMOVUPS     (R15), Y3
+	VMASKMOVPS  (R13)(AX*1), Y3, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y3, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
 
 secondrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-32, R10
-	MOVQ   R10, AX
+	MOVQ   CX, R14
+	ANDQ   $-32, R14
+	MOVQ   R14, AX
 	SHLQ   $0x02, AX
-	CMPQ   R10, $0x00
+	CMPQ   R14, $0x00
 	JE     secondlast
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
 secondchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R15
 
 secondchain:
 	SUBQ        $0x00000080, AX
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     (R13)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     32(R13)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VMOVUPS     64(R13)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
+	VMOVUPS     96(R13)(AX*1), Y9
+	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMADD231PS Y9, Y9, Y7
-	SUBQ        $0x00000020, R10
+	SUBQ        $0x00000020, R14
 	JE          secondfold
-	DECQ        R11
+	DECQ        R15
 	JNZ         secondchain
 
 secondfold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y6, Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
-	CMPQ         R10, $0x00
+	CMPQ         R14, $0x00
 	JNE          secondblock
 	JMP          secondreduce
 
 secondlast:
-	VCVTPS2PD    X1, Y5
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y7, Y7
 	VADDPD       Y1, Y8, Y8
 
 secondreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X3, X3, X1
-	VSUBSD       X1, X2, X1
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X4
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X2
-	VUCOMISD     X4, X2
-	JBE          stop
-	VMULSD       X0, X4, X2
-	VFNMADD231SD X1, X1, X2
-	VXORPS       X4, X4, X4
-	VMAXSD       X4, X2, X2
-	VADDSD       eps+104(FP), X2, X2
-	VSQRTSD      X2, X2, X2
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD       X2, X4, X4
-	VCVTSD2SS    X4, X4, X2
-	VMULSD       X1, X4, X1
-	VXORPD       u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS    X1, X1, X1
-	VBROADCASTSS X1, Y1
-	VBROADCASTSS X2, Y2
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VHADDPD      X7, X7, X7
+	VMOVAPS      X7, X1
+	VMOVAPS      X2, X2
+	VCVTSS2SD    X2, X2, X3
+	VSUBSD       X3, X4, X3
+
+write:
+	VMOVD        R12, X4
+	VBROADCASTSS X4, Y4
+	VMOVD        R11, X5
+	VBROADCASTSS X5, Y5
+	VMOVD        R10, X6
+	VBROADCASTSS X6, Y6
 	MOVQ         CX, R10
 	ANDQ         $0x0000001f, R10
 	JZ           writerestEnd
@@ -2232,13 +3121,13 @@ secondreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     (R8)(AX*1), Y5
-	VMOVUPS     (DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     (R8)(AX*1), Y8
+	VMOVUPS     (DI)(AX*1), Y9
+	VFMADD213PS Y8, Y9, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R10
 	CMPQ        R10, $0x00000008
@@ -2250,14 +3139,14 @@ writetail:
 	LEAQ        tailMasks<>+32(SB), R11
 	SHLQ        $0x02, R10
 	SUBQ        R10, R11
-	VMOVUPS     (R11), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMADD213PS Y1, Y2, Y5
-	VMASKMOVPS  (R8)(AX*1), Y4, Y6
-	VMASKMOVPS  (DI)(AX*1), Y4, Y7
-	VFMADD213PS Y6, Y7, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+	VMOVUPS     (R11), Y7
+	VMASKMOVPS  (SI)(AX*1), Y7, Y8
+	VSUBPS      Y4, Y8, Y8
+	VFMADD213PS Y5, Y6, Y8
+	VMASKMOVPS  (R8)(AX*1), Y7, Y9
+	VMASKMOVPS  (DI)(AX*1), Y7, Y10
+	VFMADD213PS Y9, Y10, Y8
+	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R10
@@ -2267,34 +3156,34 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     (R8)(AX*1), Y5
-	VMOVUPS     (DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     32(R8)(AX*1), Y5
-	VMOVUPS     32(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     64(R8)(AX*1), Y5
-	VMOVUPS     64(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VSUBPS      Y3, Y4, Y4
-	VFMADD213PS Y1, Y2, Y4
-	VMOVUPS     96(R8)(AX*1), Y5
-	VMOVUPS     96(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     (R8)(AX*1), Y8
+	VMOVUPS     (DI)(AX*1), Y9
+	VFMADD213PS Y8, Y9, Y7
+	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     32(R8)(AX*1), Y8
+	VMOVUPS     32(DI)(AX*1), Y9
+	VFMADD213PS Y8, Y9, Y7
+	VMOVUPS     Y7, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     64(R8)(AX*1), Y8
+	VMOVUPS     64(DI)(AX*1), Y9
+	VFMADD213PS Y8, Y9, Y7
+	VMOVUPS     Y7, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y7
+	VSUBPS      Y4, Y7, Y7
+	VFMADD213PS Y5, Y6, Y7
+	VMOVUPS     96(R8)(AX*1), Y8
+	VMOVUPS     96(DI)(AX*1), Y9
+	VFMADD213PS Y8, Y9, Y7
+	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R10
 	JNE         writeturn
@@ -2304,7 +3193,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R9
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -2328,30 +3220,30 @@ TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $0-120
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y1, Y1, Y1
 	MOVQ   CX, R10
 	ANDQ   $0x0000001f, R10
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R10, AX
 	SHLQ   $0x02, AX
 	CMPQ   R10, $0x00000008
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R10
 	CMPQ        R10, $0x00000008
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R10, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	LEAQ        tailMasks<>+32(SB), R11
 	SHLQ        $0x02, R10
 	SUBQ        R10, R11
@@ -2360,11 +3252,122 @@ firsttail:
 	VANDPS      Y2, Y3, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-32, R10
 	XORQ   AX, AX
 	CMPQ   R10, $0x00
+	JE     alonefirstlast
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R11
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y1
+	VMOVUPS     32(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y2
+	VMOVUPS     64(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y3
+	VMOVUPS     96(SI)(AX*1), Y7
+	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, R10
+	JE          alonefirstfold
+	DECQ        R11
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+	CMPQ         R10, $0x00
+	JNE          alonefirstblock
+	JMP          alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y1, Y6, Y6
+
+alonefirstreduce:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VHADDPD      X5, X5, X5
+	VMOVAPS      X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+104(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R10
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R11
+	VXORPS    Y5, Y5, Y5
+	VXORPS    Y6, Y6, Y6
+	VXORPS    Y1, Y1, Y1
+	MOVQ      CX, R12
+	ANDQ      $0x0000001f, R12
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R12, AX
+	SHLQ      $0x02, AX
+	CMPQ      R12, $0x00000008
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R11)(AX*1), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, R12
+	CMPQ        R12, $0x00000008
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R12, $0x00
+	JE          firstrestEnd
+	LEAQ        tailMasks<>+32(SB), R13
+	SHLQ        $0x02, R12
+	SUBQ        R12, R13
+	VMOVUPS     (R13), Y2
+	VMASKMOVPS  (R11)(AX*1), Y2, Y3
+	VANDPS      Y2, Y3, Y3
+	VFMADD231PS Y3, Y3, Y1
+
+firstrestEnd:
+	MOVQ   CX, R12
+	ANDQ   $-32, R12
+	XORQ   AX, AX
+	CMPQ   R12, $0x00
 	JE     firstlast
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -2378,21 +3381,21 @@ firstblock:
 	VXORPS Y4, Y4, Y4
 
 firstchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R13
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Y7
+	VMOVUPS     (R11)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
+	VMOVUPS     32(R11)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
+	VMOVUPS     64(R11)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
+	VMOVUPS     96(R11)(AX*1), Y7
 	VFMADD231PS Y7, Y7, Y4
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
+	SUBQ        $0x00000020, R12
 	JE          firstfold
-	DECQ        R11
+	DECQ        R13
 	JNZ         firstchain
 
 firstfold:
@@ -2404,7 +3407,7 @@ firstfold:
 	VCVTPS2PD    X1, Y1
 	VADDPD       Y2, Y5, Y5
 	VADDPD       Y1, Y6, Y6
-	CMPQ         R10, $0x00
+	CMPQ         R12, $0x00
 	JNE          firstblock
 	JMP          firstreduce
 
@@ -2420,18 +3423,11 @@ firstreduce:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPD       X1, X5, X5
 	VHADDPD      X5, X5, X5
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X5
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X1
-	VUCOMISD     X5, X1
-	JBE          stop
-	VMULSD       X0, X5, X1
-	VADDSD       eps+104(FP), X1, X1
-	VSQRTSD      X1, X1, X1
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD       X1, X2, X2
-	VCVTSD2SS    X2, X2, X1
-	VBROADCASTSS X1, Y1
+	VMOVAPS      X5, X1
+
+write:
+	VMOVD        R10, X2
+	VBROADCASTSS X2, Y2
 	MOVQ         CX, R10
 	ANDQ         $0x0000001f, R10
 	JZ           writerestEnd
@@ -2442,12 +3438,12 @@ firstreduce:
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     (R8)(AX*1), Y3
-	VMOVUPS     (DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     (R8)(AX*1), Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R10
 	CMPQ        R10, $0x00000008
@@ -2459,13 +3455,13 @@ writetail:
 	LEAQ        tailMasks<>+32(SB), R11
 	SHLQ        $0x02, R10
 	SUBQ        R10, R11
-	VMOVUPS     (R11), Y2
-	VMASKMOVPS  (SI)(AX*1), Y2, Y3
-	VMULPS      Y1, Y3, Y3
-	VMASKMOVPS  (R8)(AX*1), Y2, Y4
-	VMASKMOVPS  (DI)(AX*1), Y2, Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMASKMOVPS  Y3, Y2, (BX)(AX*1)
+	VMOVUPS     (R11), Y3
+	VMASKMOVPS  (SI)(AX*1), Y3, Y4
+	VMULPS      Y2, Y4, Y4
+	VMASKMOVPS  (R8)(AX*1), Y3, Y5
+	VMASKMOVPS  (DI)(AX*1), Y3, Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMASKMOVPS  Y4, Y3, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R10
@@ -2477,30 +3473,30 @@ writerestEnd:
 
 writeturn:
 	SUBQ        $0x00000080, AX
-	VMOVUPS     (SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     (R8)(AX*1), Y3
-	VMOVUPS     (DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     32(R8)(AX*1), Y3
-	VMOVUPS     32(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     64(R8)(AX*1), Y3
-	VMOVUPS     64(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     96(R8)(AX*1), Y3
-	VMOVUPS     96(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     (R8)(AX*1), Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     32(R8)(AX*1), Y4
+	VMOVUPS     32(DI)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     64(R8)(AX*1), Y4
+	VMOVUPS     64(DI)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     96(R8)(AX*1), Y4
+	VMOVUPS     96(DI)(AX*1), Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     Y3, 96(BX)(AX*1)
 	SUBQ        $0x00000020, R10
 	JNE         writeturn
 
@@ -2509,7 +3505,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R9
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -3291,46 +4290,280 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $0-72
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z3
-	VXORPS       Z2, Z2, Z2
-	VXORPS       Z8, Z8, Z8
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
 	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
 	MOVQ         CX, R8
 	ANDQ         $0x0000003f, R8
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R8, AX
 	SHLQ         $0x02, AX
 	CMPQ         R8, $0x00000010
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z5
 	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R8
 	CMPQ        R8, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R8, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R9
 	BZHIL       R8, R9, R9
 	KMOVW       R9, K1
 	VMOVUPS.Z   (SI)(AX*1), K1, Z5
 	VSUBPS      Z1, Z5, Z5
 	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-64, R8
 	XORQ   AX, AX
 	CMPQ   R8, $0x00
+	JE     alonefirstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R9
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R8
+	JE          alonefirstfold
+	DECQ        R9
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z5, Z3, Z3
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R8, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+
+alonefirstreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R8
+	ANDQ          $0x0000003f, R8
+	JZ            alonesecondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R8, AX
+	SHLQ          $0x02, AX
+	CMPQ          R8, $0x00000010
+	JL            alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R8
+	CMPQ        R8, $0x00000010
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R8, $0x00
+	JE          alonesecondrestEnd
+	MOVL        $0xffffffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
+
+alonesecondrestEnd:
+	MOVQ   CX, R8
+	ANDQ   $-64, R8
+	MOVQ   R8, AX
+	SHLQ   $0x02, AX
+	CMPQ   R8, $0x00
+	JE     alonesecondlast
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R9
+
+alonesecondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	SUBQ        $0x00000040, R8
+	JE          alonesecondfold
+	DECQ        R9
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z1, Z1
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R8, $0x00
+	JNE           alonesecondblock
+	JMP           alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+
+alonesecondreduce:
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+56(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R8
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R9
+	VMOVD        X2, R10
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R11
+	VBROADCASTSS (R11), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
+	MOVQ         CX, R12
+	ANDQ         $0x0000003f, R12
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R12, AX
+	SHLQ         $0x02, AX
+	CMPQ         R12, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R11)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z2, Z5, Z3
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R12
+	CMPQ        R12, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R12, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (R11)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z2, Z5, Z3
+
+firstrestEnd:
+	MOVQ   CX, R12
+	ANDQ   $-64, R12
+	XORQ   AX, AX
+	CMPQ   R12, $0x00
 	JE     firstlast
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
@@ -3338,198 +4571,189 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Z4, Z4, Z4
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
 firstchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R13
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z9
+	VMOVUPS     (R11)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z4
-	VMOVUPS     64(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(R11)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(R11)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(R11)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z7
+	VFMADD231PS Z2, Z9, Z7
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
+	SUBQ        $0x00000040, R12
 	JE          firstfold
-	DECQ        R9
+	DECQ        R13
 	JNZ         firstchain
 
 firstfold:
-	VADDPS        Z5, Z4, Z4
+	VADDPS        Z5, Z3, Z3
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z4, Z4
-	VCVTPS2PD     Y4, Z5
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z5, Z2, Z2
-	VADDPD        Z4, Z8, Z8
-	CMPQ          R8, $0x00
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R12, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
 firstlast:
-	VCVTPS2PD     Y4, Z3
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z3, Z2, Z2
-	VADDPD        Z4, Z8, Z8
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
 
 firstreduce:
-	VADDPD        Z8, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y3
-	VADDPD        Y3, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPD        X3, X2, X2
-	VHADDPD       X2, X2, X2
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
 	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X2
-	VCVTSD2SS     X2, X2, X3
-	VBROADCASTSS  X3, Z3
-	VXORPS        Z4, Z4, Z4
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
 	VXORPS        Z8, Z8, Z8
 	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R8
-	ANDQ          $0x0000003f, R8
+	MOVQ          CX, R12
+	ANDQ          $0x0000003f, R12
 	JZ            secondrestEnd
 	MOVQ          CX, AX
-	SUBQ          R8, AX
+	SUBQ          R12, AX
 	SHLQ          $0x02, AX
-	CMPQ          R8, $0x00000010
+	CMPQ          R12, $0x00000010
 	JL            secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z3, Z5, Z5
-	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     (R11)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R8
-	CMPQ        R8, $0x00000010
+	SUBQ        $0x00000010, R12
+	CMPQ        R12, $0x00000010
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R8, $0x00
+	CMPQ        R12, $0x00
 	JE          secondrestEnd
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z3, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z5, Z5, Z1
+	MOVL        $0xffffffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (R11)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
 
 secondrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-64, R8
-	MOVQ   R8, AX
+	MOVQ   CX, R12
+	ANDQ   $-64, R12
+	MOVQ   R12, AX
 	SHLQ   $0x02, AX
-	CMPQ   R8, $0x00
+	CMPQ   R12, $0x00
 	JE     secondlast
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 
 secondchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R13
 
 secondchain:
 	SUBQ        $0x00000100, AX
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     (R11)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     64(R11)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(R11)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     192(R11)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
-	VFMADD231PS Z9, Z9, Z7
-	SUBQ        $0x00000040, R8
+	SUBQ        $0x00000040, R12
 	JE          secondfold
-	DECQ        R9
+	DECQ        R13
 	JNZ         secondchain
 
 secondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
 	VADDPS        Z5, Z1, Z1
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z1, Z1
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
-	CMPQ          R8, $0x00
+	CMPQ          R12, $0x00
 	JNE           secondblock
 	JMP           secondreduce
 
 secondlast:
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
 
 secondreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X3, X3, X1
-	VSUBSD        X1, X2, X1
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X2
-	VUCOMISD      X4, X2
-	JBE           stop
-	VMULSD        X0, X4, X2
-	VFNMADD231SD  X1, X1, X2
-	VXORPS        X4, X4, X4
-	VMAXSD        X4, X2, X2
-	VADDSD        eps+56(FP), X2, X2
-	VSQRTSD       X2, X2, X2
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD        X2, X4, X4
-	VCVTSD2SS     X4, X4, X2
-	VMULSD        X1, X4, X1
-	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS     X1, X1, X1
-	VBROADCASTSS  X1, Z1
-	VBROADCASTSS  X2, Z2
-	MOVQ          CX, R8
-	ANDQ          $0x0000003f, R8
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R8, AX
-	SHLQ          $0x02, AX
-	CMPQ          R8, $0x00000010
-	JL            writetail
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+write:
+	VMOVD        R10, X4
+	VBROADCASTSS X4, Z4
+	VMOVD        R9, X5
+	VBROADCASTSS X5, Z5
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	MOVQ         CX, R8
+	ANDQ         $0x0000003f, R8
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R8
 	CMPQ        R8, $0x00000010
@@ -3541,10 +4765,10 @@ writetail:
 	MOVL        $0xffffffff, R9
 	BZHIL       R8, R9, R9
 	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
+	VMOVUPS.Z   (SI)(AX*1), K1, Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R8
@@ -3554,22 +4778,22 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R8
 	JNE         writeturn
@@ -3579,7 +4803,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ DI
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -3601,30 +4828,30 @@ TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-72
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z1, Z1, Z1
 	MOVQ   CX, R8
 	ANDQ   $0x0000003f, R8
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R8, AX
 	SHLQ   $0x02, AX
 	CMPQ   R8, $0x00000010
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z2
 	VFMADD231PS Z2, Z2, Z1
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R8
 	CMPQ        R8, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R8, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R9
 	BZHIL       R8, R9, R9
 	KMOVW       R9, K1
@@ -3632,11 +4859,123 @@ firsttail:
 	VMOVAPS.Z   Z2, K1, Z2
 	VFMADD231PS Z2, Z2, Z1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-64, R8
 	XORQ   AX, AX
 	CMPQ   R8, $0x00
+	JE     alonefirstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R9
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R8
+	JE          alonefirstfold
+	DECQ        R9
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R8, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+alonefirstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VMOVAPS       X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+56(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R8
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R9
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z1, Z1, Z1
+	MOVQ      CX, R10
+	ANDQ      $0x0000003f, R10
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R10, AX
+	SHLQ      $0x02, AX
+	CMPQ      R10, $0x00000010
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R9)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R10, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (R9)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-64, R10
+	XORQ   AX, AX
+	CMPQ   R10, $0x00
 	JE     firstlast
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -3650,21 +4989,21 @@ firstblock:
 	VXORPS Z4, Z4, Z4
 
 firstchainStart:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R11
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z7
+	VMOVUPS     (R9)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
+	VMOVUPS     64(R9)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
+	VMOVUPS     128(R9)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
+	VMOVUPS     192(R9)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
+	SUBQ        $0x00000040, R10
 	JE          firstfold
-	DECQ        R9
+	DECQ        R11
 	JNZ         firstchain
 
 firstfold:
@@ -3676,7 +5015,7 @@ firstfold:
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z2, Z5, Z5
 	VADDPD        Z1, Z6, Z6
-	CMPQ          R8, $0x00
+	CMPQ          R10, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
@@ -3694,31 +5033,24 @@ firstreduce:
 	VEXTRACTF128  $0x01, Y5, X1
 	VADDPD        X1, X5, X5
 	VHADDPD       X5, X5, X5
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X1
-	VUCOMISD      X5, X1
-	JBE           stop
-	VMULSD        X0, X5, X1
-	VADDSD        eps+56(FP), X1, X1
-	VSQRTSD       X1, X1, X1
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD        X1, X2, X2
-	VCVTSD2SS     X2, X2, X1
-	VBROADCASTSS  X1, Z1
-	MOVQ          CX, R8
-	ANDQ          $0x0000003f, R8
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R8, AX
-	SHLQ          $0x02, AX
-	CMPQ          R8, $0x00000010
-	JL            writetail
+	VMOVAPS       X5, X1
+
+write:
+	VMOVD        R8, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         CX, R8
+	ANDQ         $0x0000003f, R8
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R8, AX
+	SHLQ         $0x02, AX
+	CMPQ         R8, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, R8
 	CMPQ    R8, $0x00000010
@@ -3730,9 +5062,9 @@ writetail:
 	MOVL      $0xffffffff, R9
 	BZHIL     R8, R9, R9
 	KMOVW     R9, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   Z2, K1, (BX)(AX*1)
+	VMOVUPS.Z (SI)(AX*1), K1, Z3
+	VMULPS    Z2, Z3, Z3
+	VMOVUPS   Z3, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R8
@@ -3744,18 +5076,18 @@ writerestEnd:
 
 writeturn:
 	SUBQ    $0x00000100, AX
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 192(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS Z3, 192(BX)(AX*1)
 	SUBQ    $0x00000040, R8
 	JNE     writeturn
 
@@ -3764,7 +5096,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ DI
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -3870,46 +5205,280 @@ TEXT ·layerNormGainAVX512(SB), NOSPLIT, $0-96
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z3
-	VXORPS       Z2, Z2, Z2
-	VXORPS       Z8, Z8, Z8
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
 	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
 	MOVQ         CX, R9
 	ANDQ         $0x0000003f, R9
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R9, AX
 	SHLQ         $0x02, AX
 	CMPQ         R9, $0x00000010
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z5
 	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R9
 	CMPQ        R9, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R9, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R10
 	BZHIL       R9, R10, R10
 	KMOVW       R10, K1
 	VMOVUPS.Z   (SI)(AX*1), K1, Z5
 	VSUBPS      Z1, Z5, Z5
 	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-64, R9
 	XORQ   AX, AX
 	CMPQ   R9, $0x00
+	JE     alonefirstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R10
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R9
+	JE          alonefirstfold
+	DECQ        R10
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z5, Z3, Z3
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R9, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+
+alonefirstreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R9
+	ANDQ          $0x0000003f, R9
+	JZ            alonesecondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R9, AX
+	SHLQ          $0x02, AX
+	CMPQ          R9, $0x00000010
+	JL            alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R9, $0x00
+	JE          alonesecondrestEnd
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
+
+alonesecondrestEnd:
+	MOVQ   CX, R9
+	ANDQ   $-64, R9
+	MOVQ   R9, AX
+	SHLQ   $0x02, AX
+	CMPQ   R9, $0x00
+	JE     alonesecondlast
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R10
+
+alonesecondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	SUBQ        $0x00000040, R9
+	JE          alonesecondfold
+	DECQ        R10
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z1, Z1
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R9, $0x00
+	JNE           alonesecondblock
+	JMP           alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+
+alonesecondreduce:
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+80(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R9
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R10
+	VMOVD        X2, R11
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R12
+	VBROADCASTSS (R12), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
+	MOVQ         CX, R13
+	ANDQ         $0x0000003f, R13
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R13, AX
+	SHLQ         $0x02, AX
+	CMPQ         R13, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R12)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z2, Z5, Z3
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R13
+	CMPQ        R13, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R13, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R14
+	BZHIL       R13, R14, R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (R12)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z2, Z5, Z3
+
+firstrestEnd:
+	MOVQ   CX, R13
+	ANDQ   $-64, R13
+	XORQ   AX, AX
+	CMPQ   R13, $0x00
 	JE     firstlast
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
@@ -3917,200 +5486,191 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Z4, Z4, Z4
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
 firstchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R14
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z9
+	VMOVUPS     (R12)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z4
-	VMOVUPS     64(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(R12)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(R12)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(R12)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z7
+	VFMADD231PS Z2, Z9, Z7
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
+	SUBQ        $0x00000040, R13
 	JE          firstfold
-	DECQ        R10
+	DECQ        R14
 	JNZ         firstchain
 
 firstfold:
-	VADDPS        Z5, Z4, Z4
+	VADDPS        Z5, Z3, Z3
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z4, Z4
-	VCVTPS2PD     Y4, Z5
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z5, Z2, Z2
-	VADDPD        Z4, Z8, Z8
-	CMPQ          R9, $0x00
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R13, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
 firstlast:
-	VCVTPS2PD     Y4, Z3
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z3, Z2, Z2
-	VADDPD        Z4, Z8, Z8
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
 
 firstreduce:
-	VADDPD        Z8, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y3
-	VADDPD        Y3, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPD        X3, X2, X2
-	VHADDPD       X2, X2, X2
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
 	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X2
-	VCVTSD2SS     X2, X2, X3
-	VBROADCASTSS  X3, Z3
-	VXORPS        Z4, Z4, Z4
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
 	VXORPS        Z8, Z8, Z8
 	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R9
-	ANDQ          $0x0000003f, R9
+	MOVQ          CX, R13
+	ANDQ          $0x0000003f, R13
 	JZ            secondrestEnd
 	MOVQ          CX, AX
-	SUBQ          R9, AX
+	SUBQ          R13, AX
 	SHLQ          $0x02, AX
-	CMPQ          R9, $0x00000010
+	CMPQ          R13, $0x00000010
 	JL            secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z3, Z5, Z5
-	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     (R12)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
+	SUBQ        $0x00000010, R13
+	CMPQ        R13, $0x00000010
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R9, $0x00
+	CMPQ        R13, $0x00
 	JE          secondrestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z3, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z5, Z5, Z1
+	MOVL        $0xffffffff, R14
+	BZHIL       R13, R14, R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (R12)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
 
 secondrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-64, R9
-	MOVQ   R9, AX
+	MOVQ   CX, R13
+	ANDQ   $-64, R13
+	MOVQ   R13, AX
 	SHLQ   $0x02, AX
-	CMPQ   R9, $0x00
+	CMPQ   R13, $0x00
 	JE     secondlast
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 
 secondchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R14
 
 secondchain:
 	SUBQ        $0x00000100, AX
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     (R12)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     64(R12)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(R12)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     192(R12)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
-	VFMADD231PS Z9, Z9, Z7
-	SUBQ        $0x00000040, R9
+	SUBQ        $0x00000040, R13
 	JE          secondfold
-	DECQ        R10
+	DECQ        R14
 	JNZ         secondchain
 
 secondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
 	VADDPS        Z5, Z1, Z1
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z1, Z1
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
-	CMPQ          R9, $0x00
+	CMPQ          R13, $0x00
 	JNE           secondblock
 	JMP           secondreduce
 
 secondlast:
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
 
 secondreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X3, X3, X1
-	VSUBSD        X1, X2, X1
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X2
-	VUCOMISD      X4, X2
-	JBE           stop
-	VMULSD        X0, X4, X2
-	VFNMADD231SD  X1, X1, X2
-	VXORPS        X4, X4, X4
-	VMAXSD        X4, X2, X2
-	VADDSD        eps+80(FP), X2, X2
-	VSQRTSD       X2, X2, X2
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD        X2, X4, X4
-	VCVTSD2SS     X4, X4, X2
-	VMULSD        X1, X4, X1
-	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS     X1, X1, X1
-	VBROADCASTSS  X1, Z1
-	VBROADCASTSS  X2, Z2
-	MOVQ          CX, R9
-	ANDQ          $0x0000003f, R9
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R9, AX
-	SHLQ          $0x02, AX
-	CMPQ          R9, $0x00000010
-	JL            writetail
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+write:
+	VMOVD        R11, X4
+	VBROADCASTSS X4, Z4
+	VMOVD        R10, X5
+	VBROADCASTSS X5, Z5
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Z6
+	MOVQ         CX, R9
+	ANDQ         $0x0000003f, R9
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     (DI)(AX*1), Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R9
 	CMPQ        R9, $0x00000010
@@ -4122,12 +5682,12 @@ writetail:
 	MOVL        $0xffffffff, R10
 	BZHIL       R9, R10, R10
 	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS.Z   (DI)(AX*1), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
+	VMOVUPS.Z   (SI)(AX*1), K1, Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS.Z   (DI)(AX*1), K1, Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R9
@@ -4137,30 +5697,30 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     64(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     128(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     192(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     (DI)(AX*1), Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     64(DI)(AX*1), Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     128(DI)(AX*1), Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     192(DI)(AX*1), Z8
+	VMULPS      Z8, Z7, Z7
+	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R9
 	JNE         writeturn
@@ -4170,7 +5730,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R8
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -4193,30 +5756,30 @@ TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $0-96
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z1, Z1, Z1
 	MOVQ   CX, R9
 	ANDQ   $0x0000003f, R9
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R9, AX
 	SHLQ   $0x02, AX
 	CMPQ   R9, $0x00000010
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z2
 	VFMADD231PS Z2, Z2, Z1
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R9
 	CMPQ        R9, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R9, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R10
 	BZHIL       R9, R10, R10
 	KMOVW       R10, K1
@@ -4224,11 +5787,123 @@ firsttail:
 	VMOVAPS.Z   Z2, K1, Z2
 	VFMADD231PS Z2, Z2, Z1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-64, R9
 	XORQ   AX, AX
 	CMPQ   R9, $0x00
+	JE     alonefirstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R10
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R9
+	JE          alonefirstfold
+	DECQ        R10
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R9, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+alonefirstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VMOVAPS       X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+80(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R9
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R10
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z1, Z1, Z1
+	MOVQ      CX, R11
+	ANDQ      $0x0000003f, R11
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R11, AX
+	SHLQ      $0x02, AX
+	CMPQ      R11, $0x00000010
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R10)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R11
+	CMPQ        R11, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R11, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R12
+	BZHIL       R11, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (R10)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R11
+	ANDQ   $-64, R11
+	XORQ   AX, AX
+	CMPQ   R11, $0x00
 	JE     firstlast
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -4242,21 +5917,21 @@ firstblock:
 	VXORPS Z4, Z4, Z4
 
 firstchainStart:
-	MOVQ $0x00000008, R10
+	MOVQ $0x00000008, R12
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z7
+	VMOVUPS     (R10)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
+	VMOVUPS     64(R10)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
+	VMOVUPS     128(R10)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
+	VMOVUPS     192(R10)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
+	SUBQ        $0x00000040, R11
 	JE          firstfold
-	DECQ        R10
+	DECQ        R12
 	JNZ         firstchain
 
 firstfold:
@@ -4268,7 +5943,7 @@ firstfold:
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z2, Z5, Z5
 	VADDPD        Z1, Z6, Z6
-	CMPQ          R9, $0x00
+	CMPQ          R11, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
@@ -4286,33 +5961,26 @@ firstreduce:
 	VEXTRACTF128  $0x01, Y5, X1
 	VADDPD        X1, X5, X5
 	VHADDPD       X5, X5, X5
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X1
-	VUCOMISD      X5, X1
-	JBE           stop
-	VMULSD        X0, X5, X1
-	VADDSD        eps+80(FP), X1, X1
-	VSQRTSD       X1, X1, X1
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD        X1, X2, X2
-	VCVTSD2SS     X2, X2, X1
-	VBROADCASTSS  X1, Z1
-	MOVQ          CX, R9
-	ANDQ          $0x0000003f, R9
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R9, AX
-	SHLQ          $0x02, AX
-	CMPQ          R9, $0x00000010
-	JL            writetail
+	VMOVAPS       X5, X1
+
+write:
+	VMOVD        R9, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         CX, R9
+	ANDQ         $0x0000003f, R9
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R9, AX
+	SHLQ         $0x02, AX
+	CMPQ         R9, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS (DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS (DI)(AX*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, (BX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, R9
 	CMPQ    R9, $0x00000010
@@ -4324,11 +5992,11 @@ writetail:
 	MOVL      $0xffffffff, R10
 	BZHIL     R9, R10, R10
 	KMOVW     R10, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS.Z (DI)(AX*1), K1, Z3
-	VMULPS    Z3, Z2, Z2
-	VMOVUPS   Z2, K1, (BX)(AX*1)
+	VMOVUPS.Z (SI)(AX*1), K1, Z3
+	VMULPS    Z2, Z3, Z3
+	VMOVUPS.Z (DI)(AX*1), K1, Z4
+	VMULPS    Z4, Z3, Z3
+	VMOVUPS   Z3, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R9
@@ -4340,26 +6008,26 @@ writerestEnd:
 
 writeturn:
 	SUBQ    $0x00000100, AX
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS (DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 64(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 128(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 192(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 192(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS (DI)(AX*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS 64(DI)(AX*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS 128(DI)(AX*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z3
+	VMULPS  Z2, Z3, Z3
+	VMOVUPS 192(DI)(AX*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 192(BX)(AX*1)
 	SUBQ    $0x00000040, R9
 	JNE     writeturn
 
@@ -4368,7 +6036,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R8
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -4482,46 +6153,280 @@ TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $0-120
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z3
-	VXORPS       Z2, Z2, Z2
-	VXORPS       Z8, Z8, Z8
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
 	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
 	MOVQ         CX, R10
 	ANDQ         $0x0000003f, R10
-	JZ           firstrestEnd
+	JZ           alonefirstrestEnd
 	MOVQ         CX, AX
 	SUBQ         R10, AX
 	SHLQ         $0x02, AX
 	CMPQ         R10, $0x00000010
-	JL           firsttail
+	JL           alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z5
 	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R10
 	CMPQ        R10, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R10, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
 	VMOVUPS.Z   (SI)(AX*1), K1, Z5
 	VSUBPS      Z1, Z5, Z5
 	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z3, Z5, Z4
+	VFMADD231PS Z2, Z5, Z3
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-64, R10
 	XORQ   AX, AX
 	CMPQ   R10, $0x00
+	JE     alonefirstlast
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R11
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z1, Z9, Z9
+	VFMADD231PS Z2, Z9, Z7
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R10
+	JE          alonefirstfold
+	DECQ        R11
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z5, Z3, Z3
+	VADDPS        Z7, Z6, Z6
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R10, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+
+alonefirstreduce:
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
+	VCVTSS2SD     X1, X1, X1
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z1, Z1, Z1
+	MOVQ          CX, R10
+	ANDQ          $0x0000003f, R10
+	JZ            alonesecondrestEnd
+	MOVQ          CX, AX
+	SUBQ          R10, AX
+	SHLQ          $0x02, AX
+	CMPQ          R10, $0x00000010
+	JL            alonesecondtail
+
+alonesecondvector:
+	VMOVUPS     (SI)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
+	JGE         alonesecondvector
+
+alonesecondtail:
+	CMPQ        R10, $0x00
+	JE          alonesecondrestEnd
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
+
+alonesecondrestEnd:
+	MOVQ   CX, R10
+	ANDQ   $-64, R10
+	MOVQ   R10, AX
+	SHLQ   $0x02, AX
+	CMPQ   R10, $0x00
+	JE     alonesecondlast
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	JMP    alonesecondchainStart
+
+alonesecondblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+
+alonesecondchainStart:
+	MOVQ $0x00000008, R11
+
+alonesecondchain:
+	SUBQ        $0x00000100, AX
+	VMOVUPS     (SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VMOVUPS     64(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     192(SI)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z6
+	SUBQ        $0x00000040, R10
+	JE          alonesecondfold
+	DECQ        R11
+	JNZ         alonesecondchain
+
+alonesecondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z1, Z1
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+	CMPQ          R10, $0x00
+	JNE           alonesecondblock
+	JMP           alonesecondreduce
+
+alonesecondlast:
+	VCVTPS2PD     Y1, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z3, Z7, Z7
+	VADDPD        Z1, Z8, Z8
+
+alonesecondreduce:
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+row:
+	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
+	JBE          stop
+	VMOVSD       f64_4770000000000000<>+0(SB), X4
+	VUCOMISD     X1, X4
+	JBE          stop
+	VMULSD       X0, X1, X4
+	VFNMADD231SD X3, X3, X4
+	VXORPS       X5, X5, X5
+	VMAXSD       X5, X4, X4
+	VADDSD       eps+104(FP), X4, X4
+	VSQRTSD      X4, X4, X4
+	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD       X4, X5, X5
+	VCVTSD2SS    X5, X5, X4
+	VMOVD        X4, R10
+	VMULSD       X3, X5, X3
+	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
+	VCVTSD2SS    X3, X3, X4
+	VMOVD        X4, R11
+	VMOVD        X2, R12
+	CMPQ         DX, CX
+	JE           write
+	CMPQ         CX, $0x00000400
+	JG           write
+	LEAQ         (SI)(CX*4), R13
+	VBROADCASTSS (R13), Z1
+	VBROADCASTSS f32_3f800000<>+0(SB), Z2
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z8, Z8, Z8
+	VXORPS       Z3, Z3, Z3
+	MOVQ         CX, R14
+	ANDQ         $0x0000003f, R14
+	JZ           firstrestEnd
+	MOVQ         CX, AX
+	SUBQ         R14, AX
+	SHLQ         $0x02, AX
+	CMPQ         R14, $0x00000010
+	JL           firsttail
+
+firstvector:
+	VMOVUPS     (R13)(AX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMADD231PS Z2, Z5, Z3
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R14
+	CMPQ        R14, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R14, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R15
+	BZHIL       R14, R15, R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (R13)(AX*1), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z2, Z5, Z3
+
+firstrestEnd:
+	MOVQ   CX, R14
+	ANDQ   $-64, R14
+	XORQ   AX, AX
+	CMPQ   R14, $0x00
 	JE     firstlast
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
@@ -4529,201 +6434,192 @@ firstrestEnd:
 	JMP    firstchainStart
 
 firstblock:
-	VXORPS Z4, Z4, Z4
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
 firstchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R15
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z9
+	VMOVUPS     (R13)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z4
-	VMOVUPS     64(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z3
+	VMOVUPS     64(R13)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z5
+	VMOVUPS     128(R13)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
+	VFMADD231PS Z2, Z9, Z6
+	VMOVUPS     192(R13)(AX*1), Z9
 	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z3, Z9, Z7
+	VFMADD231PS Z2, Z9, Z7
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
+	SUBQ        $0x00000040, R14
 	JE          firstfold
-	DECQ        R11
+	DECQ        R15
 	JNZ         firstchain
 
 firstfold:
-	VADDPS        Z5, Z4, Z4
+	VADDPS        Z5, Z3, Z3
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z4, Z4
-	VCVTPS2PD     Y4, Z5
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z5, Z2, Z2
-	VADDPD        Z4, Z8, Z8
-	CMPQ          R10, $0x00
+	VADDPS        Z6, Z3, Z3
+	VCVTPS2PD     Y3, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z8, Z8
+	CMPQ          R14, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
 firstlast:
-	VCVTPS2PD     Y4, Z3
-	VEXTRACTF64X4 $0x01, Z4, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        Z3, Z2, Z2
-	VADDPD        Z4, Z8, Z8
+	VCVTPS2PD     Y3, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z4, Z4
+	VADDPD        Z3, Z8, Z8
 
 firstreduce:
-	VADDPD        Z8, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y3
-	VADDPD        Y3, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPD        X3, X2, X2
-	VHADDPD       X2, X2, X2
+	VADDPD        Z8, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPD        Y2, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPD        X2, X4, X4
+	VHADDPD       X4, X4, X4
 	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X2
-	VCVTSD2SS     X2, X2, X3
-	VBROADCASTSS  X3, Z3
-	VXORPS        Z4, Z4, Z4
+	VFMADD132SD   X0, X1, X4
+	VCVTSD2SS     X4, X4, X2
+	VBROADCASTSS  X2, Z2
+	VXORPS        Z7, Z7, Z7
 	VXORPS        Z8, Z8, Z8
 	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R10
-	ANDQ          $0x0000003f, R10
+	MOVQ          CX, R14
+	ANDQ          $0x0000003f, R14
 	JZ            secondrestEnd
 	MOVQ          CX, AX
-	SUBQ          R10, AX
+	SUBQ          R14, AX
 	SHLQ          $0x02, AX
-	CMPQ          R10, $0x00000010
+	CMPQ          R14, $0x00000010
 	JL            secondtail
 
 secondvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z3, Z5, Z5
-	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     (R13)(AX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
+	SUBQ        $0x00000010, R14
+	CMPQ        R14, $0x00000010
 	JGE         secondvector
 
 secondtail:
-	CMPQ        R10, $0x00
+	CMPQ        R14, $0x00
 	JE          secondrestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z3, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z5, Z5, Z1
+	MOVL        $0xffffffff, R15
+	BZHIL       R14, R15, R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (R13)(AX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VMOVAPS.Z   Z3, K1, Z3
+	VFMADD231PS Z3, Z3, Z1
 
 secondrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-64, R10
-	MOVQ   R10, AX
+	MOVQ   CX, R14
+	ANDQ   $-64, R14
+	MOVQ   R14, AX
 	SHLQ   $0x02, AX
-	CMPQ   R10, $0x00
+	CMPQ   R14, $0x00
 	JE     secondlast
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 	JMP    secondchainStart
 
 secondblock:
 	VXORPS Z1, Z1, Z1
+	VXORPS Z3, Z3, Z3
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
 
 secondchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R15
 
 secondchain:
 	SUBQ        $0x00000100, AX
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     (R13)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     64(R13)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VMOVUPS     128(R13)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
+	VMOVUPS     192(R13)(AX*1), Z9
+	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z3, Z9, Z9
-	VFMADD231PS Z9, Z9, Z7
-	SUBQ        $0x00000040, R10
+	SUBQ        $0x00000040, R14
 	JE          secondfold
-	DECQ        R11
+	DECQ        R15
 	JNZ         secondchain
 
 secondfold:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z6, Z5, Z5
 	VADDPS        Z5, Z1, Z1
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z1, Z1
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
-	CMPQ          R10, $0x00
+	CMPQ          R14, $0x00
 	JNE           secondblock
 	JMP           secondreduce
 
 secondlast:
-	VCVTPS2PD     Y1, Z5
+	VCVTPS2PD     Y1, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        Z5, Z4, Z4
+	VADDPD        Z3, Z7, Z7
 	VADDPD        Z1, Z8, Z8
 
 secondreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X3, X3, X1
-	VSUBSD        X1, X2, X1
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X4
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X2
-	VUCOMISD      X4, X2
-	JBE           stop
-	VMULSD        X0, X4, X2
-	VFNMADD231SD  X1, X1, X2
-	VXORPS        X4, X4, X4
-	VMAXSD        X4, X2, X2
-	VADDSD        eps+104(FP), X2, X2
-	VSQRTSD       X2, X2, X2
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD        X2, X4, X4
-	VCVTSD2SS     X4, X4, X2
-	VMULSD        X1, X4, X1
-	VXORPD        u128_8000000000000000<>+0(SB), X1, X1
-	VCVTSD2SS     X1, X1, X1
-	VBROADCASTSS  X1, Z1
-	VBROADCASTSS  X2, Z2
-	MOVQ          CX, R10
-	ANDQ          $0x0000003f, R10
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R10, AX
-	SHLQ          $0x02, AX
-	CMPQ          R10, $0x00000010
-	JL            writetail
+	VADDPD        Z8, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VHADDPD       X7, X7, X7
+	VMOVAPS       X7, X1
+	VMOVAPS       X2, X2
+	VCVTSS2SD     X2, X2, X3
+	VSUBSD        X3, X4, X3
+
+write:
+	VMOVD        R12, X4
+	VBROADCASTSS X4, Z4
+	VMOVD        R11, X5
+	VBROADCASTSS X5, Z5
+	VMOVD        R10, X6
+	VBROADCASTSS X6, Z6
+	MOVQ         CX, R10
+	ANDQ         $0x0000003f, R10
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     (R8)(AX*1), Z5
-	VMOVUPS     (DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     (R8)(AX*1), Z8
+	VMOVUPS     (DI)(AX*1), Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R10
 	CMPQ        R10, $0x00000010
@@ -4735,13 +6631,13 @@ writetail:
 	MOVL        $0xffffffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS.Z   (R8)(AX*1), K1, Z5
-	VMOVUPS.Z   (DI)(AX*1), K1, Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
+	VMOVUPS.Z   (SI)(AX*1), K1, Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS.Z   (R8)(AX*1), K1, Z8
+	VMOVUPS.Z   (DI)(AX*1), K1, Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R10
@@ -4751,34 +6647,34 @@ writerestEnd:
 	JE   writedone
 
 writeturn:
-	VMOVUPS     (SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     (R8)(AX*1), Z5
-	VMOVUPS     (DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     64(R8)(AX*1), Z5
-	VMOVUPS     64(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     128(R8)(AX*1), Z5
-	VMOVUPS     128(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VSUBPS      Z3, Z4, Z4
-	VFMADD213PS Z1, Z2, Z4
-	VMOVUPS     192(R8)(AX*1), Z5
-	VMOVUPS     192(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     (R8)(AX*1), Z8
+	VMOVUPS     (DI)(AX*1), Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     64(R8)(AX*1), Z8
+	VMOVUPS     64(DI)(AX*1), Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     128(R8)(AX*1), Z8
+	VMOVUPS     128(DI)(AX*1), Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z7
+	VSUBPS      Z4, Z7, Z7
+	VFMADD213PS Z5, Z6, Z7
+	VMOVUPS     192(R8)(AX*1), Z8
+	VMOVUPS     192(DI)(AX*1), Z9
+	VFMADD213PS Z8, Z9, Z7
+	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R10
 	JNE         writeturn
@@ -4788,7 +6684,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R9
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER
@@ -4812,30 +6711,30 @@ TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $0-120
 	CMPQ       DX, $0x00
 	JE         stop
 
-row:
+alone:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z1, Z1, Z1
 	MOVQ   CX, R10
 	ANDQ   $0x0000003f, R10
-	JZ     firstrestEnd
+	JZ     alonefirstrestEnd
 	MOVQ   CX, AX
 	SUBQ   R10, AX
 	SHLQ   $0x02, AX
 	CMPQ   R10, $0x00000010
-	JL     firsttail
+	JL     alonefirsttail
 
-firstvector:
+alonefirstvector:
 	VMOVUPS     (SI)(AX*1), Z2
 	VFMADD231PS Z2, Z2, Z1
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R10
 	CMPQ        R10, $0x00000010
-	JGE         firstvector
+	JGE         alonefirstvector
 
-firsttail:
+alonefirsttail:
 	CMPQ        R10, $0x00
-	JE          firstrestEnd
+	JE          alonefirstrestEnd
 	MOVL        $0xffffffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
@@ -4843,11 +6742,123 @@ firsttail:
 	VMOVAPS.Z   Z2, K1, Z2
 	VFMADD231PS Z2, Z2, Z1
 
-firstrestEnd:
+alonefirstrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-64, R10
 	XORQ   AX, AX
 	CMPQ   R10, $0x00
+	JE     alonefirstlast
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    alonefirstchainStart
+
+alonefirstblock:
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+alonefirstchainStart:
+	MOVQ $0x00000008, R11
+
+alonefirstchain:
+	VMOVUPS     (SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z1
+	VMOVUPS     64(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z2
+	VMOVUPS     128(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z3
+	VMOVUPS     192(SI)(AX*1), Z7
+	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000040, R10
+	JE          alonefirstfold
+	DECQ        R11
+	JNZ         alonefirstchain
+
+alonefirstfold:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+	CMPQ          R10, $0x00
+	JNE           alonefirstblock
+	JMP           alonefirstreduce
+
+alonefirstlast:
+	VCVTPS2PD     Y1, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z5, Z5
+	VADDPD        Z1, Z6, Z6
+
+alonefirstreduce:
+	VADDPD        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF128  $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VHADDPD       X5, X5, X5
+	VMOVAPS       X5, X1
+
+row:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X2
+	VUCOMISD  X1, X2
+	JBE       stop
+	VMULSD    X0, X1, X2
+	VADDSD    eps+104(FP), X2, X2
+	VSQRTSD   X2, X2, X2
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X2, X3, X3
+	VCVTSD2SS X3, X3, X2
+	VMOVD     X2, R10
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R11
+	VXORPS    Z5, Z5, Z5
+	VXORPS    Z6, Z6, Z6
+	VXORPS    Z1, Z1, Z1
+	MOVQ      CX, R12
+	ANDQ      $0x0000003f, R12
+	JZ        firstrestEnd
+	MOVQ      CX, AX
+	SUBQ      R12, AX
+	SHLQ      $0x02, AX
+	CMPQ      R12, $0x00000010
+	JL        firsttail
+
+firstvector:
+	VMOVUPS     (R11)(AX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, R12
+	CMPQ        R12, $0x00000010
+	JGE         firstvector
+
+firsttail:
+	CMPQ        R12, $0x00
+	JE          firstrestEnd
+	MOVL        $0xffffffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (R11)(AX*1), K1, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+firstrestEnd:
+	MOVQ   CX, R12
+	ANDQ   $-64, R12
+	XORQ   AX, AX
+	CMPQ   R12, $0x00
 	JE     firstlast
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -4861,21 +6872,21 @@ firstblock:
 	VXORPS Z4, Z4, Z4
 
 firstchainStart:
-	MOVQ $0x00000008, R11
+	MOVQ $0x00000008, R13
 
 firstchain:
-	VMOVUPS     (SI)(AX*1), Z7
+	VMOVUPS     (R11)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
+	VMOVUPS     64(R11)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
+	VMOVUPS     128(R11)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
+	VMOVUPS     192(R11)(AX*1), Z7
 	VFMADD231PS Z7, Z7, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
+	SUBQ        $0x00000040, R12
 	JE          firstfold
-	DECQ        R11
+	DECQ        R13
 	JNZ         firstchain
 
 firstfold:
@@ -4887,7 +6898,7 @@ firstfold:
 	VCVTPS2PD     Y1, Z1
 	VADDPD        Z2, Z5, Z5
 	VADDPD        Z1, Z6, Z6
-	CMPQ          R10, $0x00
+	CMPQ          R12, $0x00
 	JNE           firstblock
 	JMP           firstreduce
 
@@ -4905,34 +6916,27 @@ firstreduce:
 	VEXTRACTF128  $0x01, Y5, X1
 	VADDPD        X1, X5, X5
 	VHADDPD       X5, X5, X5
-	VUCOMISD      f64_3af0000000000000<>+0(SB), X5
-	JBE           stop
-	VMOVSD        f64_4770000000000000<>+0(SB), X1
-	VUCOMISD      X5, X1
-	JBE           stop
-	VMULSD        X0, X5, X1
-	VADDSD        eps+104(FP), X1, X1
-	VSQRTSD       X1, X1, X1
-	VMOVSD        f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD        X1, X2, X2
-	VCVTSD2SS     X2, X2, X1
-	VBROADCASTSS  X1, Z1
-	MOVQ          CX, R10
-	ANDQ          $0x0000003f, R10
-	JZ            writerestEnd
-	MOVQ          CX, AX
-	SUBQ          R10, AX
-	SHLQ          $0x02, AX
-	CMPQ          R10, $0x00000010
-	JL            writetail
+	VMOVAPS       X5, X1
+
+write:
+	VMOVD        R10, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         CX, R10
+	ANDQ         $0x0000003f, R10
+	JZ           writerestEnd
+	MOVQ         CX, AX
+	SUBQ         R10, AX
+	SHLQ         $0x02, AX
+	CMPQ         R10, $0x00000010
+	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     (R8)(AX*1), Z3
-	VMOVUPS     (DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS     (R8)(AX*1), Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R10
 	CMPQ        R10, $0x00000010
@@ -4944,12 +6948,12 @@ writetail:
 	MOVL        $0xffffffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS.Z   (R8)(AX*1), K1, Z3
-	VMOVUPS.Z   (DI)(AX*1), K1, Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, K1, (BX)(AX*1)
+	VMOVUPS.Z   (SI)(AX*1), K1, Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS.Z   (R8)(AX*1), K1, Z4
+	VMOVUPS.Z   (DI)(AX*1), K1, Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, K1, (BX)(AX*1)
 
 writerestEnd:
 	MOVQ CX, R10
@@ -4961,30 +6965,30 @@ writerestEnd:
 
 writeturn:
 	SUBQ        $0x00000100, AX
-	VMOVUPS     (SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     (R8)(AX*1), Z3
-	VMOVUPS     (DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     64(R8)(AX*1), Z3
-	VMOVUPS     64(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     128(R8)(AX*1), Z3
-	VMOVUPS     128(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     192(R8)(AX*1), Z3
-	VMOVUPS     192(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS     (R8)(AX*1), Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS     64(R8)(AX*1), Z4
+	VMOVUPS     64(DI)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS     128(R8)(AX*1), Z4
+	VMOVUPS     128(DI)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z3
+	VMULPS      Z2, Z3, Z3
+	VMOVUPS     192(R8)(AX*1), Z4
+	VMOVUPS     192(DI)(AX*1), Z5
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, 192(BX)(AX*1)
 	SUBQ        $0x00000040, R10
 	JNE         writeturn
 
@@ -4993,7 +6997,10 @@ writedone:
 	LEAQ (SI)(CX*4), SI
 	INCQ R9
 	SUBQ CX, DX
-	JNZ  row
+	JE   stop
+	CMPQ CX, $0x00000400
+	JLE  row
+	JMP  alone
 
 stop:
 	VZEROUPPER

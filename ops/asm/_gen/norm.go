@@ -58,7 +58,7 @@ func (t isa) addMoments() {
 // returnMoments emits the rest of a kernel that returns the moments of x.
 func (t isa) returnMoments(i reg.Register, x func(int) Mem, first vector, load func(a access, disp int) vector) {
 	n := Load(Param("x").Len(), GP64())
-	mean, _, squares := t.twoPasses(i, n, t.inverse(n), x, first, load)
+	mean, _, squares := t.twoPasses("", i, n, t.inverse(n), x, first, load)
 	VZEROUPPER()
 	Store(mean, ReturnIndex(0))
 	Store(squares, ReturnIndex(1))
@@ -78,9 +78,9 @@ func (t isa) inverse(n reg.Register) reg.VecVirtual {
 // twoPasses emits the mean of n elements of x, itself rounded to float32 in
 // all lanes of c, and the sum of the squared differences from c, given 1/n,
 // the first element in all lanes and the load of the first pass.
-func (t isa) twoPasses(i, n reg.Register, inverse vector, x func(int) Mem, first vector, load func(a access, disp int) vector) (mean reg.Register, c vector, squares reg.Register) {
+func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(int) Mem, first vector, load func(a access, disp int) vector) (mean reg.Register, c vector, squares reg.Register) {
 	one := t.constant(0x3f800000)
-	mean = t.sum(walk{t, "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+	mean = t.sum(walk{t, label + "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
 		d := load(a, disp)
 		VSUBPS(first, d, d)
 		a.keep(d)
@@ -92,7 +92,7 @@ func (t isa) twoPasses(i, n reg.Register, inverse vector, x func(int) Mem, first
 	c = t.reg()
 	VCVTSD2SS(mean, mean, c.AsX())
 	VBROADCASTSS(c.AsX(), c)
-	squares = t.sum(walk{t, "second", i, n, sumUnroll, true}, func(a access, disp int, acc vector) {
+	squares = t.sum(walk{t, label + "second", i, n, sumUnroll, true}, func(a access, disp int, acc vector) {
 		d := a.load(x(disp))
 		VSUBPS(c, d, d)
 		a.keep(d)
@@ -107,7 +107,7 @@ func (t isa) squares() {
 	Pragma("noescape")
 	i := GP64()
 	x, n := slices(i, "x")[0], Load(Param("x").Len(), GP64())
-	sum := t.onePass(i, n, func(a access, disp int) vector { return a.load(x(disp)) })
+	sum := t.onePass("", i, n, func(a access, disp int) vector { return a.load(x(disp)) })
 	VZEROUPPER()
 	Store(sum, ReturnIndex(0))
 	RET()
@@ -119,15 +119,15 @@ func (t isa) addSquares() {
 	Pragma("noescape")
 	i := GP64()
 	p, shift, n := slices(i, "x", "y"), t.broadcast("shift"), Load(Param("x").Len(), GP64())
-	sum := t.onePass(i, n, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
+	sum := t.onePass("", i, n, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
 	VZEROUPPER()
 	Store(sum, ReturnIndex(0))
 	RET()
 }
 
 // onePass emits the sum of the squares of what load loads.
-func (t isa) onePass(i, n reg.Register, load func(a access, disp int) vector) reg.Register {
-	return t.sum(walk{t, "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+func (t isa) onePass(label string, i, n reg.Register, load func(a access, disp int) vector) reg.Register {
+	return t.sum(walk{t, label + "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
 		v := load(a, disp)
 		a.keep(v)
 		VFMADD231PS(v, v, acc)
@@ -238,8 +238,14 @@ func (t isa) write(w walk, p []func(int) Mem, c, scale, offset vector) {
 	})
 }
 
-// rows emits a whole norm over rows: all passes, with nothing but registers
-// between them, so that rows overlap in the processor.
+// aheadWidth is up to how many elements two rows of x, one of the result, gain
+// and bias fit the first cache together.
+const aheadWidth = 1024
+
+// rows emits a whole norm over rows, with nothing but registers between the
+// passes. The sums of a row that is not too wide are made before the one ahead
+// of it is written: the square root and the division of that one have the time
+// they take.
 func (t isa) rows(name string, center bool, params []string) {
 	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, width int, eps float64) (done int)")
 	Doc(name+t.name+" normalises rows of x, of the given width, into dst, and returns how many: it",
@@ -256,26 +262,32 @@ func (t isa) rows(name string, center bool, params []string) {
 		}
 		p = append(p, indexed(base, i))
 	}
-	x := p[1]
 	inverse := t.inverse(n)
 	done := GP64()
 	XORQ(done, done)
 	CMPQ(left, U8(0))
 	JE(LabelRef("stop"))
-	Label("row")
-	var c, offset vector
-	var squares reg.Register
-	rest := XMM()
-	if center {
+	// Of the row whose sums are made: its sum of squares, its mean in float32,
+	// and what that lacks.
+	squares, c, rest := XMM(), XMM(), XMM()
+	sums := func(label string, base reg.Register) {
+		x := indexed(base, i)
+		load := func(a access, disp int) vector { return a.load(x(disp)) }
+		if !center {
+			VMOVAPS(t.onePass(label, i, n, load), squares)
+			return
+		}
 		first := t.reg()
-		VBROADCASTSS(Mem{Base: rowPointers[1]}, first)
-		var mean reg.Register
-		mean, c, squares = t.twoPasses(i, n, inverse, x, first, func(a access, disp int) vector { return a.load(x(disp)) })
-		VCVTSS2SD(c.AsX(), c.AsX(), rest)
+		VBROADCASTSS(Mem{Base: base}, first)
+		mean, m, s := t.twoPasses(label, i, n, inverse, x, first, load)
+		VMOVAPS(s, squares)
+		VMOVAPS(m.AsX(), c)
+		VCVTSS2SD(c, c, rest)
 		VSUBSD(rest, mean, rest)
-	} else {
-		squares = t.onePass(i, n, func(a access, disp int) vector { return a.load(x(disp)) })
 	}
+	Label("alone")
+	sums("alone", rowPointers[1])
+	Label("row")
 	// unordered, as below: a NaN stops too
 	VUCOMISD(constant64(0x1p-80), squares)
 	JBE(LabelRef("stop"))
@@ -295,23 +307,45 @@ func (t isa) rows(name string, center bool, params []string) {
 	VSQRTSD(variance, variance, variance)
 	VMOVSD(constant64(1), one)
 	VDIVSD(variance, one, one)
-	scale := t.reg()
-	VCVTSD2SS(one, one, scale.AsX())
+	scale, offset, center32 := GP32(), GP32(), GP32()
+	f := XMM()
+	VCVTSD2SS(one, one, f)
+	VMOVD(f, scale)
 	if center {
-		offset = t.reg()
 		VMULSD(rest, one, rest)
 		VXORPD(constant128(1<<63), rest, rest)
-		VCVTSD2SS(rest, rest, offset.AsX())
-		VBROADCASTSS(offset.AsX(), offset)
+		VCVTSD2SS(rest, rest, f)
+		VMOVD(f, offset)
+		VMOVD(c, center32)
 	}
-	VBROADCASTSS(scale.AsX(), scale)
-	t.write(walk{t, "write", i, n, sumUnroll, !center}, p, c, scale, offset)
+	CMPQ(left, n)
+	JE(LabelRef("write"))
+	CMPQ(n, U32(aheadWidth))
+	JG(LabelRef("write"))
+	next := GP64()
+	LEAQ(Mem{Base: rowPointers[1], Index: n, Scale: 4}, next)
+	sums("", next)
+	Label("write")
+	all := func(bits reg.Register) vector {
+		v := t.reg()
+		VMOVD(bits, v.AsX())
+		VBROADCASTSS(v.AsX(), v)
+		return v
+	}
+	var mean, shift vector
+	if center {
+		mean, shift = all(center32), all(offset)
+	}
+	t.write(walk{t, "write", i, n, sumUnroll, !center}, p, mean, all(scale), shift)
 	for _, base := range rowPointers {
 		LEAQ(Mem{Base: base, Index: n, Scale: 4}, base)
 	}
 	INCQ(done)
 	SUBQ(n, left)
-	JNZ(LabelRef("row"))
+	JE(LabelRef("stop"))
+	CMPQ(n, U32(aheadWidth))
+	JLE(LabelRef("row"))
+	JMP(LabelRef("alone"))
 	Label("stop")
 	VZEROUPPER()
 	Store(done, Return("done"))
