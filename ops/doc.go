@@ -8,10 +8,10 @@
 // For more than a row at a time make a [Pool], the threads that compute:
 // [Pool.Norm] spreads rows over them, [Pool.MatMul] multiplies a [Batch] of rows
 // with a [Matrix], which is a view of weights as a GGUF file stores them, in any
-// type of package quant. A [KV] caches keys and values for [Pool.Attention].
+// type of package github.com/normswap/normswap/quant. A [KV] caches keys and values for [Pool.Attention].
 //
-// Everywhere the destination comes first and may be the source where the
-// comment says so. Slices of the wrong length are a mistake in the program: they
+// The destination comes first, but for what a pool or an activation is passed to,
+// and may be the source where the comment says so. Slices of the wrong length are a mistake in the program: they
 // panic on the goroutine of the caller, with both numbers. Nothing here changes
 // with the number of threads, to the last bit.
 package ops

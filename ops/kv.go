@@ -7,14 +7,13 @@ import (
 )
 
 // KV is the key-value cache of one layer: per position, one key and one value
-// of headDim elements for each of kvHeads heads, as F16 or F32.
-//
-// Positions are kept in blocks of kvBlock, whose memory is taken when the
-// first of them is stored. Within a block of one head, keys and values lie in
-// panels of asm.Lanes columns, so that one kernel computes both scores (query
-// times keys: a column is a position) and outputs (probabilities times values:
-// a column is an element of the head).
+// of headDim elements for each of kvHeads heads, as F16 or F32. Memory is taken
+// for 256 positions at a time, when the first of them is stored.
 type KV struct {
+	// Positions are kept in blocks of kvBlock. Within a block of one head, keys
+	// and values lie in panels of asm.Lanes columns, so that one kernel computes
+	// both scores (query times keys: a column is a position) and outputs
+	// (probabilities times values: a column is an element of the head).
 	heads, dim, capacity int
 	size                 int // elements of a block of one head
 	f16                  bool

@@ -12,30 +12,39 @@ import (
 //	RMSNorm:   y = gain * x / sqrt(mean(x*x) + eps) + bias
 //
 // var is the biased variance, the mean of (x - mean(x))^2. A nil Gain is all
-// ones, a nil Bias all zeros; otherwise they have the row's length.
+// ones, a nil Bias all zeros; otherwise they have the row's length. The zero
+// Norm is RMSNorm. Calls only read a Norm: goroutines may share one.
+//
+// A constant row has no direction: with Eps 0 its LayerNorm is NaN, as is the
+// RMSNorm of zeros. A NaN spreads over its row.
 type Norm struct {
 	Gain, Bias []float32
 	Eps        float32
 	Center     bool
 }
 
-// LayerNorm writes the LayerNorm of x to dst, which may be x. A nil gain is
-// all ones, a nil bias all zeros.
+// LayerNorm writes the LayerNorm of the row x to dst: [Norm] has the formula,
+// [Norm.Apply] the accuracy and the rules for dst. A nil gain is all ones, a nil
+// bias all zeros; otherwise they are as long as x.
 func LayerNorm(dst, x, gain, bias []float32, eps float32) {
 	n := Norm{Gain: gain, Bias: bias, Eps: eps, Center: true}
 	n.Apply(dst, x)
 }
 
-// RMSNorm writes the RMSNorm of x to dst, which may be x. A nil gain is all
-// ones, a nil bias all zeros.
+// RMSNorm writes the RMSNorm of the row x to dst: [Norm] has the formula,
+// [Norm.Apply] the accuracy and the rules for dst. A nil gain is all ones, a nil
+// bias all zeros; otherwise they are as long as x.
+//
+// LayerNorm of x is RMSNorm of x without its [Mean].
 func RMSNorm(dst, x, gain, bias []float32, eps float32) {
 	n := Norm{Gain: gain, Bias: bias, Eps: eps}
 	n.Apply(dst, x)
 }
 
-// Apply normalises the row x into dst, which may be x. The result is that of
-// the float64 definition to 4 ulp of its largest element (before gain and
-// bias), whatever the mean, up to elements of half the largest float32.
+// Apply normalises the row x into dst, which is as long as x, and either is x
+// or does not overlap it. The result is that of the float64 definition to 4 ulp
+// of its largest element (before gain and bias), whatever the mean, up to
+// elements of half the largest float32. An empty row is no mistake.
 func (n *Norm) Apply(dst, x []float32) {
 	n.check(len(x))
 	checkLen("dst", len(dst), len(x))
@@ -61,8 +70,10 @@ func (n *Norm) apply(dst, x []float32, width int) {
 	}
 }
 
-// Norm normalises each row of x, of the given width, into dst, which may be
-// x. Rows are spread over the pool.
+// Norm normalises each row of x into dst, which is as long as x, and either is x
+// or does not overlap it. Rows of the given width lie one after the other. They
+// are spread over the pool, if there are more than 16,384 elements: less is
+// done sooner than shared. n.Center tells LayerNorm from RMSNorm.
 func (p *Pool) Norm(dst, x []float32, width int, n *Norm) {
 	checkRows("x", len(x), width)
 	checkLen("dst", len(dst), len(x))
@@ -119,11 +130,12 @@ func addNormRows(w *rowWork, lo, hi int) {
 	}
 }
 
-// SumSquares returns the sum of the squares of x.
+// SumSquares returns the sum of the squares of x, 0 if x is empty, to the
+// accuracy of float32.
 func SumSquares(x []float32) float64 { return asm.Squares(x) }
 
 // Mean returns the mean of x, 0 if x is empty. Its error is a few 2^-24 of
-// the spread of x, not of its size.
+// the standard deviation of x, not of its size.
 func Mean(x []float32) float64 {
 	if len(x) == 0 {
 		return 0

@@ -95,8 +95,9 @@ const (
 // start is the zero of the pool's clock.
 var start = time.Now()
 
-// NewPool starts a pool of so many threads, the caller of Run among them;
-// 0 means one for each physical core that the process may use.
+// NewPool starts a pool of so many threads, the caller of Run among them; 0 or
+// less means one for each physical core that the process may use. Threads of a
+// pool that nobody closes live as long as the program.
 func NewPool(threads int) *Pool {
 	if threads <= 0 {
 		threads = physicalCores()
@@ -127,7 +128,8 @@ func (p *Pool) SetContext(ctx context.Context) { p.ctx = ctx }
 // Threads returns the number of workers, the caller of Run included.
 func (p *Pool) Threads() int { return p.threads }
 
-// Close ends the workers. The pool must not be used afterwards.
+// Close ends the workers. The pool must not be used afterwards, but may be closed
+// again.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

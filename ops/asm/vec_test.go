@@ -33,7 +33,7 @@ var activationTests = []struct {
 			return 0
 		}
 		return 0.5 * x * math.Erfc(-x/math.Sqrt2)
-	}, func(x, want float64) float64 { return 6*ulp(want) + edge(x) }},
+	}, func(x, want float64) float64 { return 7*ulp(want) + edge(x) }},
 	{"ReLU", ReLU, ReLUMul, func(x float64) float64 { return max(x, 0) },
 		func(x, want float64) float64 { return 0 }},
 	{"ReLU2", ReLU2, ReLU2Mul, func(x float64) float64 { return max(x, 0) * max(x, 0) },
