@@ -17,7 +17,7 @@ type Product struct {
 
 const (
 	// inline is how many multiply-adds a piece of work should have at least.
-	inline = 128 << 10
+	inline = 64 << 10
 	// sideBySide is from how many rows on a batch is multiplied a tile of 16
 	// at a time. Below it, each row goes by itself.
 	sideBySide = 5

@@ -41,21 +41,16 @@ type crew struct {
 	attn    attnWork
 	closed  chan struct{}
 
-	mu   sync.Mutex // held through a Run
-	task Task
-	ctx  context.Context // of the Run, or nil
-	n    int             // items
-	size int             // items in a chunk
+	mu     sync.Mutex // held through a Run
+	task   Task
+	ctx    context.Context // of the Run, or nil
+	n      int             // items
+	size   int             // items in a chunk
+	chunks int
 
-	// queue packs the number of chunks of the current task (high half) and
-	// the next one to take (low half). Whoever takes a chunk below the number
-	// owns it, and the fields above stand still until every owner is done; so
-	// a worker that comes late finds either nothing or a piece of the next
-	// task, and needs no other handshake.
-	queue atomic.Uint64
-	_     [56]byte // the counters are written by all: a cache line each
-	done  atomic.Int64
-	_     [56]byte
+	shares []share // one per worker
+	done   atomic.Int64
+	_      [56]byte // written by all: a cache line of its own
 
 	crowded atomic.Int64 // time until which nobody spins, in ns since start
 	waiting atomic.Bool  // the caller is parked on finish
@@ -66,6 +61,25 @@ type crew struct {
 	observer func(Span)   // nil: nobody looks
 	observed atomic.Bool  // whether there is one
 	busy     atomic.Int64 // ns at work on the current task, all workers; counted for an observer
+}
+
+// A share is the chunks of the current task that one worker begins with: a
+// stretch without gaps, so that what a kernel fetches ahead is what the worker
+// reads next. Who has finished its own share takes from those of the others.
+type share struct {
+	// queue packs the end of the share (high half) and the next chunk to take
+	// (low half). Whoever takes a chunk below the end owns it, and the fields
+	// of the task stand still until every owner is done; so a worker that
+	// comes late finds either nothing or a piece of the next task, and needs
+	// no other handshake.
+	queue atomic.Uint64
+	_     [56]byte
+}
+
+// left reports whether there is a chunk to take.
+func (s *share) left() bool {
+	q := s.queue.Load()
+	return uint32(q) < uint32(q>>32)
 }
 
 // A failure is a panic of a worker, on its way to the caller.
@@ -89,7 +103,7 @@ const (
 	// crowding is how long spinning stays off after a stall.
 	crowding = 2 * time.Millisecond
 	// chunksPerWorker bounds what one late worker can cost.
-	chunksPerWorker = 8
+	chunksPerWorker = 16
 )
 
 // start is the zero of the pool's clock.
@@ -105,6 +119,7 @@ func NewPool(threads int) *Pool {
 	p := &Pool{crew: &crew{
 		threads: threads,
 		scratch: make([]scratch, threads),
+		shares:  make([]share, threads),
 		closed:  make(chan struct{}),
 		finish:  make(chan struct{}, 1),
 		workers: make([]worker, threads-1),
@@ -164,9 +179,13 @@ func (p *Pool) Run(t Task, n, grain int) {
 		}
 		return
 	}
-	p.task, p.crew.ctx, p.n, p.size = t, p.ctx, n, size
+	p.task, p.crew.ctx, p.n, p.size, p.chunks = t, p.ctx, n, size, chunks
 	p.done.Store(0)
-	p.queue.Store(uint64(chunks) << 32)
+	each := (chunks + p.threads - 1) / p.threads
+	for i := range p.shares {
+		from, to := min(i*each, chunks), min((i+1)*each, chunks)
+		p.shares[i].queue.Store(uint64(to)<<32 | uint64(from))
+	}
 	for i := range min(len(p.workers), chunks-1) {
 		if w := &p.workers[i]; w.parked.CompareAndSwap(true, false) {
 			w.wake <- struct{}{}
@@ -181,22 +200,30 @@ func (p *Pool) Run(t Task, n, grain int) {
 	}
 }
 
-// step takes and runs one chunk, and reports whether there was one.
+// step takes and runs one chunk, of the worker's own share if there is one
+// left, and reports whether there was one.
 func (p *Pool) step(worker int) bool {
-	if q := p.queue.Load(); uint32(q) >= uint32(q>>32) {
-		return false
+	for i := range p.shares {
+		s := &p.shares[(worker+i)%p.threads]
+		if !s.left() {
+			continue
+		}
+		q := s.queue.Add(1) - 1
+		i, end := uint32(q), uint32(q>>32)
+		if i >= end {
+			continue
+		}
+		lo := int(i) * p.size
+		p.do(worker, lo, min(lo+p.size, p.n))
+		// The number of chunks is read before the last one is reported:
+		// afterwards it may be that of the next task.
+		all := p.chunks
+		if p.done.Add(1) == int64(all) && p.waiting.CompareAndSwap(true, false) {
+			p.finish <- struct{}{}
+		}
+		return true
 	}
-	q := p.queue.Add(1) - 1
-	i, chunks := uint32(q), uint32(q>>32)
-	if i >= chunks {
-		return false
-	}
-	lo := int(i) * p.size
-	p.do(worker, lo, min(lo+p.size, p.n))
-	if p.done.Add(1) == int64(chunks) && p.waiting.CompareAndSwap(true, false) {
-		p.finish <- struct{}{}
-	}
-	return true
+	return false
 }
 
 // do runs one chunk, unless that has become pointless, and keeps a panic for the
@@ -254,8 +281,12 @@ func (p *Pool) work(i int) {
 
 // ready reports whether there is a chunk to take.
 func (p *Pool) ready() bool {
-	q := p.queue.Load()
-	return uint32(q) < uint32(q>>32)
+	for i := range p.shares {
+		if p.shares[i].left() {
+			return true
+		}
+	}
+	return false
 }
 
 // watch spins until ready, and reports whether that came to pass in time. It

@@ -5,25 +5,32 @@
 #include "textflag.h"
 
 // func gemvQ8_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ8_0AVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x22, DI, DI
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), DI
+	ANDQ         $0x07, DI
+	MOVQ         $+8, R8
+	SUBQ         DI, R8
+	IMUL3Q       $0x22, R8, R8
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y1, Y1, Y1
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0  (DX)
+	PREFETCHT0  64(DX)
+	PREFETCHT0  128(DX)
+	PREFETCHT0  192(DX)
+	PREFETCHT0  256(DX)
+	ADDQ        $0x00000110, DX
 	VMOVDQU     2(CX), Y2
 	VMOVDQU     (AX), Y3
 	VPSIGNB     Y2, Y3, Y3
@@ -107,15 +114,15 @@ eight:
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x00000110, CX
 	ADDQ        $0x000003a0, AX
-	DECQ        BX
+	DECQ        SI
 	JG          eight
 	JL          sum
 
 rest:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
+	SUBQ  R8, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
@@ -132,7 +139,7 @@ sum:
 	VMOVSS       X1, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
@@ -147,31 +154,50 @@ DATA words_00010001<>+24(SB)/4, $0x00010001
 DATA words_00010001<>+28(SB)/4, $0x00010001
 GLOBL words_00010001<>(SB), RODATA|NOPTR, $32
 
-// func gemv4Q8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3
-TEXT ·gemv4Q8_0AVX512(SB), NOSPLIT, $0-56
-	MOVQ         far+48(FP), SI
-	LEAQ         (SI)(SI*2), DI
+// func gemv4Q8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+TEXT ·gemv4Q8_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ         stride+16(FP), DI
+	LEAQ         (DI)(DI*2), R8
 	VPBROADCASTD words_80808080<>+0(SB), Y0
-	MOVQ         groups+32(FP), R8
-	ANDQ         $0x07, R8
-	MOVQ         $+8, R9
-	SUBQ         R8, R9
-	IMUL3Q       $0x22, R9, R9
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), R9
+	ANDQ         $0x07, R9
+	MOVQ         $+8, R10
+	SUBQ         R9, R10
+	IMUL3Q       $0x22, R10, R10
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0  (DX)
+	PREFETCHT0  64(DX)
+	PREFETCHT0  128(DX)
+	PREFETCHT0  192(DX)
+	PREFETCHT0  256(DX)
+	PREFETCHT0  320(DX)
+	PREFETCHT0  384(DX)
+	PREFETCHT0  448(DX)
+	PREFETCHT0  512(DX)
+	PREFETCHT0  576(DX)
+	PREFETCHT0  640(DX)
+	PREFETCHT0  704(DX)
+	PREFETCHT0  768(DX)
+	PREFETCHT0  832(DX)
+	PREFETCHT0  896(DX)
+	PREFETCHT0  960(DX)
+	PREFETCHT0  1024(DX)
+	ADDQ        $0x00000440, DX
 	VMOVDQU32   (AX), Y16
 	VMOVDQU32   32(AX), Y17
 	VMOVDQU32   64(AX), Y18
@@ -241,122 +267,6 @@ eight:
 	VCVTDQ2PS   Y7, Y7
 	VMULPS      Y24, Y6, Y6
 	VFMADD231PS Y6, Y7, Y1
-	VPXOR       2(CX)(SI*1), Y0, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y6, Y7
-	VPXOR       36(CX)(SI*1), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y17, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y6
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VPXOR       70(CX)(SI*1), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y6, Y8
-	VPXOR       104(CX)(SI*1), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y19, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y6
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VPXOR       138(CX)(SI*1), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y6, Y8
-	VPXOR       172(CX)(SI*1), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y21, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPXOR       206(CX)(SI*1), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y6, Y9
-	VPXOR       240(CX)(SI*1), Y0, Y6
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y23, Y6, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPERM2I128  $0x20, Y8, Y7, Y6
-	VPERM2I128  $0x31, Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VMOVDQU     (CX)(SI*1), X6
-	VPBLENDW    $0x02, 32(CX)(SI*1), X6, X6
-	VPBLENDW    $0x04, 64(CX)(SI*1), X6, X6
-	VPBLENDW    $0x08, 96(CX)(SI*1), X6, X6
-	VPBLENDW    $0x10, 128(CX)(SI*1), X6, X6
-	VPBLENDW    $0x20, 160(CX)(SI*1), X6, X6
-	VPBLENDW    $0x40, 192(CX)(SI*1), X6, X6
-	VPBLENDW    $0x80, 224(CX)(SI*1), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y7, Y7
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y7, Y2
-	VPXOR       2(CX)(SI*2), Y0, Y6
-	VXORPS      Y7, Y7, Y7
-	VPDPBUSD    Y16, Y6, Y7
-	VPXOR       36(CX)(SI*2), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y17, Y6, Y8
-	VPUNPCKLDQ  Y8, Y7, Y6
-	VPUNPCKHDQ  Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VPXOR       70(CX)(SI*2), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y18, Y6, Y8
-	VPXOR       104(CX)(SI*2), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y19, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPUNPCKLQDQ Y8, Y7, Y6
-	VPUNPCKHQDQ Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VPXOR       138(CX)(SI*2), Y0, Y6
-	VXORPS      Y8, Y8, Y8
-	VPDPBUSD    Y20, Y6, Y8
-	VPXOR       172(CX)(SI*2), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y21, Y6, Y9
-	VPUNPCKLDQ  Y9, Y8, Y6
-	VPUNPCKHDQ  Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPXOR       206(CX)(SI*2), Y0, Y6
-	VXORPS      Y9, Y9, Y9
-	VPDPBUSD    Y22, Y6, Y9
-	VPXOR       240(CX)(SI*2), Y0, Y6
-	VXORPS      Y10, Y10, Y10
-	VPDPBUSD    Y23, Y6, Y10
-	VPUNPCKLDQ  Y10, Y9, Y6
-	VPUNPCKHDQ  Y10, Y9, Y9
-	VPADDD      Y6, Y9, Y9
-	VPUNPCKLQDQ Y9, Y8, Y6
-	VPUNPCKHQDQ Y9, Y8, Y8
-	VPADDD      Y6, Y8, Y8
-	VPERM2I128  $0x20, Y8, Y7, Y6
-	VPERM2I128  $0x31, Y8, Y7, Y7
-	VPADDD      Y6, Y7, Y7
-	VMOVDQU     (CX)(SI*2), X6
-	VPBLENDW    $0x02, 32(CX)(SI*2), X6, X6
-	VPBLENDW    $0x04, 64(CX)(SI*2), X6, X6
-	VPBLENDW    $0x08, 96(CX)(SI*2), X6, X6
-	VPBLENDW    $0x10, 128(CX)(SI*2), X6, X6
-	VPBLENDW    $0x20, 160(CX)(SI*2), X6, X6
-	VPBLENDW    $0x40, 192(CX)(SI*2), X6, X6
-	VPBLENDW    $0x80, 224(CX)(SI*2), X6, X6
-	VCVTPH2PS   X6, Y6
-	VPSUBD      Y5, Y7, Y7
-	VCVTDQ2PS   Y7, Y7
-	VMULPS      Y24, Y6, Y6
-	VFMADD231PS Y6, Y7, Y3
 	VPXOR       2(CX)(DI*1), Y0, Y6
 	VXORPS      Y7, Y7, Y7
 	VPDPBUSD    Y16, Y6, Y7
@@ -414,24 +324,139 @@ eight:
 	VPSUBD      Y5, Y7, Y7
 	VCVTDQ2PS   Y7, Y7
 	VMULPS      Y24, Y6, Y6
+	VFMADD231PS Y6, Y7, Y2
+	VPXOR       2(CX)(DI*2), Y0, Y6
+	VXORPS      Y7, Y7, Y7
+	VPDPBUSD    Y16, Y6, Y7
+	VPXOR       36(CX)(DI*2), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y17, Y6, Y8
+	VPUNPCKLDQ  Y8, Y7, Y6
+	VPUNPCKHDQ  Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VPXOR       70(CX)(DI*2), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y18, Y6, Y8
+	VPXOR       104(CX)(DI*2), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y19, Y6, Y9
+	VPUNPCKLDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPUNPCKLQDQ Y8, Y7, Y6
+	VPUNPCKHQDQ Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VPXOR       138(CX)(DI*2), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y20, Y6, Y8
+	VPXOR       172(CX)(DI*2), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y21, Y6, Y9
+	VPUNPCKLDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPXOR       206(CX)(DI*2), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y22, Y6, Y9
+	VPXOR       240(CX)(DI*2), Y0, Y6
+	VXORPS      Y10, Y10, Y10
+	VPDPBUSD    Y23, Y6, Y10
+	VPUNPCKLDQ  Y10, Y9, Y6
+	VPUNPCKHDQ  Y10, Y9, Y9
+	VPADDD      Y6, Y9, Y9
+	VPUNPCKLQDQ Y9, Y8, Y6
+	VPUNPCKHQDQ Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPERM2I128  $0x20, Y8, Y7, Y6
+	VPERM2I128  $0x31, Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VMOVDQU     (CX)(DI*2), X6
+	VPBLENDW    $0x02, 32(CX)(DI*2), X6, X6
+	VPBLENDW    $0x04, 64(CX)(DI*2), X6, X6
+	VPBLENDW    $0x08, 96(CX)(DI*2), X6, X6
+	VPBLENDW    $0x10, 128(CX)(DI*2), X6, X6
+	VPBLENDW    $0x20, 160(CX)(DI*2), X6, X6
+	VPBLENDW    $0x40, 192(CX)(DI*2), X6, X6
+	VPBLENDW    $0x80, 224(CX)(DI*2), X6, X6
+	VCVTPH2PS   X6, Y6
+	VPSUBD      Y5, Y7, Y7
+	VCVTDQ2PS   Y7, Y7
+	VMULPS      Y24, Y6, Y6
+	VFMADD231PS Y6, Y7, Y3
+	VPXOR       2(CX)(R8*1), Y0, Y6
+	VXORPS      Y7, Y7, Y7
+	VPDPBUSD    Y16, Y6, Y7
+	VPXOR       36(CX)(R8*1), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y17, Y6, Y8
+	VPUNPCKLDQ  Y8, Y7, Y6
+	VPUNPCKHDQ  Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VPXOR       70(CX)(R8*1), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y18, Y6, Y8
+	VPXOR       104(CX)(R8*1), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y19, Y6, Y9
+	VPUNPCKLDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPUNPCKLQDQ Y8, Y7, Y6
+	VPUNPCKHQDQ Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VPXOR       138(CX)(R8*1), Y0, Y6
+	VXORPS      Y8, Y8, Y8
+	VPDPBUSD    Y20, Y6, Y8
+	VPXOR       172(CX)(R8*1), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y21, Y6, Y9
+	VPUNPCKLDQ  Y9, Y8, Y6
+	VPUNPCKHDQ  Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPXOR       206(CX)(R8*1), Y0, Y6
+	VXORPS      Y9, Y9, Y9
+	VPDPBUSD    Y22, Y6, Y9
+	VPXOR       240(CX)(R8*1), Y0, Y6
+	VXORPS      Y10, Y10, Y10
+	VPDPBUSD    Y23, Y6, Y10
+	VPUNPCKLDQ  Y10, Y9, Y6
+	VPUNPCKHDQ  Y10, Y9, Y9
+	VPADDD      Y6, Y9, Y9
+	VPUNPCKLQDQ Y9, Y8, Y6
+	VPUNPCKHQDQ Y9, Y8, Y8
+	VPADDD      Y6, Y8, Y8
+	VPERM2I128  $0x20, Y8, Y7, Y6
+	VPERM2I128  $0x31, Y8, Y7, Y7
+	VPADDD      Y6, Y7, Y7
+	VMOVDQU     (CX)(R8*1), X6
+	VPBLENDW    $0x02, 32(CX)(R8*1), X6, X6
+	VPBLENDW    $0x04, 64(CX)(R8*1), X6, X6
+	VPBLENDW    $0x08, 96(CX)(R8*1), X6, X6
+	VPBLENDW    $0x10, 128(CX)(R8*1), X6, X6
+	VPBLENDW    $0x20, 160(CX)(R8*1), X6, X6
+	VPBLENDW    $0x40, 192(CX)(R8*1), X6, X6
+	VPBLENDW    $0x80, 224(CX)(R8*1), X6, X6
+	VCVTPH2PS   X6, Y6
+	VPSUBD      Y5, Y7, Y7
+	VCVTDQ2PS   Y7, Y7
+	VMULPS      Y24, Y6, Y6
 	VFMADD231PS Y6, Y7, Y4
 	ADDQ        $0x00000110, CX
 	ADDQ        $0x000003a0, AX
-	DECQ        BX
+	DECQ        SI
 	JG          eight
 	JL          sum
 
 rest:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JZ    sum
-	SUBQ  R9, CX
-	XORQ  BX, BX
+	SUBQ  R10, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
 	MOVQ          dst+0(FP), AX
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          rows+24(FP), CX
+	ADDQ          $0x10, dst+0(FP)
 	VEXTRACTF32X4 $0x01, Y1, X5
 	VADDPS        X5, X1, X1
 	VMOVHLPS      X1, X1, X5
@@ -441,7 +466,6 @@ sum:
 	VXORPS        X5, X5, X5
 	VADDSS        X5, X1, X1
 	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF32X4 $0x01, Y2, X1
 	VADDPS        X1, X2, X2
 	VMOVHLPS      X2, X2, X1
@@ -450,8 +474,7 @@ sum:
 	VADDSS        X1, X2, X2
 	VXORPS        X1, X1, X1
 	VADDSS        X1, X2, X2
-	VMOVSS        X2, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X2, 4(AX)
 	VEXTRACTF32X4 $0x01, Y3, X1
 	VADDPS        X1, X3, X2
 	VMOVHLPS      X2, X2, X1
@@ -460,8 +483,7 @@ sum:
 	VADDSS        X1, X2, X2
 	VXORPS        X1, X1, X1
 	VADDSS        X1, X2, X2
-	VMOVSS        X2, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X2, 8(AX)
 	VEXTRACTF32X4 $0x01, Y4, X1
 	VADDPS        X1, X4, X2
 	VMOVHLPS      X2, X2, X1
@@ -470,10 +492,11 @@ sum:
 	VADDSS        X1, X2, X2
 	VXORPS        X1, X1, X1
 	VADDSS        X1, X2, X2
-	VMOVSS        X2, (AX)
+	VMOVSS        X2, 12(AX)
 	MOVQ          stride+16(FP), AX
+	SHLQ          $0x02, AX
 	ADDQ          AX, w+8(FP)
-	DECQ          DX
+	DECQ          BX
 	JNZ           row
 	VZEROUPPER
 	RET
@@ -489,26 +512,31 @@ DATA words_80808080<>+28(SB)/4, $0x80808080
 GLOBL words_80808080<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ4_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ4_0AVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x12, DI, DI
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), DI
+	ANDQ         $0x07, DI
+	MOVQ         $+8, R8
+	SUBQ         DI, R8
+	IMUL3Q       $0x12, R8, R8
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0  (DX)
+	PREFETCHT0  64(DX)
+	PREFETCHT0  128(DX)
+	ADDQ        $0x00000090, DX
 	VMOVDQU     832(AX), Y3
 	VPSLLD      $0x03, Y3, Y3
 	VMOVDQU     2(CX), X4
@@ -571,15 +599,15 @@ eight:
 	VFMADD231PS Y5, Y4, Y2
 	ADDQ        $0x00000090, CX
 	ADDQ        $0x000003a0, AX
-	DECQ        BX
+	DECQ        SI
 	JG          eight
 	JL          sum
 
 rest:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
+	SUBQ  R8, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
@@ -596,7 +624,7 @@ sum:
 	VMOVSS       X2, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
@@ -611,48 +639,59 @@ DATA words_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL words_0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
-// func gemv4Q4_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q4_0VBMI(SB), NOSPLIT, $0-56
-	MOVQ   far+48(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	MOVQ   groups+32(FP), R8
-	ANDQ   $0x07, R8
-	MOVQ   $+8, R9
-	SUBQ   R8, R9
-	IMUL3Q $0x12, R9, R9
-	MOVQ   rows+24(FP), DX
+// func gemv4Q4_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q4_0VBMI(SB), NOSPLIT, $0-48
+	MOVQ   stride+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   groups+32(FP), R9
+	ANDQ   $0x07, R9
+	MOVQ   $+8, R10
+	SUBQ   R9, R10
+	IMUL3Q $0x12, R10, R10
+	MOVQ   rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0    (DX)
+	PREFETCHT0    64(DX)
+	PREFETCHT0    128(DX)
+	PREFETCHT0    192(DX)
+	PREFETCHT0    256(DX)
+	PREFETCHT0    320(DX)
+	PREFETCHT0    384(DX)
+	PREFETCHT0    448(DX)
+	PREFETCHT0    512(DX)
+	ADDQ          $0x00000240, DX
 	VPXORD        Z4, Z4, Z4
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	VPXORD        Z7, Z7, Z7
 	VMOVDQU64     bytes0<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMB        80(CX), Z8, K1, Z9
-	VPERMB        80(CX)(SI*1), Z8, K1, Z10
-	VPERMB        80(CX)(SI*2), Z8, K1, Z11
-	VPERMB        80(CX)(DI*1), Z8, K1, Z12
+	VPERMB        80(CX)(DI*1), Z8, K1, Z10
+	VPERMB        80(CX)(DI*2), Z8, K1, Z11
+	VPERMB        80(CX)(R8*1), Z8, K1, Z12
 	VPSRLW        $0x04, Z9, Z8
 	VPSRLW        $0x04, Z10, Z13
 	VPSRLW        $0x04, Z11, Z14
@@ -679,18 +718,18 @@ eight:
 	VPDPBUSD      Z9, Z15, Z7
 	VMOVDQU64     bytes1<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMB        80(CX), Z8, K1, Z9
-	VPERMB        80(CX)(SI*1), Z8, K1, Z10
-	VPERMB        80(CX)(SI*2), Z8, K1, Z11
-	VPERMB        80(CX)(DI*1), Z8, K1, Z12
+	VPERMB        80(CX)(DI*1), Z8, K1, Z10
+	VPERMB        80(CX)(DI*2), Z8, K1, Z11
+	VPERMB        80(CX)(R8*1), Z8, K1, Z12
 	VPSRLW        $0x04, Z9, Z8
 	VPSRLW        $0x04, Z10, Z13
 	VPSRLW        $0x04, Z11, Z14
@@ -717,13 +756,13 @@ eight:
 	VPDPBUSD      Z9, Z15, Z7
 	VMOVDQU64     bytes2<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	VCVTPH2PS     Y9, Z9
 	VCVTPH2PS     Y10, Z10
 	VCVTPH2PS     Y11, Z11
@@ -757,21 +796,20 @@ eight:
 	VFMADD231PS   Y12, Y15, Y3
 	ADDQ          $0x00000090, CX
 	ADDQ          $0x000003a0, AX
-	DECQ          BX
+	DECQ          SI
 	JG            eight
 	JL            sum
 
 rest:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JZ    sum
-	SUBQ  R9, CX
-	XORQ  BX, BX
+	SUBQ  R10, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
 	MOVQ          dst+0(FP), AX
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          rows+24(FP), CX
+	ADDQ          $0x10, dst+0(FP)
 	VEXTRACTF32X4 $0x01, Y0, X8
 	VADDPS        X8, X0, X0
 	VMOVHLPS      X0, X0, X8
@@ -781,7 +819,6 @@ sum:
 	VXORPS        X8, X8, X8
 	VADDSS        X8, X0, X0
 	VMOVSS        X0, (AX)
-	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
@@ -790,8 +827,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 4(AX)
 	VEXTRACTF32X4 $0x01, Y2, X0
 	VADDPS        X0, X2, X1
 	VMOVHLPS      X1, X1, X0
@@ -800,8 +836,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 8(AX)
 	VEXTRACTF32X4 $0x01, Y3, X0
 	VADDPS        X0, X3, X1
 	VMOVHLPS      X1, X1, X0
@@ -810,10 +845,11 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
+	VMOVSS        X1, 12(AX)
 	MOVQ          stride+16(FP), AX
+	SHLQ          $0x02, AX
 	ADDQ          AX, w+8(FP)
-	DECQ          DX
+	DECQ          BX
 	JNZ           row
 	VZEROUPPER
 	RET
@@ -862,26 +898,31 @@ DATA bytes2<>+56(SB)/8, $0x7f7e6d6c5b5a4948
 GLOBL bytes2<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ4_1AVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x14, DI, DI
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), DI
+	ANDQ         $0x07, DI
+	MOVQ         $+8, R8
+	SUBQ         DI, R8
+	IMUL3Q       $0x14, R8, R8
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0  (DX)
+	PREFETCHT0  64(DX)
+	PREFETCHT0  128(DX)
+	ADDQ        $0x000000a0, DX
 	VMOVDQU     4(CX), X3
 	VINSERTI128 $0x01, 84(CX), Y3, Y3
 	VPSRLW      $0x04, Y3, Y4
@@ -951,15 +992,15 @@ eight:
 	VFMADD231PS 800(AX), Y3, Y2
 	ADDQ        $0x000000a0, CX
 	ADDQ        $0x000003a0, AX
-	DECQ        BX
+	DECQ        SI
 	JG          eight
 	JL          sum
 
 rest:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
+	SUBQ  R8, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
@@ -976,53 +1017,65 @@ sum:
 	VMOVSS       X2, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
 
-// func gemv4Q4_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q4_1VBMI(SB), NOSPLIT, $0-56
-	MOVQ   far+48(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	MOVQ   groups+32(FP), R8
-	ANDQ   $0x07, R8
-	MOVQ   $+8, R9
-	SUBQ   R8, R9
-	IMUL3Q $0x14, R9, R9
-	MOVQ   rows+24(FP), DX
+// func gemv4Q4_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q4_1VBMI(SB), NOSPLIT, $0-48
+	MOVQ   stride+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   groups+32(FP), R9
+	ANDQ   $0x07, R9
+	MOVQ   $+8, R10
+	SUBQ   R9, R10
+	IMUL3Q $0x14, R10, R10
+	MOVQ   rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0    (DX)
+	PREFETCHT0    64(DX)
+	PREFETCHT0    128(DX)
+	PREFETCHT0    192(DX)
+	PREFETCHT0    256(DX)
+	PREFETCHT0    320(DX)
+	PREFETCHT0    384(DX)
+	PREFETCHT0    448(DX)
+	PREFETCHT0    512(DX)
+	PREFETCHT0    576(DX)
+	ADDQ          $0x00000280, DX
 	VPXORD        Z4, Z4, Z4
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	VPXORD        Z7, Z7, Z7
 	VMOVDQU64     bytes3<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	KMOVQ         words_f0000000_ff000000<>+0(SB), K1
 	VPERMB        96(CX), Z8, K1, Z9
-	VPERMB        96(CX)(SI*1), Z8, K1, Z10
-	VPERMB        96(CX)(SI*2), Z8, K1, Z11
-	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VPERMB        96(CX)(DI*1), Z8, K1, Z10
+	VPERMB        96(CX)(DI*2), Z8, K1, Z11
+	VPERMB        96(CX)(R8*1), Z8, K1, Z12
 	VPSRLW        $0x04, Z9, Z8
 	VPSRLW        $0x04, Z10, Z13
 	VPSRLW        $0x04, Z11, Z14
@@ -1049,18 +1102,18 @@ eight:
 	VPDPBUSD      Z9, Z15, Z7
 	VMOVDQU64     bytes4<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	KMOVQ         words_ff000000_ff000000<>+0(SB), K1
 	VPERMB        96(CX), Z8, K1, Z9
-	VPERMB        96(CX)(SI*1), Z8, K1, Z10
-	VPERMB        96(CX)(SI*2), Z8, K1, Z11
-	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VPERMB        96(CX)(DI*1), Z8, K1, Z10
+	VPERMB        96(CX)(DI*2), Z8, K1, Z11
+	VPERMB        96(CX)(R8*1), Z8, K1, Z12
 	VPSRLW        $0x04, Z9, Z8
 	VPSRLW        $0x04, Z10, Z13
 	VPSRLW        $0x04, Z11, Z14
@@ -1087,18 +1140,18 @@ eight:
 	VPDPBUSD      Z9, Z15, Z7
 	VMOVDQU64     bytes5<>+0(SB), Z8
 	VMOVDQU64     (CX), Z9
-	VMOVDQU64     (CX)(SI*1), Z10
-	VMOVDQU64     (CX)(SI*2), Z11
-	VMOVDQU64     (CX)(DI*1), Z12
+	VMOVDQU64     (CX)(DI*1), Z10
+	VMOVDQU64     (CX)(DI*2), Z11
+	VMOVDQU64     (CX)(R8*1), Z12
 	VPERMT2B      64(CX), Z8, Z9
-	VPERMT2B      64(CX)(SI*1), Z8, Z10
-	VPERMT2B      64(CX)(SI*2), Z8, Z11
-	VPERMT2B      64(CX)(DI*1), Z8, Z12
+	VPERMT2B      64(CX)(DI*1), Z8, Z10
+	VPERMT2B      64(CX)(DI*2), Z8, Z11
+	VPERMT2B      64(CX)(R8*1), Z8, Z12
 	KMOVQ         words_c000c000_c000c000<>+0(SB), K1
 	VPERMB        96(CX), Z8, K1, Z9
-	VPERMB        96(CX)(SI*1), Z8, K1, Z10
-	VPERMB        96(CX)(SI*2), Z8, K1, Z11
-	VPERMB        96(CX)(DI*1), Z8, K1, Z12
+	VPERMB        96(CX)(DI*1), Z8, K1, Z10
+	VPERMB        96(CX)(DI*2), Z8, K1, Z11
+	VPERMB        96(CX)(R8*1), Z8, K1, Z12
 	VCVTPH2PS     Y9, Z9
 	VCVTPH2PS     Y10, Z10
 	VCVTPH2PS     Y11, Z11
@@ -1135,21 +1188,20 @@ eight:
 	VFMADD231PS   Y8, Y19, Y3
 	ADDQ          $0x000000a0, CX
 	ADDQ          $0x000003a0, AX
-	DECQ          BX
+	DECQ          SI
 	JG            eight
 	JL            sum
 
 rest:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JZ    sum
-	SUBQ  R9, CX
-	XORQ  BX, BX
+	SUBQ  R10, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
 	MOVQ          dst+0(FP), AX
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          rows+24(FP), CX
+	ADDQ          $0x10, dst+0(FP)
 	VEXTRACTF32X4 $0x01, Y0, X8
 	VADDPS        X8, X0, X0
 	VMOVHLPS      X0, X0, X8
@@ -1159,7 +1211,6 @@ sum:
 	VXORPS        X8, X8, X8
 	VADDSS        X8, X0, X0
 	VMOVSS        X0, (AX)
-	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
@@ -1168,8 +1219,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 4(AX)
 	VEXTRACTF32X4 $0x01, Y2, X0
 	VADDPS        X0, X2, X1
 	VMOVHLPS      X1, X1, X0
@@ -1178,8 +1228,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 8(AX)
 	VEXTRACTF32X4 $0x01, Y3, X0
 	VADDPS        X0, X3, X1
 	VMOVHLPS      X1, X1, X0
@@ -1188,10 +1237,11 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
+	VMOVSS        X1, 12(AX)
 	MOVQ          stride+16(FP), AX
+	SHLQ          $0x02, AX
 	ADDQ          AX, w+8(FP)
-	DECQ          DX
+	DECQ          BX
 	JNZ           row
 	VZEROUPPER
 	RET
@@ -1257,28 +1307,33 @@ DATA words_c000c000_c000c000<>+28(SB)/4, $0xc000c000
 GLOBL words_c000c000_c000c000<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ5_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ5_0AVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
 	VPBROADCASTD words_10101010<>+0(SB), Y2
 	VMOVDQU      words_08040201_80402010<>+0(SB), Y3
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x16, DI, DI
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), DI
+	ANDQ         $0x07, DI
+	MOVQ         $+8, R8
+	SUBQ         DI, R8
+	IMUL3Q       $0x16, R8, R8
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y4, Y4, Y4
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0   (DX)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   128(DX)
+	ADDQ         $0x000000b0, DX
 	VMOVDQU      832(AX), Y5
 	VPSLLD       $0x04, Y5, Y5
 	VMOVDQU      6(CX), X6
@@ -1393,15 +1448,15 @@ eight:
 	VFMADD231PS  Y7, Y6, Y4
 	ADDQ         $0x000000b0, CX
 	ADDQ         $0x000003a0, AX
-	DECQ         BX
+	DECQ         SI
 	JG           eight
 	JL           sum
 
 rest:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
+	SUBQ  R8, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
@@ -1418,7 +1473,7 @@ sum:
 	VMOVSS       X4, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
@@ -1463,62 +1518,75 @@ DATA words_02020202_02020202_03030303_03030303<>+24(SB)/4, $0x03030303
 DATA words_02020202_02020202_03030303_03030303<>+28(SB)/4, $0x03030303
 GLOBL words_02020202_02020202_03030303_03030303<>(SB), RODATA|NOPTR, $32
 
-// func gemv4Q5_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q5_0VBMI(SB), NOSPLIT, $0-56
-	MOVQ   far+48(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	MOVQ   groups+32(FP), R8
-	ANDQ   $0x07, R8
-	MOVQ   $+8, R9
-	SUBQ   R8, R9
-	IMUL3Q $0x16, R9, R9
-	MOVQ   rows+24(FP), DX
+// func gemv4Q5_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q5_0VBMI(SB), NOSPLIT, $0-48
+	MOVQ   stride+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   groups+32(FP), R9
+	ANDQ   $0x07, R9
+	MOVQ   $+8, R10
+	SUBQ   R9, R10
+	IMUL3Q $0x16, R10, R10
+	MOVQ   rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0     (DX)
+	PREFETCHT0     64(DX)
+	PREFETCHT0     128(DX)
+	PREFETCHT0     192(DX)
+	PREFETCHT0     256(DX)
+	PREFETCHT0     320(DX)
+	PREFETCHT0     384(DX)
+	PREFETCHT0     448(DX)
+	PREFETCHT0     512(DX)
+	PREFETCHT0     576(DX)
+	PREFETCHT0     640(DX)
+	ADDQ           $0x000002c0, DX
 	VMOVDQU64      bytes6<>+0(SB), Z4
 	VMOVDQU64      (CX), Z5
-	VMOVDQU64      (CX)(SI*1), Z6
-	VMOVDQU64      (CX)(SI*2), Z7
-	VMOVDQU64      (CX)(DI*1), Z8
+	VMOVDQU64      (CX)(DI*1), Z6
+	VMOVDQU64      (CX)(DI*2), Z7
+	VMOVDQU64      (CX)(R8*1), Z8
 	VPERMT2B       64(CX), Z4, Z5
-	VPERMT2B       64(CX)(SI*1), Z4, Z6
-	VPERMT2B       64(CX)(SI*2), Z4, Z7
-	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	VPERMT2B       64(CX)(DI*1), Z4, Z6
+	VPERMT2B       64(CX)(DI*2), Z4, Z7
+	VPERMT2B       64(CX)(R8*1), Z4, Z8
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMB         112(CX), Z4, K1, Z5
-	VPERMB         112(CX)(SI*1), Z4, K1, Z6
-	VPERMB         112(CX)(SI*2), Z4, K1, Z7
-	VPERMB         112(CX)(DI*1), Z4, K1, Z8
+	VPERMB         112(CX)(DI*1), Z4, K1, Z6
+	VPERMB         112(CX)(DI*2), Z4, K1, Z7
+	VPERMB         112(CX)(R8*1), Z4, K1, Z8
 	VPXORD         Z9, Z9, Z9
 	VPXORD         Z10, Z10, Z10
 	VPXORD         Z11, Z11, Z11
 	VPXORD         Z12, Z12, Z12
 	VMOVDQU64      bytes7<>+0(SB), Z4
 	VMOVDQU64      (CX), Z13
-	VMOVDQU64      (CX)(SI*1), Z14
-	VMOVDQU64      (CX)(SI*2), Z15
-	VMOVDQU64      (CX)(DI*1), Z16
+	VMOVDQU64      (CX)(DI*1), Z14
+	VMOVDQU64      (CX)(DI*2), Z15
+	VMOVDQU64      (CX)(R8*1), Z16
 	VPERMT2B       64(CX), Z4, Z13
-	VPERMT2B       64(CX)(SI*1), Z4, Z14
-	VPERMT2B       64(CX)(SI*2), Z4, Z15
-	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	VPERMT2B       64(CX)(DI*1), Z4, Z14
+	VPERMT2B       64(CX)(DI*2), Z4, Z15
+	VPERMT2B       64(CX)(R8*1), Z4, Z16
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMB         112(CX), Z4, K1, Z13
-	VPERMB         112(CX)(SI*1), Z4, K1, Z14
-	VPERMB         112(CX)(SI*2), Z4, K1, Z15
-	VPERMB         112(CX)(DI*1), Z4, K1, Z16
+	VPERMB         112(CX)(DI*1), Z4, K1, Z14
+	VPERMB         112(CX)(DI*2), Z4, K1, Z15
+	VPERMB         112(CX)(R8*1), Z4, K1, Z16
 	VPSRLW         $0x04, Z13, Z4
 	VPSRLW         $0x04, Z14, Z17
 	VPSRLW         $0x04, Z15, Z18
@@ -1565,18 +1633,18 @@ eight:
 	VPDPBUSD       Z13, Z19, Z12
 	VMOVDQU64      bytes10<>+0(SB), Z4
 	VMOVDQU64      (CX), Z13
-	VMOVDQU64      (CX)(SI*1), Z14
-	VMOVDQU64      (CX)(SI*2), Z15
-	VMOVDQU64      (CX)(DI*1), Z16
+	VMOVDQU64      (CX)(DI*1), Z14
+	VMOVDQU64      (CX)(DI*2), Z15
+	VMOVDQU64      (CX)(R8*1), Z16
 	VPERMT2B       64(CX), Z4, Z13
-	VPERMT2B       64(CX)(SI*1), Z4, Z14
-	VPERMT2B       64(CX)(SI*2), Z4, Z15
-	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	VPERMT2B       64(CX)(DI*1), Z4, Z14
+	VPERMT2B       64(CX)(DI*2), Z4, Z15
+	VPERMT2B       64(CX)(R8*1), Z4, Z16
 	KMOVQ          words_ff000000_fff00000<>+0(SB), K1
 	VPERMB         112(CX), Z4, K1, Z13
-	VPERMB         112(CX)(SI*1), Z4, K1, Z14
-	VPERMB         112(CX)(SI*2), Z4, K1, Z15
-	VPERMB         112(CX)(DI*1), Z4, K1, Z16
+	VPERMB         112(CX)(DI*1), Z4, K1, Z14
+	VPERMB         112(CX)(DI*2), Z4, K1, Z15
+	VPERMB         112(CX)(R8*1), Z4, K1, Z16
 	VPSRLW         $0x04, Z13, Z4
 	VPSRLW         $0x04, Z14, Z17
 	VPSRLW         $0x04, Z15, Z18
@@ -1623,18 +1691,18 @@ eight:
 	VPDPBUSD       Z5, Z19, Z12
 	VMOVDQU64      bytes13<>+0(SB), Z4
 	VMOVDQU64      (CX), Z5
-	VMOVDQU64      (CX)(SI*1), Z6
-	VMOVDQU64      (CX)(SI*2), Z7
-	VMOVDQU64      (CX)(DI*1), Z8
+	VMOVDQU64      (CX)(DI*1), Z6
+	VMOVDQU64      (CX)(DI*2), Z7
+	VMOVDQU64      (CX)(R8*1), Z8
 	VPERMT2B       64(CX), Z4, Z5
-	VPERMT2B       64(CX)(SI*1), Z4, Z6
-	VPERMT2B       64(CX)(SI*2), Z4, Z7
-	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	VPERMT2B       64(CX)(DI*1), Z4, Z6
+	VPERMT2B       64(CX)(DI*2), Z4, Z7
+	VPERMT2B       64(CX)(R8*1), Z4, Z8
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMB         112(CX), Z4, K1, Z5
-	VPERMB         112(CX)(SI*1), Z4, K1, Z6
-	VPERMB         112(CX)(SI*2), Z4, K1, Z7
-	VPERMB         112(CX)(DI*1), Z4, K1, Z8
+	VPERMB         112(CX)(DI*1), Z4, K1, Z6
+	VPERMB         112(CX)(DI*2), Z4, K1, Z7
+	VPERMB         112(CX)(R8*1), Z4, K1, Z8
 	VCVTPH2PS      Y5, Z5
 	VCVTPH2PS      Y6, Z6
 	VCVTPH2PS      Y7, Z7
@@ -1668,21 +1736,20 @@ eight:
 	VFMADD231PS    Y8, Y15, Y3
 	ADDQ           $0x000000b0, CX
 	ADDQ           $0x000003a0, AX
-	DECQ           BX
+	DECQ           SI
 	JG             eight
 	JL             sum
 
 rest:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JZ    sum
-	SUBQ  R9, CX
-	XORQ  BX, BX
+	SUBQ  R10, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
 	MOVQ          dst+0(FP), AX
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          rows+24(FP), CX
+	ADDQ          $0x10, dst+0(FP)
 	VEXTRACTF32X4 $0x01, Y0, X4
 	VADDPS        X4, X0, X0
 	VMOVHLPS      X0, X0, X4
@@ -1692,7 +1759,6 @@ sum:
 	VXORPS        X4, X4, X4
 	VADDSS        X4, X0, X0
 	VMOVSS        X0, (AX)
-	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
@@ -1701,8 +1767,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 4(AX)
 	VEXTRACTF32X4 $0x01, Y2, X0
 	VADDPS        X0, X2, X1
 	VMOVHLPS      X1, X1, X0
@@ -1711,8 +1776,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 8(AX)
 	VEXTRACTF32X4 $0x01, Y3, X0
 	VADDPS        X0, X3, X1
 	VMOVHLPS      X1, X1, X0
@@ -1721,10 +1785,11 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
+	VMOVSS        X1, 12(AX)
 	MOVQ          stride+16(FP), AX
+	SHLQ          $0x02, AX
 	ADDQ          AX, w+8(FP)
-	DECQ          DX
+	DECQ          BX
 	JNZ           row
 	VZEROUPPER
 	RET
@@ -1833,28 +1898,33 @@ DATA words_f000f000_f000f000<>+28(SB)/4, $0xf000f000
 GLOBL words_f000f000_f000f000<>(SB), RODATA|NOPTR, $32
 
 // func gemvQ5_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ5_1AVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
 	VPBROADCASTD words_10101010<>+0(SB), Y2
 	VMOVDQU      words_08040201_80402010<>+0(SB), Y3
-	MOVQ         groups+32(FP), SI
-	ANDQ         $0x07, SI
-	MOVQ         $+8, DI
-	SUBQ         SI, DI
-	IMUL3Q       $0x18, DI, DI
-	MOVQ         rows+24(FP), DX
+	MOVQ         groups+32(FP), DI
+	ANDQ         $0x07, DI
+	MOVQ         $+8, R8
+	SUBQ         DI, R8
+	IMUL3Q       $0x18, R8, R8
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y4, Y4, Y4
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0   (DX)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   128(DX)
+	ADDQ         $0x000000c0, DX
 	VMOVDQU      8(CX), X5
 	VINSERTI128  $0x01, 104(CX), Y5, Y5
 	VPSRLW       $0x04, Y5, Y6
@@ -1976,15 +2046,15 @@ eight:
 	VFMADD231PS  800(AX), Y5, Y4
 	ADDQ         $0x000000c0, CX
 	ADDQ         $0x000003a0, AX
-	DECQ         BX
+	DECQ         SI
 	JG           eight
 	JL           sum
 
 rest:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JZ    sum
-	SUBQ  DI, CX
-	XORQ  BX, BX
+	SUBQ  R8, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
@@ -2001,67 +2071,81 @@ sum:
 	VMOVSS       X4, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
 
-// func gemv4Q5_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q5_1VBMI(SB), NOSPLIT, $0-56
-	MOVQ   far+48(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	MOVQ   groups+32(FP), R8
-	ANDQ   $0x07, R8
-	MOVQ   $+8, R9
-	SUBQ   R8, R9
-	IMUL3Q $0x18, R9, R9
-	MOVQ   rows+24(FP), DX
+// func gemv4Q5_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q5_1VBMI(SB), NOSPLIT, $0-48
+	MOVQ   stride+16(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   groups+32(FP), R9
+	ANDQ   $0x07, R9
+	MOVQ   $+8, R10
+	SUBQ   R9, R10
+	IMUL3Q $0x18, R10, R10
+	MOVQ   rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 	JZ     rest
 
 eight:
+	PREFETCHT0     (DX)
+	PREFETCHT0     64(DX)
+	PREFETCHT0     128(DX)
+	PREFETCHT0     192(DX)
+	PREFETCHT0     256(DX)
+	PREFETCHT0     320(DX)
+	PREFETCHT0     384(DX)
+	PREFETCHT0     448(DX)
+	PREFETCHT0     512(DX)
+	PREFETCHT0     576(DX)
+	PREFETCHT0     640(DX)
+	PREFETCHT0     704(DX)
+	ADDQ           $0x00000300, DX
 	VMOVDQU64      bytes14<>+0(SB), Z4
 	VMOVDQU64      (CX), Z5
-	VMOVDQU64      (CX)(SI*1), Z6
-	VMOVDQU64      (CX)(SI*2), Z7
-	VMOVDQU64      (CX)(DI*1), Z8
+	VMOVDQU64      (CX)(DI*1), Z6
+	VMOVDQU64      (CX)(DI*2), Z7
+	VMOVDQU64      (CX)(R8*1), Z8
 	VPERMT2B       64(CX), Z4, Z5
-	VPERMT2B       64(CX)(SI*1), Z4, Z6
-	VPERMT2B       64(CX)(SI*2), Z4, Z7
-	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	VPERMT2B       64(CX)(DI*1), Z4, Z6
+	VPERMT2B       64(CX)(DI*2), Z4, Z7
+	VPERMT2B       64(CX)(R8*1), Z4, Z8
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMB         128(CX), Z4, K1, Z5
-	VPERMB         128(CX)(SI*1), Z4, K1, Z6
-	VPERMB         128(CX)(SI*2), Z4, K1, Z7
-	VPERMB         128(CX)(DI*1), Z4, K1, Z8
+	VPERMB         128(CX)(DI*1), Z4, K1, Z6
+	VPERMB         128(CX)(DI*2), Z4, K1, Z7
+	VPERMB         128(CX)(R8*1), Z4, K1, Z8
 	VPXORD         Z9, Z9, Z9
 	VPXORD         Z10, Z10, Z10
 	VPXORD         Z11, Z11, Z11
 	VPXORD         Z12, Z12, Z12
 	VMOVDQU64      bytes15<>+0(SB), Z4
 	VMOVDQU64      (CX), Z13
-	VMOVDQU64      (CX)(SI*1), Z14
-	VMOVDQU64      (CX)(SI*2), Z15
-	VMOVDQU64      (CX)(DI*1), Z16
+	VMOVDQU64      (CX)(DI*1), Z14
+	VMOVDQU64      (CX)(DI*2), Z15
+	VMOVDQU64      (CX)(R8*1), Z16
 	VPERMT2B       64(CX), Z4, Z13
-	VPERMT2B       64(CX)(SI*1), Z4, Z14
-	VPERMT2B       64(CX)(SI*2), Z4, Z15
-	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	VPERMT2B       64(CX)(DI*1), Z4, Z14
+	VPERMT2B       64(CX)(DI*2), Z4, Z15
+	VPERMT2B       64(CX)(R8*1), Z4, Z16
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMB         128(CX), Z4, K1, Z13
-	VPERMB         128(CX)(SI*1), Z4, K1, Z14
-	VPERMB         128(CX)(SI*2), Z4, K1, Z15
-	VPERMB         128(CX)(DI*1), Z4, K1, Z16
+	VPERMB         128(CX)(DI*1), Z4, K1, Z14
+	VPERMB         128(CX)(DI*2), Z4, K1, Z15
+	VPERMB         128(CX)(R8*1), Z4, K1, Z16
 	VPSRLW         $0x04, Z13, Z4
 	VPSRLW         $0x04, Z14, Z17
 	VPSRLW         $0x04, Z15, Z18
@@ -2108,18 +2192,18 @@ eight:
 	VPDPBUSD       Z13, Z19, Z12
 	VMOVDQU64      bytes16<>+0(SB), Z4
 	VMOVDQU64      (CX), Z13
-	VMOVDQU64      (CX)(SI*1), Z14
-	VMOVDQU64      (CX)(SI*2), Z15
-	VMOVDQU64      (CX)(DI*1), Z16
+	VMOVDQU64      (CX)(DI*1), Z14
+	VMOVDQU64      (CX)(DI*2), Z15
+	VMOVDQU64      (CX)(R8*1), Z16
 	VPERMT2B       64(CX), Z4, Z13
-	VPERMT2B       64(CX)(SI*1), Z4, Z14
-	VPERMT2B       64(CX)(SI*2), Z4, Z15
-	VPERMT2B       64(CX)(DI*1), Z4, Z16
+	VPERMT2B       64(CX)(DI*1), Z4, Z14
+	VPERMT2B       64(CX)(DI*2), Z4, Z15
+	VPERMT2B       64(CX)(R8*1), Z4, Z16
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMB         128(CX), Z4, K1, Z13
-	VPERMB         128(CX)(SI*1), Z4, K1, Z14
-	VPERMB         128(CX)(SI*2), Z4, K1, Z15
-	VPERMB         128(CX)(DI*1), Z4, K1, Z16
+	VPERMB         128(CX)(DI*1), Z4, K1, Z14
+	VPERMB         128(CX)(DI*2), Z4, K1, Z15
+	VPERMB         128(CX)(R8*1), Z4, K1, Z16
 	VPSRLW         $0x04, Z13, Z4
 	VPSRLW         $0x04, Z14, Z17
 	VPSRLW         $0x04, Z15, Z18
@@ -2166,18 +2250,18 @@ eight:
 	VPDPBUSD       Z5, Z19, Z12
 	VMOVDQU64      bytes17<>+0(SB), Z4
 	VMOVDQU64      (CX), Z5
-	VMOVDQU64      (CX)(SI*1), Z6
-	VMOVDQU64      (CX)(SI*2), Z7
-	VMOVDQU64      (CX)(DI*1), Z8
+	VMOVDQU64      (CX)(DI*1), Z6
+	VMOVDQU64      (CX)(DI*2), Z7
+	VMOVDQU64      (CX)(R8*1), Z8
 	VPERMT2B       64(CX), Z4, Z5
-	VPERMT2B       64(CX)(SI*1), Z4, Z6
-	VPERMT2B       64(CX)(SI*2), Z4, Z7
-	VPERMT2B       64(CX)(DI*1), Z4, Z8
+	VPERMT2B       64(CX)(DI*1), Z4, Z6
+	VPERMT2B       64(CX)(DI*2), Z4, Z7
+	VPERMT2B       64(CX)(R8*1), Z4, Z8
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMB         128(CX), Z4, K1, Z5
-	VPERMB         128(CX)(SI*1), Z4, K1, Z6
-	VPERMB         128(CX)(SI*2), Z4, K1, Z7
-	VPERMB         128(CX)(DI*1), Z4, K1, Z8
+	VPERMB         128(CX)(DI*1), Z4, K1, Z6
+	VPERMB         128(CX)(DI*2), Z4, K1, Z7
+	VPERMB         128(CX)(R8*1), Z4, K1, Z8
 	VCVTPH2PS      Y5, Z5
 	VCVTPH2PS      Y6, Z6
 	VCVTPH2PS      Y7, Z7
@@ -2214,21 +2298,20 @@ eight:
 	VFMADD231PS    Y4, Y19, Y3
 	ADDQ           $0x000000c0, CX
 	ADDQ           $0x000003a0, AX
-	DECQ           BX
+	DECQ           SI
 	JG             eight
 	JL             sum
 
 rest:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JZ    sum
-	SUBQ  R9, CX
-	XORQ  BX, BX
+	SUBQ  R10, CX
+	XORQ  SI, SI
 	JMP   eight
 
 sum:
 	MOVQ          dst+0(FP), AX
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          rows+24(FP), CX
+	ADDQ          $0x10, dst+0(FP)
 	VEXTRACTF32X4 $0x01, Y0, X4
 	VADDPS        X4, X0, X0
 	VMOVHLPS      X0, X0, X4
@@ -2238,7 +2321,6 @@ sum:
 	VXORPS        X4, X4, X4
 	VADDSS        X4, X0, X0
 	VMOVSS        X0, (AX)
-	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF32X4 $0x01, Y1, X0
 	VADDPS        X0, X1, X1
 	VMOVHLPS      X1, X1, X0
@@ -2247,8 +2329,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 4(AX)
 	VEXTRACTF32X4 $0x01, Y2, X0
 	VADDPS        X0, X2, X1
 	VMOVHLPS      X1, X1, X0
@@ -2257,8 +2338,7 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
-	LEAQ          (AX)(CX*4), AX
+	VMOVSS        X1, 8(AX)
 	VEXTRACTF32X4 $0x01, Y3, X0
 	VADDPS        X0, X3, X1
 	VMOVHLPS      X1, X1, X0
@@ -2267,10 +2347,11 @@ sum:
 	VADDSS        X0, X1, X1
 	VXORPS        X0, X0, X0
 	VADDSS        X0, X1, X1
-	VMOVSS        X1, (AX)
+	VMOVSS        X1, 12(AX)
 	MOVQ          stride+16(FP), AX
+	SHLQ          $0x02, AX
 	ADDQ          AX, w+8(FP)
-	DECQ          DX
+	DECQ          BX
 	JNZ           row
 	VZEROUPPER
 	RET
@@ -2326,20 +2407,25 @@ DATA bytes17<>+56(SB)/8, $0x2b2a13127b7a6362
 GLOBL bytes17<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ4_KAVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0   (DX)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   128(DX)
+	ADDQ         $0x00000090, DX
 	VMOVDQU      16(CX), Y4
 	VPAND        Y1, Y4, Y3
 	VPSRLW       $0x04, Y4, Y4
@@ -2393,19 +2479,19 @@ eight:
 	VPERM2I128   $0x20, Y4, Y3, Y5
 	VPERM2I128   $0x31, Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVQ         4(CX), SI
-	MOVQ         SI, DI
-	SHRQ         $0x02, DI
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), SI
-	ANDQ         words_30303030_30303030<>+0(SB), DI
-	MOVL         12(CX), R8
-	MOVQ         R8, R9
-	SHLQ         $0x1c, R9
-	ORQ          R8, R9
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R9
-	ORQ          R9, DI
-	VMOVQ        SI, X4
-	VMOVQ        DI, X5
+	MOVQ         4(CX), DI
+	MOVQ         DI, R8
+	SHRQ         $0x02, R8
+	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), DI
+	ANDQ         words_30303030_30303030<>+0(SB), R8
+	MOVL         12(CX), R9
+	MOVQ         R9, R10
+	SHLQ         $0x1c, R10
+	ORQ          R9, R10
+	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R10
+	ORQ          R10, R8
+	VMOVQ        DI, X4
+	VMOVQ        R8, X5
 	VPUNPCKLDQ   X5, X4, X4
 	VPMOVZXBD    X4, Y5
 	VPUNPCKHQDQ  X4, X4, X4
@@ -2424,7 +2510,7 @@ eight:
 	VFNMADD231PS 800(AX), Y4, Y2
 	ADDQ         $0x00000090, CX
 	ADDQ         $0x000003a0, AX
-	DECQ         BX
+	DECQ         SI
 	JG           eight
 	MOVQ         dst+0(FP), AX
 	ADDQ         $0x04, dst+0(FP)
@@ -2439,7 +2525,7 @@ eight:
 	VMOVSS       X2, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
@@ -2474,37 +2560,48 @@ DATA words_0f0f0f0f_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL words_0f0f0f0f_0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
-// func gemv4Q4_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q4_KVBMI(SB), NOSPLIT, $0-56
-	MOVQ far+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	MOVQ rows+24(FP), DX
+// func gemv4Q4_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q4_KVBMI(SB), NOSPLIT, $0-48
+	MOVQ stride+16(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0     (DX)
+	PREFETCHT0     64(DX)
+	PREFETCHT0     128(DX)
+	PREFETCHT0     192(DX)
+	PREFETCHT0     256(DX)
+	PREFETCHT0     320(DX)
+	PREFETCHT0     384(DX)
+	PREFETCHT0     448(DX)
+	PREFETCHT0     512(DX)
+	ADDQ           $0x00000240, DX
 	VPXORD         Z4, Z4, Z4
 	VPXORD         Z5, Z5, Z5
 	VPXORD         Z6, Z6, Z6
 	VPXORD         Z7, Z7, Z7
 	VMOVDQU64      bytes18<>+0(SB), Z8
 	VMOVDQU64      16(CX), Z9
-	VMOVDQU64      16(CX)(SI*1), Z10
-	VMOVDQU64      16(CX)(SI*2), Z11
-	VMOVDQU64      16(CX)(DI*1), Z12
+	VMOVDQU64      16(CX)(DI*1), Z10
+	VMOVDQU64      16(CX)(DI*2), Z11
+	VMOVDQU64      16(CX)(R8*1), Z12
 	VPERMT2Q       80(CX), Z8, Z9
-	VPERMT2Q       80(CX)(SI*1), Z8, Z10
-	VPERMT2Q       80(CX)(SI*2), Z8, Z11
-	VPERMT2Q       80(CX)(DI*1), Z8, Z12
+	VPERMT2Q       80(CX)(DI*1), Z8, Z10
+	VPERMT2Q       80(CX)(DI*2), Z8, Z11
+	VPERMT2Q       80(CX)(R8*1), Z8, Z12
 	VMOVDQU64      bytes19<>+0(SB), Z8
 	VPMULTISHIFTQB Z9, Z8, Z13
 	VPMULTISHIFTQB Z10, Z8, Z14
@@ -2537,13 +2634,13 @@ eight:
 	VPDPBUSD       Z12, Z8, Z7
 	VMOVDQU64      bytes21<>+0(SB), Z8
 	VMOVDQU64      16(CX), Z9
-	VMOVDQU64      16(CX)(SI*1), Z10
-	VMOVDQU64      16(CX)(SI*2), Z11
-	VMOVDQU64      16(CX)(DI*1), Z12
+	VMOVDQU64      16(CX)(DI*1), Z10
+	VMOVDQU64      16(CX)(DI*2), Z11
+	VMOVDQU64      16(CX)(R8*1), Z12
 	VPERMT2Q       80(CX), Z8, Z9
-	VPERMT2Q       80(CX)(SI*1), Z8, Z10
-	VPERMT2Q       80(CX)(SI*2), Z8, Z11
-	VPERMT2Q       80(CX)(DI*1), Z8, Z12
+	VPERMT2Q       80(CX)(DI*1), Z8, Z10
+	VPERMT2Q       80(CX)(DI*2), Z8, Z11
+	VPERMT2Q       80(CX)(R8*1), Z8, Z12
 	VMOVDQU64      bytes19<>+0(SB), Z8
 	VPMULTISHIFTQB Z9, Z8, Z13
 	VPMULTISHIFTQB Z10, Z8, Z14
@@ -2576,9 +2673,9 @@ eight:
 	VPDPBUSD       Z12, Z8, Z7
 	VMOVDQU32      words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+0(SB), X8
 	VMOVDQU32      (CX), X9
-	VMOVDQU32      (CX)(SI*1), X10
-	VMOVDQU32      (CX)(SI*2), X11
-	VMOVDQU32      (CX)(DI*1), X12
+	VMOVDQU32      (CX)(DI*1), X10
+	VMOVDQU32      (CX)(DI*2), X11
+	VMOVDQU32      (CX)(R8*1), X12
 	VPSHUFB        X8, X9, X9
 	VPSHUFB        X8, X10, X10
 	VPSHUFB        X8, X11, X11
@@ -2609,9 +2706,9 @@ eight:
 	VPMOVZXBD      X17, Z11
 	VMOVDQU32      bytes22<>+0(SB), Y12
 	VPBROADCASTD   (CX), Y13
-	VPBROADCASTD   (CX)(SI*1), Y14
-	VPBROADCASTD   (CX)(SI*2), Y15
-	VPBROADCASTD   (CX)(DI*1), Y16
+	VPBROADCASTD   (CX)(DI*1), Y14
+	VPBROADCASTD   (CX)(DI*2), Y15
+	VPBROADCASTD   (CX)(R8*1), Y16
 	VPSHUFB        Y12, Y13, Y13
 	VPSHUFB        Y12, Y14, Y14
 	VPSHUFB        Y12, Y15, Y15
@@ -2660,11 +2757,10 @@ eight:
 	VFNMADD231PS   Y8, Y19, Y3
 	ADDQ           $0x00000090, CX
 	ADDQ           $0x000003a0, AX
-	DECQ           BX
+	DECQ           SI
 	JG             eight
 	MOVQ           dst+0(FP), AX
-	ADDQ           $0x04, dst+0(FP)
-	MOVQ           rows+24(FP), CX
+	ADDQ           $0x10, dst+0(FP)
 	VEXTRACTF32X4  $0x01, Y0, X8
 	VADDPS         X8, X0, X0
 	VMOVHLPS       X0, X0, X8
@@ -2674,7 +2770,6 @@ eight:
 	VXORPS         X8, X8, X8
 	VADDSS         X8, X0, X0
 	VMOVSS         X0, (AX)
-	LEAQ           (AX)(CX*4), AX
 	VEXTRACTF32X4  $0x01, Y1, X0
 	VADDPS         X0, X1, X1
 	VMOVHLPS       X1, X1, X0
@@ -2683,8 +2778,7 @@ eight:
 	VADDSS         X0, X1, X1
 	VXORPS         X0, X0, X0
 	VADDSS         X0, X1, X1
-	VMOVSS         X1, (AX)
-	LEAQ           (AX)(CX*4), AX
+	VMOVSS         X1, 4(AX)
 	VEXTRACTF32X4  $0x01, Y2, X0
 	VADDPS         X0, X2, X1
 	VMOVHLPS       X1, X1, X0
@@ -2693,8 +2787,7 @@ eight:
 	VADDSS         X0, X1, X1
 	VXORPS         X0, X0, X0
 	VADDSS         X0, X1, X1
-	VMOVSS         X1, (AX)
-	LEAQ           (AX)(CX*4), AX
+	VMOVSS         X1, 8(AX)
 	VEXTRACTF32X4  $0x01, Y3, X0
 	VADDPS         X0, X3, X1
 	VMOVHLPS       X1, X1, X0
@@ -2703,10 +2796,11 @@ eight:
 	VADDSS         X0, X1, X1
 	VXORPS         X0, X0, X0
 	VADDSS         X0, X1, X1
-	VMOVSS         X1, (AX)
+	VMOVSS         X1, 12(AX)
 	MOVQ           stride+16(FP), AX
+	SHLQ           $0x02, AX
 	ADDQ           AX, w+8(FP)
-	DECQ           DX
+	DECQ           BX
 	JNZ            row
 	VZEROUPPER
 	RET
@@ -2812,21 +2906,26 @@ DATA bytes22<>+56(SB)/8, $0x0000000000000000
 GLOBL bytes22<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ5_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ5_KAVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
 	VPBROADCASTD words_10101010<>+0(SB), Y2
-	MOVQ         rows+24(FP), DX
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0   (DX)
+	PREFETCHT0   64(DX)
+	PREFETCHT0   128(DX)
+	ADDQ         $0x000000b0, DX
 	VMOVDQU      16(CX), Y4
 	VMOVDQU      48(CX), Y6
 	VPAND        Y1, Y6, Y5
@@ -2904,19 +3003,19 @@ eight:
 	VPERM2I128   $0x20, Y6, Y5, Y4
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y4, Y5, Y5
-	MOVQ         4(CX), SI
-	MOVQ         SI, DI
-	SHRQ         $0x02, DI
-	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), SI
-	ANDQ         words_30303030_30303030<>+0(SB), DI
-	MOVL         12(CX), R8
-	MOVQ         R8, R9
-	SHLQ         $0x1c, R9
-	ORQ          R8, R9
-	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R9
-	ORQ          R9, DI
-	VMOVQ        SI, X4
-	VMOVQ        DI, X6
+	MOVQ         4(CX), DI
+	MOVQ         DI, R8
+	SHRQ         $0x02, R8
+	ANDQ         words_3f3f3f3f_3f3f3f3f<>+0(SB), DI
+	ANDQ         words_30303030_30303030<>+0(SB), R8
+	MOVL         12(CX), R9
+	MOVQ         R9, R10
+	SHLQ         $0x1c, R10
+	ORQ          R9, R10
+	ANDQ         words_0f0f0f0f_0f0f0f0f<>+0(SB), R10
+	ORQ          R10, R8
+	VMOVQ        DI, X4
+	VMOVQ        R8, X6
 	VPUNPCKLDQ   X6, X4, X4
 	VPMOVZXBD    X4, Y6
 	VPUNPCKHQDQ  X4, X4, X4
@@ -2935,7 +3034,7 @@ eight:
 	VFNMADD231PS 800(AX), Y4, Y3
 	ADDQ         $0x000000b0, CX
 	ADDQ         $0x000003a0, AX
-	DECQ         BX
+	DECQ         SI
 	JG           eight
 	MOVQ         dst+0(FP), AX
 	ADDQ         $0x04, dst+0(FP)
@@ -2950,47 +3049,60 @@ eight:
 	VMOVSS       X3, (AX)
 	MOVQ         stride+16(FP), AX
 	ADDQ         AX, w+8(FP)
-	DECQ         DX
+	DECQ         BX
 	JNZ          row
 	VZEROUPPER
 	RET
 
-// func gemv4Q5_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q5_KVBMI(SB), NOSPLIT, $0-56
-	MOVQ far+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	MOVQ rows+24(FP), DX
+// func gemv4Q5_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q5_KVBMI(SB), NOSPLIT, $0-48
+	MOVQ stride+16(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0      (DX)
+	PREFETCHT0      64(DX)
+	PREFETCHT0      128(DX)
+	PREFETCHT0      192(DX)
+	PREFETCHT0      256(DX)
+	PREFETCHT0      320(DX)
+	PREFETCHT0      384(DX)
+	PREFETCHT0      448(DX)
+	PREFETCHT0      512(DX)
+	PREFETCHT0      576(DX)
+	PREFETCHT0      640(DX)
+	ADDQ            $0x000002c0, DX
 	VPXORD          Z4, Z4, Z4
 	VPXORD          Z5, Z5, Z5
 	VPXORD          Z6, Z6, Z6
 	VPXORD          Z7, Z7, Z7
 	VMOVDQU64       bytes18<>+0(SB), Z8
 	VMOVDQU64       48(CX), Z9
-	VMOVDQU64       48(CX)(SI*1), Z10
-	VMOVDQU64       48(CX)(SI*2), Z11
-	VMOVDQU64       48(CX)(DI*1), Z12
+	VMOVDQU64       48(CX)(DI*1), Z10
+	VMOVDQU64       48(CX)(DI*2), Z11
+	VMOVDQU64       48(CX)(R8*1), Z12
 	VPERMT2Q        112(CX), Z8, Z9
-	VPERMT2Q        112(CX)(SI*1), Z8, Z10
-	VPERMT2Q        112(CX)(SI*2), Z8, Z11
-	VPERMT2Q        112(CX)(DI*1), Z8, Z12
+	VPERMT2Q        112(CX)(DI*1), Z8, Z10
+	VPERMT2Q        112(CX)(DI*2), Z8, Z11
+	VPERMT2Q        112(CX)(R8*1), Z8, Z12
 	VMOVDQU64       bytes23<>+0(SB), Z8
 	VBROADCASTI64X4 16(CX), Z13
-	VBROADCASTI64X4 16(CX)(SI*1), Z14
-	VBROADCASTI64X4 16(CX)(SI*2), Z15
-	VBROADCASTI64X4 16(CX)(DI*1), Z16
+	VBROADCASTI64X4 16(CX)(DI*1), Z14
+	VBROADCASTI64X4 16(CX)(DI*2), Z15
+	VBROADCASTI64X4 16(CX)(R8*1), Z16
 	VPERMQ          Z13, Z8, Z13
 	VPERMQ          Z14, Z8, Z14
 	VPERMQ          Z15, Z8, Z15
@@ -3047,18 +3159,18 @@ eight:
 	VPDPBUSD        Z12, Z8, Z7
 	VMOVDQU64       bytes21<>+0(SB), Z8
 	VMOVDQU64       48(CX), Z9
-	VMOVDQU64       48(CX)(SI*1), Z10
-	VMOVDQU64       48(CX)(SI*2), Z11
-	VMOVDQU64       48(CX)(DI*1), Z12
+	VMOVDQU64       48(CX)(DI*1), Z10
+	VMOVDQU64       48(CX)(DI*2), Z11
+	VMOVDQU64       48(CX)(R8*1), Z12
 	VPERMT2Q        112(CX), Z8, Z9
-	VPERMT2Q        112(CX)(SI*1), Z8, Z10
-	VPERMT2Q        112(CX)(SI*2), Z8, Z11
-	VPERMT2Q        112(CX)(DI*1), Z8, Z12
+	VPERMT2Q        112(CX)(DI*1), Z8, Z10
+	VPERMT2Q        112(CX)(DI*2), Z8, Z11
+	VPERMT2Q        112(CX)(R8*1), Z8, Z12
 	VMOVDQU64       bytes26<>+0(SB), Z8
 	VBROADCASTI64X4 16(CX), Z13
-	VBROADCASTI64X4 16(CX)(SI*1), Z14
-	VBROADCASTI64X4 16(CX)(SI*2), Z15
-	VBROADCASTI64X4 16(CX)(DI*1), Z16
+	VBROADCASTI64X4 16(CX)(DI*1), Z14
+	VBROADCASTI64X4 16(CX)(DI*2), Z15
+	VBROADCASTI64X4 16(CX)(R8*1), Z16
 	VPERMQ          Z13, Z8, Z13
 	VPERMQ          Z14, Z8, Z14
 	VPERMQ          Z15, Z8, Z15
@@ -3115,9 +3227,9 @@ eight:
 	VPDPBUSD        Z12, Z8, Z7
 	VMOVDQU32       words_07060504_0f0e0d0c_0b0a0908_0f0e0d0c<>+0(SB), X8
 	VMOVDQU32       (CX), X9
-	VMOVDQU32       (CX)(SI*1), X10
-	VMOVDQU32       (CX)(SI*2), X11
-	VMOVDQU32       (CX)(DI*1), X12
+	VMOVDQU32       (CX)(DI*1), X10
+	VMOVDQU32       (CX)(DI*2), X11
+	VMOVDQU32       (CX)(R8*1), X12
 	VPSHUFB         X8, X9, X9
 	VPSHUFB         X8, X10, X10
 	VPSHUFB         X8, X11, X11
@@ -3148,9 +3260,9 @@ eight:
 	VPMOVZXBD       X17, Z11
 	VMOVDQU32       bytes22<>+0(SB), Y12
 	VPBROADCASTD    (CX), Y13
-	VPBROADCASTD    (CX)(SI*1), Y14
-	VPBROADCASTD    (CX)(SI*2), Y15
-	VPBROADCASTD    (CX)(DI*1), Y16
+	VPBROADCASTD    (CX)(DI*1), Y14
+	VPBROADCASTD    (CX)(DI*2), Y15
+	VPBROADCASTD    (CX)(R8*1), Y16
 	VPSHUFB         Y12, Y13, Y13
 	VPSHUFB         Y12, Y14, Y14
 	VPSHUFB         Y12, Y15, Y15
@@ -3199,11 +3311,10 @@ eight:
 	VFNMADD231PS    Y8, Y19, Y3
 	ADDQ            $0x000000b0, CX
 	ADDQ            $0x000003a0, AX
-	DECQ            BX
+	DECQ            SI
 	JG              eight
 	MOVQ            dst+0(FP), AX
-	ADDQ            $0x04, dst+0(FP)
-	MOVQ            rows+24(FP), CX
+	ADDQ            $0x10, dst+0(FP)
 	VEXTRACTF32X4   $0x01, Y0, X8
 	VADDPS          X8, X0, X0
 	VMOVHLPS        X0, X0, X8
@@ -3213,7 +3324,6 @@ eight:
 	VXORPS          X8, X8, X8
 	VADDSS          X8, X0, X0
 	VMOVSS          X0, (AX)
-	LEAQ            (AX)(CX*4), AX
 	VEXTRACTF32X4   $0x01, Y1, X0
 	VADDPS          X0, X1, X1
 	VMOVHLPS        X1, X1, X0
@@ -3222,8 +3332,7 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
-	LEAQ            (AX)(CX*4), AX
+	VMOVSS          X1, 4(AX)
 	VEXTRACTF32X4   $0x01, Y2, X0
 	VADDPS          X0, X2, X1
 	VMOVHLPS        X1, X1, X0
@@ -3232,8 +3341,7 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
-	LEAQ            (AX)(CX*4), AX
+	VMOVSS          X1, 8(AX)
 	VEXTRACTF32X4   $0x01, Y3, X0
 	VADDPS          X0, X3, X1
 	VMOVHLPS        X1, X1, X0
@@ -3242,10 +3350,11 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
+	VMOVSS          X1, 12(AX)
 	MOVQ            stride+16(FP), AX
+	SHLQ            $0x02, AX
 	ADDQ            AX, w+8(FP)
-	DECQ            DX
+	DECQ            BX
 	JNZ             row
 	VZEROUPPER
 	RET
@@ -3291,21 +3400,27 @@ DATA bytes26<>+56(SB)/8, $0x0000000000000003
 GLOBL bytes26<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ6_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvQ6_KAVX2(SB), NOSPLIT, $0-48
 	VPBROADCASTD words_00010001<>+0(SB), Y0
 	VPBROADCASTD words_0f0f0f0f<>+0(SB), Y1
 	VPBROADCASTD words_30303030<>+0(SB), Y2
-	MOVQ         rows+24(FP), DX
+	MOVQ         rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0     (DX)
+	PREFETCHT0     64(DX)
+	PREFETCHT0     128(DX)
+	PREFETCHT0     192(DX)
+	ADDQ           $0x000000d2, DX
 	VBROADCASTF128 768(AX), Y4
 	VBROADCASTF128 784(AX), Y5
 	VMOVDQU        864(AX), Y6
@@ -3408,7 +3523,7 @@ eight:
 	VFMADD231PS    Y4, Y6, Y3
 	ADDQ           $0x000000d2, CX
 	ADDQ           $0x000003a0, AX
-	DECQ           BX
+	DECQ           SI
 	JG             eight
 	MOVQ           dst+0(FP), AX
 	ADDQ           $0x04, dst+0(FP)
@@ -3423,7 +3538,7 @@ eight:
 	VMOVSS         X3, (AX)
 	MOVQ           stride+16(FP), AX
 	ADDQ           AX, w+8(FP)
-	DECQ           DX
+	DECQ           BX
 	JNZ            row
 	VZEROUPPER
 	RET
@@ -3448,24 +3563,40 @@ DATA words_06040200_07050301<>+24(SB)/4, $0x06040200
 DATA words_06040200_07050301<>+28(SB)/4, $0x07050301
 GLOBL words_06040200_07050301<>(SB), RODATA|NOPTR, $32
 
-// func gemv4Q6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte, far int)
-// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3
-TEXT ·gemv4Q6_KVBMI(SB), NOSPLIT, $0-56
-	MOVQ far+48(FP), SI
-	LEAQ (SI)(SI*2), DI
-	MOVQ rows+24(FP), DX
+// func gemv4Q6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemv4Q6_KVBMI(SB), NOSPLIT, $0-48
+	MOVQ stride+16(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ rows+24(FP), BX
 
 row:
 	MOVQ   w+8(FP), CX
+	LEAQ   12288(CX), DX
 	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
+	MOVQ   groups+32(FP), SI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
+	SHRQ   $0x03, SI
 
 eight:
+	PREFETCHT0      (DX)
+	PREFETCHT0      64(DX)
+	PREFETCHT0      128(DX)
+	PREFETCHT0      192(DX)
+	PREFETCHT0      256(DX)
+	PREFETCHT0      320(DX)
+	PREFETCHT0      384(DX)
+	PREFETCHT0      448(DX)
+	PREFETCHT0      512(DX)
+	PREFETCHT0      576(DX)
+	PREFETCHT0      640(DX)
+	PREFETCHT0      704(DX)
+	PREFETCHT0      768(DX)
+	PREFETCHT0      832(DX)
+	ADDQ            $0x00000348, DX
 	VPXORD          Z4, Z4, Z4
 	VPXORD          Z5, Z5, Z5
 	VPXORD          Z6, Z6, Z6
@@ -3476,18 +3607,18 @@ eight:
 	VPXORD          Z11, Z11, Z11
 	VMOVDQU64       bytes27<>+0(SB), Z12
 	VPERMQ          128(CX), Z12, Z13
-	VPERMQ          128(CX)(SI*1), Z12, Z14
-	VPERMQ          128(CX)(SI*2), Z12, Z15
-	VPERMQ          128(CX)(DI*1), Z12, Z12
+	VPERMQ          128(CX)(DI*1), Z12, Z14
+	VPERMQ          128(CX)(DI*2), Z12, Z15
+	VPERMQ          128(CX)(R8*1), Z12, Z12
 	VMOVDQU64       bytes28<>+0(SB), Z16
 	VMOVDQU64       (CX), Z17
-	VMOVDQU64       (CX)(SI*1), Z18
-	VMOVDQU64       (CX)(SI*2), Z19
-	VMOVDQU64       (CX)(DI*1), Z20
+	VMOVDQU64       (CX)(DI*1), Z18
+	VMOVDQU64       (CX)(DI*2), Z19
+	VMOVDQU64       (CX)(R8*1), Z20
 	VPERMT2D        64(CX), Z16, Z17
-	VPERMT2D        64(CX)(SI*1), Z16, Z18
-	VPERMT2D        64(CX)(SI*2), Z16, Z19
-	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VPERMT2D        64(CX)(DI*1), Z16, Z18
+	VPERMT2D        64(CX)(DI*2), Z16, Z19
+	VPERMT2D        64(CX)(R8*1), Z16, Z20
 	VMOVDQU64       bytes29<>+0(SB), Z16
 	VPSRLVD         Z16, Z17, Z17
 	VPSRLVD         Z16, Z18, Z18
@@ -3515,13 +3646,13 @@ eight:
 	VPDPBUSD        Z16, Z20, Z7
 	VMOVDQU64       bytes31<>+0(SB), Z16
 	VMOVDQU64       (CX), Z17
-	VMOVDQU64       (CX)(SI*1), Z18
-	VMOVDQU64       (CX)(SI*2), Z19
-	VMOVDQU64       (CX)(DI*1), Z20
+	VMOVDQU64       (CX)(DI*1), Z18
+	VMOVDQU64       (CX)(DI*2), Z19
+	VMOVDQU64       (CX)(R8*1), Z20
 	VPERMT2D        64(CX), Z16, Z17
-	VPERMT2D        64(CX)(SI*1), Z16, Z18
-	VPERMT2D        64(CX)(SI*2), Z16, Z19
-	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VPERMT2D        64(CX)(DI*1), Z16, Z18
+	VPERMT2D        64(CX)(DI*2), Z16, Z19
+	VPERMT2D        64(CX)(R8*1), Z16, Z20
 	VMOVDQU64       bytes29<>+0(SB), Z16
 	VPSRLVD         Z16, Z17, Z17
 	VPSRLVD         Z16, Z18, Z18
@@ -3549,18 +3680,18 @@ eight:
 	VPDPBUSD        Z12, Z20, Z7
 	VMOVDQU64       bytes33<>+0(SB), Z12
 	VPERMQ          128(CX), Z12, Z13
-	VPERMQ          128(CX)(SI*1), Z12, Z14
-	VPERMQ          128(CX)(SI*2), Z12, Z15
-	VPERMQ          128(CX)(DI*1), Z12, Z12
+	VPERMQ          128(CX)(DI*1), Z12, Z14
+	VPERMQ          128(CX)(DI*2), Z12, Z15
+	VPERMQ          128(CX)(R8*1), Z12, Z12
 	VMOVDQU64       bytes34<>+0(SB), Z16
 	VMOVDQU64       (CX), Z17
-	VMOVDQU64       (CX)(SI*1), Z18
-	VMOVDQU64       (CX)(SI*2), Z19
-	VMOVDQU64       (CX)(DI*1), Z20
+	VMOVDQU64       (CX)(DI*1), Z18
+	VMOVDQU64       (CX)(DI*2), Z19
+	VMOVDQU64       (CX)(R8*1), Z20
 	VPERMT2D        64(CX), Z16, Z17
-	VPERMT2D        64(CX)(SI*1), Z16, Z18
-	VPERMT2D        64(CX)(SI*2), Z16, Z19
-	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VPERMT2D        64(CX)(DI*1), Z16, Z18
+	VPERMT2D        64(CX)(DI*2), Z16, Z19
+	VPERMT2D        64(CX)(R8*1), Z16, Z20
 	VMOVDQU64       bytes29<>+0(SB), Z16
 	VPSRLVD         Z16, Z17, Z17
 	VPSRLVD         Z16, Z18, Z18
@@ -3588,13 +3719,13 @@ eight:
 	VPDPBUSD        Z16, Z20, Z11
 	VMOVDQU64       bytes35<>+0(SB), Z16
 	VMOVDQU64       (CX), Z17
-	VMOVDQU64       (CX)(SI*1), Z18
-	VMOVDQU64       (CX)(SI*2), Z19
-	VMOVDQU64       (CX)(DI*1), Z20
+	VMOVDQU64       (CX)(DI*1), Z18
+	VMOVDQU64       (CX)(DI*2), Z19
+	VMOVDQU64       (CX)(R8*1), Z20
 	VPERMT2D        64(CX), Z16, Z17
-	VPERMT2D        64(CX)(SI*1), Z16, Z18
-	VPERMT2D        64(CX)(SI*2), Z16, Z19
-	VPERMT2D        64(CX)(DI*1), Z16, Z20
+	VPERMT2D        64(CX)(DI*1), Z16, Z18
+	VPERMT2D        64(CX)(DI*2), Z16, Z19
+	VPERMT2D        64(CX)(R8*1), Z16, Z20
 	VMOVDQU64       bytes29<>+0(SB), Z16
 	VPSRLVD         Z16, Z17, Z17
 	VPSRLVD         Z16, Z18, Z18
@@ -3646,9 +3777,9 @@ eight:
 	VPSUBD          Z12, Z17, Z17
 	VMOVDQU32       words_06040200_07050301_0e0c0a08_0f0d0b09<>+0(SB), X12
 	VMOVDQU32       192(CX), X13
-	VMOVDQU32       192(CX)(SI*1), X18
-	VMOVDQU32       192(CX)(SI*2), X19
-	VMOVDQU32       192(CX)(DI*1), X20
+	VMOVDQU32       192(CX)(DI*1), X18
+	VMOVDQU32       192(CX)(DI*2), X19
+	VMOVDQU32       192(CX)(R8*1), X20
 	VPSHUFB         X12, X13, X13
 	VPSHUFB         X12, X18, X18
 	VPSHUFB         X12, X19, X19
@@ -3658,9 +3789,9 @@ eight:
 	VPMOVSXBD       X19, Z18
 	VPMOVSXBD       X20, Z19
 	VPBROADCASTW    208(CX), Y20
-	VPBROADCASTW    208(CX)(SI*1), Y21
-	VPBROADCASTW    208(CX)(SI*2), Y22
-	VPBROADCASTW    208(CX)(DI*1), Y23
+	VPBROADCASTW    208(CX)(DI*1), Y21
+	VPBROADCASTW    208(CX)(DI*2), Y22
+	VPBROADCASTW    208(CX)(R8*1), Y23
 	VCVTPH2PS       Y20, Z20
 	VCVTPH2PS       Y21, Z21
 	VCVTPH2PS       Y22, Z22
@@ -3701,11 +3832,10 @@ eight:
 	VFMADD231PS     Y19, Y17, Y3
 	ADDQ            $0x000000d2, CX
 	ADDQ            $0x000003a0, AX
-	DECQ            BX
+	DECQ            SI
 	JG              eight
 	MOVQ            dst+0(FP), AX
-	ADDQ            $0x04, dst+0(FP)
-	MOVQ            rows+24(FP), CX
+	ADDQ            $0x10, dst+0(FP)
 	VEXTRACTF32X4   $0x01, Y0, X12
 	VADDPS          X12, X0, X0
 	VMOVHLPS        X0, X0, X12
@@ -3715,7 +3845,6 @@ eight:
 	VXORPS          X12, X12, X12
 	VADDSS          X12, X0, X0
 	VMOVSS          X0, (AX)
-	LEAQ            (AX)(CX*4), AX
 	VEXTRACTF32X4   $0x01, Y1, X0
 	VADDPS          X0, X1, X1
 	VMOVHLPS        X1, X1, X0
@@ -3724,8 +3853,7 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
-	LEAQ            (AX)(CX*4), AX
+	VMOVSS          X1, 4(AX)
 	VEXTRACTF32X4   $0x01, Y2, X0
 	VADDPS          X0, X2, X1
 	VMOVHLPS        X1, X1, X0
@@ -3734,8 +3862,7 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
-	LEAQ            (AX)(CX*4), AX
+	VMOVSS          X1, 8(AX)
 	VEXTRACTF32X4   $0x01, Y3, X0
 	VADDPS          X0, X3, X1
 	VMOVHLPS        X1, X1, X0
@@ -3744,10 +3871,11 @@ eight:
 	VADDSS          X0, X1, X1
 	VXORPS          X0, X0, X0
 	VADDSS          X0, X1, X1
-	VMOVSS          X1, (AX)
+	VMOVSS          X1, 12(AX)
 	MOVQ            stride+16(FP), AX
+	SHLQ            $0x02, AX
 	ADDQ            AX, w+8(FP)
-	DECQ            DX
+	DECQ            BX
 	JNZ             row
 	VZEROUPPER
 	RET

@@ -5,134 +5,35 @@
 #include "textflag.h"
 
 // func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	XORQ   R14, R14
-	LEAQ   -16(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Y8
-	VMOVUPS     32(DI)(R14*4), Y9
-	VFMADD231PS (CX)(R14*4), Y8, Y0
-	VFMADD231PS 32(CX)(R14*4), Y9, Y1
-	VFMADD231PS (R11)(R14*4), Y8, Y2
-	VFMADD231PS 32(R11)(R14*4), Y9, Y3
-	VFMADD231PS (R12)(R14*4), Y8, Y4
-	VFMADD231PS 32(R12)(R14*4), Y9, Y5
-	VFMADD231PS (R13)(R14*4), Y8, Y6
-	VFMADD231PS 32(R13)(R14*4), Y9, Y7
-	ADDQ        $0x10, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*4)
+	VMOVUPS     (DI)(R9*4), Y2
+	VFMADD231PS (CX)(R9*4), Y2, Y0
+	VMOVUPS     32(DI)(R9*4), Y2
+	VFMADD231PS 32(CX)(R9*4), Y2, Y1
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS       Y1, Y0, Y0
-	VMOVAPS      Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDPS       Y3, Y2, Y2
-	VMOVAPS      Y2, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VHADDPS      X1, X1, X1
-	VHADDPS      X1, X1, X1
-	VADDPS       Y5, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VHADDPS      X2, X2, X2
-	VHADDPS      X2, X2, X2
-	VADDPS       Y7, Y6, Y6
-	VMOVAPS      Y6, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VHADDPS      X3, X3, X3
-	VHADDPS      X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	VMOVSS      (CX)(R14*4), X5
-	VFMADD231SS X5, X4, X0
-	VMOVSS      (R11)(R14*4), X5
-	VFMADD231SS X5, X4, X1
-	VMOVSS      (R12)(R14*4), X5
-	VFMADD231SS X5, X4, X2
-	VMOVSS      (R13)(R14*4), X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   R8, R8
-	LEAQ   -16(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Y2
-	VMOVUPS     32(DI)(R8*4), Y3
-	VFMADD231PS (CX)(R8*4), Y2, Y0
-	VFMADD231PS 32(CX)(R8*4), Y3, Y1
-	ADDQ        $0x10, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS       Y1, Y0, Y0
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -140,24 +41,21 @@ tail1:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	VMOVSS      (CX)(R8*4), X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 
@@ -196,152 +94,37 @@ done:
 	RET
 
 // func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, F16C, FMA3
+// Requires: AVX, F16C, FMA3, MMX+
 TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	XORQ   R14, R14
-	LEAQ   -16(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Y8
-	VMOVUPS     32(DI)(R14*4), Y9
-	VCVTPH2PS   (CX)(R14*2), Y10
-	VFMADD231PS Y10, Y8, Y0
-	VCVTPH2PS   16(CX)(R14*2), Y10
-	VFMADD231PS Y10, Y9, Y1
-	VCVTPH2PS   (R11)(R14*2), Y10
-	VFMADD231PS Y10, Y8, Y2
-	VCVTPH2PS   16(R11)(R14*2), Y10
-	VFMADD231PS Y10, Y9, Y3
-	VCVTPH2PS   (R12)(R14*2), Y10
-	VFMADD231PS Y10, Y8, Y4
-	VCVTPH2PS   16(R12)(R14*2), Y10
-	VFMADD231PS Y10, Y9, Y5
-	VCVTPH2PS   (R13)(R14*2), Y10
-	VFMADD231PS Y10, Y8, Y6
-	VCVTPH2PS   16(R13)(R14*2), Y8
-	VFMADD231PS Y8, Y9, Y7
-	ADDQ        $0x10, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Y2
+	VCVTPH2PS   (CX)(R9*2), Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(DI)(R9*4), Y2
+	VCVTPH2PS   16(CX)(R9*2), Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS       Y1, Y0, Y0
-	VMOVAPS      Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDPS       Y3, Y2, Y2
-	VMOVAPS      Y2, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VHADDPS      X1, X1, X1
-	VHADDPS      X1, X1, X1
-	VADDPS       Y5, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VHADDPS      X2, X2, X2
-	VHADDPS      X2, X2, X2
-	VADDPS       Y7, Y6, Y6
-	VMOVAPS      Y6, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VHADDPS      X3, X3, X3
-	VHADDPS      X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	MOVWLZX     (CX)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R11)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R12)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R13)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   R8, R8
-	LEAQ   -16(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Y2
-	VMOVUPS     32(DI)(R8*4), Y3
-	VCVTPH2PS   (CX)(R8*2), Y4
-	VFMADD231PS Y4, Y2, Y0
-	VCVTPH2PS   16(CX)(R8*2), Y2
-	VFMADD231PS Y2, Y3, Y1
-	ADDQ        $0x10, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS       Y1, Y0, Y0
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -349,26 +132,23 @@ tail1:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	MOVWLZX     (CX)(R8*2), R9
-	VMOVD       R9, X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 
@@ -408,162 +188,39 @@ done:
 	RET
 
 // func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	XORQ   R14, R14
-	LEAQ   -16(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Y8
-	VMOVUPS     32(DI)(R14*4), Y9
-	VPMOVZXWD   (CX)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y8, Y0
-	VPMOVZXWD   16(CX)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y9, Y1
-	VPMOVZXWD   (R11)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y8, Y2
-	VPMOVZXWD   16(R11)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y9, Y3
-	VPMOVZXWD   (R12)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y8, Y4
-	VPMOVZXWD   16(R12)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y9, Y5
-	VPMOVZXWD   (R13)(R14*2), Y10
-	VPSLLD      $0x10, Y10, Y10
-	VFMADD231PS Y10, Y8, Y6
-	VPMOVZXWD   16(R13)(R14*2), Y8
-	VPSLLD      $0x10, Y8, Y8
-	VFMADD231PS Y8, Y9, Y7
-	ADDQ        $0x10, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Y2
+	VPMOVZXWD   (CX)(R9*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(DI)(R9*4), Y2
+	VPMOVZXWD   16(CX)(R9*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS       Y1, Y0, Y0
-	VMOVAPS      Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDPS       Y3, Y2, Y2
-	VMOVAPS      Y2, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VHADDPS      X1, X1, X1
-	VHADDPS      X1, X1, X1
-	VADDPS       Y5, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VHADDPS      X2, X2, X2
-	VHADDPS      X2, X2, X2
-	VADDPS       Y7, Y6, Y6
-	VMOVAPS      Y6, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VADDPS       X4, X3, X3
-	VHADDPS      X3, X3, X3
-	VHADDPS      X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	MOVWLZX     (CX)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R11)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R12)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R13)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   R8, R8
-	LEAQ   -16(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Y2
-	VMOVUPS     32(DI)(R8*4), Y3
-	VPMOVZXWD   (CX)(R8*2), Y4
-	VPSLLD      $0x10, Y4, Y4
-	VFMADD231PS Y4, Y2, Y0
-	VPMOVZXWD   16(CX)(R8*2), Y2
-	VPSLLD      $0x10, Y2, Y2
-	VFMADD231PS Y2, Y3, Y1
-	ADDQ        $0x10, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS       Y1, Y0, Y0
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -571,26 +228,23 @@ tail1:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	MOVWLZX     (CX)(R8*2), R9
-	SHLL        $0x10, R9
-	VMOVD       R9, X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	SHLL        $0x10, R10
+	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 
@@ -1067,138 +721,36 @@ done:
 	RET
 
 // func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3
+// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
 TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	XORQ   R14, R14
-	LEAQ   -32(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Z8
-	VMOVUPS     64(DI)(R14*4), Z9
-	VFMADD231PS (CX)(R14*4), Z8, Z0
-	VFMADD231PS 64(CX)(R14*4), Z9, Z1
-	VFMADD231PS (R11)(R14*4), Z8, Z2
-	VFMADD231PS 64(R11)(R14*4), Z9, Z3
-	VFMADD231PS (R12)(R14*4), Z8, Z4
-	VFMADD231PS 64(R12)(R14*4), Z9, Z5
-	VFMADD231PS (R13)(R14*4), Z8, Z6
-	VFMADD231PS 64(R13)(R14*4), Z9, Z7
-	ADDQ        $0x20, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*4)
+	VMOVUPS     (DI)(R9*4), Z2
+	VFMADD231PS (CX)(R9*4), Z2, Z0
+	PREFETCHT0  12352(CX)(R9*4)
+	VMOVUPS     64(DI)(R9*4), Z2
+	VFMADD231PS 64(CX)(R9*4), Z2, Z1
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VHADDPS       X0, X0, X0
-	VHADDPS       X0, X0, X0
-	VADDPS        Z3, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y1
-	VADDPS        Y1, Y2, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VHADDPS       X1, X1, X1
-	VHADDPS       X1, X1, X1
-	VADDPS        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPS        Y2, Y4, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPS        X3, X2, X2
-	VHADDPS       X2, X2, X2
-	VHADDPS       X2, X2, X2
-	VADDPS        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y3
-	VADDPS        Y3, Y6, Y3
-	VEXTRACTF128  $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VHADDPS       X3, X3, X3
-	VHADDPS       X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	VMOVSS      (CX)(R14*4), X5
-	VFMADD231SS X5, X4, X0
-	VMOVSS      (R11)(R14*4), X5
-	VFMADD231SS X5, X4, X1
-	VMOVSS      (R12)(R14*4), X5
-	VFMADD231SS X5, X4, X2
-	VMOVSS      (R13)(R14*4), X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	XORQ   R8, R8
-	LEAQ   -32(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Z2
-	VMOVUPS     64(DI)(R8*4), Z3
-	VFMADD231PS (CX)(R8*4), Z2, Z0
-	VFMADD231PS 64(CX)(R8*4), Z3, Z1
-	ADDQ        $0x20, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -1207,24 +759,21 @@ tail1:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	VMOVSS      (CX)(R8*4), X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 
@@ -1263,156 +812,37 @@ done:
 	RET
 
 // func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3
+// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3, MMX+
 TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	XORQ   R14, R14
-	LEAQ   -32(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Z8
-	VMOVUPS     64(DI)(R14*4), Z9
-	VCVTPH2PS   (CX)(R14*2), Z10
-	VFMADD231PS Z10, Z8, Z0
-	VCVTPH2PS   32(CX)(R14*2), Z10
-	VFMADD231PS Z10, Z9, Z1
-	VCVTPH2PS   (R11)(R14*2), Z10
-	VFMADD231PS Z10, Z8, Z2
-	VCVTPH2PS   32(R11)(R14*2), Z10
-	VFMADD231PS Z10, Z9, Z3
-	VCVTPH2PS   (R12)(R14*2), Z10
-	VFMADD231PS Z10, Z8, Z4
-	VCVTPH2PS   32(R12)(R14*2), Z10
-	VFMADD231PS Z10, Z9, Z5
-	VCVTPH2PS   (R13)(R14*2), Z10
-	VFMADD231PS Z10, Z8, Z6
-	VCVTPH2PS   32(R13)(R14*2), Z8
-	VFMADD231PS Z8, Z9, Z7
-	ADDQ        $0x20, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Z2
+	VCVTPH2PS   (CX)(R9*2), Z3
+	VFMADD231PS Z3, Z2, Z0
+	VMOVUPS     64(DI)(R9*4), Z2
+	VCVTPH2PS   32(CX)(R9*2), Z3
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VHADDPS       X0, X0, X0
-	VHADDPS       X0, X0, X0
-	VADDPS        Z3, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y1
-	VADDPS        Y1, Y2, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VHADDPS       X1, X1, X1
-	VHADDPS       X1, X1, X1
-	VADDPS        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPS        Y2, Y4, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPS        X3, X2, X2
-	VHADDPS       X2, X2, X2
-	VHADDPS       X2, X2, X2
-	VADDPS        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y3
-	VADDPS        Y3, Y6, Y3
-	VEXTRACTF128  $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VHADDPS       X3, X3, X3
-	VHADDPS       X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	MOVWLZX     (CX)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R11)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R12)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R13)(R14*2), R15
-	VMOVD       R15, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	XORQ   R8, R8
-	LEAQ   -32(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Z2
-	VMOVUPS     64(DI)(R8*4), Z3
-	VCVTPH2PS   (CX)(R8*2), Z4
-	VFMADD231PS Z4, Z2, Z0
-	VCVTPH2PS   32(CX)(R8*2), Z2
-	VFMADD231PS Z2, Z3, Z1
-	ADDQ        $0x20, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -1421,26 +851,23 @@ tail1:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	MOVWLZX     (CX)(R8*2), R9
-	VMOVD       R9, X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 
@@ -1480,166 +907,39 @@ done:
 	RET
 
 // func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3
+// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
 TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ  dst+0(FP), AX
-	MOVQ  w+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVQ  x+40(FP), DI
-	MOVQ  BX, R8
-	SHRQ  $0x02, R8
-	JZ    rest
-	MOVQ  R8, R9
-	IMULQ DX, R9
-	MOVQ  R8, R10
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ x+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
-four:
-	LEAQ   (CX)(R9*1), R11
-	LEAQ   (R11)(R9*1), R12
-	LEAQ   (R12)(R9*1), R13
+row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	XORQ   R14, R14
-	LEAQ   -32(SI), R15
-	CMPQ   R15, $0x00
-	JL     tail4
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    tail
 
-turn4:
-	VMOVUPS     (DI)(R14*4), Z8
-	VMOVUPS     64(DI)(R14*4), Z9
-	VPMOVZXWD   (CX)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z8, Z0
-	VPMOVZXWD   32(CX)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z9, Z1
-	VPMOVZXWD   (R11)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z8, Z2
-	VPMOVZXWD   32(R11)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z9, Z3
-	VPMOVZXWD   (R12)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z8, Z4
-	VPMOVZXWD   32(R12)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z9, Z5
-	VPMOVZXWD   (R13)(R14*2), Z10
-	VPSLLD      $0x10, Z10, Z10
-	VFMADD231PS Z10, Z8, Z6
-	VPMOVZXWD   32(R13)(R14*2), Z8
-	VPSLLD      $0x10, Z8, Z8
-	VFMADD231PS Z8, Z9, Z7
-	ADDQ        $0x20, R14
-	CMPQ        R14, R15
-	JLE         turn4
+turn:
+	PREFETCHT0  12288(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Z2
+	VPMOVZXWD   (CX)(R9*2), Z3
+	VPSLLD      $0x10, Z3, Z3
+	VFMADD231PS Z3, Z2, Z0
+	VMOVUPS     64(DI)(R9*4), Z2
+	VPMOVZXWD   32(CX)(R9*2), Z3
+	VPSLLD      $0x10, Z3, Z3
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          turn
 
-tail4:
-	VADDPS        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VHADDPS       X0, X0, X0
-	VHADDPS       X0, X0, X0
-	VADDPS        Z3, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y1
-	VADDPS        Y1, Y2, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VHADDPS       X1, X1, X1
-	VHADDPS       X1, X1, X1
-	VADDPS        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPS        Y2, Y4, Y2
-	VEXTRACTF128  $0x01, Y2, X3
-	VADDPS        X3, X2, X2
-	VHADDPS       X2, X2, X2
-	VHADDPS       X2, X2, X2
-	VADDPS        Z7, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y3
-	VADDPS        Y3, Y6, Y3
-	VEXTRACTF128  $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VHADDPS       X3, X3, X3
-	VHADDPS       X3, X3, X3
-
-scalar4:
-	CMPQ        R14, SI
-	JGE         store4
-	VMOVSS      (DI)(R14*4), X4
-	MOVWLZX     (CX)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R11)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R12)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R13)(R14*2), R15
-	SHLL        $0x10, R15
-	VMOVD       R15, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R14
-	JMP         scalar4
-
-store4:
-	MOVQ   AX, R11
-	VMOVSS X0, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X1, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X2, (R11)
-	LEAQ   (R11)(R8*4), R11
-	VMOVSS X3, (R11)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	DECQ   R10
-	JNZ    four
-	LEAQ   (R8)(R8*2), R8
-	LEAQ   (AX)(R8*4), AX
-	LEAQ   (R9)(R9*2), R9
-	ADDQ   R9, CX
-
-rest:
-	ANDQ $0x03, BX
-	JZ   done
-
-one:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	XORQ   R8, R8
-	LEAQ   -32(SI), R9
-	CMPQ   R9, $0x00
-	JL     tail1
-
-turn1:
-	VMOVUPS     (DI)(R8*4), Z2
-	VMOVUPS     64(DI)(R8*4), Z3
-	VPMOVZXWD   (CX)(R8*2), Z4
-	VPSLLD      $0x10, Z4, Z4
-	VFMADD231PS Z4, Z2, Z0
-	VPMOVZXWD   32(CX)(R8*2), Z2
-	VPSLLD      $0x10, Z2, Z2
-	VFMADD231PS Z2, Z3, Z1
-	ADDQ        $0x20, R8
-	CMPQ        R8, R9
-	JLE         turn1
-
-tail1:
+tail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -1648,26 +948,23 @@ tail1:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar1:
-	CMPQ        R8, SI
-	JGE         store1
-	VMOVSS      (DI)(R8*4), X1
-	MOVWLZX     (CX)(R8*2), R9
-	SHLL        $0x10, R9
-	VMOVD       R9, X2
+scalar:
+	CMPQ        R9, SI
+	JGE         store
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	SHLL        $0x10, R10
+	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R8
-	JMP         scalar1
+	INCQ        R9
+	JMP         scalar
 
-store1:
-	MOVQ   AX, R8
-	VMOVSS X0, (R8)
+store:
+	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
 	DECQ   BX
-	JNZ    one
-
-done:
+	JNZ    row
 	VZEROUPPER
 	RET
 

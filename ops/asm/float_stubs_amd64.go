@@ -4,7 +4,7 @@
 
 package asm
 
-// gemvF32AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvF32AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
@@ -15,7 +15,7 @@ func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 //go:noescape
 func widenF16AVX2(dst *float32, w *byte, n int)
 
-// gemvF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
@@ -26,7 +26,7 @@ func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 //go:noescape
 func widenBF16AVX2(dst *float32, w *byte, n int)
 
-// gemvBF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvBF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
@@ -43,7 +43,7 @@ func gemmFloatAVX2(c *float32, w *float32, stride int, k int, a *float32, ahead 
 //go:noescape
 func addFloatsAVX2(sum *float64, x *float32, n int)
 
-// gemvF32AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvF32AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
@@ -54,7 +54,7 @@ func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 //go:noescape
 func widenF16AVX512(dst *float32, w *byte, n int)
 
-// gemvF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
@@ -65,7 +65,7 @@ func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 //go:noescape
 func widenBF16AVX512(dst *float32, w *byte, n int)
 
-// gemvBF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.
+// gemvBF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape

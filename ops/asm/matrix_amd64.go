@@ -65,6 +65,16 @@ func transpose(dst, src []uint32, stride, rows, cols int, flip uint32) {
 	transposeGeneric(dst, src, stride, rows, cols, flip)
 }
 
+func readsCrossed() bool { return useAVX2 }
+
+func cross(e *Eight) {
+	if useAVX2 {
+		crossAVX2((*byte)(unsafe.Pointer(e)))
+		return
+	}
+	crossGeneric(e)
+}
+
 // hasVBMI tells whether the best products of one row can run.
 var hasVBMI = cpu.X86.HasAVX512VBMI
 
@@ -74,13 +84,13 @@ func gemv(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
 		return
 	}
 	e := (*byte)(unsafe.Pointer(&a[0]))
-	// Four streams, and what is left over.
+	// Four rows at a time, and what is left over.
 	n := 0
 	if useAVX512 && (hasVBMI || f == Q8_0) {
 		n = len(dst) / 4
 	}
 	if n > 0 {
-		gemv4AVX512(f, &dst[0], &w[0], stride, n, groups, e, n*stride)
+		gemv4AVX512(f, &dst[0], &w[0], stride, n, groups, e)
 	}
 	if 4*n < len(dst) {
 		gemvAVX2(f, &dst[4*n], &w[4*n*stride], stride, len(dst)-4*n, groups, e)
@@ -108,24 +118,24 @@ func gemvAVX2(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte
 	}
 }
 
-func gemv4AVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte, far int) {
+func gemv4AVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
 	switch f {
 	case Q8_0:
-		gemv4Q8_0AVX512(dst, w, stride, rows, groups, a, far)
+		gemv4Q8_0AVX512(dst, w, stride, rows, groups, a)
 	case Q4_0:
-		gemv4Q4_0VBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_0VBMI(dst, w, stride, rows, groups, a)
 	case Q4_1:
-		gemv4Q4_1VBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_1VBMI(dst, w, stride, rows, groups, a)
 	case Q5_0:
-		gemv4Q5_0VBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_0VBMI(dst, w, stride, rows, groups, a)
 	case Q5_1:
-		gemv4Q5_1VBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_1VBMI(dst, w, stride, rows, groups, a)
 	case Q4_K:
-		gemv4Q4_KVBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q4_KVBMI(dst, w, stride, rows, groups, a)
 	case Q5_K:
-		gemv4Q5_KVBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q5_KVBMI(dst, w, stride, rows, groups, a)
 	case Q6_K:
-		gemv4Q6_KVBMI(dst, w, stride, rows, groups, a, far)
+		gemv4Q6_KVBMI(dst, w, stride, rows, groups, a)
 	}
 }
 

@@ -4,6 +4,10 @@ package asm
 
 func tileFlip() uint32 { return 0 }
 
+func readsCrossed() bool { return false }
+
+func cross(e *Eight) { crossGeneric(e) }
+
 func tileHalves() bool { return false }
 
 func codeBytes(Format) int { return 1 }

@@ -9,6 +9,10 @@ func tileFlip() uint32 { return 0 }
 //go:noescape
 func quantizeNEON(q *int8, scale, low *float32, sum, half *int32, x *float32, groups int)
 
+func readsCrossed() bool { return false }
+
+func cross(e *Eight) { crossGeneric(e) }
+
 func tileHalves() bool { return false }
 
 func codeBytes(Format) int { return 1 }

@@ -51,6 +51,22 @@ var matrixTests = []kernelTest{
 			return sameFloats(got, want)
 		}
 	}},
+	{"Cross", func(o *operands, n int) (func(), func() error) {
+		a := fenced(o, 1, Eight{}, func() (e Eight) {
+			for i := range e.Q {
+				e.Q[i] = int8(o.r.Int())
+			}
+			return e
+		})
+		e, want := &a[0], a[0]
+		return func() { cross(e) }, func() error {
+			crossGeneric(&want)
+			if *e != want {
+				return fmt.Errorf("got %v, want %v", *e, want)
+			}
+			return nil
+		}
+	}},
 	{"Transpose", func(o *operands, n int) (func(), func() error) {
 		rows, cols, flip := 1+n%TileRows, n%100, uint32(0x80808080)
 		src := fenced(o, rows*(cols+3), 7, o.r.Uint32)
@@ -337,6 +353,7 @@ func TestQuantizeEdges(t *testing.T) {
 }
 
 func FuzzQuantize(f *testing.F)   { fuzzKernel(f, "Quantize") }
+func FuzzCross(f *testing.F)      { fuzzKernel(f, "Cross") }
 func FuzzTranspose(f *testing.F)  { fuzzKernel(f, "Transpose") }
 func FuzzGemv(f *testing.F)       { fuzzKernel(f, "Gemv") }
 func FuzzGemm(f *testing.F)       { fuzzKernel(f, "Gemm") }

@@ -36,7 +36,8 @@ func (c Codes) Groups(lo, hi int) Codes {
 	return Codes{c.Q[lo*Group : hi*Group], c.Scale[lo:hi], c.Low[lo:hi], c.Sum[lo:hi], c.Half[2*lo : 2*hi]}
 }
 
-// An Eight is eight groups of an activation row, as [Gemv] reads them.
+// An Eight is eight groups of an activation row, as [Gemv] reads them. Paired
+// and Crossed are there in tiers that read them: AVX2 and above.
 type Eight struct {
 	Q          [8 * Group]int8
 	Paired     [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 codes of both, then the others
@@ -65,20 +66,27 @@ func Arrange(a []Eight, c Codes) {
 		copy(e.Scale[at:], part.Scale)
 		copy(e.Low[at:], part.Low)
 		copy(e.Sum[at:], part.Sum)
-		for k := range 4 {
-			copy(e.Paired[64*k:][:16], e.Q[32*k:])
-			copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
-			copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
-			copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
-		}
-		for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
-			for g := range 8 {
-				copy(e.Crossed[32*k+4*g:][:4], e.Q[32*g+4*n:])
-			}
-		}
 		for k, s := range part.Half {
 			g := at + k/2
 			e.Half[g/4*8+k%2*4+g%4] = s
+		}
+		if readsCrossed() {
+			cross(e)
+		}
+	}
+}
+
+// crossGeneric is the definition of cross: it makes Paired and Crossed.
+func crossGeneric(e *Eight) {
+	for k := range 4 {
+		copy(e.Paired[64*k:][:16], e.Q[32*k:])
+		copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
+		copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
+		copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
+	}
+	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
+		for g := range 8 {
+			copy(e.Crossed[32*k+4*g:][:4], e.Q[32*g+4*n:])
 		}
 	}
 }

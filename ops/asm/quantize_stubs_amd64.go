@@ -34,6 +34,11 @@ func transposeAVX2(dst *uint32, src *uint32, stride int, rows int, cols int, fli
 //go:noescape
 func finishAVX2(dst *float32, stride int, c *float32, lanes int, bias *float32, shift *float32, add bool)
 
+// crossAVX2 is crossGeneric.
+//
+//go:noescape
+func crossAVX2(e *byte)
+
 // addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
 // with codes that are stored so much above their value.
 //

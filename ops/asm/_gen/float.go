@@ -101,110 +101,59 @@ func (t isa) widen(f floatFormat) {
 	RET()
 }
 
-// gemvFloat takes four rows at a time, far apart: each is a stream of its own
-// to the prefetchers, and x is loaded once for all of them.
+// gemvFloat goes through memory from one end to the other, which is how it is
+// read fastest: the arithmetic of one row at a time keeps up.
 func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32)")
-	Doc(name+" sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, stride bytes apart.",
+	Doc(name+" sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.",
 		"Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.")
 	Pragma("noescape")
 	p := pointers("dst", "w", "stride", "rows", "n", "x")
 	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
-	// The rows r, r+gap, r+2*gap and r+3*gap for r < gap, then what is left.
-	gap, far, left := copyOf(rows), GP64(), GP64()
-	SHRQ(U8(2), gap)
-	JZ(LabelRef("rest"))
-	MOVQ(gap, far)
-	IMULQ(stride, far)
-	MOVQ(gap, left)
-	Label("four")
-	t.dotRows(f, 4, dst, w, far, gap, n, x)
-	ADDQ(U8(4), dst)
-	ADDQ(stride, w)
-	DECQ(left)
-	JNZ(LabelRef("four"))
-	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap)
-	LEAQ(Mem{Base: dst, Index: gap, Scale: 4}, dst)
-	LEAQ(Mem{Base: far, Index: far, Scale: 2}, far)
-	ADDQ(far, w)
-	Label("rest")
-	ANDQ(U8(3), rows)
-	JZ(LabelRef("done"))
-	Label("one")
-	t.dotRows(f, 1, dst, w, nil, nil, n, x)
-	ADDQ(U8(4), dst)
-	ADDQ(stride, w)
-	DECQ(rows)
-	JNZ(LabelRef("one"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
-// dotRows multiplies so many rows, far bytes apart, and stores the sums gap
-// numbers apart.
-func (t isa) dotRows(f floatFormat, rows int, dst, w, far, gap, n, x reg.Register) {
-	label := func(s string) string { return fmt.Sprintf("%s%d", s, rows) }
-	row := []reg.Register{w}
-	for r := 1; r < rows; r++ {
-		p := GP64()
-		LEAQ(Mem{Base: row[r-1], Index: far, Scale: 1}, p)
-		row = append(row, p)
-	}
-	acc := make([][]vector, rows)
-	for r := range acc {
-		acc[r] = t.regs(2)
-		zero(acc[r]...)
-	}
-	i, end := GP64(), GP64()
-	XORQ(i, i)
-	LEAQ(Mem{Base: n, Disp: -2 * t.lanes}, end)
-	CMPQ(end, U8(0))
-	JL(LabelRef(label("tail")))
-	Label(label("turn"))
-	var v [2]vector
-	for u := range v {
-		v[u] = t.reg()
-		VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
-	}
-	for r := range rows {
-		for u := range v {
-			m := Mem{Base: row[r], Index: i, Scale: f.size, Disp: u * t.lanes * int(f.size)}
+	turns := copyOf(n) // those that have 2*lanes products
+	ANDQ(I32(-2*t.lanes), turns)
+	loop("row", rows.(reg.GPVirtual), func() {
+		acc, v := t.regs(2), t.regs(2)
+		zero(acc...)
+		i := GP64()
+		XORQ(i, i)
+		CMPQ(i, turns)
+		JGE(LabelRef("tail"))
+		Label("turn")
+		for u := range acc {
+			at := Mem{Base: w, Index: i, Scale: f.size, Disp: u * t.lanes * int(f.size)}
+			if u*t.lanes*int(f.size)%64 == 0 {
+				PREFETCHT0(at.Offset(fetchAhead))
+			}
+			VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
 			if f.size == 4 {
-				VFMADD231PS(m, v[u], acc[r][u])
+				VFMADD231PS(at, v[u], acc[u])
 			} else {
-				VFMADD231PS(f.load(t, m), v[u], acc[r][u])
+				VFMADD231PS(f.load(t, at), v[u], acc[u])
 			}
 		}
-	}
-	ADDQ(U8(2*t.lanes), i)
-	CMPQ(i, end)
-	JLE(LabelRef(label("turn")))
-	Label(label("tail"))
-	sum := make([]reg.VecVirtual, rows)
-	for r := range sum {
-		VADDPS(acc[r][1], acc[r][0], acc[r][0])
-		sum[r] = t.horizontal(acc[r][0])
-	}
-	Label(label("scalar"))
-	CMPQ(i, n)
-	JGE(LabelRef(label("store")))
-	last := XMM()
-	VMOVSS(Mem{Base: x, Index: i, Scale: 4}, last)
-	for r := range sum {
-		VFMADD231SS(f.scalar(Mem{Base: row[r], Index: i, Scale: f.size}), last, sum[r])
-	}
-	INCQ(i)
-	JMP(LabelRef(label("scalar")))
-	Label(label("store"))
-	to := copyOf(dst)
-	for r := range sum {
-		VMOVSS(sum[r], Mem{Base: to})
-		if r+1 < rows {
-			LEAQ(Mem{Base: to, Index: gap, Scale: 4}, to)
-		}
-	}
+		ADDQ(U8(2*t.lanes), i)
+		CMPQ(i, turns)
+		JL(LabelRef("turn"))
+		Label("tail")
+		VADDPS(acc[1], acc[0], acc[0])
+		sum := t.horizontal(acc[0])
+		Label("scalar")
+		CMPQ(i, n)
+		JGE(LabelRef("store"))
+		last := XMM()
+		VMOVSS(Mem{Base: x, Index: i, Scale: 4}, last)
+		VFMADD231SS(f.scalar(Mem{Base: w, Index: i, Scale: f.size}), last, sum)
+		INCQ(i)
+		JMP(LabelRef("scalar"))
+		Label("store")
+		VMOVSS(sum, Mem{Base: dst})
+		ADDQ(U8(4), dst)
+		ADDQ(stride, w)
+	})
+	VZEROUPPER()
+	RET()
 }
 
 // horizontal adds the lanes of v, halves to halves.

@@ -13,6 +13,7 @@ func quantizeFamily() {
 	quantize2()
 	transpose2()
 	finish2()
+	cross2()
 	addColumns2("addColumnsAVX2", 32, 1, false)
 	addColumns2("addColumnsNibblesAVX2", 32, 2, false)
 	addColumns2("addColumnsLowAVX2", 32, 1, true)

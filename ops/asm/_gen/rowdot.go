@@ -119,28 +119,32 @@ func (k *rowKernel) load() {
 	}
 }
 
-// rowDot emits a kernel that multiplies one row of weights at a time, or four
-// that are far apart: each is a stream of its own to the prefetchers.
+// fetchAhead is how far before their use weights are fetched. Left alone, the
+// prefetchers of processors end at every page and begin anew with every row; a
+// kernel from memory then takes as long as the reading and the arithmetic
+// together. This is far enough for memory to be busy all the time.
+const fetchAhead = 12 << 10
+
+// rowDot emits a kernel that multiplies so many rows of weights at a time, one
+// behind the other in memory.
 func rowDot(name string, t isa, f rowFormat, rows int) {
+	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte)")
 	if rows == 1 {
-		TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte)")
 		Doc(name + " is gemvGeneric of so many rows, at least one.")
 	} else {
-		TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte, far int)")
-		Doc(name+" is gemvGeneric of four times so many rows, at least one:",
-			"the second so many begin far bytes after the first, and so on.")
+		Doc(name + " is gemvGeneric of four times so many rows, at least four.")
 	}
 	Pragma("noescape")
 	k := &rowKernel{isa: t, rowFormat: f, rows: rows, at: Mem{Base: GP64()}}
-	p, left, eights := GP64(), GP64(), GP64()
+	p, fetch, left, eights := GP64(), GP64(), GP64(), GP64()
 	row := []weights{func(disp int) Mem { return Mem{Base: p, Disp: disp} }}
 	if rows > 1 {
-		far, far3 := integer("far"), GP64()
-		LEAQ(Mem{Base: far, Index: far, Scale: 2}, far3)
+		stride, stride3 := integer("stride"), GP64()
+		LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 		row = append(row,
-			func(disp int) Mem { return Mem{Base: p, Index: far, Scale: 1, Disp: disp} },
-			func(disp int) Mem { return Mem{Base: p, Index: far, Scale: 2, Disp: disp} },
-			func(disp int) Mem { return Mem{Base: p, Index: far3, Scale: 1, Disp: disp} })
+			func(disp int) Mem { return Mem{Base: p, Index: stride, Scale: 1, Disp: disp} },
+			func(disp int) Mem { return Mem{Base: p, Index: stride, Scale: 2, Disp: disp} },
+			func(disp int) Mem { return Mem{Base: p, Index: stride3, Scale: 1, Disp: disp} })
 	}
 	wide := wide[f.name]
 	var step func(weights, vector)
@@ -166,6 +170,7 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 	MOVQ(param("rows"), left)
 	Label("row")
 	MOVQ(param("w"), p)
+	LEAQ(Mem{Base: p, Disp: fetchAhead}, fetch)
 	MOVQ(param("a"), k.at.Base)
 	MOVQ(param("groups"), eights)
 	for _, a := range acc {
@@ -176,6 +181,10 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 		JZ(LabelRef("rest"))
 	}
 	Label("eight")
+	for i := 0; i < rows*bytes; i += 64 {
+		PREFETCHT0(Mem{Base: fetch, Disp: i})
+	}
+	ADDQ(U32(rows*bytes), fetch)
 	if step == nil {
 		wide(k, row, acc)
 	} else {
@@ -199,12 +208,9 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 		JMP(LabelRef("eight"))
 		Label("sum")
 	}
-	dst, gap := GP64(), GP64()
+	dst := GP64()
 	MOVQ(param("dst"), dst)
-	ADDQ(U8(4), param("dst"))
-	if rows > 1 {
-		MOVQ(param("rows"), gap)
-	}
+	ADDQ(U8(4*rows), param("dst"))
 	for i, a := range acc {
 		x, y := XMM(), XMM()
 		if t == avx512 {
@@ -219,13 +225,14 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 		VADDSS(y, x, x)
 		VXORPS(y, y, y)
 		VADDSS(y, x, x)
-		VMOVSS(x, Mem{Base: dst})
-		if i+1 < rows {
-			LEAQ(Mem{Base: dst, Index: gap, Scale: 4}, dst)
-		}
+		VMOVSS(x, Mem{Base: dst, Disp: 4 * i})
 	}
-	MOVQ(param("stride"), dst)
-	ADDQ(dst, param("w"))
+	next := GP64()
+	MOVQ(param("stride"), next)
+	if rows > 1 {
+		SHLQ(U8(2), next)
+	}
+	ADDQ(next, param("w"))
 	DECQ(left)
 	JNZ(LabelRef("row"))
 	VZEROUPPER()

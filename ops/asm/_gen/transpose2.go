@@ -143,3 +143,29 @@ func repeatWord(w uint32, n int) []uint32 {
 	}
 	return v
 }
+
+// cross2 makes the forms of the codes of eight groups that rowdot.go reads.
+func cross2() {
+	TEXT("crossAVX2", NOSPLIT, "func(e *byte)")
+	Doc("crossAVX2 is crossGeneric.")
+	Pragma("noescape")
+	e := pointer("e")
+	groups := make([]vector, 8)
+	for g := range groups {
+		groups[g] = YMM()
+		VMOVUPS(e.Offset(eightQ+32*g), groups[g])
+	}
+	for k := range 4 {
+		for half, halves := range []uint8{0x20, 0x31} {
+			v := YMM()
+			VPERM2F128(U8(halves), groups[k+4], groups[k], v)
+			VMOVUPS(v, e.Offset(eightPaired+64*k+32*half))
+		}
+	}
+	words := transposed8(groups)
+	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
+		VMOVUPS(words[n], e.Offset(eightCrossed+32*k))
+	}
+	VZEROUPPER()
+	RET()
+}
