@@ -9,77 +9,77 @@ package asm
 //go:noescape
 func gemvQ8_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q8_0AVX512 is gemvGeneric of four times so many rows, at least four.
+// gemvQ8_0AVX512 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ4_0AVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ4_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q4_0VBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ4_0VBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q4_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ4_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ4_1AVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ4_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q4_1VBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ4_1VBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q4_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ4_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ5_0AVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ5_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q5_0VBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ5_0VBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q5_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ5_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ5_1AVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ5_1AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q5_1VBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ5_1VBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q5_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ5_1VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ4_KAVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ4_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q4_KVBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ4_KVBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q4_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ4_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ5_KAVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ5_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q5_KVBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ5_KVBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q5_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ5_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvQ6_KAVX2 is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
 func gemvQ6_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemv4Q6_KVBMI is gemvGeneric of four times so many rows, at least four.
+// gemvQ6_KVBMI is gemvGeneric of so many rows, at least one.
 //
 //go:noescape
-func gemv4Q6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvQ6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)

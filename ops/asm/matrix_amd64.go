@@ -84,17 +84,11 @@ func gemv(f Format, dst []float32, w []byte, stride, groups int, a []Eight) {
 		return
 	}
 	e := (*byte)(unsafe.Pointer(&a[0]))
-	// Four rows at a time, and what is left over.
-	n := 0
 	if useAVX512 && (hasVBMI || f == Q8_0) {
-		n = len(dst) / 4
+		gemvAVX512(f, &dst[0], &w[0], stride, len(dst), groups, e)
+		return
 	}
-	if n > 0 {
-		gemv4AVX512(f, &dst[0], &w[0], stride, n, groups, e)
-	}
-	if 4*n < len(dst) {
-		gemvAVX2(f, &dst[4*n], &w[4*n*stride], stride, len(dst)-4*n, groups, e)
-	}
+	gemvAVX2(f, &dst[0], &w[0], stride, len(dst), groups, e)
 }
 
 func gemvAVX2(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
@@ -118,24 +112,24 @@ func gemvAVX2(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte
 	}
 }
 
-func gemv4AVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
+func gemvAVX512(f Format, dst *float32, w *byte, stride, rows, groups int, a *byte) {
 	switch f {
 	case Q8_0:
-		gemv4Q8_0AVX512(dst, w, stride, rows, groups, a)
+		gemvQ8_0AVX512(dst, w, stride, rows, groups, a)
 	case Q4_0:
-		gemv4Q4_0VBMI(dst, w, stride, rows, groups, a)
+		gemvQ4_0VBMI(dst, w, stride, rows, groups, a)
 	case Q4_1:
-		gemv4Q4_1VBMI(dst, w, stride, rows, groups, a)
+		gemvQ4_1VBMI(dst, w, stride, rows, groups, a)
 	case Q5_0:
-		gemv4Q5_0VBMI(dst, w, stride, rows, groups, a)
+		gemvQ5_0VBMI(dst, w, stride, rows, groups, a)
 	case Q5_1:
-		gemv4Q5_1VBMI(dst, w, stride, rows, groups, a)
+		gemvQ5_1VBMI(dst, w, stride, rows, groups, a)
 	case Q4_K:
-		gemv4Q4_KVBMI(dst, w, stride, rows, groups, a)
+		gemvQ4_KVBMI(dst, w, stride, rows, groups, a)
 	case Q5_K:
-		gemv4Q5_KVBMI(dst, w, stride, rows, groups, a)
+		gemvQ5_KVBMI(dst, w, stride, rows, groups, a)
 	case Q6_K:
-		gemv4Q6_KVBMI(dst, w, stride, rows, groups, a)
+		gemvQ6_KVBMI(dst, w, stride, rows, groups, a)
 	}
 }
 

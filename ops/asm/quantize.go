@@ -45,6 +45,7 @@ type Eight struct {
 	Scale, Low [8]float32
 	Sum        [8]int32
 	Half       [16]int32 // of four groups, those of the first 16 codes, then of the others
+	_          [32]byte  // fills cache lines
 }
 
 // Eights returns how many there are in a row of so many groups.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -35,11 +37,11 @@ var rowFormats = []rowFormat{
 
 func dotFamily() {
 	for _, f := range rowFormats {
-		rowDot("gemv"+f.name+"AVX2", avx2, f, 1)
-		if wide[f.name] != nil {
-			rowDot("gemv4"+f.name+"VBMI", avx512, f, 4)
+		rowDot("gemv"+f.name+"AVX2", avx2, f, nil)
+		if w := wide[f.name]; w != nil {
+			rowDot("gemv"+f.name+"VBMI", avx512, f, w)
 		} else {
-			rowDot("gemv4"+f.name+"AVX512", avx512, f, 4)
+			rowDot("gemv"+f.name+"AVX512", avx512, f, nil)
 		}
 	}
 }
@@ -47,12 +49,10 @@ func dotFamily() {
 // weights addresses bytes of a row.
 type weights func(disp int) Mem
 
-// A rowKernel holds what the rows that go together share: eight groups of
-// activations.
+// A rowKernel holds eight groups of activations.
 type rowKernel struct {
 	isa
 	rowFormat
-	rows    int
 	at      Mem // an asm.Eight
 	codes   [8]Op
 	scale   [2]Op // the second one if groups have 16 codes
@@ -69,29 +69,17 @@ const (
 	eightLow     = 800
 	eightSum     = 832
 	eightHalf    = 864
-	eightBytes   = 928
+	eightBytes   = 960
 )
 
-// load reads eight groups. Of several rows, each finds them in registers: in
-// those that only the newer encoding reaches, out of the way of everything
-// else.
+// load finds eight groups.
 func (k *rowKernel) load() {
-	next := []reg.VecPhysical{reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23, reg.Y24}
-	keep := func(load func(...Op), m Mem) Op {
-		r := next[0]
-		next = next[1:]
-		load(m, r)
-		return r
-	}
-	if k.rows == 1 {
-		keep = func(_ func(...Op), m Mem) Op { return m }
-	}
 	codes := eightQ
 	if k.paired {
 		codes = eightPaired
 	}
 	for i := range k.codes {
-		k.codes[i] = keep(VMOVDQU32, k.at.Offset(codes+32*i))
+		k.codes[i] = k.at.Offset(codes + 32*i)
 	}
 	if k.sixteens {
 		for h := range k.scale {
@@ -100,7 +88,7 @@ func (k *rowKernel) load() {
 			k.scale[h] = v
 		}
 	} else {
-		k.scale[0] = keep(VMOVUPS, k.at.Offset(eightScale))
+		k.scale[0] = k.at.Offset(eightScale)
 	}
 	if k.low {
 		k.lows = k.at.Offset(eightLow)
@@ -125,38 +113,19 @@ func (k *rowKernel) load() {
 // together. This is far enough for memory to be busy all the time.
 const fetchAhead = 12 << 10
 
-// rowDot emits a kernel that multiplies so many rows of weights at a time, one
-// behind the other in memory.
-func rowDot(name string, t isa, f rowFormat, rows int) {
+// rowDot emits a kernel that multiplies rows of weights with an activation row,
+// eight groups of a row at a time, or as many times eight as w takes together.
+func rowDot(name string, t isa, f rowFormat, w wideStep) {
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte)")
-	if rows == 1 {
-		Doc(name + " is gemvGeneric of so many rows, at least one.")
-	} else {
-		Doc(name + " is gemvGeneric of four times so many rows, at least four.")
-	}
+	Doc(name + " is gemvGeneric of so many rows, at least one.")
 	Pragma("noescape")
-	k := &rowKernel{isa: t, rowFormat: f, rows: rows, at: Mem{Base: GP64()}}
-	p, fetch, left, eights := GP64(), GP64(), GP64(), GP64()
-	row := []weights{func(disp int) Mem { return Mem{Base: p, Disp: disp} }}
-	if rows > 1 {
-		stride, stride3 := integer("stride"), GP64()
-		LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-		row = append(row,
-			func(disp int) Mem { return Mem{Base: p, Index: stride, Scale: 1, Disp: disp} },
-			func(disp int) Mem { return Mem{Base: p, Index: stride, Scale: 2, Disp: disp} },
-			func(disp int) Mem { return Mem{Base: p, Index: stride3, Scale: 1, Disp: disp} })
+	k := &rowKernel{isa: t, rowFormat: f, at: Mem{Base: GP64()}}
+	p, left, eights := GP64(), GP64(), GP64()
+	block := func(i int) weights {
+		return func(disp int) Mem { return Mem{Base: p, Disp: i + disp} }
 	}
-	wide := wide[f.name]
-	var step func(weights, vector)
-	if rows == 1 || wide == nil {
-		step = f.prepare(k)
-	}
-	acc := make([]vector, rows)
-	for i := range acc {
-		acc[i] = YMM()
-	}
+	bytes := f.bytes // of eight groups
 	var rest, back reg.GPVirtual
-	bytes := f.bytes
 	if !f.super {
 		// rest: the number of groups that are left over. back: how far the
 		// last eight blocks begin before those.
@@ -167,72 +136,69 @@ func rowDot(name string, t isa, f rowFormat, rows int) {
 		SUBQ(rest, back)
 		IMUL3Q(U8(f.bytes), back, back)
 	}
+	together, step := []int{4, 3, 2, 1}, func(n int, acc vector) {
+		var blocks []weights
+		for i := range n {
+			blocks = append(blocks, block(i*bytes))
+		}
+		w(k, blocks, acc)
+	}
+	if w == nil {
+		one := f.prepare(k)
+		together, step = []int{1}, func(_ int, acc vector) {
+			k.load()
+			one(block(0), acc)
+		}
+	}
+	acc := YMM()
 	MOVQ(param("rows"), left)
 	Label("row")
 	MOVQ(param("w"), p)
-	LEAQ(Mem{Base: p, Disp: fetchAhead}, fetch)
 	MOVQ(param("a"), k.at.Base)
 	MOVQ(param("groups"), eights)
-	for _, a := range acc {
-		VXORPS(a, a, a)
-	}
+	VXORPS(acc, acc, acc)
 	SHRQ(U8(3), eights)
-	if !f.super {
-		JZ(LabelRef("rest"))
-	}
-	Label("eight")
-	for i := 0; i < rows*bytes; i += 64 {
-		PREFETCHT0(Mem{Base: fetch, Disp: i})
-	}
-	ADDQ(U32(rows*bytes), fetch)
-	if step == nil {
-		wide(k, row, acc)
-	} else {
-		k.load()
-		for i := range acc {
-			step(row[i], acc[i])
+	for _, n := range together {
+		name := fmt.Sprint("eights", n)
+		Label(name)
+		CMPQ(eights, U8(n))
+		JL(LabelRef(name + "done"))
+		for i := 0; i < n*bytes; i += 64 {
+			PREFETCHT0(Mem{Base: p, Disp: fetchAhead + i})
 		}
+		step(n, acc)
+		ADDQ(U32(n*bytes), p)
+		ADDQ(U32(n*eightBytes), k.at.Base)
+		SUBQ(U8(n), eights)
+		JMP(LabelRef(name))
+		Label(name + "done")
 	}
-	ADDQ(U32(bytes), p)
-	ADDQ(U32(eightBytes), k.at.Base)
-	DECQ(eights)
-	JG(LabelRef("eight"))
 	if !f.super {
-		// Either the window is next, or it was just done, or there is none.
-		JL(LabelRef("sum"))
-		Label("rest")
 		TESTQ(rest, rest)
 		JZ(LabelRef("sum"))
 		SUBQ(back, p)
-		XORQ(eights, eights)
-		JMP(LabelRef("eight"))
-		Label("sum")
+		step(1, acc)
 	}
-	dst := GP64()
+	Label("sum")
+	x, y := XMM(), XMM()
+	if t == avx512 {
+		VEXTRACTF32X4(U8(1), acc, y)
+	} else {
+		VEXTRACTF128(U8(1), acc, y)
+	}
+	VADDPS(y, acc.AsX(), x)
+	VMOVHLPS(x, x, y)
+	VADDPS(y, x, x)
+	VMOVSHDUP(x, y)
+	VADDSS(y, x, x)
+	VXORPS(y, y, y)
+	VADDSS(y, x, x)
+	dst, stride := GP64(), GP64()
 	MOVQ(param("dst"), dst)
-	ADDQ(U8(4*rows), param("dst"))
-	for i, a := range acc {
-		x, y := XMM(), XMM()
-		if t == avx512 {
-			VEXTRACTF32X4(U8(1), a, y)
-		} else {
-			VEXTRACTF128(U8(1), a, y)
-		}
-		VADDPS(y, a.AsX(), x)
-		VMOVHLPS(x, x, y)
-		VADDPS(y, x, x)
-		VMOVSHDUP(x, y)
-		VADDSS(y, x, x)
-		VXORPS(y, y, y)
-		VADDSS(y, x, x)
-		VMOVSS(x, Mem{Base: dst, Disp: 4 * i})
-	}
-	next := GP64()
-	MOVQ(param("stride"), next)
-	if rows > 1 {
-		SHLQ(U8(2), next)
-	}
-	ADDQ(next, param("w"))
+	VMOVSS(x, Mem{Base: dst})
+	ADDQ(U8(4), param("dst"))
+	MOVQ(param("stride"), stride)
+	ADDQ(stride, param("w"))
 	DECQ(left)
 	JNZ(LabelRef("row"))
 	VZEROUPPER()

@@ -14,7 +14,7 @@ import (
 // 2*j+t has the codes from 4*n of group g, n = 4*j+2*s+t, as Eight.Crossed has
 // them.
 
-var wide = map[string]func(k *rowKernel, rows []weights, acc []vector){
+var wide = map[string]wideStep{
 	"Q4_0": nibbles{codes: 2, fifths: -1, low: -1}.wide,
 	"Q4_1": nibbles{codes: 4, fifths: -1, low: 2}.wide,
 	"Q5_0": nibbles{codes: 6, fifths: 2, low: -1}.wide,
@@ -23,6 +23,10 @@ var wide = map[string]func(k *rowKernel, rows []weights, acc []vector){
 	"Q5_K": superNibbles{codes: 48, fifths: 16}.wide,
 	"Q6_K": wideQ6_K,
 }
+
+// A wideStep adds the products of several times eight groups, one behind the
+// other in a row, to the chains.
+type wideStep func(k *rowKernel, blocks []weights, acc vector)
 
 // perByte returns a table of f's value for each byte b of the words of
 // register m.
@@ -64,10 +68,11 @@ func byteTable(t [64]byte) Mem {
 	return m
 }
 
-// Every step is taken for all rows before the next one: a scheduler holds some
-// 60 instructions, those of one or two rows, which are too few to hide how
-// long they take. Tables are loaded for each step: that is cheap for four rows
-// and leaves the registers to them.
+// Every step is taken for all blocks before the next one: a scheduler holds some
+// 60 instructions, those of one or two blocks, which are too few to hide how
+// long they take. Tables are loaded for each step: that is cheap for four blocks
+// and leaves the registers to them. The blocks lie one behind the other, and not
+// in four rows: memory is read fastest from one end to the other.
 
 // resident returns a register with what m points to.
 func resident(m Mem) vector {
@@ -78,13 +83,28 @@ func resident(m Mem) vector {
 
 func asY(v vector) vector { return v.AsY().(vector) }
 
-// each returns what f returns for every row.
-func each(rows []weights, f func(row weights) vector) []vector {
-	v := make([]vector, len(rows))
-	for i, row := range rows {
-		v[i] = f(row)
+// each returns what f returns for every block.
+func each(blocks []weights, f func(block weights) vector) []vector {
+	v := make([]vector, len(blocks))
+	for i, block := range blocks {
+		v[i] = f(block)
 	}
 	return v
+}
+
+// first128 returns the 128 bytes of every block from a place on: in registers,
+// or half of it in memory, where registers are short.
+func first128(blocks []weights, at int, short bool) (head []vector, tail []Op) {
+	head = each(blocks, func(block weights) vector { return resident(block(at)) })
+	for _, block := range blocks {
+		m := block(at + 64)
+		if short {
+			tail = append(tail, m)
+		} else {
+			tail = append(tail, resident(m))
+		}
+	}
+	return head, tail
 }
 
 // mapped returns what f returns for every register.
@@ -124,11 +144,14 @@ func mask(word uint32, x []vector) {
 	}
 }
 
-// merge sets in x those bits of the repeated word that b has.
-func merge(word uint32, b, x []vector) {
-	m := avx512.repeat(word)
+// merge sets in x those bits of the repeated word that the bytes of multishift
+// have.
+func merge(word uint32, from Mem, b, x []vector) {
+	ctrl, m := resident(from), avx512.repeat(word)
 	for i := range x {
-		VPTERNLOGD(U8(0xf8), m, b[i], x[i])
+		v := ZMM()
+		VPMULTISHIFTQB(b[i], ctrl, v)
+		VPTERNLOGD(U8(0xf8), m, v, x[i])
 	}
 }
 
@@ -142,40 +165,34 @@ func scaled(x []vector, factors func(i int) vector) {
 	}
 }
 
-// A wideSum adds up products of codes, two words for each group and row.
-type wideSum struct {
-	k    *rowKernel
-	sums []vector
+// eight is where a field of the activations for block i is.
+func (k *rowKernel) eight(i, field int) Mem { return k.at.Offset(i*eightBytes + field) }
+
+// zeroSums returns a sum for each of n blocks: two words for each group.
+func zeroSums(n int) []vector {
+	sums := avx512.regs(n)
+	zero(sums...)
+	return sums
 }
 
-// newSum returns a sum for as many rows.
-func (k *rowKernel) newSum() wideSum {
-	s := wideSum{k, avx512.regs(k.rows)}
-	for _, v := range s.sums {
-		VPXORD(v, v, v)
-	}
-	return s
-}
-
-// add adds the products of register m of the activations.
-func (s wideSum) add(m int, codes []vector) {
-	a := resident(s.k.at.Offset(eightCrossed + 64*m))
+// addProducts adds the products of register m of the activations.
+func (k *rowKernel) addProducts(sums []vector, m int, codes []vector) {
 	for i, c := range codes {
-		VPDPBUSD(a, c, s.sums[i])
+		VPDPBUSD(k.eight(i, eightCrossed+64*m), c, sums[i])
 	}
 }
 
-// addWide adds eight groups of each row to the chains: their sums, and their
+// addWide adds eight groups of each block to the chains: their sums, and their
 // scales, in the lower half of a register, with their lows in the upper one.
-func (k *rowKernel) addWide(s wideSum, factors, acc []vector, addLow func(...Op)) {
-	dots := above(s.sums)
+func (k *rowKernel) addWide(sums, factors []vector, acc vector, addLow func(...Op)) {
+	dots := above(sums)
 	for i, d := range dots {
-		VPADDD(asY(s.sums[i]), d, d)
+		VPADDD(asY(sums[i]), d, d)
 	}
 	if k.log > 0 {
-		off := load(k.at.Offset(eightSum))
-		VPSLLD(U8(k.log), off, off)
-		for _, d := range dots {
+		for i, d := range dots {
+			off := load(k.eight(i, eightSum))
+			VPSLLD(U8(k.log), off, off)
 			VPSUBD(off, d, d)
 		}
 	}
@@ -183,31 +200,35 @@ func (k *rowKernel) addWide(s wideSum, factors, acc []vector, addLow func(...Op)
 	if k.low {
 		lows = above(factors) // before anything writes the register
 	}
-	scale := load(k.at.Offset(eightScale))
-	for _, f := range factors {
-		VMULPS(scale, asY(f), asY(f))
+	for i, f := range factors {
+		VMULPS(k.eight(i, eightScale), asY(f), asY(f))
 	}
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
 	for i, d := range dots {
-		VFMADD231PS(asY(factors[i]), d, acc[i])
-	}
-	if k.low {
-		low := load(k.at.Offset(eightLow))
-		for i, l := range lows {
-			addLow(low, l, acc[i])
+		VFMADD231PS(asY(factors[i]), d, acc)
+		if k.low {
+			addLow(k.eight(i, eightLow), lows[i], acc)
 		}
 	}
 }
 
-// gather takes 64 bytes out of eight blocks of each row, those at the places
-// that f gives for the bytes of register m.
-func (k *rowKernel) gather(rows []weights, m int, f func(s, g, n, b int) int) []vector {
-	last := 8*k.bytes - 64
+// An eightBlocks is the weights of eight groups in eight blocks.
+type eightBlocks struct {
+	k      *rowKernel
+	blocks []weights
+	head   []vector
+	tail   []Op
+}
+
+// gather takes 64 bytes out of eight blocks, those at the places that f gives
+// for the bytes of register m.
+func (e eightBlocks) gather(m int, f func(s, g, n, b int) int) []vector {
+	last := 8*e.k.bytes - 64
 	var beyond uint64
 	i := 0
-	at := resident(perByte(m, func(s, g, n, b int) int {
+	table := perByte(m, func(s, g, n, b int) int {
 		p := f(s, g, n, b)
 		if p >= 128 {
 			beyond |= 1 << i
@@ -215,41 +236,45 @@ func (k *rowKernel) gather(rows []weights, m int, f func(s, g, n, b int) int) []
 		}
 		i++
 		return p
-	}))
-	v := each(rows, func(row weights) vector { return resident(row(0)) })
-	for i, row := range rows {
-		VPERMT2B(row(64), at, v[i])
-	}
-	if beyond != 0 {
-		mask := K()
-		KMOVQ(quad(beyond), mask)
-		for i, row := range rows {
-			VPERMB(row(last), at, mask, v[i])
+	})
+	v := each(e.blocks, func(weights) vector { return resident(table) })
+	if beyond == 0 {
+		for i := range v {
+			VPERMI2B(e.tail[i], e.head[i], v[i])
 		}
+		return v
+	}
+	at, mask := resident(table), K()
+	KMOVQ(quad(beyond), mask)
+	for i, block := range e.blocks {
+		VPERMI2B(e.tail[i], e.head[i], v[i])
+		VPERMB(block(last), at, mask, v[i])
 	}
 	return v
 }
 
-func (n nibbles) wide(k *rowKernel, rows []weights, acc []vector) {
+func (n nibbles) wide(k *rowKernel, blocks []weights, acc vector) {
+	w := eightBlocks{k: k, blocks: blocks}
+	w.head, w.tail = first128(blocks, 0, false)
 	var fifths []vector
 	if n.fifths >= 0 {
-		fifths = k.gather(rows, 0, func(_, g, _, b int) int { return k.bytes*g + n.fifths + b })
+		fifths = w.gather(0, func(_, g, _, b int) int { return k.bytes*g + n.fifths + b })
 	}
-	sum := k.newSum()
+	sums := zeroSums(len(blocks))
 	for t := range 2 {
-		low := k.gather(rows, t, func(_, g, w, b int) int { return k.bytes*g + n.codes + 4*w + b })
+		low := w.gather(t, func(_, g, w, b int) int { return k.bytes*g + n.codes + 4*w + b })
 		high := mapped(low, func(x vector) vector { v := ZMM(); VPSRLW(U8(4), x, v); return v })
 		for j, c := range [][]vector{low, high} {
 			mask(0x0f0f0f0f, c)
 			if n.fifths >= 0 {
 				bit := perByte(2*j+t, func(_, g, w, b int) int { return (g%2*32 + 4*w + b - 4) & 63 })
-				merge(0x10101010, multishift(bit, fifths), c)
+				merge(0x10101010, bit, fifths, c)
 			}
-			sum.add(2*j+t, c)
+			k.addProducts(sums, 2*j+t, c)
 		}
 	}
 	// The half-precision scales, then the lows.
-	factors := k.gather(rows, 0, func(s, g, _, b int) int {
+	factors := w.gather(0, func(s, g, _, b int) int {
 		i := (4*g + b) / 2 // of s = 0
 		if i >= 8 {
 			return k.bytes*(i-8) + max(0, n.low) + b%2
@@ -259,21 +284,22 @@ func (n nibbles) wide(k *rowKernel, rows []weights, acc []vector) {
 	for _, f := range factors {
 		VCVTPH2PS(asY(f), f)
 	}
-	k.addWide(sum, factors, acc, VFMADD231PS)
+	k.addWide(sums, factors, acc, VFMADD231PS)
 }
 
-func (n superNibbles) wide(k *rowKernel, rows []weights, acc []vector) {
-	sum := k.newSum()
+func (n superNibbles) wide(k *rowKernel, blocks []weights, acc vector) {
+	sums := zeroSums(len(blocks))
+	head, tail := first128(blocks, n.codes, false)
 	for j := range 2 {
-		quads := resident(perQuad(func(s, p int) int { return 4*p + 2*j + s }))
-		x := each(rows, func(row weights) vector { return resident(row(n.codes)) })
-		for i, row := range rows {
-			VPERMT2Q(row(n.codes+64), quads, x[i])
+		quads := perQuad(func(s, p int) int { return 4*p + 2*j + s })
+		x := each(blocks, func(weights) vector { return resident(quads) })
+		for i := range x {
+			VPERMI2Q(tail[i], head[i], x[i])
 		}
 		var fifths []vector
 		if n.fifths > 0 {
 			quads := resident(perQuad(func(s, _ int) int { return 2*j + s }))
-			fifths = each(rows, func(row weights) vector { v := ZMM(); VBROADCASTI64X4(row(n.fifths), v); return v })
+			fifths = each(blocks, func(block weights) vector { v := ZMM(); VBROADCASTI64X4(block(n.fifths), v); return v })
 			for _, f := range fifths {
 				VPERMQ(f, quads, f)
 			}
@@ -282,22 +308,22 @@ func (n superNibbles) wide(k *rowKernel, rows []weights, acc []vector) {
 			c := multishift(perByte(0, func(_, g, _, b int) int { return 32*t + 8*b + g%2*4 }), x)
 			mask(0x0f0f0f0f, c)
 			if n.fifths > 0 {
-				merge(0x10101010, multishift(perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g - 4) & 63 }), fifths), c)
+				merge(0x10101010, perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g - 4) & 63 }), fifths, c)
 			}
-			sum.add(2*j+t, c)
+			k.addProducts(sums, 2*j+t, c)
 		}
 	}
-	k.addWide(sum, scaleMinWide(rows), acc, VFNMADD231PS)
+	k.addWide(sums, scaleMinWide(blocks), acc, VFNMADD231PS)
 }
 
 // scaleMinWide returns scales and minima of a block of Q4_K or Q5_K.
-func scaleMinWide(rows []weights) []vector {
+func scaleMinWide(blocks []weights) []vector {
 	// The twelve bytes a, b and c of scaleMin as two 64-bit words: a, c and b,
 	// c. Of the first four bytes are six bits to be taken; of the others, low
 	// or high nibbles below the high bits of a or b.
 	words, low, high := XMM(), XMM(), XMM()
 	VMOVDQU32(table(0x07060504, 0x0f0e0d0c, 0x0b0a0908, 0x0f0e0d0c), words)
-	x := each(rows, func(row weights) vector { v := XMM(); VMOVDQU32(row(0), v); return v })
+	x := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(0), v); return v })
 	for _, x := range x {
 		VPSHUFB(words, x, x)
 	}
@@ -319,7 +345,7 @@ func scaleMinWide(rows []weights) []vector {
 	halves := YMM()
 	VMOVDQU32(byteTable([64]byte{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1,
 		2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3}), halves)
-	d := each(rows, func(row weights) vector { v := YMM(); VPBROADCASTD(row(0), v); return v })
+	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTD(block(0), v); return v })
 	for _, d := range d {
 		VPSHUFB(halves, d, d)
 	}
@@ -328,23 +354,24 @@ func scaleMinWide(rows []weights) []vector {
 	return factors
 }
 
-func wideQ6_K(k *rowKernel, rows []weights, acc []vector) {
+func wideQ6_K(k *rowKernel, blocks []weights, acc vector) {
 	// Group 4*h+i has its low bits in the nibbles i/2 of the bytes from
 	// 64*h+i%2*32 on, its high ones in the pairs i of those from 32*h on.
-	sums := [2]wideSum{k.newSum(), k.newSum()}
+	head, tail := first128(blocks, 0, false)
+	sums := [2][]vector{zeroSums(len(blocks)), zeroSums(len(blocks))}
 	for j, sum := range sums {
 		quads := resident(perQuad(func(s, p int) int { return p/2*4 + 2*j + s }))
-		pairs := each(rows, func(row weights) vector { v := ZMM(); VPERMQ(row(128), quads, v); return v })
+		pairs := each(blocks, func(block weights) vector { v := ZMM(); VPERMQ(block(128), quads, v); return v })
 		for t := range 2 {
-			at := resident(perByte(2*j+t, func(_, g, n, b int) int {
+			at := perByte(2*j+t, func(_, g, n, b int) int {
 				if b > 0 {
 					return 0
 				}
 				return g/4*16 + g%2*8 + n
-			}))
-			c := each(rows, func(row weights) vector { return resident(row(0)) })
-			for i, row := range rows {
-				VPERMT2D(row(64), at, c[i])
+			})
+			c := each(blocks, func(weights) vector { return resident(at) })
+			for i := range c {
+				VPERMI2D(tail[i], head[i], c[i])
 			}
 			nibble := resident(perByte(0, func(_, g, _, b int) int {
 				if b > 0 {
@@ -356,8 +383,8 @@ func wideQ6_K(k *rowKernel, rows []weights, acc []vector) {
 				VPSRLVD(nibble, c, c)
 			}
 			mask(0x0f0f0f0f, c)
-			merge(0x30303030, multishift(perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g%4*2 - 4) & 63 }), pairs), c)
-			sum.add(2*j+t, c)
+			merge(0x30303030, perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g%4*2 - 4) & 63 }), pairs, c)
+			k.addProducts(sum, 2*j+t, c)
 		}
 	}
 	// Of the sums of the first and the second halves of all groups, what
@@ -365,7 +392,7 @@ func wideQ6_K(k *rowKernel, rows []weights, acc []vector) {
 	// others.
 	first := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s }))
 	second := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s + 4 }))
-	a, b := sums[0].sums, sums[1].sums
+	a, b := sums[0], sums[1]
 	dots := mapped(a, func(a vector) vector { v := ZMM(); VMOVDQA64(a, v); return v })
 	for i := range dots {
 		VPERMT2Q(b[i], first, dots[i])
@@ -373,38 +400,34 @@ func wideQ6_K(k *rowKernel, rows []weights, acc []vector) {
 	for i := range dots {
 		VPERMT2Q(b[i], second, a[i])
 	}
-	off := resident(k.at.Offset(eightHalf))
-	VPSLLD(U8(k.log), off, off)
 	for i := range dots {
 		VPADDD(a[i], dots[i], dots[i])
-	}
-	for i := range dots {
+		off := resident(k.eight(i, eightHalf))
+		VPSLLD(U8(k.log), off, off)
 		VPSUBD(off, dots[i], dots[i])
 	}
 	order := XMM()
 	VMOVDQU32(table(0x06040200, 0x07050301, 0x0e0c0a08, 0x0f0d0b09), order)
-	s := each(rows, func(row weights) vector { v := XMM(); VMOVDQU32(row(192), v); return v })
+	s := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(192), v); return v })
 	for _, s := range s {
 		VPSHUFB(order, s, s)
 	}
 	factors := mapped(s, func(s vector) vector { v := ZMM(); VPMOVSXBD(s, v); return v })
-	d := each(rows, func(row weights) vector { v := YMM(); VPBROADCASTW(row(208), v); return v })
+	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTW(block(208), v); return v })
 	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
 	scaled(factors, func(i int) vector { return d[i] })
-	scale := ZMM()
-	VBROADCASTF64X4(k.at.Offset(eightScale), scale)
-	VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
-	for i := range acc {
-		VMULPS(scale, factors[i], factors[i])
+	for i, f := range factors {
+		scale := ZMM()
+		VBROADCASTF64X4(k.eight(i, eightScale), scale)
+		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
+		VMULPS(scale, f, f)
 	}
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
-	for i := range acc {
-		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc[i])
-	}
 	f, x := above(factors), above(dots)
-	for i := range acc {
-		VFMADD231PS(f[i], x[i], acc[i])
+	for i := range dots {
+		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
+		VFMADD231PS(f[i], x[i], acc)
 	}
 }
