@@ -33,7 +33,7 @@ func stored(f Float, n, off int, r *rand.Rand) ([]byte, []float64) {
 	return b, v
 }
 
-var floatSizes = []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 257, 768}
+var floatSizes = []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 257, 768, 4097, 9000}
 
 // TestFloats holds the products of float weights, on every tier, to float64
 // sums: n roundings of the sum of the magnitudes bound the error.
