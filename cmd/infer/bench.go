@@ -47,6 +47,10 @@ mode is compared with the first mode of the same model: the geometric mean of
 the ratios of the rounds, its 95 % interval (Student's, of the logarithms),
 and what that allows to say. More rounds (-r) make the interval narrower.
 
+Generating a token reads nearly all weights once. Beside it stand the bytes that
+it moves in a second at least, and these in percent of what a plain loop over
+the weights reads, in turn with it.
+
 The memory of a single model is the most that the process had by the end of the
 test, the file included (Linux).`,
 		Example: benchExample,
@@ -126,6 +130,8 @@ type benchResult struct {
 	test    bench.Test
 	tps     []float64    // by round
 	ratio   *bench.Ratio // to the first mode; nil for that one
+	bytes   int          // read and written for a token at least; 0: not a test of single tokens
+	reading []float64    // bytes per second of a plain loop over the weights, by round
 	memory  int          // the most that the process had by the end of the test; 0: not known
 	profile *bench.Profile
 }
@@ -183,9 +189,15 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 	for _, test := range tests {
 		runtime.GC() // of the sessions of the last test, before there are others
 		runners := make([]*bench.Runner, len(models))
+		bytes, reading := make([]int, len(models)), make([][]float64, len(models))
 		for i, m := range models {
 			if runners[i], err = bench.NewRunner(ctx, m, test, o.cacheType()); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
+			}
+			if test.Gen > 0 {
+				if bytes[i], err = runners[i].TokenBytes(ctx); err != nil {
+					return nil, err
+				}
 			}
 		}
 		if o.profile {
@@ -201,13 +213,16 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 		}
 		tps, err := bench.Interleave(o.rounds, len(models), func(i int) (float64, error) {
 			defer bar.add(1)
+			if test.Gen > 0 {
+				reading[i] = append(reading[i], runners[i].ReadSpeed())
+			}
 			return runners[i].Run(ctx)
 		})
 		if err != nil {
 			return nil, err
 		}
 		for i, v := range variants {
-			v.test, v.tps, v.memory = test, tps[i], bench.PeakMemory()
+			v.test, v.tps, v.bytes, v.reading, v.memory = test, tps[i], bytes[i], reading[i], bench.PeakMemory()
 			if base := i - i%len(o.norms); i != base {
 				r := bench.Compare(tps[i], tps[base])
 				v.ratio = &r
@@ -236,6 +251,10 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		t.Columns = []report.Column{{Key: "model", Left: true}, {Key: "size"}, {Key: "params"}, {Key: "threads"},
 			{Key: "norm", Left: true}, {Key: "test"}, {Key: "tokens/s", Format: "%.2f"}}
 		alone := all[0].memory > 0 && !slices.ContainsFunc(all, func(v benchResult) bool { return v.model != all[0].model || v.norm != all[0].norm })
+		tokens := slices.ContainsFunc(all, func(v benchResult) bool { return v.bytes > 0 })
+		if tokens {
+			t.Columns = append(t.Columns, report.Column{Key: "GB/s", Format: "%.1f"}, report.Column{Key: "of reading", Unit: "%", Format: "%.0f"})
+		}
 		if alone { // else it is that of several models
 			t.Columns = append(t.Columns, report.Column{Key: "memory"})
 		}
@@ -245,6 +264,9 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		for _, v := range all {
 			row := []any{v.model, bytesText(float64(v.size)), countText(float64(v.params)), v.threads, v.norm, v.test.Name(),
 				report.Spread{Mean: bench.Mean(v.tps), SD: bench.SD(v.tps)}}
+			if tokens {
+				row = append(row, v.traffic()...)
+			}
 			if alone {
 				row = append(row, bytesText(float64(v.memory)))
 			}
@@ -262,12 +284,13 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		return t
 	}
 	for _, key := range []string{"model_filename", "model_type", "model_size", "model_n_params", "n_threads", "norm", "test",
-		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "ratio", "ratio_low", "ratio_high", "verdict", "peak_memory", "cpu_info", "kernels"} {
+		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "gb_per_s", "of_reading_percent", "ratio", "ratio_low", "ratio_high", "verdict", "peak_memory", "cpu_info", "kernels"} {
 		t.Columns = append(t.Columns, report.Column{Key: key})
 	}
 	for _, v := range all {
 		row := []any{v.model, v.arch, v.size, v.params, v.threads, v.norm, v.test.Name(), v.test.Prompt, v.test.Gen, v.test.Depth,
 			len(v.tps), bench.Mean(v.tps), bench.SD(v.tps)}
+		row = append(row, v.traffic()...)
 		if v.ratio != nil {
 			row = append(row, v.ratio.Factor, v.ratio.Low, v.ratio.High, v.ratio.Verdict())
 		} else {
@@ -276,6 +299,19 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		t.Add(append(row, v.memory, bench.CPU(), asm.Active())...)
 	}
 	return t
+}
+
+// traffic returns what single tokens move through memory, in GB/s, and that in
+// percent of what a plain loop reads in the same round.
+func (v *benchResult) traffic() []any {
+	if v.bytes == 0 {
+		return []any{nil, nil}
+	}
+	shares := make([]float64, len(v.tps))
+	for i, tps := range v.tps {
+		shares[i] = 100 * tps * float64(v.bytes) / v.reading[i]
+	}
+	return []any{bench.Mean(v.tps) * float64(v.bytes) / 1e9, bench.Mean(shares)}
 }
 
 // machine says what the figures were measured on.

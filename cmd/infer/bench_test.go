@@ -41,6 +41,8 @@ func TestBenchFormats(t *testing.T) {
 		Avg                 float64  `json:"avg_ts"`
 		SD                  float64  `json:"stddev_ts"`
 		Ratio               *float64 `json:"ratio"`
+		Moved               *float64 `json:"gb_per_s"`
+		Share               *float64 `json:"of_reading_percent"`
 		Prompt              int      `json:"n_prompt"`
 		Threads             int      `json:"n_threads"`
 	}
@@ -52,6 +54,9 @@ func TestBenchFormats(t *testing.T) {
 		seen = append(seen, r.Test+" "+r.Norm)
 		if !(r.Avg > 0) || r.Threads != 1 || (r.Norm == "native") != (r.Ratio == nil) || (r.Norm == "native") != (r.Verdict == "") {
 			t.Errorf("row %+v", r)
+		}
+		if single := r.Prompt == 0; single != (r.Moved != nil) || single && !(*r.Moved > 0 && *r.Share > 0) {
+			t.Errorf("row %+v: traffic of memory", r)
 		}
 	}
 	want := "pp8 native, pp8 rms-folded, pp4 native, pp4 rms-folded, tg2 native, tg2 rms-folded"
@@ -68,7 +73,7 @@ func TestBenchFormats(t *testing.T) {
 	}
 	for _, format := range []string{"text", "md"} {
 		out := write(format)
-		for _, word := range []string{"tokens/s", "pp8", "tg2", "rms-folded", "±", "verdict", "kernels"} {
+		for _, word := range []string{"tokens/s", "pp8", "tg2", "rms-folded", "±", "verdict", "kernels", "GB/s", "of reading (%)"} {
 			if !strings.Contains(out, word) {
 				t.Errorf("%s: no %q in\n%s", format, word, out)
 			}

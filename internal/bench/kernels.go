@@ -236,7 +236,7 @@ func (b *kernelBench) products(t quant.Type) {
 	threads := b.pool.Threads()
 	b.each(Kernel{Name: "matmul " + t.String(), Shape: fmt.Sprintf("%d x %d, 1 row", rows, b.Cols), Threads: threads,
 		Bytes: rows * stride, Flops: 2 * rows * b.Cols, Basis: Reading},
-		len(b.memory), func() { b.pool.Run(reading(b.memory), len(b.memory)/readPiece, 1) }, product(rows, 1))
+		len(b.memory), func() { read(b.pool, b.memory) }, product(rows, 1))
 	adding := adding{rounds: 1 << 16}
 	flops, _ := asm.Peak(adding.rounds)
 	b.each(Kernel{Name: "matmul " + t.String(), Shape: fmt.Sprintf("%d x %d, %d rows", b.PrefillRows, b.Cols, b.Tokens), Threads: threads,
@@ -253,13 +253,6 @@ func (b *kernelBench) fill(t quant.Type, stride int) {
 		copy(b.weight[n:], b.weight[:n])
 	}
 }
-
-// reading reads pieces of memory.
-type reading []byte
-
-const readPiece = 1 << 20
-
-func (m reading) Do(_, lo, hi int) { asm.Read(m[lo*readPiece : hi*readPiece]) }
 
 // adding computes on registers, the same amount for each item.
 type adding struct{ rounds int }

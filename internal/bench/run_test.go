@@ -69,6 +69,28 @@ func TestRunner(t *testing.T) {
 	}
 }
 
+// A token reads the matrices of a model, and hardly more.
+func TestTokenBytes(t *testing.T) {
+	m := tinyModel(t)
+	r, err := NewRunner(context.Background(), m, Test{Gen: 3}, quant.F16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := 0
+	for i := range m.File.Tensors {
+		if tensor := &m.File.Tensors[i]; len(tensor.Dims) == 2 && tensor.Name != "position_embd.weight" {
+			weights += len(tensor.Data)
+		}
+	}
+	bytes, err := r.TokenBytes(context.Background())
+	if err != nil || bytes < weights || bytes > weights*5/4 {
+		t.Errorf("%d bytes for a token, %d of matrices: %v", bytes, weights, err)
+	}
+	if speed := r.ReadSpeed(); !(speed > 0) {
+		t.Errorf("reads %v bytes per second", speed)
+	}
+}
+
 func TestInterleave(t *testing.T) {
 	var order []int
 	values, err := Interleave(3, 3, func(v int) (float64, error) {

@@ -67,10 +67,11 @@ func run(args []string) error {
 	fmt.Printf("Command: tests/peers/run %s\n", strings.Join(args, " "))
 	fmt.Printf("Load when it started: %s. On a busy machine ratios mean little: whoever spins at a barrier loses.\n\n", loadAverage())
 	fmt.Printf("Tokens per second, medians of %d runs of each side in turn; the ratio is infer / llama.cpp,\n", w.pairs)
-	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Memory is the most resident\n", w.pairs)
-	fmt.Printf("memory of a run, the mapped file included.\n\n")
-	fmt.Println("| model | threads | test | llama.cpp | infer | ratio | min..max | verdict | memory llama.cpp / infer |")
-	fmt.Println("|---|---:|---|---:|---:|---:|---|---|---|")
+	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Of reading: the tokens\n", w.pairs)
+	fmt.Printf("per second in percent of those that a plain loop over the weights, in the same run, would allow.\n")
+	fmt.Printf("Memory is the most resident memory of a run, the mapped file included. Both: llama.cpp / infer.\n\n")
+	fmt.Println("| model | threads | test | llama.cpp | infer | ratio | min..max | verdict | of reading | memory |")
+	fmt.Println("|---|---:|---|---:|---:|---:|---|---|---|---|")
 	for _, model := range models {
 		for _, t := range w.threads {
 			rows, err := sideBySide(model, t, w)

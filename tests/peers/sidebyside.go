@@ -16,11 +16,12 @@ type workload struct {
 	threads            []int
 }
 
-// A speed is one run of one side: tokens per second by the test's name, and the
-// most resident memory in bytes.
+// A speed is one run of one side: tokens per second by the test's name, what
+// they are in percent of what a loop that only reads the weights would give
+// (infer measures that), and the most resident memory in bytes.
 type speed struct {
-	tps    map[string]float64
-	memory int64
+	tps, reading map[string]float64
+	memory       int64
 }
 
 // sides are the programs in build/ that are compared.
@@ -53,11 +54,20 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 				memory[side] = max(memory[side], s.memory)
 			}
 		}
+		reading := "-"
+		if runs[1][0].reading[test] > 0 {
+			var share [2][]float64
+			for i, s := range runs[1] {
+				perToken := s.reading[test] / tps[1][i]
+				share[0], share[1] = append(share[0], tps[0][i]*perToken), append(share[1], s.reading[test])
+			}
+			reading = fmt.Sprintf("%.0f / %.0f %%", median(share[0]), median(share[1]))
+		}
 		r := ratios(tps[1], tps[0])
 		low, high := slices.Min(r), slices.Max(r)
-		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %.1f | %.2f | %.2f..%.2f | %s | %d / %d MB |",
+		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %.1f | %.2f | %.2f..%.2f | %s | %s | %d / %d MB |",
 			name(model), threads, test, median(tps[0]), median(tps[1]), median(r), low, high,
-			verdict(w.pairs, low, high), memory[0]/1e6, memory[1]/1e6))
+			verdict(w.pairs, low, high), reading, memory[0]/1e6, memory[1]/1e6))
 	}
 	return rows, nil
 }
@@ -99,17 +109,18 @@ func bench(program, model string, threads int, w workload) (speed, error) {
 	if err != nil {
 		return speed{}, err
 	}
-	s := speed{map[string]float64{}, out.peak}
+	s := speed{map[string]float64{}, map[string]float64{}, out.peak}
 	for dec := json.NewDecoder(bytes.NewReader(out.stdout)); ; {
 		var line struct {
-			Test string  `json:"test"`
-			TPS  float64 `json:"avg_ts"`
+			Test    string  `json:"test"`
+			TPS     float64 `json:"avg_ts"`
+			Reading float64 `json:"of_reading_percent"` // of infer
 		}
 		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
 			return s, nil
 		} else if err != nil {
 			return speed{}, fmt.Errorf("%s bench: %w", program, err)
 		}
-		s.tps[line.Test] = line.TPS
+		s.tps[line.Test], s.reading[line.Test] = line.TPS, line.Reading
 	}
 }
