@@ -152,8 +152,7 @@ secondtail:
 
 secondrestEnd:
 	ANDQ   $-32, DX
-	MOVQ   DX, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   DX, $0x00
 	JE     secondlast
 	VXORPS Y2, Y2, Y2
@@ -171,7 +170,6 @@ secondchainStart:
 	MOVQ $0x00000008, BX
 
 secondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y1
@@ -184,6 +182,7 @@ secondchain:
 	VMOVUPS     96(CX)(AX*1), Y8
 	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y8, Y8, Y4
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DX
 	JE          secondfold
 	DECQ        BX
@@ -421,8 +420,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   BX, DX
 	ANDQ   $-32, DX
-	MOVQ   DX, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   DX, $0x00
 	JE     secondlast
 	VXORPS Y2, Y2, Y2
@@ -440,7 +438,6 @@ secondchainStart:
 	MOVQ $0x00000008, BX
 
 secondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (CX)(AX*1), Y7
 	VSUBPS      Y0, Y7, Y7
 	VFMADD231PS Y7, Y7, Y1
@@ -453,6 +450,7 @@ secondchain:
 	VMOVUPS     96(CX)(AX*1), Y7
 	VSUBPS      Y0, Y7, Y7
 	VFMADD231PS Y7, Y7, Y4
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DX
 	JE          secondfold
 	DECQ        BX
@@ -938,8 +936,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-32, R8
-	MOVQ   R8, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R8, $0x00
 	JE     alonesecondlast
 	VXORPS Y3, Y3, Y3
@@ -957,7 +954,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R9
 
 alonesecondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -970,6 +966,7 @@ alonesecondchain:
 	VMOVUPS     96(SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R8
 	JE          alonesecondfold
 	DECQ        R9
@@ -1170,8 +1167,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R12
 	ANDQ   $-32, R12
-	MOVQ   R12, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R12, $0x00
 	JE     secondlast
 	VXORPS Y3, Y3, Y3
@@ -1189,7 +1185,6 @@ secondchainStart:
 	MOVQ $0x00000008, R13
 
 secondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (R11)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -1202,6 +1197,7 @@ secondchain:
 	VMOVUPS     96(R11)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R12
 	JE          secondfold
 	DECQ        R13
@@ -1583,13 +1579,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R8
 	ANDQ $-32, R8
-	MOVQ R8, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R8, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ    $0x00000080, AX
 	VMOVUPS (SI)(AX*1), Y3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, (BX)(AX*1)
@@ -1602,6 +1596,7 @@ writeturn:
 	VMOVUPS 96(SI)(AX*1), Y3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, 96(BX)(AX*1)
+	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, R8
 	JNE     writeturn
 
@@ -1860,8 +1855,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-32, R9
-	MOVQ   R9, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R9, $0x00
 	JE     alonesecondlast
 	VXORPS Y3, Y3, Y3
@@ -1879,7 +1873,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R10
 
 alonesecondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -1892,6 +1885,7 @@ alonesecondchain:
 	VMOVUPS     96(SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R9
 	JE          alonesecondfold
 	DECQ        R10
@@ -2092,8 +2086,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R13
 	ANDQ   $-32, R13
-	MOVQ   R13, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R13, $0x00
 	JE     secondlast
 	VXORPS Y3, Y3, Y3
@@ -2111,7 +2104,6 @@ secondchainStart:
 	MOVQ $0x00000008, R14
 
 secondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (R12)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -2124,6 +2116,7 @@ secondchain:
 	VMOVUPS     96(R12)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R13
 	JE          secondfold
 	DECQ        R14
@@ -2512,13 +2505,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R9
 	ANDQ $-32, R9
-	MOVQ R9, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R9, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ    $0x00000080, AX
 	VMOVUPS (SI)(AX*1), Y3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS (DI)(AX*1), Y4
@@ -2539,6 +2530,7 @@ writeturn:
 	VMOVUPS 96(DI)(AX*1), Y4
 	VMULPS  Y4, Y3, Y3
 	VMOVUPS Y3, 96(BX)(AX*1)
+	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, R9
 	JNE     writeturn
 
@@ -2805,8 +2797,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-32, R10
-	MOVQ   R10, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R10, $0x00
 	JE     alonesecondlast
 	VXORPS Y3, Y3, Y3
@@ -2824,7 +2815,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R11
 
 alonesecondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -2837,6 +2827,7 @@ alonesecondchain:
 	VMOVUPS     96(SI)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R10
 	JE          alonesecondfold
 	DECQ        R11
@@ -3037,8 +3028,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R14
 	ANDQ   $-32, R14
-	MOVQ   R14, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R14, $0x00
 	JE     secondlast
 	VXORPS Y3, Y3, Y3
@@ -3056,7 +3046,6 @@ secondchainStart:
 	MOVQ $0x00000008, R15
 
 secondchain:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (R13)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y1
@@ -3069,6 +3058,7 @@ secondchain:
 	VMOVUPS     96(R13)(AX*1), Y9
 	VSUBPS      Y2, Y9, Y9
 	VFMADD231PS Y9, Y9, Y6
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R14
 	JE          secondfold
 	DECQ        R15
@@ -3466,13 +3456,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R10
 	ANDQ $-32, R10
-	MOVQ R10, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R10, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ        $0x00000080, AX
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y2, Y3, Y3
 	VMOVUPS     (R8)(AX*1), Y4
@@ -3497,6 +3485,7 @@ writeturn:
 	VMOVUPS     96(DI)(AX*1), Y5
 	VFMADD213PS Y4, Y5, Y3
 	VMOVUPS     Y3, 96(BX)(AX*1)
+	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R10
 	JNE         writeturn
 
@@ -3663,8 +3652,7 @@ secondtail:
 
 secondrestEnd:
 	ANDQ   $-64, DX
-	MOVQ   DX, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   DX, $0x00
 	JE     secondlast
 	VXORPS Z2, Z2, Z2
@@ -3682,7 +3670,6 @@ secondchainStart:
 	MOVQ $0x00000008, BX
 
 secondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (CX)(AX*1), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z1
@@ -3695,6 +3682,7 @@ secondchain:
 	VMOVUPS     192(CX)(AX*1), Z8
 	VSUBPS      Z0, Z8, Z8
 	VFMADD231PS Z8, Z8, Z4
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DX
 	JE          secondfold
 	DECQ        BX
@@ -3910,8 +3898,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   BX, DX
 	ANDQ   $-64, DX
-	MOVQ   DX, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   DX, $0x00
 	JE     secondlast
 	VXORPS Z2, Z2, Z2
@@ -3929,7 +3916,6 @@ secondchainStart:
 	MOVQ $0x00000008, BX
 
 secondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (CX)(AX*1), Z7
 	VSUBPS      Z0, Z7, Z7
 	VFMADD231PS Z7, Z7, Z1
@@ -3942,6 +3928,7 @@ secondchain:
 	VMOVUPS     192(CX)(AX*1), Z7
 	VSUBPS      Z0, Z7, Z7
 	VFMADD231PS Z7, Z7, Z4
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DX
 	JE          secondfold
 	DECQ        BX
@@ -4430,8 +4417,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R8
 	ANDQ   $-64, R8
-	MOVQ   R8, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R8, $0x00
 	JE     alonesecondlast
 	VXORPS Z3, Z3, Z3
@@ -4449,7 +4435,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R9
 
 alonesecondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -4462,6 +4447,7 @@ alonesecondchain:
 	VMOVUPS     192(SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R8
 	JE          alonesecondfold
 	DECQ        R9
@@ -4664,8 +4650,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R12
 	ANDQ   $-64, R12
-	MOVQ   R12, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R12, $0x00
 	JE     secondlast
 	VXORPS Z3, Z3, Z3
@@ -4683,7 +4668,6 @@ secondchainStart:
 	MOVQ $0x00000008, R13
 
 secondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (R11)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -4696,6 +4680,7 @@ secondchain:
 	VMOVUPS     192(R11)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R12
 	JE          secondfold
 	DECQ        R13
@@ -5069,13 +5054,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R8
 	ANDQ $-64, R8
-	MOVQ R8, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R8, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ    $0x00000100, AX
 	VMOVUPS (SI)(AX*1), Z3
 	VMULPS  Z2, Z3, Z3
 	VMOVUPS Z3, (BX)(AX*1)
@@ -5088,6 +5071,7 @@ writeturn:
 	VMOVUPS 192(SI)(AX*1), Z3
 	VMULPS  Z2, Z3, Z3
 	VMOVUPS Z3, 192(BX)(AX*1)
+	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, R8
 	JNE     writeturn
 
@@ -5345,8 +5329,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R9
 	ANDQ   $-64, R9
-	MOVQ   R9, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R9, $0x00
 	JE     alonesecondlast
 	VXORPS Z3, Z3, Z3
@@ -5364,7 +5347,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R10
 
 alonesecondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -5377,6 +5359,7 @@ alonesecondchain:
 	VMOVUPS     192(SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R9
 	JE          alonesecondfold
 	DECQ        R10
@@ -5579,8 +5562,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R13
 	ANDQ   $-64, R13
-	MOVQ   R13, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R13, $0x00
 	JE     secondlast
 	VXORPS Z3, Z3, Z3
@@ -5598,7 +5580,6 @@ secondchainStart:
 	MOVQ $0x00000008, R14
 
 secondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (R12)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -5611,6 +5592,7 @@ secondchain:
 	VMOVUPS     192(R12)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R13
 	JE          secondfold
 	DECQ        R14
@@ -6001,13 +5983,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R9
 	ANDQ $-64, R9
-	MOVQ R9, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R9, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ    $0x00000100, AX
 	VMOVUPS (SI)(AX*1), Z3
 	VMULPS  Z2, Z3, Z3
 	VMOVUPS (DI)(AX*1), Z4
@@ -6028,6 +6008,7 @@ writeturn:
 	VMOVUPS 192(DI)(AX*1), Z4
 	VMULPS  Z4, Z3, Z3
 	VMOVUPS Z3, 192(BX)(AX*1)
+	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, R9
 	JNE     writeturn
 
@@ -6293,8 +6274,7 @@ alonesecondtail:
 alonesecondrestEnd:
 	MOVQ   CX, R10
 	ANDQ   $-64, R10
-	MOVQ   R10, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R10, $0x00
 	JE     alonesecondlast
 	VXORPS Z3, Z3, Z3
@@ -6312,7 +6292,6 @@ alonesecondchainStart:
 	MOVQ $0x00000008, R11
 
 alonesecondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -6325,6 +6304,7 @@ alonesecondchain:
 	VMOVUPS     192(SI)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R10
 	JE          alonesecondfold
 	DECQ        R11
@@ -6527,8 +6507,7 @@ secondtail:
 secondrestEnd:
 	MOVQ   CX, R14
 	ANDQ   $-64, R14
-	MOVQ   R14, AX
-	SHLQ   $0x02, AX
+	XORQ   AX, AX
 	CMPQ   R14, $0x00
 	JE     secondlast
 	VXORPS Z3, Z3, Z3
@@ -6546,7 +6525,6 @@ secondchainStart:
 	MOVQ $0x00000008, R15
 
 secondchain:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (R13)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z1
@@ -6559,6 +6537,7 @@ secondchain:
 	VMOVUPS     192(R13)(AX*1), Z9
 	VSUBPS      Z2, Z9, Z9
 	VFMADD231PS Z9, Z9, Z6
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R14
 	JE          secondfold
 	DECQ        R15
@@ -6958,13 +6937,11 @@ writetail:
 writerestEnd:
 	MOVQ CX, R10
 	ANDQ $-64, R10
-	MOVQ R10, AX
-	SHLQ $0x02, AX
+	XORQ AX, AX
 	CMPQ R10, $0x00
 	JE   writedone
 
 writeturn:
-	SUBQ        $0x00000100, AX
 	VMOVUPS     (SI)(AX*1), Z3
 	VMULPS      Z2, Z3, Z3
 	VMOVUPS     (R8)(AX*1), Z4
@@ -6989,6 +6966,7 @@ writeturn:
 	VMOVUPS     192(DI)(AX*1), Z5
 	VFMADD213PS Z4, Z5, Z3
 	VMOVUPS     Z3, 192(BX)(AX*1)
+	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R10
 	JNE         writeturn
 

@@ -166,7 +166,7 @@ func (t isa) bias() {
 	scale, slope, first := t.broadcast("scale"), t.broadcast("slope"), t.broadcast("first")
 	VADDPS(iota16(), first, first)
 	top := t.fullOf(float32(math.Inf(-1)))
-	walk{t, "", i, n, 1, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, n, 1}.each(func(a access, disp, _ int) {
 		at, p := copyOf(i), t.reg()
 		SHRQ(U8(2), at)
 		VXORPS(p.AsX(), p.AsX(), p.AsX())
@@ -206,7 +206,7 @@ func (t isa) softcap() {
 	Pragma("noescape")
 	i := GP64()
 	x, scale, limit := slices(i, "x")[0], t.broadcast("scale"), t.broadcast("limit")
-	walk{t, "", i, Load(Param("x").Len(), GP64()), 1, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, Load(Param("x").Len(), GP64()), 1}.each(func(a access, disp, _ int) {
 		v := a.load(x(disp))
 		VMULPS(scale, v, v)
 		y := t.tanh(v)
@@ -223,7 +223,7 @@ func (t isa) scaleAdd() {
 	Pragma("noescape")
 	i := GP64()
 	p, f, g := slices(i, "x", "y"), t.broadcast("a"), t.broadcast("b")
-	walk{t, "", i, Load(Param("x").Len(), GP64()), 1, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, Load(Param("x").Len(), GP64()), 1}.each(func(a access, disp, _ int) {
 		x, y := a.load(p[0](disp)), a.load(p[1](disp))
 		VMULPS(g, y, y)
 		VFMADD213PS(y, f, x)
@@ -256,7 +256,7 @@ func (t isa) rotateHalves() {
 	JE(LabelRef("end"))
 	Label("head")
 	xl, xh := indexed(low, i), indexed(high, i)
-	walk{t, "", i, half, 1, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, half, 1}.each(func(a access, disp, _ int) {
 		l, h := a.load(xl(disp)), a.load(xh(disp))
 		tl, th := a.load(p[1](disp)), a.load(ends[1](disp))
 		VMULPS(h, tl, tl)
@@ -289,7 +289,7 @@ func (t isa) rotatePairs() {
 	JE(LabelRef("end"))
 	Label("head")
 	x := indexed(base, i)
-	walk{t, "", i, n, 1, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, n, 1}.each(func(a access, disp, _ int) {
 		v, swapped := a.load(x(disp)), t.reg()
 		VPERMILPS(U8(0b10_11_00_01), v, swapped)
 		VMULPS(a.load(p[1](disp)), swapped, swapped)

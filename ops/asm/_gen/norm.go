@@ -80,7 +80,7 @@ func (t isa) inverse(n reg.Register) reg.VecVirtual {
 // the first element in all lanes and the load of the first pass.
 func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(int) Mem, first vector, load func(a access, disp int) vector) (mean reg.Register, c vector, squares reg.Register) {
 	one := t.constant(0x3f800000)
-	mean = t.sum(walk{t, label + "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+	mean = t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
 		d := load(a, disp)
 		VSUBPS(first, d, d)
 		a.keep(d)
@@ -92,7 +92,7 @@ func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(i
 	c = t.reg()
 	VCVTSD2SS(mean, mean, c.AsX())
 	VBROADCASTSS(c.AsX(), c)
-	squares = t.sum(walk{t, label + "second", i, n, sumUnroll, true}, func(a access, disp int, acc vector) {
+	squares = t.sum(walk{t, label + "second", i, n, sumUnroll}, func(a access, disp int, acc vector) {
 		d := a.load(x(disp))
 		VSUBPS(c, d, d)
 		a.keep(d)
@@ -127,7 +127,7 @@ func (t isa) addSquares() {
 
 // onePass emits the sum of the squares of what load loads.
 func (t isa) onePass(label string, i, n reg.Register, load func(a access, disp int) vector) reg.Register {
-	return t.sum(walk{t, label + "first", i, n, sumUnroll, false}, func(a access, disp int, acc vector) {
+	return t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
 		v := load(a, disp)
 		a.keep(v)
 		VFMADD231PS(v, v, acc)
@@ -204,7 +204,7 @@ func (t isa) normalize(name string, params []string) {
 	i := GP64()
 	p := slices(i, append([]string{"dst", "x"}, params...)...)
 	n := Load(Param("x").Len(), GP64())
-	t.write(walk{t, "write", i, n, sumUnroll, false}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
+	t.write(walk{t, "write", i, n, sumUnroll}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
 	VZEROUPPER()
 	RET()
 }
@@ -336,7 +336,7 @@ func (t isa) rows(name string, center bool, params []string) {
 	if center {
 		mean, shift = all(center32), all(offset)
 	}
-	t.write(walk{t, "write", i, n, sumUnroll, !center}, p, mean, all(scale), shift)
+	t.write(walk{t, "write", i, n, sumUnroll}, p, mean, all(scale), shift)
 	for _, base := range rowPointers {
 		LEAQ(Mem{Base: base, Index: n, Scale: 4}, base)
 	}

@@ -44,7 +44,7 @@ func (t isa) elementwise(name, formula string, f func(isa, vector) vector) {
 		if times {
 			p = append(p, slices(i, "y")...)
 		}
-		walk{t, "", i, Load(Param("x").Len(), GP64()), 1, false}.each(func(a access, disp, _ int) {
+		walk{t, "", i, Load(Param("x").Len(), GP64()), 1}.each(func(a access, disp, _ int) {
 			v := f(t, a.load(p[1](disp)))
 			if times {
 				VMULPS(a.load(p[2](disp)), v, v)
@@ -62,7 +62,7 @@ func (t isa) scale() {
 	Pragma("noescape")
 	i := GP64()
 	x, s := slices(i, "x")[0], t.broadcast("s")
-	walk{t, "", i, Load(Param("x").Len(), GP64()), 4, false}.each(func(a access, disp, _ int) {
+	walk{t, "", i, Load(Param("x").Len(), GP64()), 4}.each(func(a access, disp, _ int) {
 		v := a.load(x(disp))
 		VMULPS(s, v, v)
 		a.store(v, x(disp))
@@ -77,7 +77,7 @@ func (t isa) expSum() {
 	Pragma("noescape")
 	i := GP64()
 	x, m := slices(i, "x")[0], t.broadcast("m")
-	sum := t.sum(walk{t, "", i, Load(Param("x").Len(), GP64()), 2, false}, func(a access, disp int, acc vector) {
+	sum := t.sum(walk{t, "", i, Load(Param("x").Len(), GP64()), 2}, func(a access, disp int, acc vector) {
 		v := a.load(x(disp))
 		VSUBPS(m, v, v)
 		t.atLeast(v, expLow)
@@ -101,7 +101,7 @@ func (t isa) max() {
 	for _, acc := range acc {
 		VMOVUPS(full(float32(math.Inf(-1))), acc)
 	}
-	walk{t, "", i, Load(Param("x").Len(), GP64()), len(acc), false}.each(func(a access, disp, u int) {
+	walk{t, "", i, Load(Param("x").Len(), GP64()), len(acc)}.each(func(a access, disp, u int) {
 		v := a.load(x(disp))
 		a.fill(v, float32(math.Inf(-1)))
 		VMAXPS(v, acc[u], acc[u])

@@ -230,14 +230,13 @@ func copyOf(r reg.Register) reg.Register {
 }
 
 // A walk goes once over n elements: first over those that do not fill a turn
-// of unroll vectors, at the end, then over the turns, in either direction.
-// Going back finds in the cache what the last pass left there.
+// of unroll vectors, at the end, then over the turns. Passes over the same
+// slices all go forward, which the prefetchers of processors follow best.
 type walk struct {
 	isa
 	label  string
 	i, n   reg.Register // i counts bytes; n is kept
 	unroll int
-	back   bool
 }
 
 // body handles the vector u of a turn.
@@ -285,26 +284,16 @@ func (w walk) rest(f body) {
 func (w walk) turnsOf() reg.Register {
 	m := copyOf(w.n)
 	ANDQ(I32(-w.unroll*w.lanes), m)
-	if w.back {
-		MOVQ(m, w.i)
-		SHLQ(U8(2), w.i)
-	} else {
-		XORQ(w.i, w.i)
-	}
+	XORQ(w.i, w.i)
 	return m
 }
 
 // turn emits one turn, takes its elements off m and leaves the zero flag set
 // when none are left.
 func (w walk) turn(m reg.Register, f body) {
-	if w.back {
-		SUBQ(U32(w.unroll*w.size()), w.i)
-	}
 	for u := range w.unroll {
 		f(access{w.isa, nil}, u*w.size(), u)
 	}
-	if !w.back {
-		ADDQ(U32(w.unroll*w.size()), w.i)
-	}
+	ADDQ(U32(w.unroll*w.size()), w.i)
 	SUBQ(U32(w.unroll*w.lanes), m)
 }
