@@ -49,22 +49,27 @@ func randomRow(d int, mean float64) []float32 {
 // nanoseconds is our best time per row, measured as `peer norms` measures
 // ggml's: one thread, each result the next input, the least of ten rounds.
 func (c *chain) nanoseconds(pool *ops.Pool, d, rows int) float64 {
-	x, y, residual := randomRow(d*rows, 0.2), make([]float32, d*rows), randomRow(d*rows, 0.2)
+	const links = 8
+	x, residual := randomRow(d*rows, 0.2), randomRow(d*rows, 0.2)
+	to := [2][]float32{make([]float32, d*rows), make([]float32, d*rows)}
 	best := math.Inf(1)
 	for range 10 {
 		n := 0
 		start := time.Now()
 		var spent time.Duration
 		for spent < time.Millisecond {
-			for range 8 {
+			// As ggml's graph, each chain begins with x: gains multiplied over
+			// and over would end in subnormal numbers, which are slow.
+			from := x
+			for i := range links {
 				if c.add {
-					pool.AddNorm(y, residual, x, d, nil, &c.norm)
+					pool.AddNorm(to[i%2], residual, from, d, nil, &c.norm)
 				} else {
-					pool.Norm(y, x, d, &c.norm)
+					pool.Norm(to[i%2], from, d, &c.norm)
 				}
-				x, y = y, x
+				from = to[i%2]
 			}
-			n += 8 * rows
+			n += links * rows
 			spent = time.Since(start)
 		}
 		best = min(best, float64(spent.Nanoseconds())/float64(n))
