@@ -207,6 +207,8 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		for k := range n {
 			at := o + k*asm.PanelRows
+			r := i * asm.TileRows
+			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(asm.TileRows, b.rows-r)) // while the products are made
 			out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
 			if st.route == integer {
 				asm.Gemm(st.format, out, s.panel[k], b.tile8(i), w.Cols, &s.chains)

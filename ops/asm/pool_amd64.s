@@ -8,3 +8,18 @@
 TEXT ·pause(SB), NOSPLIT, $0
 	PAUSE
 	RET
+
+// func fetchRows(p *float32, stride int, rows int)
+// Requires: MMX+
+TEXT ·fetchRows(SB), NOSPLIT, $0-24
+	MOVQ p+0(FP), AX
+	MOVQ stride+8(FP), CX
+	SHLQ $0x02, CX
+	MOVQ rows+16(FP), DX
+
+row:
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	DECQ       DX
+	JNZ        row
+	RET

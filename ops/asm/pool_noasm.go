@@ -4,3 +4,6 @@ package asm
 
 // Pause tells the processor that this is a spin loop.
 func Pause() {}
+
+// FetchRows tells the processor that rows will be written.
+func FetchRows(x []float32, stride, rows int) {}

@@ -6,3 +6,8 @@ package asm
 
 // pause is one PAUSE instruction.
 func pause()
+
+// fetchRows fetches what is at p and at the same place of the rows after it, stride elements apart.
+//
+//go:noescape
+func fetchRows(p *float32, stride int, rows int)
