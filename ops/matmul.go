@@ -199,11 +199,9 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			s.widen(k, st, w, at, 0, w.Cols)
 		}
 	}
-	var ahead []byte
-	if hi-lo <= fewTiles {
-		stride, size := w.stride(), n*asm.PanelRows
-		ahead = w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride]
-	}
+	stride, size := w.stride(), n*asm.PanelRows
+	ahead := w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride] // the next panels
+	piece := (len(ahead)/((hi-lo)*n) + 63) &^ 63
 	for i := lo; i < hi; i++ {
 		for k := range n {
 			at := o + k*asm.PanelRows
@@ -212,6 +210,8 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
 			if st.route == integer {
 				asm.Gemm(st.format, out, s.panel[k], b.tile8(i), w.Cols, &s.chains)
+				asm.Fetch(ahead[:min(piece, len(ahead))])
+				ahead = ahead[min(piece, len(ahead)):]
 			} else {
 				asm.GemmFloat(out, s.wide[k], w.Cols+pad, b.sideF(i), ahead)
 				ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]

@@ -7,3 +7,6 @@ func Pause() {}
 
 // FetchRows tells the processor that rows will be written.
 func FetchRows(x []float32, stride, rows int) {}
+
+// Fetch tells the processor that b will be read.
+func Fetch(b []byte) {}
