@@ -233,10 +233,10 @@ func (b *Batch) tile8(i int) asm.Tile {
 	return t
 }
 
-// sideF returns the float32 form of the rows from 16*i.
-func (b *Batch) sideF(i int) []float32 {
+// sideF returns the float32 form of so many tiles, the rows from 16*i.
+func (b *Batch) sideF(i, tiles int) []float32 {
 	n := asm.TileRows * b.cols
-	return view[float32](b.side[i*n:][:n])
+	return view[float32](b.side[i*n:][:tiles*n])
 }
 
 // ColumnDot sets dst[r], for each row of b, to the product of the vector c

@@ -21,9 +21,6 @@ const (
 	// sideBySide is from how many rows on a batch is multiplied a tile of 16
 	// at a time. Below it, each row goes by itself.
 	sideBySide = 5
-	// fewTiles is up to how many tiles reading weights takes time that counts:
-	// the next ones are fetched during the products.
-	fewTiles = 8
 )
 
 // MatMul multiplies every row of b with each of the matrices:
@@ -202,21 +199,29 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	stride, size := w.stride(), n*asm.PanelRows
 	ahead := w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride] // the next panels
 	piece := (len(ahead)/((hi-lo)*n) + 63) &^ 63
-	for i := lo; i < hi; i++ {
+	for i, many := lo, 1; i < hi; i += many {
+		if many = 1; st.route != integer && i+1 < hi {
+			many = 2
+		}
+		r := i * asm.TileRows
 		for k := range n {
 			at := o + k*asm.PanelRows
-			r := i * asm.TileRows
-			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(asm.TileRows, b.rows-r)) // while the products are made
-			out := (*[asm.PanelRows * asm.TileRows]float32)(s.out[:])
-			if st.route == integer {
-				asm.Gemm(st.format, out, s.panel[k], b.tile8(i), w.Cols, &s.chains)
+			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.TileRows, b.rows-r)) // while the products are made
+			switch one := (*[outSize]float32)(s.out[:]); {
+			case st.route == integer:
+				asm.Gemm(st.format, one, s.panel[k], b.tile8(i), w.Cols, &s.chains)
 				asm.Fetch(ahead[:min(piece, len(ahead))])
 				ahead = ahead[min(piece, len(ahead)):]
-			} else {
-				asm.GemmFloat(out, s.wide[k], w.Cols+pad, b.sideF(i), ahead)
+			case many == 1:
+				asm.GemmFloat(one, s.wide[k], w.Cols+pad, b.sideF(i, 1), ahead)
 				ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]
+			default:
+				asm.GemmFloat2((*[2 * outSize]float32)(s.out[:]), s.wide[k], w.Cols+pad, b.sideF(i, 2), ahead)
+				ahead = ahead[min(2*asm.FetchBytes*w.Cols, len(ahead)):]
 			}
-			t.finish(d, i, at, s.out[(at-from[k])*asm.TileRows:])
+			for j := range many {
+				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])
+			}
 		}
 	}
 }

@@ -21,9 +21,9 @@ type scratch struct {
 	panel [together]asm.Panel
 	wide  [together][]float32 // panels in float32, rows Cols+pad apart
 	rows  []byte              // 16 stored rows, padded
-	// out is the result of a panel. It has room to be read as 16 rows of 16
-	// from any row of the first 16.
-	out    [2 * asm.PanelRows * asm.TileRows]float32
+	// out is the result of a panel with up to two tiles. It has room to be read
+	// as 16 rows of 16 from any row of those.
+	out    [3 * outSize]float32
 	chains asm.Chains
 	sums   []float32 // of some outputs
 	rows16 []float32 // 16 rows of a batch
@@ -93,6 +93,9 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 		}
 	}
 }
+
+// outSize is the number of products of a panel with a tile.
+const outSize = asm.PanelRows * asm.TileRows
 
 // view returns the memory of x as elements of another type.
 func view[T, S int8 | byte | int32 | uint32 | float32](x []S) []T {

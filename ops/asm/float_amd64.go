@@ -51,15 +51,32 @@ func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 		gemmFloatGeneric(c, w, stride, a)
 		return
 	}
-	from, step := uintptr(unsafe.Pointer(&w[0])), 0
-	if len(ahead) > 0 {
-		from, step = uintptr(unsafe.Pointer(&ahead[0])), 4*FetchBytes
-	}
+	from, step := fetching(w, ahead)
 	if useAVX512 {
 		gemmFloatAVX512(&c[0], &w[0], stride, len(a)/TileRows, &a[0], from, step)
 	} else {
 		gemmFloatAVX2(&c[0], &w[0], stride, len(a)/TileRows, &a[0], from, step)
 	}
+}
+
+// gemmFloat2 is GemmFloat2 where that is more than GemmFloat twice: a broadcast
+// weight serves both tiles, so that loads do not bound the products.
+func gemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) (done bool) {
+	if len(a) == 0 || !useAVX512 {
+		return false
+	}
+	from, step := fetching(w, ahead)
+	gemmFloat2AVX512(&c[0], &w[0], stride, len(a)/(2*TileRows), &a[0], from, step)
+	return true
+}
+
+// fetching returns where gemmFloat begins to fetch, and how far it goes for
+// every four columns; without anything ahead it stays at the weights.
+func fetching(w []float32, ahead []byte) (from uintptr, step int) {
+	if len(ahead) == 0 {
+		return uintptr(unsafe.Pointer(&w[0])), 0
+	}
+	return uintptr(unsafe.Pointer(&ahead[0])), 4 * FetchBytes
 }
 
 func addFloats(sum []float64, x []float32) {

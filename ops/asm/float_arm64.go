@@ -68,6 +68,10 @@ func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 	gemmFloatNEON(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
 }
 
+func gemmFloat2(*[2 * PanelRows * TileRows]float32, []float32, int, []float32, []byte) (done bool) {
+	return false
+}
+
 func addFloats(sum []float64, x []float32) {
 	if !useNEON || len(x) == 0 {
 		addFloatsGeneric(sum, x)

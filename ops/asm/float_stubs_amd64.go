@@ -83,6 +83,13 @@ func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float
 //go:noescape
 func gemmFloatAVX512(c *float32, w *float32, stride int, k int, a *float32, ahead uintptr, step int)
 
+// gemmFloat2AVX512 sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,
+// for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.
+// It does so for a second a and c too, behind the first, and fetches twice as much.
+//
+//go:noescape
+func gemmFloat2AVX512(c *float32, w *float32, stride int, k int, a *float32, ahead uintptr, step int)
+
 // addFloatsAVX512 adds x to sum, n numbers.
 //
 //go:noescape

@@ -101,7 +101,7 @@ func checkFloat(f Float, x []float32, n, off int, r *rand.Rand) error {
 func checkGemmFloat(n, off int, r *rand.Rand) error {
 	stride := n + 3
 	w := make([]float32, PanelRows*stride+off)[off:]
-	a := make([]float32, n*TileRows+off)[off:]
+	a := make([]float32, 2*n*TileRows+off)[off:]
 	for i := range w {
 		w[i] = float32(r.NormFloat64())
 	}
@@ -109,7 +109,14 @@ func checkGemmFloat(n, off int, r *rand.Rand) error {
 		a[i] = float32(r.NormFloat64())
 	}
 	var c [PanelRows * TileRows]float32
-	GemmFloat(&c, w, stride, a, make([]byte, off))
+	GemmFloat(&c, w, stride, a[:n*TileRows], make([]byte, off))
+	var two, want [2 * PanelRows * TileRows]float32
+	GemmFloat2(&two, w, stride, a, make([]byte, off))
+	copy(want[:], c[:])
+	GemmFloat((*[PanelRows * TileRows]float32)(want[len(c):]), w, stride, a[n*TileRows:], nil)
+	if two != want {
+		return fmt.Errorf("products of two tiles differ from those of each")
+	}
 	for row := range PanelRows {
 		for lane := range TileRows {
 			var sum, size float64

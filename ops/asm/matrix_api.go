@@ -113,5 +113,18 @@ func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 	gemmFloat(c, w, stride, a, ahead)
 }
 
+// GemmFloat2 is [GemmFloat] for two tiles of activations, one after the other
+// in a, to the last bit: each of the tiers takes them in the way it is faster.
+func GemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
+	if gemmFloat2(c, w, stride, a, ahead) {
+		return
+	}
+	const size = PanelRows * TileRows
+	half := len(a) / 2
+	gemmFloat((*[size]float32)(c[:size]), w, stride, a[:half], ahead)
+	ahead = ahead[min(FetchBytes*half/TileRows, len(ahead)):]
+	gemmFloat((*[size]float32)(c[size:]), w, stride, a[half:], ahead)
+}
+
 // AddFloats adds x to sum.
 func AddFloats(sum []float64, x []float32) { addFloats(sum, x) }

@@ -16,7 +16,10 @@ func float() {
 			}
 			t.gemvFloat(f)
 		}
-		t.gemmFloat()
+		t.gemmFloat(1)
+		if t == avx512 {
+			t.gemmFloat(2)
+		}
 		t.addFloats()
 	}
 }
@@ -178,36 +181,45 @@ func (t isa) horizontal(v vector) reg.VecVirtual {
 // gemmFloat keeps as many sums in registers as there are: every weight is
 // broadcast once for all activation rows, every activation loaded once for
 // many rows of weights.
-func (t isa) gemmFloat() {
-	name := "gemmFloat" + t.name
+func (t isa) gemmFloat(tiles int) {
+	name, groups := "gemmFloat"+t.name, []int{16}
+	switch {
+	case tiles == 2:
+		name, groups = "gemmFloat2"+t.name, []int{8, 8}
+	case t == avx2:
+		groups = []int{6, 5, 5}
+	}
 	TEXT(name, NOSPLIT, "func(c, w *float32, stride, k int, a *float32, ahead uintptr, step int)")
-	Doc(name+" sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,",
-		"for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.")
+	doc := []string{name + " sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,",
+		"for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step."}
+	if tiles == 2 {
+		doc = append(doc, "It does so for a second a and c too, behind the first, and fetches twice as much.")
+	}
+	Doc(doc...)
 	Pragma("noescape")
 	p := pointers("c", "w", "stride", "ahead", "step")
 	c, w, stride := p[0], p[1], p[2]
 	SHLQ(U8(2), stride)
 	three := GP64()
 	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, three)
-	groups := []int{16}
-	if t == avx2 {
-		groups = []int{6, 5, 5}
-	}
 	for g, rows := range groups {
-		fetch := func(a reg.Register, n int) {
-			if g > 0 || n == 1 {
+		fetch := func(a []reg.Register, n int) {
+			if g >= tiles || n == 1 {
 				return
 			}
 			PREFETCHT1(Mem{Base: p[3]})
 			PREFETCHT1(Mem{Base: p[3], Disp: 64})
 			ADDQ(p[4], p[3])
-			for i := range n {
-				if t == avx512 { // a is read once: its lines are all needed at once
+			if g > 0 || t == avx2 {
+				return
+			}
+			for _, a := range a { // each is read once: its lines are all needed at once
+				for i := range n {
 					PREFETCHT0(Mem{Base: a, Disp: 4096 + 64*i})
 				}
 			}
 		}
-		t.gemmRows(fmt.Sprintf("group%d", g), rows, c, w, stride, three, fetch)
+		t.gemmRows(fmt.Sprintf("group%d", g), rows, tiles, c, w, stride, three, fetch)
 		if g+1 < len(groups) {
 			ADDQ(U32(64*rows), c)
 			for range rows {
@@ -219,8 +231,15 @@ func (t isa) gemmFloat() {
 	RET()
 }
 
-func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, fetch func(a reg.Register, n int)) {
-	k, a := Load(Param("k"), GP64()), Load(Param("a"), GP64())
+func (t isa) gemmRows(label string, rows, tiles int, c, w, stride, three reg.Register, fetch func(a []reg.Register, n int)) {
+	k, a := Load(Param("k"), GP64()), []reg.Register{Load(Param("a"), GP64())}
+	for i := 1; i < tiles; i++ {
+		next := copyOf(k)
+		SHLQ(U8(6), next)
+		ADDQ(a[i-1], next)
+		a = append(a, next)
+	}
+	lines := 16 / t.lanes // vectors in a row of a tile
 	base := []reg.Register{copyOf(w)}
 	for r := 4; r < rows; r += 4 {
 		p := GP64()
@@ -239,16 +258,16 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, 
 	}
 	acc := make([][]vector, rows)
 	for r := range acc {
-		acc[r] = t.regs(16 / t.lanes)
+		acc[r] = t.regs(tiles * lines)
 		zero(acc[r]...)
 	}
 	step := func(i int) {
-		v := t.regs(16 / t.lanes)
+		v := t.regs(tiles * lines)
 		for u := range v {
-			VMOVUPS(Mem{Base: a, Disp: 64*i + u*t.size()}, v[u])
+			VMOVUPS(Mem{Base: a[u/lines], Disp: 64*i + u%lines*t.size()}, v[u])
 		}
 		for r := range acc {
-			if t == avx512 {
+			if len(v) == 1 {
 				VFMADD231PS_BCST(at(r, i), v[0], acc[r][0])
 				continue
 			}
@@ -271,7 +290,9 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, 
 		for _, b := range base {
 			ADDQ(U8(4*n), b)
 		}
-		ADDQ(U32(64*n), a)
+		for _, a := range a {
+			ADDQ(U32(64*n), a)
+		}
 		SUBQ(U8(n), k)
 		JMP(LabelRef(label + name))
 		Label(label + name + "done")
@@ -279,8 +300,8 @@ func (t isa) gemmRows(label string, rows int, c, w, stride, three reg.Register, 
 	loop("turn", turn)
 	loop("one", 1)
 	for r := range acc {
-		for u := range acc[r] {
-			VMOVUPS(acc[r][u], Mem{Base: c, Disp: 64*r + u*t.size()})
+		for u, v := range acc[r] {
+			VMOVUPS(v, Mem{Base: c, Disp: 1024*(u/lines) + 64*r + u%lines*t.size()})
 		}
 	}
 }
