@@ -24,7 +24,7 @@ func widen(f Float, dst []float32, w []byte) {
 	}
 }
 
-func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32, ahead int) {
+func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	if !useAVX2 || len(x) == 0 || len(dst) == 0 {
 		gemvFloatGeneric(f, dst, w, stride, x)
 		return
@@ -32,17 +32,17 @@ func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32, ahead 
 	d, rows, n := &dst[0], len(dst), len(x)
 	switch {
 	case f == F32 && useAVX512:
-		gemvF32AVX512(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvF32AVX512(d, &w[0], stride, rows, n, &x[0])
 	case f == F32:
-		gemvF32AVX2(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvF32AVX2(d, &w[0], stride, rows, n, &x[0])
 	case f == F16 && useAVX512:
-		gemvF16AVX512(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvF16AVX512(d, &w[0], stride, rows, n, &x[0])
 	case f == F16:
-		gemvF16AVX2(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvF16AVX2(d, &w[0], stride, rows, n, &x[0])
 	case useAVX512:
-		gemvBF16AVX512(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvBF16AVX512(d, &w[0], stride, rows, n, &x[0])
 	default:
-		gemvBF16AVX2(d, &w[0], stride, rows, n, &x[0], ahead)
+		gemvBF16AVX2(d, &w[0], stride, rows, n, &x[0])
 	}
 }
 

@@ -4,35 +4,33 @@
 
 #include "textflag.h"
 
-// func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-16, R9
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*4)
-	VMOVUPS     (DI)(R10*4), Y2
-	VFMADD231PS (CX)(R10*4), Y2, Y0
-	VMOVUPS     32(DI)(R10*4), Y2
-	VFMADD231PS 32(CX)(R10*4), Y2, Y1
-	ADDQ        $0x10, R10
-	CMPQ        R10, R9
+	PREFETCHT0  6144(CX)(R9*4)
+	VMOVUPS     (DI)(R9*4), Y2
+	VFMADD231PS (CX)(R9*4), Y2, Y0
+	VMOVUPS     32(DI)(R9*4), Y2
+	VFMADD231PS 32(CX)(R9*4), Y2, Y1
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -44,19 +42,18 @@ tail:
 	VHADDPS      X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	VMOVSS      (CX)(R10*4), X2
+	VMOVSS      (DI)(R9*4), X1
+	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER
@@ -96,37 +93,35 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-16, R9
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*2)
-	VMOVUPS     (DI)(R10*4), Y2
-	VCVTPH2PS   (CX)(R10*2), Y3
+	PREFETCHT0  6144(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Y2
+	VCVTPH2PS   (CX)(R9*2), Y3
 	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(DI)(R10*4), Y2
-	VCVTPH2PS   16(CX)(R10*2), Y3
+	VMOVUPS     32(DI)(R9*4), Y2
+	VCVTPH2PS   16(CX)(R9*2), Y3
 	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x10, R10
-	CMPQ        R10, R9
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -138,21 +133,20 @@ tail:
 	VHADDPS      X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	MOVWLZX     (CX)(R10*2), R11
-	VMOVD       R11, X2
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER
@@ -193,39 +187,37 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-56
+TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-16, R9
+	MOVQ SI, R8
+	ANDQ $-16, R8
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*2)
-	VMOVUPS     (DI)(R10*4), Y2
-	VPMOVZXWD   (CX)(R10*2), Y3
+	PREFETCHT0  6144(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Y2
+	VPMOVZXWD   (CX)(R9*2), Y3
 	VPSLLD      $0x10, Y3, Y3
 	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(DI)(R10*4), Y2
-	VPMOVZXWD   16(CX)(R10*2), Y3
+	VMOVUPS     32(DI)(R9*4), Y2
+	VPMOVZXWD   16(CX)(R9*2), Y3
 	VPSLLD      $0x10, Y3, Y3
 	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x10, R10
-	CMPQ        R10, R9
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -237,21 +229,20 @@ tail:
 	VHADDPS      X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	MOVWLZX     (CX)(R10*2), R11
-	SHLL        $0x10, R11
-	VMOVD       R11, X2
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	SHLL        $0x10, R10
+	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER
@@ -729,36 +720,34 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
-TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-32, R9
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*4)
-	VMOVUPS     (DI)(R10*4), Z2
-	VFMADD231PS (CX)(R10*4), Z2, Z0
-	PREFETCHT0  64(R8)(R10*4)
-	VMOVUPS     64(DI)(R10*4), Z2
-	VFMADD231PS 64(CX)(R10*4), Z2, Z1
-	ADDQ        $0x20, R10
-	CMPQ        R10, R9
+	PREFETCHT0  6144(CX)(R9*4)
+	VMOVUPS     (DI)(R9*4), Z2
+	VFMADD231PS (CX)(R9*4), Z2, Z0
+	PREFETCHT0  6208(CX)(R9*4)
+	VMOVUPS     64(DI)(R9*4), Z2
+	VFMADD231PS 64(CX)(R9*4), Z2, Z1
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -771,19 +760,18 @@ tail:
 	VHADDPS       X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	VMOVSS      (CX)(R10*4), X2
+	VMOVSS      (DI)(R9*4), X1
+	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER
@@ -823,37 +811,35 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3, MMX+
-TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-32, R9
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*2)
-	VMOVUPS     (DI)(R10*4), Z2
-	VCVTPH2PS   (CX)(R10*2), Z3
+	PREFETCHT0  6144(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Z2
+	VCVTPH2PS   (CX)(R9*2), Z3
 	VFMADD231PS Z3, Z2, Z0
-	VMOVUPS     64(DI)(R10*4), Z2
-	VCVTPH2PS   32(CX)(R10*2), Z3
+	VMOVUPS     64(DI)(R9*4), Z2
+	VCVTPH2PS   32(CX)(R9*2), Z3
 	VFMADD231PS Z3, Z2, Z1
-	ADDQ        $0x20, R10
-	CMPQ        R10, R9
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -866,21 +852,20 @@ tail:
 	VHADDPS       X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	MOVWLZX     (CX)(R10*2), R11
-	VMOVD       R11, X2
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER
@@ -921,39 +906,37 @@ done:
 	VZEROUPPER
 	RET
 
-// func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+// func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
-TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-56
+TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
 	MOVQ n+32(FP), SI
 	MOVQ x+40(FP), DI
-	MOVQ ahead+48(FP), R8
-	ADDQ CX, R8
-	MOVQ SI, R9
-	ANDQ $-32, R9
+	MOVQ SI, R8
+	ANDQ $-32, R8
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R10, R10
-	CMPQ   R10, R9
+	XORQ   R9, R9
+	CMPQ   R9, R8
 	JGE    tail
 
 turn:
-	PREFETCHT0  (R8)(R10*2)
-	VMOVUPS     (DI)(R10*4), Z2
-	VPMOVZXWD   (CX)(R10*2), Z3
+	PREFETCHT0  6144(CX)(R9*2)
+	VMOVUPS     (DI)(R9*4), Z2
+	VPMOVZXWD   (CX)(R9*2), Z3
 	VPSLLD      $0x10, Z3, Z3
 	VFMADD231PS Z3, Z2, Z0
-	VMOVUPS     64(DI)(R10*4), Z2
-	VPMOVZXWD   32(CX)(R10*2), Z3
+	VMOVUPS     64(DI)(R9*4), Z2
+	VPMOVZXWD   32(CX)(R9*2), Z3
 	VPSLLD      $0x10, Z3, Z3
 	VFMADD231PS Z3, Z2, Z1
-	ADDQ        $0x20, R10
-	CMPQ        R10, R9
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
 	JL          turn
 
 tail:
@@ -966,21 +949,20 @@ tail:
 	VHADDPS       X0, X0, X0
 
 scalar:
-	CMPQ        R10, SI
+	CMPQ        R9, SI
 	JGE         store
-	VMOVSS      (DI)(R10*4), X1
-	MOVWLZX     (CX)(R10*2), R11
-	SHLL        $0x10, R11
-	VMOVD       R11, X2
+	VMOVSS      (DI)(R9*4), X1
+	MOVWLZX     (CX)(R9*2), R10
+	SHLL        $0x10, R10
+	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R10
+	INCQ        R9
 	JMP         scalar
 
 store:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	ADDQ   DX, R8
 	DECQ   BX
 	JNZ    row
 	VZEROUPPER

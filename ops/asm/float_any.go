@@ -4,7 +4,7 @@ package asm
 
 func widen(f Float, dst []float32, w []byte) { widenGeneric(f, dst, w) }
 
-func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32, _ int) {
+func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	gemvFloatGeneric(f, dst, w, stride, x)
 }
 

@@ -44,7 +44,7 @@ func widen(f Float, dst []float32, w []byte) {
 	}
 }
 
-func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32, _ int) {
+func gemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
 	if !useNEON || len(x) == 0 || len(dst) == 0 {
 		gemvFloatGeneric(f, dst, w, stride, x)
 		return

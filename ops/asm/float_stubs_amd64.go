@@ -5,11 +5,10 @@
 package asm
 
 // gemvF32AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // widenF16AVX2 converts n numbers to float32.
 //
@@ -17,11 +16,10 @@ func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32,
 func widenF16AVX2(dst *float32, w *byte, n int)
 
 // gemvF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // widenBF16AVX2 converts n numbers to float32.
 //
@@ -29,11 +27,10 @@ func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32,
 func widenBF16AVX2(dst *float32, w *byte, n int)
 
 // gemvBF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // gemmFloatAVX2 sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,
 // for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.
@@ -47,11 +44,10 @@ func gemmFloatAVX2(c *float32, w *float32, stride int, k int, a *float32, ahead 
 func addFloatsAVX2(sum *float64, x *float32, n int)
 
 // gemvF32AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // widenF16AVX512 converts n numbers to float32.
 //
@@ -59,11 +55,10 @@ func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 func widenF16AVX512(dst *float32, w *byte, n int)
 
 // gemvF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // widenBF16AVX512 converts n numbers to float32.
 //
@@ -71,11 +66,10 @@ func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 func widenBF16AVX512(dst *float32, w *byte, n int)
 
 // gemvBF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// It fetches what lies so many bytes ahead.
 // Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
 //
 //go:noescape
-func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32, ahead int)
+func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 
 // gemmFloatAVX512 sets c[r*16+n] to the sum over i < k of w[r*stride+i]*a[i*16+n], in order of i,
 // for r and n below 16. For every four i it fetches two cache lines at ahead and moves it on by step.

@@ -72,34 +72,8 @@ func Widen(f Float, dst []float32, w []byte) { widen(f, dst, w) }
 // GemvFloat multiplies len(dst) rows of weights, stride bytes apart, with x:
 // dst[r] is the sum of w[r,i]*x[i], in several partial sums.
 func GemvFloat(f Float, dst []float32, w []byte, stride int, x []float32) {
-	if len(x) <= floatColumns {
-		gemvFloat(f, dst, w, stride, x, fetchAhead)
-		return
-	}
-	// Part after part of a few rows each time: of x as much as stays in the
-	// first cache beside them.
-	parts := (len(x) + floatColumns - 1) / floatColumns
-	width := (len(x)/parts + 31) &^ 31
-	var part [floatRows]float32
-	for lo := 0; lo < len(dst); lo += floatRows {
-		to := dst[lo:min(lo+floatRows, len(dst))]
-		gemvFloat(f, to, w[lo*stride:], stride, x[:width], stride)
-		for c := width; c < len(x); c += width {
-			sums := part[:len(to)]
-			gemvFloat(f, sums, w[lo*stride+c*f.Bytes():], stride, x[c:min(c+width, len(x))], stride)
-			for i, v := range sums {
-				to[i] += v
-			}
-		}
-	}
+	gemvFloat(f, dst, w, stride, x)
 }
-
-const (
-	// floatColumns and floatRows bound what GemvFloat takes at a time.
-	floatColumns, floatRows = 4096, 64
-	// fetchAhead is how many bytes of weights are fetched before their use.
-	fetchAhead = 12 << 10
-)
 
 // FetchBytes is how much [GemmFloat] fetches ahead for each column: with 32
 // rows of activations or more, all of the next panel.

@@ -108,14 +108,12 @@ func (t isa) widen(f floatFormat) {
 // read fastest: the arithmetic of one row at a time keeps up.
 func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
-	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32, ahead int)")
+	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32)")
 	Doc(name+" sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.",
-		"It fetches what lies so many bytes ahead.",
 		"Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.")
 	Pragma("noescape")
-	p := pointers("dst", "w", "stride", "rows", "n", "x", "ahead")
-	dst, w, stride, rows, n, x, fetch := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
-	ADDQ(w, fetch)
+	p := pointers("dst", "w", "stride", "rows", "n", "x")
+	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
 	turns := copyOf(n) // those that have 2*lanes products
 	ANDQ(I32(-2*t.lanes), turns)
 	loop("row", rows.(reg.GPVirtual), func() {
@@ -130,7 +128,7 @@ func (t isa) gemvFloat(f floatFormat) {
 			disp := u * t.lanes * int(f.size)
 			at := Mem{Base: w, Index: i, Scale: f.size, Disp: disp}
 			if disp%64 == 0 {
-				PREFETCHT0(Mem{Base: fetch, Index: i, Scale: f.size, Disp: disp})
+				PREFETCHT0(at.Offset(fetchAhead / 2)) // no more than leaves room for x in the first cache
 			}
 			VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
 			if f.size == 4 {
@@ -157,7 +155,6 @@ func (t isa) gemvFloat(f floatFormat) {
 		VMOVSS(sum, Mem{Base: dst})
 		ADDQ(U8(4), dst)
 		ADDQ(stride, w)
-		ADDQ(stride, fetch)
 	})
 	VZEROUPPER()
 	RET()
