@@ -48,6 +48,41 @@ func TestPoolRunsEveryItemOnce(t *testing.T) {
 	}
 }
 
+// held is a task of single items whose worker 1 keeps its first one until all
+// others are done.
+type held struct {
+	by            []int // who did an item
+	done          atomic.Int64
+	started, free chan struct{}
+}
+
+func (h *held) Do(worker, lo, hi int) {
+	if worker == 0 {
+		<-h.started
+	} else if lo == len(h.by)/2 {
+		close(h.started)
+		<-h.free
+	}
+	h.by[lo] = worker
+	if h.done.Add(int64(hi-lo)) == int64(len(h.by)-1) {
+		close(h.free)
+	}
+}
+
+// A worker begins with its own share, and one that has finished its share
+// takes what others have not come to.
+func TestPoolWorkersHelp(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	h := &held{by: make([]int, 2*chunksPerWorker), started: make(chan struct{}), free: make(chan struct{})}
+	p.Run(h, len(h.by), 1)
+	for i, worker := range h.by {
+		if own := i == len(h.by)/2; (worker == 1) != own {
+			t.Errorf("item %d was done by worker %d", i, worker)
+		}
+	}
+}
+
 // Callers that share a pool, and pauses long enough for workers to park.
 func TestPoolManyCallers(t *testing.T) {
 	p := NewPool(3)
