@@ -1,11 +1,6 @@
 package gguf
 
-import (
-	"os"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // hugeMemory returns n zero bytes outside the heap, in huge pages as far as
 // the system has them to give.
@@ -16,14 +11,4 @@ func hugeMemory(n int) ([]byte, func() error, error) {
 	}
 	_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // advice: a kernel without them says no, and small pages serve
 	return b, func() error { return unix.Munmap(b) }, nil
-}
-
-// dropPages tells the system that the pages within b, a part of a mapped
-// file, are not needed in this process for now.
-func dropPages(b []byte) {
-	page := os.Getpagesize()
-	lead := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (page - 1)
-	if n := (len(b) - lead) &^ (page - 1); lead < len(b) && n > 0 {
-		_ = unix.Madvise(b[lead:lead+n], unix.MADV_DONTNEED) // advice
-	}
 }

@@ -5,5 +5,3 @@ package gguf
 import "errors"
 
 func hugeMemory(int) ([]byte, func() error, error) { return nil, nil, errors.ErrUnsupported }
-
-func dropPages([]byte) {}

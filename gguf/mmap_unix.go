@@ -3,6 +3,7 @@
 package gguf
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,12 +11,12 @@ import (
 
 const nonblock = unix.O_NONBLOCK
 
-// mapFile maps n bytes of a file, or reads them where the file system has no
-// mapping.
+// mapFile maps n bytes of a file. Where the file system has no mapping, that is
+// [errors.ErrUnsupported].
 func mapFile(file *os.File, n int) ([]byte, func() error, error) {
 	data, err := unix.Mmap(int(file.Fd()), 0, n, unix.PROT_READ, unix.MAP_SHARED)
 	if err == unix.ENODEV {
-		return readFile(file, n)
+		return nil, nil, errors.ErrUnsupported
 	}
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,6 +54,7 @@ func openOne(path string) (*File, error) {
 // A mapping is the contents of a file.
 type mapping struct {
 	path  string
+	file  *os.File // open as long as it is mapped; nil: data was read
 	data  []byte
 	unmap func() error
 }
@@ -63,7 +65,14 @@ func openMapping(path string) (mapping, error) {
 	if err != nil {
 		return mapping{}, err
 	}
-	defer file.Close()
+	m, err := mapOpen(path, file)
+	if m.file == nil {
+		file.Close()
+	}
+	return m, err
+}
+
+func mapOpen(path string, file *os.File) (mapping, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return mapping{}, err
@@ -76,20 +85,21 @@ func openMapping(path string) (mapping, error) {
 		return mapping{}, fmt.Errorf("%s has %d bytes, too many for this machine", path, n)
 	}
 	m := mapping{path: path, unmap: func() error { return nil }}
-	if n > 0 {
-		m.data, m.unmap, err = mapFile(file, int(n))
+	if n == 0 {
+		return m, nil
+	}
+	data, unmap, err := mapFile(file, int(n))
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		m.data = make([]byte, n)
+		_, err = io.ReadFull(file, m.data)
+	case err == nil:
+		m.file, m.data, m.unmap = file, data, func() error { return errors.Join(unmap(), file.Close()) }
 	}
 	if err != nil {
 		return mapping{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-// readFile is what mapFile is where files cannot be mapped.
-func readFile(file *os.File, n int) ([]byte, func() error, error) {
-	data := make([]byte, n)
-	_, err := io.ReadFull(file, data)
-	return data, func() error { return nil }, err
 }
 
 // Guard calls fn and returns its error. If fn faults because a file of f shrank

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/internal/testdata"
@@ -47,6 +48,26 @@ func TestReadIn(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 	same()
+
+	short := filepath.Join(t.TempDir(), "short.gguf")
+	if err := os.WriteFile(short, original, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	g, err := Open(short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(short, int64(len(original)/2)); err != nil {
+		t.Fatal(err)
+	}
+	err = g.ReadIn(func(int) error { return nil })
+	if want := "short.gguf changed while it was in use"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a file that has shrunk: %v, want %q", err, want)
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+
 	total := 0
 	if err := f.ReadIn(func(n int) error { total += n; return nil }); err != nil {
 		t.Fatal(err)
