@@ -196,8 +196,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			s.widen(k, st, w, at, 0, w.Cols)
 		}
 	}
-	stride, size := w.stride(), n*asm.PanelRows
-	ahead := w.Data[min(o+size, w.Rows)*stride : min(o+2*size, w.Rows)*stride] // the next panels
+	ahead := w.panelsAfter(o, n)
 	piece := (len(ahead)/((hi-lo)*n) + 63) &^ 63
 	for i, many := lo, 1; i < hi; i += many {
 		if many = 1; st.route != integer && i+1 < hi {
@@ -210,20 +209,26 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
 				asm.Gemm(st.format, one, s.panel[k], b.tile8(i), w.Cols, &s.chains)
-				asm.Fetch(ahead[:min(piece, len(ahead))])
-				ahead = ahead[min(piece, len(ahead)):]
+				asm.Fetch(take(&ahead, piece))
 			case many == 1:
-				asm.GemmFloat(one, s.wide[k], w.Cols+pad, b.sideF(i, 1), ahead)
-				ahead = ahead[min(asm.FetchBytes*w.Cols, len(ahead)):]
+				asm.GemmFloat(one, s.wide[k], w.Cols+pad, b.sideF(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:
-				asm.GemmFloat2((*[2 * outSize]float32)(s.out[:]), s.wide[k], w.Cols+pad, b.sideF(i, 2), ahead)
-				ahead = ahead[min(2*asm.FetchBytes*w.Cols, len(ahead)):]
+				two := (*[2 * outSize]float32)(s.out[:])
+				asm.GemmFloat2(two, s.wide[k], w.Cols+pad, b.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
 				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])
 			}
 		}
 	}
+}
+
+// take cuts up to n bytes off the beginning of b.
+func take(b *[]byte, n int) []byte {
+	n = min(n, len(*b))
+	first := (*b)[:n]
+	*b = (*b)[n:]
+	return first
 }
 
 // finish writes the products of tile i with the panel of the outputs from o.

@@ -98,3 +98,10 @@ var storages = [64]storage{
 	quant.Q5_K: {route: integer, format: asm.Q5_K},
 	quant.Q6_K: {route: integer, format: asm.Q6_K},
 }
+
+// panelsAfter returns the weights of the n panels, or what there is of them,
+// behind the n from output o.
+func (w *Matrix) panelsAfter(o, n int) []byte {
+	stride, rows := w.stride(), n*asm.PanelRows
+	return w.Data[min(o+rows, w.Rows)*stride : min(o+2*rows, w.Rows)*stride]
+}

@@ -88,7 +88,8 @@ func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 }
 
 // GemmFloat2 is [GemmFloat] for two tiles of activations, one after the other
-// in a, to the last bit: each of the tiers takes them in the way it is faster.
+// in a, to the last bit: some tiers take two at once faster than one by one. It
+// may fetch twice as much.
 func GemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
 	if gemmFloat2(c, w, stride, a, ahead) {
 		return
