@@ -203,6 +203,11 @@ func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 			return nil, err
 		}
 	}
+	if o.FloatActivations {
+		if err := m.widen(); err != nil {
+			return nil, err
+		}
+	}
 	m.pool.SetContext(context.Background())
 	loaded = true
 	return m, nil

@@ -203,6 +203,33 @@ func TestQuantized(t *testing.T) {
 	}
 }
 
+// Small models that keep their activations in float32 have their weights
+// decoded when they are loaded, which changes nothing, to the last bit.
+func TestWiden(t *testing.T) {
+	for _, name := range []string{"quantized/gpt2-256-Q4_K_M.gguf", "trained/fairy-tales-5.5M-layernorm-Q8_0.gguf"} {
+		for _, norm := range []NormMode{Native, RMSFolded} {
+			o := Options{FloatActivations: true, Norm: norm}
+			wide, stored := open(t, name, o), open(t, name, o)
+			for _, all := range wide.linears() {
+				if typ := all[0].w.Type; typ != quant.F32 {
+					t.Errorf("%s: weights run as %v", name, typ)
+				}
+			}
+			for a, all := range stored.linears() {
+				var b builder
+				for _, l := range all {
+					l.w = b.linear(a).w
+				}
+			}
+			// A prompt, and single tokens.
+			tokens := fixtureTokens()
+			if !slices.Equal(allLogits(t, wide, tokens), allLogits(t, stored, tokens)) || !slices.Equal(allLogits(t, wide, tokens[:2]), allLogits(t, stored, tokens[:2])) {
+				t.Errorf("%s, norm %s: decoded weights give other logits", name, norm)
+			}
+		}
+	}
+}
+
 // decoded opens a model and decodes its matrices to F32.
 func decoded(t *testing.T, name string) *Model {
 	m := open(t, name, Options{})
