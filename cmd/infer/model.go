@@ -55,7 +55,7 @@ func (o *modelFlags) addThreads(cmd *cobra.Command) {
 func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
-	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of copying them into huge pages")
+	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
 }
 
 // addNorm registers the flags that swap norms.
