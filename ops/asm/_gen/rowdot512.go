@@ -92,19 +92,9 @@ func each(blocks []weights, f func(block weights) vector) []vector {
 	return v
 }
 
-// first128 returns the 128 bytes of every block from a place on: in registers,
-// or half of it in memory, where registers are short.
-func first128(blocks []weights, at int, short bool) (head []vector, tail []Op) {
-	head = each(blocks, func(block weights) vector { return resident(block(at)) })
-	for _, block := range blocks {
-		m := block(at + 64)
-		if short {
-			tail = append(tail, m)
-		} else {
-			tail = append(tail, resident(m))
-		}
-	}
-	return head, tail
+// loaded returns 64 bytes of every block.
+func loaded(blocks []weights, at int) []vector {
+	return each(blocks, func(block weights) vector { return resident(block(at)) })
 }
 
 // mapped returns what f returns for every register.
@@ -214,12 +204,12 @@ func (k *rowKernel) addWide(sums, factors []vector, acc vector, addLow func(...O
 	}
 }
 
-// An eightBlocks is the weights of eight groups in eight blocks.
+// An eightBlocks is the weights of eight groups in eight blocks, with the first
+// 128 bytes of them in registers.
 type eightBlocks struct {
 	k      *rowKernel
 	blocks []weights
-	head   []vector
-	tail   []Op
+	head   [2][]vector
 }
 
 // gather takes 64 bytes out of eight blocks, those at the places that f gives
@@ -240,22 +230,21 @@ func (e eightBlocks) gather(m int, f func(s, g, n, b int) int) []vector {
 	v := each(e.blocks, func(weights) vector { return resident(table) })
 	if beyond == 0 {
 		for i := range v {
-			VPERMI2B(e.tail[i], e.head[i], v[i])
+			VPERMI2B(e.head[1][i], e.head[0][i], v[i])
 		}
 		return v
 	}
 	at, mask := resident(table), K()
 	KMOVQ(quad(beyond), mask)
 	for i, block := range e.blocks {
-		VPERMI2B(e.tail[i], e.head[i], v[i])
+		VPERMI2B(e.head[1][i], e.head[0][i], v[i])
 		VPERMB(block(last), at, mask, v[i])
 	}
 	return v
 }
 
 func (n nibbles) wide(k *rowKernel, blocks []weights, acc vector) {
-	w := eightBlocks{k: k, blocks: blocks}
-	w.head, w.tail = first128(blocks, 0, false)
+	w := eightBlocks{k, blocks, [2][]vector{loaded(blocks, 0), loaded(blocks, 64)}}
 	var fifths []vector
 	if n.fifths >= 0 {
 		fifths = w.gather(0, func(_, g, _, b int) int { return k.bytes*g + n.fifths + b })
@@ -289,7 +278,7 @@ func (n nibbles) wide(k *rowKernel, blocks []weights, acc vector) {
 
 func (n superNibbles) wide(k *rowKernel, blocks []weights, acc vector) {
 	sums := zeroSums(len(blocks))
-	head, tail := first128(blocks, n.codes, false)
+	head, tail := loaded(blocks, n.codes), loaded(blocks, n.codes+64)
 	for j := range 2 {
 		quads := perQuad(func(s, p int) int { return 4*p + 2*j + s })
 		x := each(blocks, func(weights) vector { return resident(quads) })
@@ -357,7 +346,7 @@ func scaleMinWide(blocks []weights) []vector {
 func wideQ6_K(k *rowKernel, blocks []weights, acc vector) {
 	// Group 4*h+i has its low bits in the nibbles i/2 of the bytes from
 	// 64*h+i%2*32 on, its high ones in the pairs i of those from 32*h on.
-	head, tail := first128(blocks, 0, false)
+	head, tail := loaded(blocks, 0), loaded(blocks, 64)
 	sums := [2][]vector{zeroSums(len(blocks)), zeroSums(len(blocks))}
 	for j, sum := range sums {
 		quads := resident(perQuad(func(s, p int) int { return p/2*4 + 2*j + s }))
