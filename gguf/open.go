@@ -59,6 +59,12 @@ type mapping struct {
 	unmap func() error
 }
 
+// offset returns how far into the mapping an address is, false if it is outside.
+func (m *mapping) offset(address uintptr) (int, bool) {
+	off := address - uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+	return int(off), off < uintptr(len(m.data))
+}
+
 func openMapping(path string) (mapping, error) {
 	// Without nonblock, opening a FIFO waits for a writer.
 	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
@@ -133,8 +139,7 @@ func (f *File) fault(v any) error {
 	}
 	for _, m := range f.mappings {
 		if a, ok := e.(interface{ Addr() uintptr }); ok {
-			base := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
-			if off := a.Addr() - base; off < uintptr(len(m.data)) {
+			if off, ok := m.offset(a.Addr()); ok {
 				return fmt.Errorf("gguf: %s changed while it was in use: byte %d cannot be read", m.path, off)
 			}
 		} else if info, err := os.Stat(m.path); err == nil && info.Size() < int64(len(m.data)) {

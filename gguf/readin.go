@@ -72,14 +72,10 @@ type piece struct {
 func (f *File) cut(pieces []piece, to, data []byte) []piece {
 	for i := range f.mappings {
 		m := &f.mappings[i]
-		off := uintptr(unsafe.Pointer(unsafe.SliceData(data))) - uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
-		if off >= uintptr(len(m.data)) {
-			continue
+		off, ok := m.offset(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+		for at := 0; ok && at < len(to); at += pieceBytes {
+			pieces = append(pieces, piece{m, off + at, to[at:min(at+pieceBytes, len(to))]})
 		}
-		for at := 0; at < len(to); at += pieceBytes {
-			pieces = append(pieces, piece{m, int(off) + at, to[at:min(at+pieceBytes, len(to))]})
-		}
-		break
 	}
 	return pieces
 }

@@ -213,8 +213,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			case many == 1:
 				asm.GemmFloat(one, s.wide[k], w.Cols+pad, b.sideF(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:
-				two := (*[2 * outSize]float32)(s.out[:])
-				asm.GemmFloat2(two, s.wide[k], w.Cols+pad, b.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
+				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, b.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
 				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])

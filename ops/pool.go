@@ -46,7 +46,7 @@ type crew struct {
 	ctx    context.Context // of the Run, or nil
 	n      int             // items
 	size   int             // items in a chunk
-	chunks int
+	chunks int             // in all shares
 
 	shares []share // one per worker
 	done   atomic.Int64

@@ -21,9 +21,9 @@ type scratch struct {
 	panel [together]asm.Panel
 	wide  [together][]float32 // panels in float32, rows Cols+pad apart
 	rows  []byte              // 16 stored rows, padded
-	// out is the result of a panel with up to two tiles. It has room to be read
-	// as 16 rows of 16 from any row of those.
-	out    [3 * outSize]float32
+	// out is the result of a panel with one tile, with room to be read as 16
+	// rows of 16 from any of its rows, or with two.
+	out    [2 * outSize]float32
 	chains asm.Chains
 	sums   []float32 // of some outputs
 	rows16 []float32 // 16 rows of a batch

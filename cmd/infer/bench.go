@@ -194,7 +194,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			if runners[i], err = bench.NewRunner(ctx, m, test, o.cacheType()); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
 			}
-			if test.Gen > 0 {
+			if test.Gen > 0 && !o.profile {
 				if bytes[i], err = runners[i].TokenBytes(ctx); err != nil {
 					return nil, err
 				}

@@ -59,15 +59,15 @@ func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 	}
 }
 
-// gemmFloat2 is GemmFloat2 where that is more than GemmFloat twice: a broadcast
-// weight serves both tiles, so that loads do not bound the products.
-func gemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) (done bool) {
+// With AVX-512 a broadcast weight serves both tiles, so that loads do not bound
+// the products.
+func gemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
 	if len(a) == 0 || !useAVX512 {
-		return false
+		gemmFloatTwice(c, w, stride, a, ahead)
+		return
 	}
 	from, step := fetching(w, ahead)
 	gemmFloat2AVX512(&c[0], &w[0], stride, len(a)/(2*TileRows), &a[0], from, step)
-	return true
 }
 
 // fetching returns where gemmFloat begins to fetch, and how far it goes for

@@ -68,8 +68,8 @@ func gemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 	gemmFloatNEON(&c[0], &w[0], stride, len(a)/TileRows, &a[0])
 }
 
-func gemmFloat2(*[2 * PanelRows * TileRows]float32, []float32, int, []float32, []byte) (done bool) {
-	return false
+func gemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
+	gemmFloatTwice(c, w, stride, a, ahead)
 }
 
 func addFloats(sum []float64, x []float32) {

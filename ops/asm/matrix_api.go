@@ -91,9 +91,11 @@ func GemmFloat(c *[PanelRows * TileRows]float32, w []float32, stride int, a []fl
 // in a, to the last bit: some tiers take two at once faster than one by one. It
 // may fetch twice as much.
 func GemmFloat2(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
-	if gemmFloat2(c, w, stride, a, ahead) {
-		return
-	}
+	gemmFloat2(c, w, stride, a, ahead)
+}
+
+// gemmFloatTwice is gemmFloat2 where two tiles are no faster than one by one.
+func gemmFloatTwice(c *[2 * PanelRows * TileRows]float32, w []float32, stride int, a []float32, ahead []byte) {
 	const size = PanelRows * TileRows
 	half := len(a) / 2
 	gemmFloat((*[size]float32)(c[:size]), w, stride, a[:half], ahead)
