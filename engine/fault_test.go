@@ -44,7 +44,7 @@ func TestShrunkFile(t *testing.T) {
 			}
 			for _, threads := range []int{1, 3} {
 				path := onDisk(t, whole)
-				m, err := Open(path, Options{Threads: threads})
+				m, err := Open(t.Context(), path, Options{Threads: threads})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -89,7 +89,7 @@ func TestShrunkFile(t *testing.T) {
 
 // load2 loads a file once more, without taking it over.
 func load2(f *gguf.File, mode NormMode) (*Model, error) {
-	m, err := Load(f, Options{Threads: 2, Norm: mode})
+	m, err := Load(context.Background(), f, Options{Threads: 2, Norm: mode})
 	if err == nil {
 		m.pool.Close()
 	}
@@ -101,7 +101,7 @@ func load2(f *gguf.File, mode NormMode) (*Model, error) {
 func TestReplacedFile(t *testing.T) {
 	whole := made(t, toy.Tiny("llama", nil), "Q4_0")
 	path := onDisk(t, whole)
-	m, err := Open(path, Options{Threads: 2})
+	m, err := Open(t.Context(), path, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestReplacedFile(t *testing.T) {
 	}
 
 	path = onDisk(t, whole)
-	m2, err := Open(path, Options{Threads: 2})
+	m2, err := Open(t.Context(), path, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

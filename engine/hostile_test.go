@@ -192,7 +192,7 @@ func TestHostileModels(t *testing.T) {
 func TestGaps(t *testing.T) {
 	whole := made(t, smallest("gpt2"), "Q4_0")
 	f := parse(t, whole)
-	m, err := Load(f, Options{Threads: 1})
+	m, err := Load(t.Context(), f, Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestGaps(t *testing.T) {
 	if err := gguf.Write(&b, wide); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Load(parse(t, b.Bytes()), Options{Threads: 1})
+	again, err := Load(t.Context(), parse(t, b.Bytes()), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func TestMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Load(f, Options{})
+		m, err := Load(t.Context(), f, Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrMemory tells that a session would need more memory than there is.
-var ErrMemory = errors.New("more than there is")
+var ErrMemory = errors.New("not enough memory")
 
 // checkMemory fails if the full cache of s takes more than the memory of the
 // machine. A context may be as long as a stranger's file says, and running out
@@ -23,7 +23,7 @@ func (s *Session) checkMemory() error {
 		return nil
 	}
 	const gib = 1 << 30
-	return fmt.Errorf("engine: a context of %d positions takes %.1f GiB of memory, %w: this machine has %.1f GiB", s.max, need/gib, ErrMemory, have/gib)
+	return fmt.Errorf("engine: %w for a context of %d positions: its cache takes %.1f GiB, this machine has %.1f GiB", ErrMemory, s.max, need/gib, have/gib)
 }
 
 // SystemMemory returns the bytes of memory that this process may have at most:

@@ -31,7 +31,7 @@ func parse(t *testing.T, b []byte) *gguf.File {
 // logits are those of every token of a probe, activations in float.
 func logits(t *testing.T, f *gguf.File, mode engine.NormMode) []float32 {
 	t.Helper()
-	m, err := engine.Load(f, engine.Options{FloatActivations: true, Norm: mode})
+	m, err := engine.Load(t.Context(), f, engine.Options{FloatActivations: true, Norm: mode})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestExports(t *testing.T) {
 // Centring its writers makes the two one.
 func TestPhiMoERepair(t *testing.T) {
 	b := testdata.Read(t, "archs/phimoe.gguf")
-	trained := logits(t, parse(t, b), engine.Layer)
+	trained := logits(t, parse(t, b), engine.Centered)
 	if e := nmse(logits(t, parse(t, b), engine.Native), trained); !(e > 1e-4) {
 		t.Errorf("the fixture's means do not show: NMSE %.2g", e)
 	}

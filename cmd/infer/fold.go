@@ -307,7 +307,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	}
 	defer m.Close()
 	if r.Source == "phimoe" { // its norms run as RMSNorm, and were trained as LayerNorm
-		if m, err = m.Variant(engine.Options{FloatActivations: true, Norm: engine.Layer}); err != nil {
+		if m, err = m.Variant(context.Background(), engine.Options{FloatActivations: true, Norm: engine.Centered}); err != nil {
 			return nil, err
 		}
 		defer m.Close()
@@ -320,7 +320,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	if o.verify {
 		v := folded
 		if folded.Arch.Spec.Norm == arch.LayerNorm {
-			if v, err = folded.Variant(engine.Options{Norm: engine.RMSFolded, FloatActivations: true}); err != nil {
+			if v, err = folded.Variant(context.Background(), engine.Options{Norm: engine.RMSFolded, FloatActivations: true}); err != nil {
 				return nil, err
 			}
 			defer v.Close()

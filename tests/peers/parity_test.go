@@ -48,7 +48,7 @@ func compare(t *testing.T, path string, tokens []int32, bound float64) {
 func TestLongSequences(t *testing.T) {
 	for _, path := range fixtures(t, "archs") {
 		t.Run(name(path), func(t *testing.T) {
-			m, err := engine.Open(path, engine.Options{})
+			m, err := engine.Open(t.Context(), path, engine.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
