@@ -58,9 +58,9 @@ func (m *Model) applyFold(ctx context.Context, progress func(done, total int64))
 	}
 	for _, s := range plan.Steps {
 		switch s.Action {
-		case fold.CentreRows:
+		case fold.CenterRows:
 			m.centreEmbed = true
-		case fold.CentreColumns:
+		case fold.CenterColumns:
 			for _, l := range linears[s.Linear] {
 				l.centre(m.pool, s.Groups)
 				if err := ctx.Err(); err != nil {
@@ -71,7 +71,7 @@ func (m *Model) applyFold(ctx context.Context, progress func(done, total int64))
 					progress(done, total)
 				}
 			}
-		case fold.CentreOutput:
+		case fold.CenterOutput:
 			n := m.norms[s.Norm]
 			for i, f := range n.groups {
 				n.groups[i] = centred{f}
