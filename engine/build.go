@@ -171,15 +171,9 @@ func (m *Model) connect() {
 			}
 		}
 	}
-	ofExperts := map[*arch.Linear]bool{}
-	for i := range m.blocks {
-		if b := &m.blocks[i]; b.experts != nil {
-			ofExperts[&b.Block.Gate], ofExperts[&b.Block.Up] = true, true
-		}
-	}
 	forms := func(readers []*arch.Linear) (f ops.Forms) {
 		for _, r := range readers {
-			if ofExperts[r] {
+			if r.Experts > 0 && r.Role != arch.Router {
 				f |= ops.Rows // each expert takes its own rows
 				continue
 			}

@@ -53,8 +53,8 @@ func (m *Model) foldBytes() (n int64) {
 		return 0
 	}
 	for _, s := range m.plan.Steps {
-		if s.Action == fold.CentreColumns {
-			n += int64(len(s.Linear.W.Data) / (s.Linear.W.Items() / s.Linear.W.Dims[0]) * s.Linear.Rows)
+		if s.Action == fold.CenterColumns {
+			n += int64(len(s.Linear.W.Data) / (s.Linear.W.Items() / s.Linear.W.Dims[0]) * s.Linear.Rows * max(1, s.Linear.Experts))
 		}
 	}
 	return n
@@ -70,9 +70,9 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 	linears := m.linears()
 	for _, s := range m.plan.Steps {
 		switch s.Action {
-		case fold.CentreRows:
+		case fold.CenterRows:
 			m.centerEmbed = true
-		case fold.CentreColumns:
+		case fold.CenterColumns:
 			for _, l := range linears[s.Linear] {
 				l.center(m.pool, s.Groups)
 				if err := ctx.Err(); err != nil {
@@ -80,7 +80,7 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 				}
 				work.add(int64(len(l.w.Data)))
 			}
-		case fold.CentreOutput:
+		case fold.CenterOutput:
 			n := m.norms[s.Norm]
 			for i, f := range n.parts {
 				n.parts[i] = centered{f}

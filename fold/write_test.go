@@ -160,7 +160,7 @@ func TestFiles(t *testing.T) {
 }
 
 // TestExports re-expresses models as the RMSNorm architectures that stock
-// llama.cpp runs. There the norms remove no mean, whatever is asked.
+// llama.cpp runs. There the norms remove no mean in any mode.
 func TestExports(t *testing.T) {
 	for _, c := range []struct{ name, to string }{
 		{"olmo", "llama"}, {"stablelm-3b", "phimoe"}, {"stablelm-2", "phimoe"}, {"orion", "phimoe"}, {"command-r", "plamo"},
