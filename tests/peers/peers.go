@@ -95,20 +95,3 @@ func readFloats(path string) ([]float32, error) {
 	}
 	return f, nil
 }
-
-// nmse is sum (got-want)^2 / sum want^2.
-func nmse(got, want []float32) (float64, error) {
-	if len(got) != len(want) || len(want) == 0 {
-		return 0, fmt.Errorf("%d values, want %d", len(got), len(want))
-	}
-	var diff, size float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		size += float64(w) * float64(w)
-	}
-	if e := diff / size; !math.IsNaN(e) && !math.IsInf(e, 0) {
-		return e, nil
-	}
-	return 0, fmt.Errorf("the values are not finite")
-}
