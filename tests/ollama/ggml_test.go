@@ -1,6 +1,6 @@
 // Package ollama holds this repository against Ollama's Go code and its ggml
 // back end: norms, metadata and tensors of the same files. It is a module of its
-// own, because it needs cgo and a C++ compiler; the script run starts it.
+// own, because it needs cgo and a C++ compiler; the script compare starts it.
 package ollama
 
 import (
