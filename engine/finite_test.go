@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,28 +12,10 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/ops/asm"
 	"github.com/normswap/normswap/quant"
 )
-
-// made returns a tiny model as the bytes of a file.
-func made(t testing.TB, s toy.Shape, typ string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := toy.Write(&b, s, typ, 1); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func parse(t testing.TB, b []byte) *gguf.File {
-	t.Helper()
-	f, err := gguf.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // evaluate loads a file and evaluates tokens, all of whose logits are finite
 // if there is no error.
@@ -88,14 +69,14 @@ func TestEveryTensorNotFinite(t *testing.T) {
 	for _, m := range models {
 		shape := toy.Tiny(m.arch, func(string) bool { return true })
 		shape.FFN = 64
-		whole := made(t, shape, m.typ)
-		f := parse(t, whole)
+		whole := toytest.Bytes(t, shape, m.typ, 1)
+		f := toytest.Parse(t, whole)
 		for i := range f.Tensors {
 			data := f.Tensors[i].Data
 			old := slices.Clone(data)
 			for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 				tried++
-				f := parse(t, whole)
+				f := toytest.Parse(t, whole)
 				x := &f.Tensors[i]
 				poison(x, v)
 				err := evaluate(f, Options{Threads: 1}, SessionOptions{CheckFinite: true}, 0, 1, 2, 3, 4, 5)
@@ -119,7 +100,7 @@ func TestEveryTensorNotFinite(t *testing.T) {
 func TestNotFiniteTiers(t *testing.T) {
 	defer asm.Reset()
 	for _, typ := range []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"} {
-		whole := made(t, toy.Tiny("gpt2", nil), typ)
+		whole := toytest.Bytes(t, toy.Tiny("gpt2", nil), typ, 1)
 		for _, tier := range asm.Tiers() {
 			if err := asm.Select(tier); err != nil {
 				t.Fatal(err)
@@ -127,7 +108,7 @@ func TestNotFiniteTiers(t *testing.T) {
 			for _, name := range []string{"blk.0.attn_norm.weight", "blk.1.ffn_norm.bias", "output_norm.weight"} {
 				for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 					for _, n := range []int{1, 7} {
-						f := parse(t, slices.Clone(whole))
+						f := toytest.Parse(t, slices.Clone(whole))
 						x, _ := f.Tensor(name)
 						poison(x, v)
 						err := evaluate(f, Options{Threads: 1}, SessionOptions{CheckFinite: true}, []int32{0, 1, 2, 3, 4, 5, 6}[:n]...)
@@ -154,7 +135,7 @@ func TestWhereNotFinite(t *testing.T) {
 		{"olmo2", "blk.0.attn_q.weight", "before blk.0.attn_q_norm, from the embedding of token 7 on: tensor blk.0.attn_q.weight has NaN"},
 		{"bloom", "token_embd_norm.weight", "in the norm token_embd_norm: tensor token_embd_norm.weight has NaN"},
 	} {
-		f := parse(t, made(t, toy.Tiny(c.arch, nil), "F32"))
+		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny(c.arch, nil), "F32", 1))
 		x, ok := f.Tensor(c.tensor)
 		if !ok {
 			t.Fatalf("%s has no %s", c.arch, c.tensor)
@@ -163,7 +144,7 @@ func TestWhereNotFinite(t *testing.T) {
 		if err := evaluate(f, Options{}, SessionOptions{CheckFinite: true}, 7, 0, 9); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.tensor, err, c.want)
 		}
-		f = parse(t, made(t, toy.Tiny(c.arch, nil), "F32"))
+		f = toytest.Parse(t, toytest.Bytes(t, toy.Tiny(c.arch, nil), "F32", 1))
 		x, _ = f.Tensor(c.tensor)
 		poison(x, nan)
 		var finite *FiniteError
@@ -194,7 +175,7 @@ func TestOverflow(t *testing.T) {
 		{"token_embd.weight", 0, quant.F16, ""},
 		{"token_embd.weight", math.SmallestNonzeroFloat32, quant.F16, ""},
 	} {
-		f := parse(t, made(t, toy.Tiny("gpt2", nil), "F32"))
+		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny("gpt2", nil), "F32", 1))
 		for name := range strings.FieldsSeq(c.tensor) {
 			x, ok := f.Tensor(name)
 			if !ok {

@@ -1,7 +1,7 @@
 // peer drives stock llama.cpp: the reference and the opponent of the scripts in
 // this folder. It links against the prebuilt libraries that the npm package
 // node-llama-cpp ships, so that no interpreter stands between a measurement and
-// the library. `./run --install` compiles it.
+// the library. `./compare --install` compiles it.
 //
 //   peer logits MODEL --tokens 3,8,13 --out FILE [-t N]
 //   peer greedy MODEL (--tokens 3,8,13 | --prompt TEXT) [-n N] [-t N]
