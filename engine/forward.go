@@ -39,7 +39,7 @@ func (s *Session) embed(tokens []int32, pos int) {
 		if m.positions.Rows > 0 {
 			p := s.take(0, d)
 			m.positions.Row(p, pos+i)
-			s.pool.Add(x, p, d, nil)
+			s.pool.Add(x, p, d)
 		}
 		if m.centreEmbed {
 			centreRow(x)
@@ -154,7 +154,7 @@ func (s *Session) write(l *linear, post *norm) {
 	}
 	y := s.written(l)
 	s.norm(y, y, post)
-	s.pool.Add(s.x, y, s.model.Arch.Dim, nil)
+	s.pool.Add(s.x, y, s.model.Arch.Dim)
 }
 
 // written returns what l makes of s.h.
