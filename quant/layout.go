@@ -3,17 +3,17 @@ package quant
 // A Layout says where a block keeps what its values are made of, for types whose
 // values are linear in an integer, the quant:
 //
-//	x[i] = scale[s]*q[i] + min[s]    s = i/SubBlock
+//	x[i] = scale[s]*q[i] + min[s]    s = i/Group
 //
 // The kernels of package ops and their definitions read blocks by it. Types
 // without one are decoded.
 type Layout struct {
-	SubBlock int   // values that share a scale and a min
-	D        Field // of the block, in half precision: its scale, or a factor of the sub-blocks' scales
-	M        Field // of the block, in half precision: its min, or a factor of the sub-blocks' mins
-	Scales   Ints  // of the sub-blocks: their scales are these, times D
+	Group  int   // values that share a scale and a min
+	D      Field // of the block, in half precision: its scale, or a factor of the groups' scales
+	M      Field // of the block, in half precision: its min, or a factor of the groups' mins
+	Scales Ints  // of the groups: their scales are these, times D
 	// ScaleMin has, in 12 bytes, six bits each for the scales, times D, and the
-	// mins, times -M, of eight sub-blocks (ggml's get_scale_min_k4).
+	// mins, times -M, of eight groups (ggml's get_scale_min_k4).
 	ScaleMin Field
 	Quants   Ints
 }
@@ -47,20 +47,20 @@ func (t Type) Layout() (Layout, bool) {
 // Bits returns the bits of an integer.
 func (n *Ints) Bits() int { return n.Low.Bits + n.High.Bits }
 
-// HasMin tells whether sub-blocks have a min. Without one, it counts as 0.
+// HasMin tells whether groups have a min. Without one, it counts as 0.
 func (l *Layout) HasMin() bool { return l.M.Bits > 0 }
 
 // Unpack takes a block apart: q gets its quants, one for each value and less
-// their zero point; scale and min get those of its sub-blocks, min 0 if there is
+// their zero point; scale and min get those of its groups, min 0 if there is
 // none.
 func (l *Layout) Unpack(q []int8, scale, min []float32, block []byte) {
 	l.Quants.unpack(q, block)
-	sub := len(q) / l.SubBlock
+	groups := len(q) / l.Group
 	d, m := half(block[l.D.At:]), float32(0)
 	if l.HasMin() {
 		m = half(block[l.M.At:])
 	}
-	switch scale, min := scale[:sub], min[:sub]; {
+	switch scale, min := scale[:groups], min[:groups]; {
 	case l.ScaleMin.Bits > 0:
 		for s := range scale {
 			sc, mn := scaleMin(block[l.ScaleMin.At:][:12], s)
@@ -68,7 +68,7 @@ func (l *Layout) Unpack(q []int8, scale, min []float32, block []byte) {
 		}
 	case l.Scales.Bits() > 0:
 		var sc [16]int8
-		l.Scales.unpack(sc[:sub], block)
+		l.Scales.unpack(sc[:groups], block)
 		for s := range scale {
 			scale[s], min[s] = d*float32(sc[s]), m
 		}

@@ -8,10 +8,10 @@ import (
 // described are layouts of types that have no kernels yet: that a row can hold
 // them is what the test below shows.
 var described = map[Type]Layout{
-	Q3_K: {SubBlock: 16, D: f16(108), Scales: Ints{Low: Field{96, 4, 8}, High: Field{104, 2, 4}, Zero: 32},
+	Q3_K: {Group: 16, D: f16(108), Scales: Ints{Low: Field{96, 4, 8}, High: Field{104, 2, 4}, Zero: 32},
 		Quants: Ints{Low: Field{32, 2, 32}, High: Field{0, 1, 32}, Zero: 4}},
-	TQ2_0: {SubBlock: 256, D: f16(64), Quants: Ints{Low: Field{0, 2, 32}, Zero: 1}},
-	Q2_0:  {SubBlock: 64, D: f16(0), Quants: Ints{Low: Field{2, 2, 1}, Zero: 1}},
+	TQ2_0: {Group: 256, D: f16(64), Quants: Ints{Low: Field{0, 2, 32}, Zero: 1}},
+	Q2_0:  {Group: 64, D: f16(0), Quants: Ints{Low: Field{2, 2, 1}, Zero: 1}},
 }
 
 // Blocks that are unpacked by their layout have the values that Decode gives.
@@ -33,7 +33,7 @@ func TestUnpack(t *testing.T) {
 				l.Unpack(q, scale, min, r.encoded[i/r.Block*r.Bytes:][:r.Bytes])
 			}
 			k := i % r.Block
-			s := k / l.SubBlock
+			s := k / l.Group
 			got := float32(float64(scale[s])*float64(q[k]) + float64(min[s]))
 			if math.Float32bits(got) != math.Float32bits(want) && !(got == 0 && want == 0) {
 				t.Fatalf("%v: value %d is %v, want %v", r.Type, i, got, want)
