@@ -61,7 +61,7 @@ func (p *pass) embed() []float32 {
 			if m.positions.Rows > 0 {
 				position := p.work[:d]
 				m.positions.Row(position, seg.pos+i)
-				p.pool.Add(x, position, d, nil)
+				p.pool.Add(x, position, d)
 			}
 			if m.centerEmbed {
 				centerRow(x)
