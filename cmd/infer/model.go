@@ -16,6 +16,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/gguf"
+	host "github.com/normswap/normswap/internal/machine"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
@@ -322,7 +323,7 @@ func (o *modelFlags) readAhead(ctx context.Context, f *gguf.File) error {
 		bar.add(int64(n))
 		return ctx.Err()
 	}
-	if total >= hugePages && !o.mmap && int64(engine.SystemMemory()) > 2*total {
+	if total >= hugePages && !o.mmap && host.Memory().Bytes > 2*total {
 		if err := f.ReadIn(progress); !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
