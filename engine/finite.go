@@ -25,6 +25,7 @@ type FiniteError struct {
 	Logit int
 	Value float32
 	Where string // where that began, found with [SessionOptions].CheckFinite
+	F16   bool   // numbers may have overflowed in the F16 cache
 }
 
 func (e *FiniteError) Error() string {
@@ -37,7 +38,7 @@ func (e *FiniteError) Error() string {
 
 // finiteError is the error about logit j at a position of the timeline.
 func (s *Session) finiteError(p *pass, pos, j int, v float32) error {
-	e := &FiniteError{Pos: pos, Logit: j, Value: v}
+	e := &FiniteError{Pos: pos, Logit: j, Value: v, F16: s.f16}
 	if s.trace {
 		var err error
 		if e.Where, err = s.origin(p); err != nil {

@@ -42,7 +42,7 @@ func exit(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "infer: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()))
+	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()+advice(err)))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}

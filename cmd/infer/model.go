@@ -180,11 +180,7 @@ func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, err
 	if n == 0 {
 		n = min(m.Context(), max(need, engine.DefaultContext))
 	}
-	s, err := m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
-	if errors.Is(err, engine.ErrMemory) {
-		err = fmt.Errorf("%w; choose a smaller --ctx", err)
-	}
-	return s, err
+	return m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
 }
 
 // cacheType is the type of the cached keys and values.
