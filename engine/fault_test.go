@@ -13,7 +13,7 @@ import (
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/toy"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 )
 
 // onDisk writes a model that a test may damage.
@@ -30,7 +30,7 @@ func onDisk(t *testing.T, b []byte) string {
 // call that meets it, whichever kernel on whichever goroutine touches it, and
 // of the next; other models go on.
 func TestShrunkFile(t *testing.T) {
-	defer asm.Reset()
+	defer ops.SelectISA("")
 	healthy := open(t, "archs/gpt2.gguf", Options{Threads: 2})
 	want := allLogits(t, healthy, fixtureTokens())
 	faults := 0
@@ -38,8 +38,8 @@ func TestShrunkFile(t *testing.T) {
 		shape := toy.Tiny("gpt2", nil)
 		shape.Dim, shape.FFN = 256, 256
 		whole := made(t, shape, typ)
-		for _, tier := range asm.Tiers() {
-			if err := asm.Select(tier); err != nil {
+		for _, tier := range ops.ISAs() {
+			if err := ops.SelectISA(tier); err != nil {
 				t.Fatal(err)
 			}
 			for _, threads := range []int{1, 3} {
@@ -79,7 +79,7 @@ func TestShrunkFile(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if got := allLogits(t, healthy, fixtureTokens()); tier == asm.Tiers()[0] && !slices.Equal(got, want) && nmse(got, want) > 1e-10 {
+			if got := allLogits(t, healthy, fixtureTokens()); tier == ops.ISAs()[0] && !slices.Equal(got, want) && nmse(got, want) > 1e-10 {
 				t.Error("another model suffers")
 			}
 		}

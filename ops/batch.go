@@ -23,9 +23,9 @@ type Batch struct {
 
 	// The forms below are made when first asked for.
 	have  forms
-	code  asm.Codes   // the rows, quantised
-	eight []asm.Eight // the same in eights, for small batches
-	tile  asm.Tile    // the same, 16 rows side by side; tile i follows tile i-1
+	code  asm.Q8      // the rows, quantised
+	eight []asm.Q8x8  // the same in eights, for small batches
+	tile  asm.Q8Panel // the same, 16 rows side by side; tile i follows tile i-1
 	side  []uint32    // 16 rows side by side, float32 bits
 
 	bare bool // the rows are there in the forms alone
@@ -105,7 +105,7 @@ func (b *Batch) formsFor(t quant.Type) forms {
 func (b *Batch) tiled() bool { return b.rows >= sideBySide }
 
 // panels is the number of tiles.
-func (b *Batch) panels() int { return (b.rows + asm.TileRows - 1) / asm.TileRows }
+func (b *Batch) panels() int { return (b.rows + asm.PanelRows - 1) / asm.PanelRows }
 
 // require makes the forms that are missing, over the pool.
 func (b *Batch) require(p *Pool, want forms) {
@@ -120,7 +120,7 @@ func (b *Batch) derive(p *Pool, want forms, c, dot []float32) {
 	want &^= b.have
 	b.reserve(want)
 	b.prepare = preparation{p, b, want, c, dot}
-	p.Run(&b.prepare, b.panels(), max(1, inline/(4*asm.TileRows*max(1, b.cols))))
+	p.Run(&b.prepare, b.panels(), max(1, inline/(4*asm.PanelRows*max(1, b.cols))))
 	b.have |= want
 	b.prepare = preparation{}
 }
@@ -128,19 +128,19 @@ func (b *Batch) derive(p *Pool, want forms, c, dot []float32) {
 // reserve makes room for forms.
 func (b *Batch) reserve(want forms) {
 	groups := b.cols / asm.Group
-	room := b.panels() * asm.TileRows
+	room := b.panels() * asm.PanelRows
 	if want&codes != 0 && len(b.code.Scale) < b.rows*groups {
-		b.code = asm.NewCodes(b.rows * groups)
+		b.code = asm.NewQ8(b.rows * groups)
 	}
 	if want&eights != 0 {
-		b.eight = grow(b.eight, b.rows*asm.Eights(groups))
+		b.eight = grow(b.eight, b.rows*asm.Q8x8Count(groups))
 	}
 	if want&tiles != 0 {
 		b.tile.Q = grow(b.tile.Q, room*b.cols/4)
-		b.tile.Scale, b.tile.Low = grow(b.tile.Scale, room*groups), grow(b.tile.Low, room*groups)
+		b.tile.Scale, b.tile.ScaledSum = grow(b.tile.Scale, room*groups), grow(b.tile.ScaledSum, room*groups)
 	}
-	if want&tiles != 0 && asm.TileHalves() {
-		b.tile.Half = grow(b.tile.Half, room*groups)
+	if want&tiles != 0 && asm.ReadsHalfSums() {
+		b.tile.HalfSum = grow(b.tile.HalfSum, room*groups)
 	}
 	if want&sides != 0 {
 		b.side = grow(b.side, room*b.cols)
@@ -158,7 +158,7 @@ type preparation struct {
 func (t *preparation) Do(worker, lo, hi int) {
 	b := t.batch
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.TileRows, min((i+1)*asm.TileRows, b.rows)
+		from, to := i*asm.PanelRows, min((i+1)*asm.PanelRows, b.rows)
 		x, code := b.data[from*b.cols:to*b.cols], b.codesAt(i, &t.pool.scratch[worker], t.want|b.have)
 		if t.want&quantised != 0 && b.have&codes == 0 {
 			asm.Quantize(code, x)
@@ -167,75 +167,75 @@ func (t *preparation) Do(worker, lo, hi int) {
 		switch {
 		case t.c == nil:
 		case (t.want|b.have)&codes != 0:
-			asm.DotCodes(t.dot[from:to], code, t.c)
+			asm.DotQ8(t.dot[from:to], code, t.c)
 		default:
-			asm.GemvFloat(asm.F32, t.dot[from:to], view[byte](x), 4*b.cols, t.c)
+			asm.GemvFloat(quant.F32, t.dot[from:to], view[byte](x), 4*b.cols, t.c)
 		}
 	}
 }
 
 // codesAt returns where the codes of the rows from 16*i are: in b, if they are
 // among the forms it has, or in scratch on the way to others.
-func (b *Batch) codesAt(i int, s *scratch, have forms) asm.Codes {
+func (b *Batch) codesAt(i int, s *scratch, have forms) asm.Q8 {
 	groups := b.cols / asm.Group
-	from, to := i*asm.TileRows*groups, min((i+1)*asm.TileRows, b.rows)*groups
+	from, to := i*asm.PanelRows*groups, min((i+1)*asm.PanelRows, b.rows)*groups
 	switch {
 	case have&codes != 0:
 		return b.code.Groups(from, to)
 	case have&quantised == 0:
-		return asm.Codes{}
+		return asm.Q8{}
 	case len(s.code.Scale) < to-from:
-		s.code = asm.NewCodes(asm.TileRows * groups)
+		s.code = asm.NewQ8(asm.PanelRows * groups)
 	}
 	return s.code.Groups(0, to-from)
 }
 
 // arrange makes forms of the rows from 16*i, given their codes and themselves.
-func (b *Batch) arrange(i int, want forms, code asm.Codes, x []float32) {
+func (b *Batch) arrange(i int, want forms, code asm.Q8, x []float32) {
 	groups := b.cols / asm.Group
 	rows := len(x) / b.cols
 	if want&eights != 0 {
 		for r := range rows {
-			asm.Arrange(b.rowEights(r), code.Groups(r*groups, (r+1)*groups))
+			asm.PackQ8x8(b.rowEights(r), code.Groups(r*groups, (r+1)*groups))
 		}
 	}
 	if want&tiles != 0 {
 		t := b.tile8(i)
-		asm.Transpose(t.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.TileFlip())
+		asm.Transpose(t.Q, view[uint32](code.Q), b.cols/4, rows, b.cols/4, asm.SignFlip())
 		asm.Transpose(view[uint32](t.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
-		asm.Transpose(view[uint32](t.Low), view[uint32](code.Low), groups, rows, groups, 0)
-		if asm.TileHalves() {
-			asm.PackHalves(t.Half, code.Half, rows)
+		asm.Transpose(view[uint32](t.ScaledSum), view[uint32](code.ScaledSum), groups, rows, groups, 0)
+		if asm.ReadsHalfSums() {
+			asm.PackHalfSums(t.HalfSum, code.HalfSum, rows)
 		}
 	}
 	if want&sides != 0 {
-		asm.Transpose(b.side[i*asm.TileRows*b.cols:], view[uint32](x), b.cols, rows, b.cols, 0)
+		asm.Transpose(b.side[i*asm.PanelRows*b.cols:], view[uint32](x), b.cols, rows, b.cols, 0)
 	}
 }
 
 // rowEights returns the quantised form of row r of a small batch.
-func (b *Batch) rowEights(r int) []asm.Eight {
-	n := asm.Eights(b.cols / asm.Group)
+func (b *Batch) rowEights(r int) []asm.Q8x8 {
+	n := asm.Q8x8Count(b.cols / asm.Group)
 	return b.eight[r*n:][:n]
 }
 
 // tile8 returns the quantised form of the rows from 16*i.
-func (b *Batch) tile8(i int) asm.Tile {
-	n, groups := asm.TileRows*b.cols/4, asm.TileRows*b.cols/asm.Group
-	t := asm.Tile{
-		Q:     b.tile.Q[i*n:][:n],
-		Scale: b.tile.Scale[i*groups:][:groups],
-		Low:   b.tile.Low[i*groups:][:groups],
+func (b *Batch) tile8(i int) asm.Q8Panel {
+	n, groups := asm.PanelRows*b.cols/4, asm.PanelRows*b.cols/asm.Group
+	t := asm.Q8Panel{
+		Q:         b.tile.Q[i*n:][:n],
+		Scale:     b.tile.Scale[i*groups:][:groups],
+		ScaledSum: b.tile.ScaledSum[i*groups:][:groups],
 	}
-	if asm.TileHalves() {
-		t.Half = b.tile.Half[i*groups:][:groups]
+	if asm.ReadsHalfSums() {
+		t.HalfSum = b.tile.HalfSum[i*groups:][:groups]
 	}
 	return t
 }
 
 // sideF returns the float32 form of so many tiles, the rows from 16*i.
 func (b *Batch) sideF(i, tiles int) []float32 {
-	n := asm.TileRows * b.cols
+	n := asm.PanelRows * b.cols
 	return view[float32](b.side[i*n:][:tiles*n])
 }
 

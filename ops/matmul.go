@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/quant"
 )
 
 // A Product is one matrix product of a [Pool.MatMul].
@@ -126,7 +127,7 @@ func (t *product) Do(worker, lo, hi int) {
 func (t *product) together(w *Matrix) int {
 	st, size := storageOf(w.Type, t.batch.Float), 4
 	if st.route == integer {
-		size = asm.CodeBytes(st.format)
+		size = asm.QuantBytes(st.format)
 	}
 	return min(together, max(1, panelBytes/max(1, asm.PanelRows*w.Cols*size)))
 }
@@ -155,7 +156,7 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	data := w.Data[o*stride:]
 	if st.route == decode {
 		s.widen(0, st, w, o, 0, w.Cols)
-		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide[0])
+		st.format, stride, data = quant.F32, 4*(w.Cols+pad), view[byte](s.wide[0])
 	} else if st.route == integer && w.Cols < 8*asm.Group {
 		stride, data = s.precede(st.format, w, o, n)
 	}
@@ -165,7 +166,7 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 		if st.route == integer {
 			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, b.rowEights(r))
 		} else {
-			asm.GemvFloat(st.float, sums, data, stride, b.Row(r))
+			asm.GemvFloat(st.format, sums, data, stride, b.Row(r))
 		}
 		dst := d.Dst[r*w.Rows+o:][:n]
 		for i, v := range sums {
@@ -202,10 +203,10 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 		if many = 1; st.route != integer && i+1 < hi {
 			many = 2
 		}
-		r := i * asm.TileRows
+		r := i * asm.PanelRows
 		for k := range n {
 			at := o + k*asm.PanelRows
-			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.TileRows, b.rows-r)) // while the products are made
+			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.PanelRows, b.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
 				asm.Gemm(st.format, one, s.panel[k], b.tile8(i), w.Cols, &s.chains)
@@ -216,7 +217,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, b.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
-				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])
+				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.PanelRows:])
 			}
 		}
 	}
@@ -232,8 +233,8 @@ func take(b *[]byte, n int) []byte {
 
 // finish writes the products of tile i with the panel of the outputs from o.
 func (t *product) finish(d *Product, i, o int, c []float32) {
-	w, r := d.W, i*asm.TileRows
-	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.TileRows, t.batch.rows-r)
+	w, r := d.W, i*asm.PanelRows
+	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.PanelRows, t.batch.rows-r)
 	var bias, shift []float32
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
@@ -241,5 +242,5 @@ func (t *product) finish(d *Product, i, o int, c []float32) {
 	if d.Shift != nil {
 		shift = d.Shift[r:][:rows]
 	}
-	asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, shift, d.Add)
+	asm.Epilogue(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, shift, d.Add)
 }

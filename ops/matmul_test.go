@@ -95,7 +95,7 @@ func effective(b *Batch, r int, t quant.Type) []float64 {
 		x[i] = float64(v)
 	}
 	if storageOf(t, b.Float).route == integer {
-		a := asm.NewCodes(b.cols / asm.Group)
+		a := asm.NewQ8(b.cols / asm.Group)
 		asm.Quantize(a, b.Row(r))
 		for i := range x {
 			x[i] = float64(a.Q[i]) * float64(a.Scale[i/asm.Group])

@@ -34,7 +34,7 @@ func (p *Pool) NormBatch(b *Batch, x []float32, n *Norm, readers ...*Matrix) {
 	b.have, b.bare = want, bare
 	b.reserve(want)
 	b.norm = normBatch{p, b, x, n, want, bare && want&^quantised == 0 && !n.Center && n.Gain == nil && n.Bias == nil}
-	p.Run(&b.norm, b.panels(), max(1, rowGrain/(2*asm.TileRows*b.cols)))
+	p.Run(&b.norm, b.panels(), max(1, rowGrain/(2*asm.PanelRows*b.cols)))
 	b.norm = normBatch{}
 }
 
@@ -62,7 +62,7 @@ type normBatch struct {
 func (t *normBatch) Do(worker, lo, hi int) {
 	b, s := t.batch, &t.pool.scratch[worker]
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.TileRows*b.cols, min((i+1)*asm.TileRows, b.rows)*b.cols
+		from, to := i*asm.PanelRows*b.cols, min((i+1)*asm.PanelRows, b.rows)*b.cols
 		x, code := t.x[from:to], b.codesAt(i, s, t.want)
 		if t.scalar {
 			t.deferred(code, x)
@@ -71,7 +71,7 @@ func (t *normBatch) Do(worker, lo, hi int) {
 		}
 		y := b.data[from:to]
 		if b.bare { // rows that nobody reads stay in the cache
-			s.rows16 = grow(s.rows16, asm.TileRows*b.cols)
+			s.rows16 = grow(s.rows16, asm.PanelRows*b.cols)
 			y = s.rows16[:to-from]
 		}
 		t.norm.apply(y, x, b.cols)
@@ -83,7 +83,7 @@ func (t *normBatch) Do(worker, lo, hi int) {
 }
 
 // deferred quantises rows and multiplies their scales by their norms' scalars.
-func (t *normBatch) deferred(code asm.Codes, rows []float32) {
+func (t *normBatch) deferred(code asm.Q8, rows []float32) {
 	cols := t.batch.cols
 	groups := cols / asm.Group
 	asm.Quantize(code, rows)
@@ -91,7 +91,7 @@ func (t *normBatch) deferred(code asm.Codes, rows []float32) {
 		x, a := row(rows, r, cols), code.Groups(r*groups, (r+1)*groups)
 		s := float32(1 / math.Sqrt(asm.Squares(x)/float64(cols)+float64(t.norm.Eps)))
 		asm.Scale(a.Scale, s)
-		asm.Scale(a.Low, s)
+		asm.Scale(a.ScaledSum, s)
 	}
 }
 
