@@ -24,6 +24,13 @@ func TestSamplingValues(t *testing.T) {
 	if all := run("--top-p", "1"); all == one {
 		t.Errorf("--top-p 1 gives %q, like --top-p 1e-9", all)
 	}
+	seeds := map[string]bool{}
+	for range 4 {
+		seeds[run("--top-p", "1", "--seed", "-1")] = true
+	}
+	if len(seeds) == 1 {
+		t.Errorf("--seed -1 gives one text: %v", seeds)
+	}
 	infer(t, "-p", "Once", "--repeat-penalty", "0").fails(t, 2, "--repeat-penalty 0", "divided")
 }
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +83,7 @@ avx2, ...) the kernels for newer processors.`,
 	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
-	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
+	f.Func("seed", "random `seed`; the same one gives the same text (default, and if negative: another each time)", o.setSeed)
 	o.add(cmd, "f16")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
@@ -89,6 +92,18 @@ avx2, ...) the kernels for newer processors.`,
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
 	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(tokenizer.TemplateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// setSeed takes the value of --seed.
+func (o *runFlags) setSeed(s string) (err error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n < 0 {
+		o.sample.Seed = uint64(rand.Uint32())
+		return nil
+	}
+	if o.sample.Seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+		return fmt.Errorf("not a whole number up to %d", uint64(math.MaxUint64))
+	}
+	return nil
 }
 
 // runArgs takes one model at most, and guesses what else was meant.
