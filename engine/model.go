@@ -233,6 +233,9 @@ func (m *Model) VariantContext(ctx context.Context, o Options) (*Model, error) {
 // changes nothing; "" if nothing.
 func (m *Model) Note() string { return m.note }
 
+// Warnings tell what in the file is not used, such as keys that are not known.
+func (m *Model) Warnings() []string { return m.Arch.Warnings }
+
 // Plan returns the fold that was carried out; nil if there was none.
 func (m *Model) Plan() *fold.Plan { return m.plan }
 
@@ -295,7 +298,7 @@ func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
 		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
 		return ops.Matrix{}
 	}
-	first := e*t.Dims[1] + from
+	first := e*rows + from // experts are whole matrices
 	if end := (first + rows) * size; end > len(t.Data) {
 		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
 		return ops.Matrix{}
