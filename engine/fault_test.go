@@ -46,7 +46,7 @@ func TestShrunkFile(t *testing.T) {
 			}
 			for _, threads := range []int{1, 3} {
 				path := onDisk(t, whole)
-				m, err := Open(path, Options{Threads: threads})
+				m, err := Open(t.Context(), path, Options{Threads: threads})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +91,7 @@ func TestShrunkFile(t *testing.T) {
 
 // load2 loads a file once more, without taking it over.
 func load2(f *gguf.File, mode NormMode) (*Model, error) {
-	m, err := Load(f, Options{Threads: 2, Norm: mode})
+	m, err := Load(context.Background(), f, Options{Threads: 2, Norm: mode})
 	if err == nil {
 		m.pool.Close()
 	}
@@ -103,7 +103,7 @@ func load2(f *gguf.File, mode NormMode) (*Model, error) {
 func TestReplacedFile(t *testing.T) {
 	whole := toytest.Bytes(t, toy.Tiny("llama", nil), "Q4_0", 1)
 	path := onDisk(t, whole)
-	m, err := Open(path, Options{Threads: 2})
+	m, err := Open(t.Context(), path, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestReplacedFile(t *testing.T) {
 	}
 
 	path = onDisk(t, whole)
-	m2, err := Open(path, Options{Threads: 2})
+	m2, err := Open(t.Context(), path, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

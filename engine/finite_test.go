@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // evaluate loads a file and evaluates tokens, all of whose logits are finite
 // if there is no error.
 func evaluate(f *gguf.File, o Options, so SessionOptions, tokens ...int32) error {
-	m, err := Load(f, o)
+	m, err := Load(context.Background(), f, o)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,8 @@ func TestWhereNotFinite(t *testing.T) {
 		f = toytest.Parse(t, toytest.Bytes(t, toy.Tiny(c.arch, nil), "F32", 1))
 		x, _ = f.Tensor(c.tensor)
 		poison(x, nan)
-		if err := evaluate(f, Options{}, SessionOptions{}, 7, 0, 9); err == nil || !strings.Contains(err.Error(), "--check-finite") {
+		var finite *FiniteError
+		if err := evaluate(f, Options{}, SessionOptions{}, 7, 0, 9); !errors.As(err, &finite) || finite.Where != "" {
 			t.Errorf("%s, without CheckFinite: %v", c.tensor, err)
 		}
 	}
@@ -167,7 +169,7 @@ func TestOverflow(t *testing.T) {
 		want   string
 	}{
 		{"blk.0.attn_output.bias blk.0.ffn_down.bias", 3e38, quant.F32, "in layer 0, between blk.0.ffn_norm and blk.1.attn_norm: every weight there is finite, so numbers overflow"},
-		{"blk.1.attn_v.bias", 7e4, quant.F16, "in layer 1, between blk.1.attn_norm and blk.1.ffn_norm: every weight there is finite, so numbers overflow, perhaps in the F16 cache (--kv f32)"},
+		{"blk.1.attn_v.bias", 7e4, quant.F16, "in layer 1, between blk.1.attn_norm and blk.1.ffn_norm: every weight there is finite, so numbers overflow, perhaps in the F16 cache"},
 		{"blk.1.attn_v.bias", 7e4, quant.F32, ""},
 		{"blk.0.attn_norm.weight", 0, quant.F16, ""},
 		{"token_embd.weight", 0, quant.F16, ""},

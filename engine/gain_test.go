@@ -63,7 +63,7 @@ func TestFoldedFileIsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Load(folded, Options{Norm: RMSFolded, FoldGain: true})
+	m, err := Load(t.Context(), folded, Options{Norm: RMSFolded, FoldGain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestFoldedFileIsFree(t *testing.T) {
 func TestVariant(t *testing.T) {
 	tokens := testdata.Tokens()
 	m := open(t, "archs/gpt2.gguf", Options{})
-	v, err := m.Variant(Options{Norm: RMSNaive})
+	v, err := m.Variant(t.Context(), Options{Norm: RMSNaive})
 	if err != nil {
 		t.Fatal(err)
 	}

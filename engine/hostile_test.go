@@ -193,7 +193,7 @@ func TestHostileModels(t *testing.T) {
 func TestGaps(t *testing.T) {
 	whole := toytest.Bytes(t, smallest("gpt2"), "Q4_0", 1)
 	f := toytest.Parse(t, whole)
-	m, err := Load(f, Options{Threads: 1})
+	m, err := Load(t.Context(), f, Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestGaps(t *testing.T) {
 	if err := gguf.Write(&b, wide); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Load(toytest.Parse(t, b.Bytes()), Options{Threads: 1})
+	again, err := Load(t.Context(), toytest.Parse(t, b.Bytes()), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestMade(t *testing.T) {
 			}
 			continue
 		}
-		m, err := Load(toytest.Parse(t, b), Options{})
+		m, err := Load(t.Context(), toytest.Parse(t, b), Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -84,7 +84,7 @@ func TestHungryChild(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_AS, &limit); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Open(path, Options{Threads: 1})
+	m, err := Open(t.Context(), path, Options{Threads: 1})
 	if err != nil {
 		fmt.Println("error:", err)
 	} else {
@@ -151,7 +151,7 @@ func TestBounds(t *testing.T) {
 	if m.batch != batchTokens || m.headRows != headRows {
 		t.Errorf("batches of %d tokens and %d rows of logits", m.batch, m.headRows)
 	}
-	wide, err := Load(toytest.Parse(t, thin(t, "llama", wideFFN)), Options{Threads: 1})
+	wide, err := Load(t.Context(), toytest.Parse(t, thin(t, "llama", wideFFN)), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

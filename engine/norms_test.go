@@ -108,7 +108,7 @@ func TestNaiveIsIdentityOne(t *testing.T) {
 			return
 		}
 		d := h.Site.Width
-		gain, bias := m.blocks[0].attnNorm.groups[0].(*ops.Norm).Gain, m.blocks[0].attnNorm.groups[0].(*ops.Norm).Bias
+		gain, bias := m.blocks[0].attnNorm.parts[0].(*ops.Norm).Gain, m.blocks[0].attnNorm.parts[0].(*ops.Norm).Bias
 		for r := 0; r < len(in); r += d {
 			var sum, sq float64
 			for _, v := range in[r : r+d] {
@@ -141,7 +141,7 @@ func TestNaiveIsIdentityOne(t *testing.T) {
 func TestLayerMode(t *testing.T) {
 	tokens := testdata.Tokens()
 	native := allLogits(t, open(t, "archs/llama.gguf", Options{}), tokens)
-	layer := allLogits(t, open(t, "archs/llama.gguf", Options{Norm: Layer}), tokens)
+	layer := allLogits(t, open(t, "archs/llama.gguf", Options{Norm: Centered}), tokens)
 	if e := testdata.NMSE(layer, native); !(e >= 1e-6) {
 		t.Errorf("layer mode changes nothing: NMSE %.2g", e)
 	}
@@ -149,20 +149,20 @@ func TestLayerMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	some := allLogits(t, open(t, "archs/llama.gguf", Options{Norm: Layer, NormSites: sites}), tokens)
+	some := allLogits(t, open(t, "archs/llama.gguf", Options{Norm: Centered, NormSites: sites}), tokens)
 	if slices.Equal(some, native) || slices.Equal(some, layer) {
 		t.Error("swapping some sites equals swapping none or all")
 	}
-	if m := open(t, "archs/gpt2.gguf", Options{Norm: Layer}); m.Note() == "" {
+	if m := open(t, "archs/gpt2.gguf", Options{Norm: Centered}); m.Note() == "" {
 		t.Error("layer mode on a LayerNorm model says nothing")
 	}
 }
 
-// TestWithNorm: a norm of the caller's own takes the place of a native one.
-func TestWithNorm(t *testing.T) {
+// TestReplaceNorm: a norm of the caller's own takes the place of a native one.
+func TestReplaceNorm(t *testing.T) {
 	tokens := testdata.Tokens()
 	calls := 0
-	m := open(t, "archs/gpt2.gguf", Options{WithNorm: func(site *arch.Norm, native *ops.Norm) Norm {
+	m := open(t, "archs/gpt2.gguf", Options{ReplaceNorm: func(site *arch.Norm, native *ops.Norm) Norm {
 		if site.Site != "output_norm" {
 			return native
 		}
@@ -218,7 +218,7 @@ func TestNormOptions(t *testing.T) {
 	all := func(*arch.Norm) bool { return true }
 	f := open(t, "archs/gpt2.gguf", Options{}).File
 	for _, o := range []Options{{Norm: "rms"}, {NormSites: all}, {Norm: RMSFolded, NormSites: all}} {
-		if _, err := Load(f, o); err == nil {
+		if _, err := Load(t.Context(), f, o); err == nil {
 			t.Errorf("%q with sites %v is accepted", o.Norm, o.NormSites != nil)
 		}
 	}

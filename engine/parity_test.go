@@ -15,7 +15,7 @@ import (
 // open opens a model of the test data.
 func open(t testing.TB, name string, o Options) *Model {
 	t.Helper()
-	m, err := Open(testdata.Path(t, name), o)
+	m, err := Open(t.Context(), testdata.Path(t, name), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func decoded(t *testing.T, name string) *Model {
 			t.Fatal(err)
 		}
 	}
-	d, err := Load(f, Options{})
+	d, err := Load(t.Context(), f, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,20 +239,23 @@ func TestActivations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.ctx = context.Background()
-		s.grow(n)
-		s.x = s.x[:n*d]
-		s.embed(tokens, 0)
-		near("x", s.x, part(truth.X))
-		ln1 := make([]float32, len(s.x))
-		s.norm(ln1, s.x, m.blocks[0].attnNorm)
-		near("ln1", ln1, part(truth.LN1))
-		for b, want := range [][]float32{truth.Block0, truth.Block1, truth.Block2} {
-			s.block(&m.blocks[b], s.kv[b], 0, n)
-			near("block", s.x, part(want))
+		p, err := m.acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.norm(s.x, s.x, m.finalNorm)
-		near("ln_f", s.x, part(truth.LNF))
+		p.begin([]segment{{session: s, tokens: tokens}})
+		x := p.embed()
+		near("x", x, part(truth.X))
+		normed := make([]float32, len(x))
+		p.normalize(normed, x, m.blocks[0].attnNorm)
+		near("ln1", normed, part(truth.LN1))
+		for b, want := range [][]float32{truth.Block0, truth.Block1, truth.Block2} {
+			x = p.block(b, x)
+			near("block", x, part(want))
+		}
+		p.normalize(normed, x, m.finalNorm)
+		near("ln_f", normed, part(truth.LNF))
+		m.release(p)
 		v := m.Vocab()
 		near("lm_head", allLogits(t, m, tokens), truth.LMHead[i*n*v:(i+1)*n*v])
 	}

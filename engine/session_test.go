@@ -232,7 +232,7 @@ func TestNotFinite(t *testing.T) {
 		b[i] = 0xff
 	}
 	x.Data = b
-	bad, err := Load(m.File, Options{})
+	bad, err := Load(t.Context(), m.File, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func TestCancelStorm(t *testing.T) {
 	before := runtime.NumGoroutine()
 	shape := toy.Tiny("gptneox", nil)
 	shape.Context = 512
-	m, err := Load(toytest.Parse(t, toytest.Bytes(t, shape, "Q8_0", 1)), Options{Threads: 3})
+	m, err := Load(t.Context(), toytest.Parse(t, toytest.Bytes(t, shape, "Q8_0", 1)), Options{Threads: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestNoGoroutines(t *testing.T) {
 	f16, f32 := toytest.Bytes(t, toy.Tiny("gpt2", nil), "F16", 1), toytest.Bytes(t, toy.Tiny("gpt2", nil), "F32", 1)
 	for range 3 {
 		for _, mode := range NormModes {
-			m, err := Load(toytest.Parse(t, f16), Options{Threads: 4, Norm: mode})
+			m, err := Load(t.Context(), toytest.Parse(t, f16), Options{Threads: 4, Norm: mode})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestNoGoroutines(t *testing.T) {
 		x, _ := bad.Tensor("blk.0.attn_output.weight")
 		poison(x, float32(math.NaN()))
 		for _, o := range []Options{{Threads: -1}, {Norm: "none"}, {Threads: 4, Norm: RMSFolded}} {
-			if _, err := Load(bad, o); err == nil {
+			if _, err := Load(t.Context(), bad, o); err == nil {
 				t.Errorf("%+v loads", o)
 			}
 		}

@@ -20,7 +20,7 @@ func TestQuantisedExperts(t *testing.T) {
 	for _, m := range []struct {
 		arch, export string
 		truth        engine.NormMode
-	}{{"dbrx", "", engine.Native}, {"phimoe", "phimoe", engine.Layer}} {
+	}{{"dbrx", "", engine.Native}, {"phimoe", "phimoe", engine.Centered}} {
 		for _, typ := range quant.Types() {
 			if !typ.CanEncode() {
 				continue

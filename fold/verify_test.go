@@ -39,7 +39,7 @@ func TestVerify(t *testing.T) {
 			}
 			continue
 		}
-		if not := new(fold.NotCentred); !errors.As(err, &not) || not.Mean == 0 {
+		if not := new(fold.NotCentered); !errors.As(err, &not) || not.Mean == 0 {
 			t.Errorf("%s is not folded: %v", name, err)
 		}
 		for _, o := range []fold.WriteOptions{{}, {Gain: true}, {Type: &f16}, {Type: &bf16}} {
@@ -80,7 +80,7 @@ func TestVerifyEveryTensor(t *testing.T) {
 			}
 			centred := now.Data
 			now.Data = was.Data
-			var not *fold.NotCentred
+			var not *fold.NotCentered
 			if _, err := verify(t, f); !errors.As(err, &not) || not.Tensor != ch.Name {
 				t.Errorf("%s with the original %s: %v", name, ch.Name, err)
 			}
@@ -124,7 +124,7 @@ func TestProvenance(t *testing.T) {
 	if err != nil || got == nil || *got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
-	if not := new(fold.NotCentred); !errors.As(second(verify(t, f)), &not) {
+	if not := new(fold.NotCentered); !errors.As(second(verify(t, f)), &not) {
 		t.Errorf("requantised: %v", second(verify(t, f)))
 	}
 	if err := f.Meta.Set("normswap.requantised", "no"); err != nil {
@@ -142,7 +142,7 @@ func TestVerifyLarge(t *testing.T) {
 	shape := toy.Tiny("gpt2", nil)
 	shape.Dim, shape.FFN, shape.Vocab = 512, 2048, 1024
 	whole := toytest.Bytes(t, shape, "F16", 1)
-	if not := new(fold.NotCentred); !errors.As(second(verify(t, toytest.Parse(t, whole))), &not) {
+	if not := new(fold.NotCentered); !errors.As(second(verify(t, toytest.Parse(t, whole))), &not) {
 		t.Error("not folded, and not noticed")
 	}
 	f, _ := folded(t, whole, fold.WriteOptions{})

@@ -81,7 +81,7 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".rope.dimension_count", Value: u32(rotary)},
 			gguf.KV{Key: s.Arch + ".rope.freq_base", Value: base})
 	}
-	if spec.Form == arch.Keyed {
+	if spec.Form == arch.ParallelByKey {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".use_parallel_residual", Value: s.Parallel})
 	}
 	if spec.Experts == arch.Required || spec.Experts == arch.Optional && s.Active > 0 && s.Want != nil && s.Want("experts") {

@@ -110,7 +110,7 @@ func rms(x []float32) float64 {
 // here.
 func load(t *testing.T, path string) (*engine.Model, *engine.Session) {
 	t.Helper()
-	m, err := engine.Open(path, engine.Options{})
+	m, err := engine.Open(t.Context(), path, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

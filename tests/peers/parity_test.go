@@ -47,7 +47,7 @@ func TestLongSequences(t *testing.T) {
 	for _, fixture := range testdata.Fixtures(t, "archs") {
 		t.Run(name(fixture), func(t *testing.T) {
 			path := testdata.Path(t, fixture)
-			m, err := engine.Open(path, engine.Options{})
+			m, err := engine.Open(t.Context(), path, engine.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -261,8 +261,8 @@ static void bench(void) {
 }
 
 // The chains that norms() times, as llama.cpp's graphs build them.
-enum { LAYER_NORM, RMS_NORM, ADD_LAYER_NORM, ADD_RMS_NORM, CHAINS };
-static const char * chain_names[CHAINS] = { "norm+mul+add", "rms_norm+mul", "add+norm+mul+add", "add+rms_norm+mul" };
+enum { LAYER_NORM, RMS_NORM, CHAINS };
+static const char * chain_names[CHAINS] = { "norm+mul+add", "rms_norm+mul" };
 
 static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
     enum { LINKS = 8 };
@@ -275,8 +275,7 @@ static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
 
     struct ggml_tensor * y = x;
     for (int i = 0; i < LINKS; i++) {
-        if (chain == ADD_LAYER_NORM || chain == ADD_RMS_NORM) y = ggml_add(ctx, y, x);
-        if (chain == LAYER_NORM || chain == ADD_LAYER_NORM) {
+        if (chain == LAYER_NORM) {
             y = ggml_add(ctx, ggml_mul(ctx, ggml_norm(ctx, y, 1e-5f), gain), bias);
         } else {
             y = ggml_mul(ctx, ggml_rms_norm(ctx, y, 1e-5f), gain);
