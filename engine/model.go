@@ -37,6 +37,8 @@ type Options struct {
 	// where the machine has both the pages and the memory: a token reads every
 	// weight, and is generated faster from there.
 	Mapped bool
+	// Tokenizer says how the vocabulary is read.
+	Tokenizer tokenizer.Options
 	// Norm says what becomes of the norms; "" means Native.
 	Norm NormMode
 	// NormSites limits the modes RMSNaive and Centered to norms it accepts.
@@ -183,7 +185,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 	}
 	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
 	m.passes.init(base)
-	m.tok, m.tokErr = tokenizer.New(&f.Meta)
+	m.tok, m.tokErr = o.Tokenizer.New(&f.Meta)
 	replace, note, err := o.replacement(a)
 	if err != nil {
 		return nil, err
