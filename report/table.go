@@ -31,15 +31,6 @@ const (
 	JSONL    Format = "jsonl" // one object a line
 )
 
-// parseFormat reads the name of a format.
-func parseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case Text, Markdown, CSV, JSON, JSONL:
-		return f, nil
-	}
-	return "", fmt.Errorf("report: unknown format %q: want text, md, csv, json or jsonl", s)
-}
-
 // Column describes the cells below it.
 type Column struct {
 	Key    string // name in CSV and JSON, such as angle_deg
@@ -104,10 +95,14 @@ func (t *Table) Write(w io.Writer, f Format) error {
 	case JSONL:
 		err = t.jsonl(&b)
 	default:
-		_, err = parseFormat(string(f))
+		err = fmt.Errorf("unknown format %q: want text, md, csv, json or jsonl", f)
 	}
 	if err == nil {
-		_, err = w.Write(b.Bytes())
+		out := b.Bytes()
+		if f == JSON || f == JSONL {
+			out = plain.EscapeJSON(out)
+		}
+		_, err = w.Write(out)
 	}
 	if err != nil {
 		return fmt.Errorf("report: table %q: %w", t.Title, err)

@@ -138,16 +138,8 @@ func TestJSON(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
-	for _, f := range []Format{Text, Markdown, CSV, JSON, JSONL} {
-		if got, err := parseFormat(string(f)); got != f || err != nil {
-			t.Errorf("%s: %s, %v", f, got, err)
-		}
-	}
-	if _, err := parseFormat("xml"); err == nil || !strings.Contains(err.Error(), `"xml"`) {
+	if err := sample().Write(&bytes.Buffer{}, "xml"); err == nil || !strings.Contains(err.Error(), `"xml"`) {
 		t.Errorf("xml: %v", err)
-	}
-	if err := sample().Write(&bytes.Buffer{}, "xml"); err == nil {
-		t.Error("wrote xml")
 	}
 	defer func() {
 		if s, _ := recover().(string); !strings.Contains(s, "2 cells in a table of 4 columns") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +32,7 @@ with other vocabularies do not compare.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.perplexity(cmd.Context(), cmd.OutOrStdout(), modelArg(args), asJSON || o.shard != "")
+			return o.perplexity(cmd.Context(), stdout, modelArg(args), asJSON || o.shard != "")
 		},
 	}
 	o.add(cmd)
@@ -78,6 +79,6 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 	}
 	f := r.Norms[0].Figures
 	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
-		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, plural(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
+		f.Perplexity, f.PerplexitySE, plain.Line(r.Model), f.Norm, plain.Line(r.Text), f.Tokens, plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
 	return err
 }

@@ -215,7 +215,7 @@ func (g *generator) once(ctx context.Context, prompt string) error {
 		return err
 	}
 	if g.json {
-		err = printJSON(os.Stdout, r)
+		err = printJSON(stdout, r)
 	} else {
 		note("%s", r)
 	}

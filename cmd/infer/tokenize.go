@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"unicode/utf8"
 
 	"github.com/normswap/normswap/tokenizer"
@@ -69,7 +68,7 @@ else from stdin.`,
 			if err != nil {
 				return err
 			}
-			w := bufio.NewWriter(os.Stdout)
+			w := bufio.NewWriter(stdout)
 			switch {
 			case asJSON:
 				err = printJSON(w, jsonTokens(t, ids))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -36,7 +35,7 @@ func newVersion() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuild()
 			if asJSON {
-				return printJSON(os.Stdout, b)
+				return printJSON(stdout, b)
 			}
 			_, err := fmt.Println(b)
 			return err
