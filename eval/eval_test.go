@@ -18,7 +18,7 @@ import (
 
 func open(t *testing.T, name string, o engine.Options) *engine.Model {
 	t.Helper()
-	m, err := engine.Open(testdata.Path(t, name), o)
+	m, err := engine.Open(t.Context(), testdata.Path(t, name), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestPerplexity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := engine.Load(f, engine.Options{})
+	m, err := engine.Load(t.Context(), f, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestCompare(t *testing.T) {
 	names := []string{"native", "rms-folded", "rms-naive"}
 	models := []*engine.Model{open(t, "archs/gptneox.gguf", engine.Options{})}
 	for _, n := range names[1:] {
-		v, err := models[0].Variant(engine.Options{Norm: engine.NormMode(n)})
+		v, err := models[0].Variant(t.Context(), engine.Options{Norm: engine.NormMode(n)})
 		if err != nil {
 			t.Fatal(err)
 		}

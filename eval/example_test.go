@@ -12,14 +12,14 @@ import (
 
 // Is a fold exact, and what does leaving the mean out cost?
 func Example() {
-	native, err := engine.Open("../tests/testdata/archs/gpt2.gguf", engine.Options{})
+	native, err := engine.Open(context.Background(), "../tests/testdata/archs/gpt2.gguf", engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer native.Close()
 	models, names := []*engine.Model{native}, []string{"native"}
 	for _, mode := range []engine.NormMode{engine.RMSFolded, engine.RMSNaive} {
-		m, err := native.Variant(engine.Options{Norm: mode})
+		m, err := native.Variant(context.Background(), engine.Options{Norm: mode})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -47,12 +47,12 @@ func TestFold(t *testing.T) {
 	want := logitsOf(t, "archs/gpt2-tied.gguf")
 	for _, norm := range []string{"native", "rms-naive", "rms-folded"} {
 		out := filepath.Join(t.TempDir(), "logits")
-		works(t, "logits", r.File, "--tokens", strings.Join(referenceIDs(), ","), "--out", out, "--norm", norm)
+		works(t, "logits", r.File, "--tokens", referenceIDs(), "--out", out, "--norm", norm)
 		b, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := nmse(t, floats(t, b), want); !(e <= 1e-11) {
+		if e := testdata.NMSE(testdata.Floats(t, b), want); !(e <= 1e-11) {
 			t.Errorf("%s: NMSE %.2g", norm, e)
 		}
 	}

@@ -237,7 +237,7 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 	case len(norms) > 0:
 	case others:
 	case m.Arch.Spec.Norm == arch.RMSNorm:
-		norms = []string{string(engine.Layer)}
+		norms = []string{string(engine.Centered)}
 	default:
 		norms = []string{string(engine.RMSFolded), string(engine.RMSNaive)}
 	}

@@ -152,7 +152,7 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 	options.Progress = progress
 	out, err := fold.Prepare(ctx, f, m, options)
 	if err != nil {
-		return err
+		return advise(err)
 	}
 	if out.Report.Requantised {
 		note("warning: changed weights are encoded in blocks, which adds about one more quantisation error; the fold is not exact (--strategy dequant is, to the rounding of F16)")
@@ -176,6 +176,19 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 	end()
 	r.File, r.Report = target, out.Report
 	return o.tell(ctx, w, path, r)
+}
+
+// advise adds to an error of package fold which flags help.
+func advise(err error) error {
+	var refusal *fold.Refusal
+	var encode *fold.EncodeError
+	switch {
+	case errors.As(err, &refusal) && len(refusal.Exports) > 0:
+		return fmt.Errorf("%w; --export %s writes an architecture that can", err, strings.Join(refusal.Exports, " or "))
+	case errors.As(err, &encode):
+		return fmt.Errorf("%w; store it in another type (--type) or as floats (--strategy dequant)", err)
+	}
+	return err
 }
 
 func isFolder(path string) bool {
@@ -287,8 +300,8 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 		return nil, err
 	}
 	defer m.Close()
-	if r.Source == "phimoe" { // its norms run as RMSNorm, and were trained as LayerNorm
-		if m, err = m.Variant(engine.Options{FloatActivations: true, Norm: engine.Layer}); err != nil {
+	if m.Arch.Spec.TrainedLayerNorm {
+		if m, err = m.Variant(context.Background(), engine.Options{FloatActivations: true, Norm: engine.Centered}); err != nil {
 			return nil, err
 		}
 		defer m.Close()
@@ -301,7 +314,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	if o.verify {
 		v := folded
 		if folded.Arch.Spec.Norm == arch.LayerNorm {
-			if v, err = folded.Variant(engine.Options{Norm: engine.RMSFolded, FloatActivations: true}); err != nil {
+			if v, err = folded.Variant(context.Background(), engine.Options{Norm: engine.RMSFolded, FloatActivations: true}); err != nil {
 				return nil, err
 			}
 			defer v.Close()

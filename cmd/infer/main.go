@@ -56,7 +56,7 @@ func exit(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "infer: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "infer:", plain.Line(err.Error()))
+	fmt.Fprintln(stderr, "infer:", plain.Line(err.Error()+advice(err)))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}

@@ -241,7 +241,7 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 	}
 	modes := []engine.NormMode{engine.RMSNaive, engine.RMSFolded}
 	if m.Arch.Spec.Norm == arch.RMSNorm {
-		modes = []engine.NormMode{engine.Layer}
+		modes = []engine.NormMode{engine.Centered}
 	}
 	models, names := []*engine.Model{m}, []string{string(engine.Native)}
 	for _, mode := range modes {

@@ -52,7 +52,7 @@ func selectSites(m *arch.Model, list string) ([]*arch.Norm, error) {
 			if err != nil {
 				return nil, usagef("--sites: pattern %q: %w", item, err)
 			}
-			if match || string(m.Role(n)) == item || layers != nil && n.Layer >= 0 && layers(n) {
+			if match || string(n.Role) == item || layers != nil && n.Layer >= 0 && layers(n) {
 				chosen[n], found = true, true
 			}
 		}
@@ -77,7 +77,7 @@ func sitesOf(m *arch.Model) string {
 // geometrySite describes a norm to package geometry.
 func geometrySite(m *arch.Model, n *arch.Norm) (s geometry.Site, err error) {
 	s = geometry.Site{
-		Name: n.Site, Layer: n.Layer, Role: string(m.Role(n)), Center: n.Kind == arch.LayerNorm,
+		Name: n.Site, Layer: n.Layer, Role: string(n.Role), Center: n.Kind == arch.LayerNorm,
 		Eps: float64(m.Eps), Dim: n.Width, Heads: n.Groups,
 	}
 	if n.Gain != nil {
