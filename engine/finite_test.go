@@ -11,6 +11,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/ops/asm"
@@ -151,6 +152,42 @@ func TestWhereNotFinite(t *testing.T) {
 		if err := evaluate(f, Options{}, SessionOptions{}, 7, 0, 9); !errors.As(err, &finite) || finite.Where != "" {
 			t.Errorf("%s, without CheckFinite: %v", c.tensor, err)
 		}
+	}
+}
+
+// TestSuppressed: a logit of -Inf is a value, of a fold too, and no token that is
+// drawn. The model's makers suppressed tokens 100 to 127 in the bias of the head.
+func TestSuppressed(t *testing.T) {
+	const name = "cases/round2/phi2-neginf.gguf"
+	for _, mode := range []NormMode{Native, RMSFolded} {
+		want := testdata.Logits(t, name)
+		m := open(t, name, Options{Norm: mode})
+		got := allLogits(t, m, testdata.Tokens())
+		for i, v := range got {
+			if suppressed := i%m.Vocab() >= 100; suppressed != math.IsInf(float64(v), -1) || suppressed != math.IsInf(float64(want[i]), -1) {
+				t.Fatalf("%s: logit %d is %v, llama.cpp's %v", mode, i%m.Vocab(), v, want[i])
+			}
+			if i%m.Vocab() >= 100 {
+				got[i], want[i] = 0, 0
+			}
+		}
+		if e := testdata.NMSE(got, want); !(e <= 1e-6) {
+			t.Errorf("%s: NMSE %.2g of the others", mode, e)
+		}
+		for id, err := range newSession(t, m, SessionOptions{}).Generate(t.Context(), testdata.Tokens(), GenerateOptions{Max: 200, Sample: SampleOptions{Temperature: 3}}) {
+			if err != nil || id >= 100 {
+				t.Fatalf("%s: token %d, %v", mode, id, err)
+			}
+		}
+	}
+	f := toytest.Parse(t, testdata.Read(t, name))
+	bias, _ := f.Tensor("output.bias")
+	for i := range bias.Items() {
+		binary.LittleEndian.PutUint32(bias.Data[4*i:], math.Float32bits(float32(math.Inf(-1))))
+	}
+	err := evaluate(f, Options{}, SessionOptions{CheckFinite: true}, 1)
+	if err == nil || !strings.Contains(err.Error(), "logit 0 is -Inf") || !strings.Contains(err.Error(), "output.bias has -Inf at index 0") {
+		t.Errorf("every token suppressed: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
@@ -78,7 +79,16 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 		return writeReport(w, r)
 	}
 	f := r.Norms[0].Figures
-	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
-		f.Perplexity, f.PerplexitySE, plain.Line(r.Model), f.Norm, plain.Line(r.Text), f.Tokens, plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
-	return err
+	deviation := "unknown" // of one token
+	if se := float64(f.PerplexitySE); !math.IsNaN(se) && !math.IsInf(se, 0) {
+		deviation = fmt.Sprintf("%.4f", se)
+	}
+	lines := []string{fmt.Sprintf("perplexity %.4f ± %s, %s with norms %s on %s: %s scored of %s of %d, %s tokens/s",
+		f.Perplexity, deviation, r.Model, f.Norm, r.Text, plain.Count(int(f.Tokens), "token"), plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))}
+	for _, s := range append(lines, r.Sentences()...) {
+		if _, err := fmt.Fprintln(w, plain.Line(s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -77,7 +77,7 @@ avx2, ...) the kernels for newer processors.`,
 	f.IntVarP(&o.limit, "tokens", "n", 256, "`tokens` to make at most; -1: until the model ends or the context is full")
 	f.Float64Var(&o.sample.Temperature, "temp", 0.8, "`temperature`; 0: always the most likely token")
 	f.IntVar(&o.sample.TopK, "top-k", 40, "draw from the `k` most likely tokens; 0: from all")
-	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all")
+	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
 	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
@@ -118,6 +118,12 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")
+	}
+	if o.sample.RepeatPenalty == 0 {
+		return usagef("--repeat-penalty 0: logits are divided by it; want a positive number (1: none)")
+	}
+	if o.sample.TopP == 0 { // one token is always kept
+		o.sample.TopK = 1
 	}
 	if err := o.sample.Check(); err != nil {
 		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))
