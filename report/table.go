@@ -53,7 +53,7 @@ func (c Column) heading() string {
 func (c Column) second() string { return c.Key + "_" + cmp.Or(c.Spread, "sd") }
 
 // Spread is a cell of two numbers, a mean and the deviation around it. People
-// read "mean ± sd"; CSV and JSON get two fields, such as KEY and KEY_sd.
+// read "mean ± sd", or "mean ± ?" of one number; CSV and JSON get two fields, such as KEY and KEY_sd.
 type Spread struct{ Mean, SD float64 }
 
 // Table is a titled grid. A cell is a string, a bool, an integer, a float64,
@@ -273,6 +273,9 @@ func show(cell any, format string) string {
 		}
 		return verb(v)
 	case Spread:
+		if math.IsNaN(v.SD) || math.IsInf(v.SD, 0) { // one number has no deviation
+			return show(v.Mean, format) + " ± ?"
+		}
 		return show(v.Mean, format) + " ± " + show(v.SD, format)
 	}
 	return verb(cell)

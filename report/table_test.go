@@ -50,6 +50,15 @@ a note
 	}
 }
 
+func TestUnknownDeviation(t *testing.T) {
+	table := &Table{Columns: []Column{{Key: "a", Format: "%.1f"}}}
+	table.Add(Spread{1, math.NaN()})
+	table.Add(Spread{math.Inf(1), math.Inf(1)})
+	if got := table.String(); !strings.Contains(got, "1.0 ± ?") || !strings.Contains(got, "+Inf ± ?") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestNarrow(t *testing.T) {
 	want := `Speed
 

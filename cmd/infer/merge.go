@@ -90,7 +90,13 @@ func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOut
 		}
 	}
 	if missing := all.missing(); len(missing) > 0 {
-		return fmt.Errorf("parts are missing: %s", strings.Join(missing, ", "))
+		const show = 10
+		more := ""
+		if len(missing) > show {
+			more = fmt.Sprintf(" and %d more", len(missing)-show)
+			missing = missing[:show]
+		}
+		return fmt.Errorf("parts are missing: %s%s", strings.Join(missing, ", "), more)
 	}
 	return all.write(ctx, w, o)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -59,9 +58,6 @@ avx2, ...) the kernels for newer processors.`,
 		Args:              runArgs,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("seed") {
-				o.sample.Seed = uint64(rand.Uint32())
-			}
 			if o.chat = o.chat || o.template != "" || o.system != ""; o.chat && !cmd.Flags().Changed("tokens") {
 				o.limit = -1
 			}
@@ -80,7 +76,8 @@ avx2, ...) the kernels for newer processors.`,
 	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
-	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
+	o.sample.Seed = randomSeed()
+	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
