@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -44,7 +43,7 @@ func newVersion() *cobra.Command {
 			}
 			b := readBuild()
 			if asJSON {
-				return printJSON(os.Stdout, b)
+				return printJSON(stdout, b)
 			}
 			_, err := fmt.Println(b)
 			return err
