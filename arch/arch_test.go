@@ -1,8 +1,8 @@
 package arch_test
 
 import (
-	"bytes"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +11,7 @@ import (
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 )
 
 func open(t *testing.T, name string) *gguf.File {
@@ -23,18 +24,10 @@ func open(t *testing.T, name string) *gguf.File {
 	return f
 }
 
-// make makes a tiny model and parses it.
+// tiny makes a tiny model and parses it.
 func tiny(t *testing.T, s toy.Shape) *gguf.File {
 	t.Helper()
-	var b bytes.Buffer
-	if err := toy.Write(&b, s, "F32", 1); err != nil {
-		t.Fatal(err)
-	}
-	f, err := gguf.Parse(b.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return toytest.Parse(t, toytest.Bytes(t, s, "F32", 1))
 }
 
 // TestEveryArchitecture makes a model of each architecture, once with no
@@ -86,7 +79,7 @@ func TestGraph(t *testing.T) {
 		{file: "archs/stablelm-12b.gguf", parallel: true,
 			norms:   []string{"blk.0.attn_norm", "blk.0.attn_q_norm", "blk.0.attn_k_norm", "blk.1.attn_norm", "blk.1.attn_q_norm", "blk.1.attn_k_norm", "output_norm"},
 			writers: []string{"token_embd", "blk.0.attn_output", "blk.0.ffn_down", "blk.1.attn_output", "blk.1.ffn_down"},
-			readers: "blk.0.attn_q blk.0.attn_k blk.0.attn_v blk.0.ffn_up blk.0.ffn_gate"},
+			readers: "blk.0.attn_q blk.0.attn_k blk.0.attn_v blk.0.ffn_gate blk.0.ffn_up"},
 		{file: "archs/dbrx.gguf",
 			norms:   []string{"blk.0.attn_norm", "blk.0.attn_output_norm", "blk.1.attn_norm", "blk.1.attn_output_norm", "output_norm"},
 			writers: []string{"token_embd", "blk.0.attn_output", "blk.0.ffn_down_exps", "blk.1.attn_output", "blk.1.ffn_down_exps"},
@@ -128,6 +121,45 @@ func TestGraph(t *testing.T) {
 		}
 		if got := len(m.BareReaders()) > 0; got != (c.file == "archs/olmo2.gguf") {
 			t.Errorf("%s: bare readers %v", c.file, got)
+		}
+	}
+}
+
+// TestReaders: every matrix that reads the residual stream, and none else, is a
+// reader of one norm or of none, at the norm that stands before its branch.
+func TestReaders(t *testing.T) {
+	for _, s := range runnable() {
+		for _, all := range []bool{false, true} {
+			m, err := arch.Load(tiny(t, toy.Tiny(s.Name, func(string) bool { return all })))
+			if err != nil {
+				t.Fatal(err)
+			}
+			times := map[*arch.Linear]int{}
+			for _, n := range m.Norms() {
+				for _, l := range m.Readers(n) {
+					times[l]++
+					if want := n.Layer; l != &m.Head && !slices.Contains(m.Blocks[want].Linears(), l) {
+						t.Errorf("%s: %s is read by %s of another layer", s.Name, n.Site, l.Name)
+					}
+				}
+			}
+			for _, l := range m.BareReaders() {
+				times[l]++
+			}
+			want := map[*arch.Linear]int{&m.Head: 1}
+			for i := range m.Blocks {
+				for _, l := range m.Blocks[i].Linears() {
+					if l.Role != arch.O && l.Role != arch.Down {
+						want[l] = 1
+					}
+				}
+				if m.Blocks[i].Router.Experts != 0 || (m.Experts > 0) != (m.Blocks[i].Up.Experts == m.Experts && m.Experts > 0) {
+					t.Errorf("%s: %d experts, %+v", s.Name, m.Experts, m.Blocks[i].Up)
+				}
+			}
+			if !maps.Equal(times, want) {
+				t.Errorf("%s, all %v: %d matrices are read from norms or the stream, want %d", s.Name, all, len(times), len(want))
+			}
 		}
 	}
 }

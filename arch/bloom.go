@@ -9,9 +9,10 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
-	ALiBi:   Required,
-	QKVBias: Required,
-	OutBias: Required,
+	ALiBi:    Required,
+	MaxALiBi: 8,
+	QKVBias:  Required,
+	OutBias:  Required,
 
 	Activation: GELU,
 	FFNBias:    Required,

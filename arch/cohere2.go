@@ -11,7 +11,7 @@ var _ = register(Spec{
 
 	Rotary:         Pairwise,
 	WindowedRotary: true,
-	Window:         4,
+	WindowPeriod:   4,
 	QKVBias:        Optional,
 
 	Activation: SiLU,

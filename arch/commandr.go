@@ -5,6 +5,7 @@ package arch
 var _ = register(Spec{
 	Name:      "command-r",
 	Norm:      LayerNorm,
+	Exports:   []string{"plamo"},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Optional,

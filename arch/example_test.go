@@ -22,7 +22,7 @@ func Example() {
 	}
 	fmt.Println(m.Spec.Name, "of", m.Layers, "layers,", m.Dim, "wide")
 	for _, n := range m.Norms() {
-		fmt.Println(n.Site, n.Kind, m.Role(n))
+		fmt.Println(n.Site, n.Kind, n.Role)
 	}
 	for _, w := range m.Writers() {
 		fmt.Println("written by", w.Name)

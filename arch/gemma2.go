@@ -11,10 +11,10 @@ var _ = register(Spec{
 	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
-	Rotary:    HalfSplit,
-	Window:    2,
-	QKVBias:   Optional,
-	AttnScale: InvSqrtQuery,
+	Rotary:           HalfSplit,
+	WindowPeriod:     2,
+	QKVBias:          Optional,
+	AttnScaleByDepth: map[int]Scale{46: InvSqrtQuery}, // the 27B model
 
 	Activation: GELU,
 	Gating:     Gated,

@@ -12,10 +12,11 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Required,
 
-	Rotary:    HalfSplit,
-	Window:    6,
-	QKVBias:   Optional,
-	AttnScale: InvSqrtQuery,
+	Rotary:           HalfSplit,
+	WindowPeriod:     6,
+	QKVBias:          Optional,
+	WindowBase:       10000,                           // as its predecessor, whatever the base of global layers
+	AttnScaleByDepth: map[int]Scale{62: InvSqrtQuery}, // the 27B model
 
 	Activation: GELU,
 	Gating:     Gated,

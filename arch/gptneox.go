@@ -9,7 +9,7 @@ var _ = register(Spec{
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
-	Form:      Keyed,
+	Form:      ParallelByKey,
 
 	Rotary:  HalfSplit,
 	QKVBias: Required,

@@ -54,7 +54,7 @@ func TestWrongKeys(t *testing.T) {
 	tried, refused := 0, 0
 	for _, s := range runnable() {
 		plain := tiny(t, toy.Tiny(s.Name, func(string) bool { return true }))
-		if s.Window > 0 {
+		if s.WindowPeriod > 0 {
 			if err := plain.Meta.Set(s.Name+".attention.sliding_window", uint32(8)); err != nil {
 				t.Fatal(err)
 			}

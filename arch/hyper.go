@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -21,11 +22,11 @@ const (
 // reader reads the keys of one architecture and keeps the first error.
 type reader struct {
 	meta *gguf.Meta
-	name string // of the architecture
+	spec *Spec
 	err  error
 }
 
-func (r *reader) key(k string) string { return r.name + "." + k }
+func (r *reader) key(k string) string { return r.spec.Key(k) }
 
 func (r *reader) fail(err error) {
 	if r.err == nil && err != nil {
@@ -110,36 +111,33 @@ type layerShape struct{ heads, kvHeads, ffn []int }
 func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	var h Hyper
 	var shape layerShape
-	h.Dim = r.positive("embedding_length", need[int](r, "embedding_length"), maxWidth)
-	h.Layers = r.positive("block_count", need[int](r, "block_count"), maxLayers)
-	h.Context = r.positive("context_length", need[int](r, "context_length"), math.MaxInt32)
+	h.Dim = r.positive(keyDim, need[int](r, keyDim), maxWidth)
+	h.Layers = r.positive(keyLayers, need[int](r, keyLayers), maxLayers)
+	h.Context = r.positive(keyContext, need[int](r, keyContext), math.MaxInt32)
 	h.Vocab = vocab
 	if r.err != nil {
 		return h, shape
 	}
-	shape.heads = r.perLayer("attention.head_count", h.Layers, maxHeads, nil)
-	shape.kvHeads = r.perLayer("attention.head_count_kv", h.Layers, maxHeads, shape.heads)
-	shape.ffn = r.perLayer("feed_forward_length", h.Layers, maxWidth, nil)
+	shape.heads = r.perLayer(keyHeads, h.Layers, maxHeads, nil)
+	shape.kvHeads = r.perLayer(keyKVHeads, h.Layers, maxHeads, shape.heads)
+	shape.ffn = r.perLayer(keyFFN, h.Layers, maxWidth, nil)
 	if r.err != nil {
 		return h, shape
 	}
 	h.Heads, h.KVHeads, h.FFN = shape.heads[0], shape.kvHeads[0], shape.ffn[0]
-	if _, given := r.meta.Lookup(r.key("attention.key_length")); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
-		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key("embedding_length"), h.Dim, r.key("attention.head_count"), h.Heads, maxHead))
+	if _, given := r.meta.Lookup(r.key(keyHeadDim)); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
+		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key(keyDim), h.Dim, r.key(keyHeads), h.Heads, maxHead))
 	}
-	h.HeadDim = r.positive("attention.key_length", opt(r, "attention.key_length", h.Dim/h.Heads), maxHead)
-	if v := opt(r, "attention.value_length", h.HeadDim); v != h.HeadDim {
-		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key("attention.value_length"), v, h.HeadDim))
+	h.HeadDim = r.positive(keyHeadDim, opt(r, keyHeadDim, h.Dim/h.Heads), maxHead)
+	if v := opt(r, keyValueDim, h.HeadDim); v != h.HeadDim {
+		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key(keyValueDim), v, h.HeadDim))
 	}
 	for i := range shape.heads {
 		if r.err == nil && shape.heads[i]%shape.kvHeads[i] != 0 {
-			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key("attention.head_count_kv"), shape.kvHeads[i], shape.heads[i], i)
+			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key(keyKVHeads), shape.kvHeads[i], shape.heads[i], i)
 		}
 	}
-	epsKey := "attention.layer_norm_epsilon"
-	if s.Norm == RMSNorm {
-		epsKey = "attention.layer_norm_rms_epsilon"
-	}
+	epsKey := s.epsKey()
 	eps := need[float64](r, epsKey)
 	if r.err == nil && !(float32(eps) > 0 && eps < 1) {
 		r.err = fmt.Errorf("arch: %s is %v, want a small positive number", r.key(epsKey), eps)
@@ -147,33 +145,35 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	h.Eps = float32(eps)
 
 	if s.Experts != Absent {
-		h.Experts = opt(r, "expert_count", 0)
+		h.Experts = opt(r, KeyExperts, 0)
 		if h.Experts != 0 || s.Experts == Required {
-			r.positive("expert_count", h.Experts, maxExperts)
-			h.Active = r.positive("expert_used_count", need[int](r, "expert_used_count"), h.Experts)
+			r.positive(KeyExperts, h.Experts, maxExperts)
+			h.Active = r.positive(KeyExpertsUsed, need[int](r, KeyExpertsUsed), h.Experts)
 		}
 	}
 	if s.Clamp {
-		h.Clamp = float32(r.float("attention.clamp_kqv", 0))
+		h.Clamp = float32(r.float(keyClamp, 0))
 	}
-	if s.ALiBi == Required {
-		h.MaxALiBi = float32(r.float("attention.max_alibi_bias", 8))
-	} else if s.ALiBi == Optional {
-		h.MaxALiBi = float32(r.float("attention.max_alibi_bias", 0))
+	if s.ALiBi != Absent {
+		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
 	}
-	h.AttnScale = float32(s.AttnScale.value(&h))
-	if s.AttnScale == DefaultScale {
-		h.AttnScale = float32(r.float("attention.scale", float64(h.AttnScale)))
+	attnScale := s.AttnScale
+	if by, ok := s.AttnScaleByDepth[h.Layers]; ok {
+		attnScale = by
 	}
-	h.AttnSoftcap = float32(r.float("attn_logit_softcapping", 0))
-	h.LogitSoftcap = float32(r.float("final_logit_softcapping", 0))
+	h.AttnScale = float32(attnScale.value(&h))
+	if s.AttnScale == DefaultScale && s.AttnScaleByDepth == nil {
+		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
+	}
+	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, 0))
+	h.LogitSoftcap = float32(r.float(keyLogitSoftcap, 0))
 	h.EmbedScale = 1
 	if s.EmbedScale != DefaultScale {
 		h.EmbedScale = float32(s.EmbedScale.value(&h))
 	}
 	h.LogitScale = 1
 	if s.LogitScale {
-		if v := float32(r.float("logit_scale", 1)); v != 0 {
+		if v := float32(r.float(KeyLogitScale, 1)); v != 0 {
 			h.LogitScale = v
 		}
 	}
@@ -189,12 +189,7 @@ func (s Scale) value(h *Hyper) float64 {
 	case SqrtDim:
 		return math.Sqrt(float64(h.Dim))
 	case InvSqrtQuery:
-		// Gemma's 27B models, told apart by their depth (46 layers in the
-		// second generation, 62 in the third), scale by the query width that
-		// their dimension implies; their heads are narrower.
-		if h.Layers == 46 || h.Layers == 62 {
-			return 1 / math.Sqrt(float64(h.Dim/h.Heads))
-		}
+		return 1 / math.Sqrt(float64(h.Dim/h.Heads))
 	}
 	return 1 / math.Sqrt(float64(h.HeadDim))
 }
@@ -204,50 +199,41 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 		return
 	}
 	p := RoPE{Rotary: s.Rotary, Scale: 1, Attn: 1}
-	p.Dims = opt(r, "rope.dimension_count", h.HeadDim)
+	p.Dims = opt(r, keyRoPEDims, h.HeadDim)
 	if r.err == nil && (p.Dims < 2 || p.Dims > h.HeadDim || p.Dims%2 != 0) {
-		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key("rope.dimension_count"), p.Dims, h.HeadDim, r.key("attention.key_length"))
+		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key(keyRoPEDims), p.Dims, h.HeadDim, r.key(keyHeadDim))
 	}
-	p.Base = r.above0("rope.freq_base", 10000)
-	factor := r.float("rope.scaling.factor", 0)
+	p.Base = r.above0(keyRoPEBase, 10000)
+	factor := r.float(keyRoPEFactor, 0)
 	if factor == 0 {
-		factor = r.float("rope.scale_linear", 0)
+		factor = r.float(keyRoPELinear, 0)
 	}
 	if factor != 0 {
 		p.Scale = 1 / factor
 	}
 	if r.err == nil && p.Scale > math.MaxFloat32 {
-		r.err = fmt.Errorf("arch: %s is %v, too small", r.key("rope.scaling.factor"), factor)
+		r.err = fmt.Errorf("arch: %s is %v, too small", r.key(keyRoPEFactor), factor)
 	}
-	p.OrigContext = r.positive("rope.scaling.original_context_length", opt(r, "rope.scaling.original_context_length", h.Context), math.MaxInt32)
-	p.BetaFast = r.float("rope.scaling.yarn_beta_fast", 32)
-	p.BetaSlow = r.float("rope.scaling.yarn_beta_slow", 1)
-	switch kind := opt(r, "rope.scaling.type", "linear"); kind {
+	p.OrigContext = r.positive(keyRoPEOrigContext, opt(r, keyRoPEOrigContext, h.Context), math.MaxInt32)
+	p.BetaFast = r.float(keyYaRNBetaFast, 32)
+	p.BetaSlow = r.float(keyYaRNBetaSlow, 1)
+	switch kind := opt(r, keyRoPEType, "linear"); kind {
 	case "none":
 		p.Scale = 1
 	case "linear", "longrope":
 	case "yarn":
-		p.Ext = r.float("rope.scaling.yarn_ext_factor", 1)
+		p.Ext = r.float(keyYaRNExt, 1)
 		// YaRN multiplies queries and keys by 1 + 0.1 ln(factor); a logit
 		// multiplier in the file replaces that.
-		if mul := r.float("rope.scaling.yarn_log_multiplier", 0); mul != 0 && factor > 1 {
+		if mul := r.float(keyYaRNLogMul, 0); mul != 0 && factor > 1 {
 			p.Attn = (1 + 0.1*math.Log(factor)) / (1 + 0.1*mul*math.Log(factor)) / (1 + 0.1*math.Log(factor))
 		}
 	default:
-		r.fail(fmt.Errorf("%s is %.64q; known are none, linear, yarn and longrope", r.key("rope.scaling.type"), kind))
+		r.fail(fmt.Errorf("%s is %.64q; known are none, linear, yarn and longrope", r.key(keyRoPEType), kind))
 	}
-	p.Attn *= r.float("rope.scaling.attn_factor", 1)
+	p.Attn *= r.float(keyRoPEAttnFactor, 1)
 	h.RoPE = p
 	w := p
-	w.Base, w.Scale, w.Ext, w.Attn = r.above0("rope.freq_base_swa", windowBase(s, p.Base)), 1, 0, 1
+	w.Base, w.Scale, w.Ext, w.Attn = r.above0(keyRoPEWindowBase, cmp.Or(s.WindowBase, p.Base)), 1, 0, 1
 	h.WindowRoPE = w
-}
-
-// windowBase is the base of windowed layers when the file has none: Gemma 3
-// turns them as its predecessor did, whatever the base of global layers.
-func windowBase(s *Spec, base float64) float64 {
-	if s.Window == 6 {
-		return 10000
-	}
-	return base
 }

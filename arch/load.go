@@ -15,7 +15,7 @@ import (
 func Load(f *gguf.File) (*Model, error) {
 	b := &binder{find: f.Tensor, used: map[string]bool{}}
 	vocab := 0
-	for _, name := range []string{"token_embd.weight", "output.weight"} {
+	for _, name := range []string{WeightName(nameEmbed), WeightName(Head.Name(-1))} {
 		if t, ok := f.Tensor(name); ok && len(t.Dims) == 2 && vocab == 0 {
 			vocab = t.Dims[1]
 		}
@@ -51,7 +51,7 @@ func Shapes(meta *gguf.Meta, vocab int, want func(name string) bool) ([]gguf.Ten
 
 // Spec returns the architecture that the metadata names.
 func specOf(meta *gguf.Meta) (*Spec, error) {
-	name, err := gguf.Get[string](meta, "general.architecture")
+	name, err := gguf.Get[string](meta, KeyArchitecture)
 	if err != nil {
 		return nil, fmt.Errorf("arch: %w", err)
 	}
@@ -73,17 +73,17 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	}
 	b.spec = s
 	if vocab == 0 {
-		return nil, fmt.Errorf("arch: %s: missing tensor token_embd.weight", s.Name)
+		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
 	}
-	r := &reader{meta: meta, name: s.Name}
+	r := &reader{meta: meta, spec: s}
 	h, shape := r.hyper(s, vocab)
 	if r.err != nil {
 		return nil, r.err
 	}
 	windows := r.windows(s, h.Layers)
 	parallel := s.Form == Parallel
-	if s.Form == Keyed {
-		parallel = need[bool](r, "use_parallel_residual")
+	if s.Form == ParallelByKey {
+		parallel = need[bool](r, keyParallel)
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -95,17 +95,17 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 // windows returns the sliding window of each layer.
 func (r *reader) windows(s *Spec, layers int) []int {
 	all := make([]int, layers)
-	if s.Window == 0 {
+	if s.WindowPeriod == 0 {
 		return all
 	}
-	width := opt(r, "attention.sliding_window", 0)
+	width := opt(r, keyWindow, 0)
 	if width < 0 {
-		r.fail(fmt.Errorf("%s is %d", r.key("attention.sliding_window"), width))
+		r.fail(fmt.Errorf("%s is %d", r.key(keyWindow), width))
 	}
 	if r.err != nil || width == 0 {
 		return all
 	}
-	const key = "attention.sliding_window_pattern"
+	const key = keyWindowPattern
 	if each, ok := flags(r.meta, r.key(key)); ok {
 		if len(each) != layers {
 			r.fail(fmt.Errorf("%s has %d elements, want one for each of %d layers", r.key(key), len(each), layers))
@@ -118,7 +118,7 @@ func (r *reader) windows(s *Spec, layers int) []int {
 		}
 		return all
 	}
-	every := r.positive(key, opt(r, key, s.Window), layers+s.Window)
+	every := r.positive(key, opt(r, key, s.WindowPeriod), layers+s.WindowPeriod)
 	for i := range all {
 		if r.err == nil && i%every != every-1 {
 			all[i] = width
@@ -192,14 +192,20 @@ func (b *binder) has(name string) bool {
 	return ok || b.made != nil && b.want(name)
 }
 
-func (b *binder) norm(prefix string, layer int, s NormSpec, width int, residual bool) *Norm {
-	if s.Name == "" || s.May && !b.has(prefix+s.Name+".weight") {
+// norm binds a norm of the width of the model.
+func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
+	site := s.Name
+	if layer >= 0 {
+		site = block(layer, s.Name)
+	}
+	if s.Name == "" || s.Optional && !b.has(WeightName(site)) {
 		return nil
 	}
 	return &Norm{
-		Site: prefix + s.Name, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1, Residual: residual,
-		Gain: b.tensor(prefix+s.Name+".weight", s.Gain, width),
-		Bias: b.tensor(prefix+s.Name+".bias", s.Bias, width),
+		Site: site, Role: role, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1,
+		Residual: role == BeforeAttention || role == BeforeFFN || role == BeforeHead,
+		Gain:     b.tensor(WeightName(site), s.Gain, width),
+		Bias:     b.tensor(BiasName(site), s.Bias, width),
 	}
 }
 
@@ -208,122 +214,128 @@ func (b *binder) norm(prefix string, layer int, s NormSpec, width int, residual 
 // width, which is then normalised as one.
 func (b *binder) qkNorm(layer int, name string, heads, headDim int) *Norm {
 	site := block(layer, name)
-	if !b.has(site+".weight") && (b.spec.QKNorm != Required || b.made == nil) {
+	gain := WeightName(site)
+	if !b.has(gain) && (b.spec.QKNorm != Required || b.made == nil) {
 		if b.spec.QKNorm == Required {
-			b.fail("missing tensor %s.weight", site)
+			b.fail("missing tensor %s", gain)
 		}
 		return nil
 	}
-	n := &Norm{Site: site, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
+	n := &Norm{Site: site, Role: OnQueryKey, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
 	dims := []int{headDim}
-	if t, ok := b.find(site + ".weight"); ok && len(t.Dims) == 2 {
+	if t, ok := b.find(gain); ok && len(t.Dims) == 2 {
 		dims = []int{headDim, heads}
 	} else if ok && !slices.Equal(t.Dims, dims) {
 		dims = []int{heads * headDim}
 		n.Width, n.Groups = heads*headDim, 1
 	}
-	n.Gain = b.tensor(site+".weight", Required, dims...)
-	n.Bias = b.tensor(site+".bias", b.spec.QKBias, dims...)
+	n.Gain = b.tensor(gain, Required, dims...)
+	n.Bias = b.tensor(BiasName(site), b.spec.QKBias, dims...)
 	return n
 }
 
 // linear binds a matrix of in x out, and its bias.
-func (b *binder) linear(name string, w, bias Presence, in, out int) Linear {
-	l := Linear{Name: name, W: b.tensor(name+".weight", w, in, out), Rows: out}
+func (b *binder) linear(role Role, name string, w, bias Presence, in, out int) Linear {
+	l := Linear{Role: role, Name: name, W: b.tensor(WeightName(name), w, in, out), Rows: out}
 	if l.W != nil {
-		l.B = b.tensor(name+".bias", bias, out)
+		l.B = b.tensor(BiasName(name), bias, out)
 	}
 	return l
+}
+
+// experts binds the matrices of all experts in one role.
+func (b *binder) experts(role Role, layer, in, out, n int) Linear {
+	name := role.ExpertsName(layer)
+	return Linear{Role: role, Name: name, Experts: n, W: b.tensor(WeightName(name), Required, in, out, n), Rows: out}
 }
 
 func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) *Model {
 	s := b.spec
 	m := &Model{Spec: s, Hyper: h, Blocks: make([]Block, h.Layers)}
-	m.Embed = b.tensor("token_embd.weight", Optional, h.Dim, h.Vocab)
-	m.Positions = b.tensor("position_embd.weight", s.Positions, h.Dim, h.Context)
-	m.EmbedNorm = b.norm("", -1, s.EmbedNorm, h.Dim, false)
-	m.FinalNorm = b.norm("", -1, s.FinalNorm, h.Dim, true)
-	m.Head = b.linear("output", s.Head, s.HeadBias, h.Dim, h.Vocab)
+	m.Embed = b.tensor(WeightName(nameEmbed), Optional, h.Dim, h.Vocab)
+	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
+	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
+	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
+	m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
 	switch {
 	case m.Head.W == nil:
-		m.Tied, m.Head.Name, m.Head.W = true, "token_embd", m.Embed
+		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
 	case m.Embed == nil && s.Head == Optional:
 		m.Tied, m.Embed = true, m.Head.W // CodeShell stores the shared table as the head
 	}
 	if m.Embed == nil {
-		b.fail("missing tensor token_embd.weight")
+		b.fail("missing tensor %s", WeightName(nameEmbed))
 	}
 	for i := range m.Blocks {
 		if b.err != nil {
-			break // the file has not nearly so many layers
+			break // the file lacks a layer; block_count may be anything
 		}
 		m.Blocks[i] = b.layer(i, &h, shape.heads[i], shape.kvHeads[i], shape.ffn[i], windows[i], parallel)
 	}
 	return m
 }
 
+// layer binds block i.
 func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, parallel bool) Block {
 	s := b.spec
-	name := func(n string) string { return block(i, n) }
 	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
 	l.Rotary = s.Rotary != NoRotary && (window > 0 || !s.WindowedRotary)
-	l.AttnNorm = b.norm(name(""), i, s.AttnNorm, h.Dim, true)
-	l.FFNNorm = b.norm(name(""), i, s.FFNNorm, h.Dim, true)
-	if l.AttnNorm == nil && s.AttnNorm.May {
+	l.AttnNorm = b.norm(BeforeAttention, i, s.AttnNorm, h.Dim)
+	l.FFNNorm = b.norm(BeforeFFN, i, s.FFNNorm, h.Dim)
+	if l.AttnNorm == nil && s.AttnNorm.Optional && l.FFNNorm != nil { // the one norm serves both branches
 		l.AttnNorm, l.FFNNorm = l.FFNNorm, nil
+		l.AttnNorm.Role = BeforeAttention
 	}
-	if l.FFNNorm == nil && s.FFNNorm.May {
+	if l.FFNNorm == nil && s.FFNNorm.Optional {
 		l.Parallel = true
 	}
-	l.AttnPost = b.norm(name(""), i, s.AttnPost, h.Dim, false)
-	l.FFNPost = b.norm(name(""), i, s.FFNPost, h.Dim, false)
+	l.AttnPost = b.norm(AfterBranch, i, s.AttnPost, h.Dim)
+	l.FFNPost = b.norm(AfterBranch, i, s.FFNPost, h.Dim)
 
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
-	if b.has(name("attn_qkv.weight")) {
-		fused := b.linear(name("attn_qkv"), Required, s.QKVBias, h.Dim, q+2*kv)
-		rows := func(split string, from, n int) Linear {
-			part := Linear{Name: fused.Name, W: fused.W, B: fused.B, From: from, Rows: n, BFrom: from}
+	if name := block(i, nameQKV); b.has(WeightName(name)) {
+		fused := b.linear(Q, name, Required, s.QKVBias, h.Dim, q+2*kv)
+		rows := func(role Role, from, n int) Linear {
+			part := Linear{Role: role, Name: name, W: fused.W, B: fused.B, From: from, Rows: n, BFrom: from}
 			if fused.B == nil && s.QKVBias != Absent { // fused weights may come with split biases
-				part.B, part.BFrom = b.tensor(name(split)+".bias", Optional, n), 0
+				part.B, part.BFrom = b.tensor(BiasName(role.Name(i)), Optional, n), 0
 			}
 			return part
 		}
-		l.Q, l.K, l.V = rows("attn_q", 0, q), rows("attn_k", q, kv), rows("attn_v", q+kv, kv)
+		l.Q, l.K, l.V = rows(Q, 0, q), rows(K, q, kv), rows(V, q+kv, kv)
 	} else {
-		l.Q = b.linear(name("attn_q"), Required, s.QKVBias, h.Dim, q)
-		l.K = b.linear(name("attn_k"), Required, s.QKVBias, h.Dim, kv)
-		l.V = b.linear(name("attn_v"), Required, s.QKVBias, h.Dim, kv)
+		l.Q = b.linear(Q, Q.Name(i), Required, s.QKVBias, h.Dim, q)
+		l.K = b.linear(K, K.Name(i), Required, s.QKVBias, h.Dim, kv)
+		l.V = b.linear(V, V.Name(i), Required, s.QKVBias, h.Dim, kv)
 	}
 	if s.QKNorm != Absent {
-		l.QNorm = b.qkNorm(i, "attn_q_norm", heads, h.HeadDim)
-		l.KNorm = b.qkNorm(i, "attn_k_norm", kvHeads, h.HeadDim)
+		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
+		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
 		if l.QNorm == nil {
 			l.KNorm = nil // llama.cpp norms both or, without the first, neither
 		}
 	}
-	l.O = b.linear(name("attn_output"), Required, s.OutBias, q, h.Dim)
+	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
 
-	if h.Experts > 0 {
-		l.Router = b.linear(name("ffn_gate_inp"), Required, Absent, h.Dim, h.Experts)
-		expert := func(n string, in, out int) Linear {
-			return Linear{Name: name(n), W: b.tensor(name(n)+".weight", Required, in, out, h.Experts), Rows: out}
-		}
-		l.Gate, l.Up, l.Down = expert("ffn_gate_exps", h.Dim, ffn), expert("ffn_up_exps", h.Dim, ffn), expert("ffn_down_exps", ffn, h.Dim)
+	if n := h.Experts; n > 0 {
+		l.Router = b.linear(Router, Router.Name(i), Required, Absent, h.Dim, n)
+		l.Gate, l.Up, l.Down = b.experts(Gate, i, h.Dim, ffn, n), b.experts(Up, i, h.Dim, ffn, n), b.experts(Down, i, ffn, h.Dim, n)
 		return l
 	}
 	switch s.Gating {
 	case Gated:
-		l.Gate = b.linear(name("ffn_gate"), Required, s.FFNBias, h.Dim, ffn)
-		l.Up = b.linear(name("ffn_up"), Required, s.FFNBias, h.Dim, ffn)
+		l.Gate = b.linear(Gate, Gate.Name(i), Required, s.FFNBias, h.Dim, ffn)
+		l.Up = b.linear(Up, Up.Name(i), Required, s.FFNBias, h.Dim, ffn)
 	case FusedGate:
-		both := b.linear(name("ffn_up"), Required, s.FFNBias, h.Dim, 2*ffn)
-		l.Gate, l.Up = both, both
+		l.Up = b.linear(Up, Up.Name(i), Required, s.FFNBias, h.Dim, 2*ffn)
+		l.Gate = l.Up
+		l.Gate.Role = Gate
 		l.Gate.Rows, l.Up.Rows, l.Up.From, l.Up.BFrom = ffn, ffn, ffn, ffn
 	default:
-		l.Up = b.linear(name("ffn_up"), Required, s.FFNBias, h.Dim, ffn)
+		l.Up = b.linear(Up, Up.Name(i), Required, s.FFNBias, h.Dim, ffn)
 	}
-	l.FFNScales = b.tensor(name("ffn.act.scales"), s.FFNScales, ffn)
-	l.Down = b.linear(name("ffn_down"), Required, s.FFNBias, ffn, h.Dim)
+	l.FFNScales = b.tensor(block(i, nameFFNScales), s.FFNScales, ffn)
+	l.Down = b.linear(Down, Down.Name(i), Required, s.FFNBias, ffn, h.Dim)
 	return l
 }
 
@@ -348,8 +360,8 @@ func (b *binder) ropeFactors(m *Model) {
 		}
 		return f
 	}
-	m.RoPE.Factors = table("rope_freqs.weight")
-	short, long := table("rope_factors_short.weight"), table("rope_factors_long.weight")
+	m.RoPE.Factors = table(WeightName(nameRoPE))
+	short, long := table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
 	if m.RoPE.Factors == nil {
 		m.RoPE.Factors, m.RoPE.LongFactors = short, long
 	}

@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/normswap/normswap/gguf"
@@ -51,8 +50,8 @@ type RoPE struct {
 	Ext, Attn, BetaFast, BetaSlow float64
 	OrigContext                   int
 
-	// Each pair's frequency is divided by its factor. When the context that
-	// is asked for exceeds OrigContext, LongFactors serve.
+	// Each pair's frequency is divided by its factor: one of LongFactors in a
+	// session with more than OrigContext positions, one of Factors in others.
 	Factors, LongFactors []float32
 }
 
@@ -78,9 +77,12 @@ type Block struct {
 }
 
 // A Linear is y = W x + B. Several may share one fused tensor: From and Rows
-// say which rows of it are meant.
+// are its rows. With experts W holds one matrix of Rows rows for each, one after
+// the other.
 type Linear struct {
+	Role       Role
 	Name       string // tensor name without suffix
+	Experts    int    // 0: one matrix
 	W, B       *gguf.Tensor
 	From, Rows int // rows From..From+Rows of W and of B
 	BFrom      int // first element of B, which differs from From when the biases are split and W is fused
@@ -89,7 +91,8 @@ type Linear struct {
 // A Norm is one norm of the graph.
 type Norm struct {
 	Site       string // "blk.3.attn_norm", "output_norm"
-	Layer      int    // -1 outside the blocks
+	Role       Role
+	Layer      int // -1 outside the blocks
 	Kind       NormKind
 	Gain, Bias *gguf.Tensor // nil: absent
 	Width      int          // elements that are normalised together
@@ -109,11 +112,26 @@ func (m *Model) Norms() []*Norm {
 	}
 	add(m.EmbedNorm)
 	for i := range m.Blocks {
-		l := &m.Blocks[i]
-		add(l.AttnNorm, l.QNorm, l.KNorm, l.AttnPost, l.FFNNorm, l.FFNPost)
+		add(m.Blocks[i].norms()...)
 	}
 	add(m.FinalNorm)
 	return all
+}
+
+// norms lists the norms of a block in the order of evaluation; nil ones are
+// absent.
+func (b *Block) norms() []*Norm {
+	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.AttnPost, b.FFNNorm, b.FFNPost}
+}
+
+// Linears lists the matrices of a block in the order of evaluation.
+func (b *Block) Linears() []*Linear {
+	return present(&b.Q, &b.K, &b.V, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down)
+}
+
+// present returns those of some matrices that there are.
+func present(some ...*Linear) []*Linear {
+	return slices.DeleteFunc(some, func(l *Linear) bool { return l.W == nil })
 }
 
 // Tensors lists the tensors of a layer, or, for layer -1, those outside the
@@ -132,10 +150,9 @@ func (m *Model) Tensors(layer int) []*gguf.Tensor {
 	if layer < 0 {
 		add(m.Embed, m.Positions)
 	} else {
-		l := &m.Blocks[layer]
-		norms = []*Norm{l.AttnNorm, l.QNorm, l.KNorm, l.AttnPost, l.FFNNorm, l.FFNPost}
-		linears = []*Linear{&l.Q, &l.K, &l.V, &l.O, &l.Router, &l.Gate, &l.Up, &l.Down}
-		add(l.FFNScales)
+		b := &m.Blocks[layer]
+		norms, linears = b.norms(), b.Linears()
+		add(b.FFNScales)
 	}
 	for _, n := range norms {
 		if n != nil {
@@ -164,9 +181,9 @@ func (m *Model) Writers() []Writer {
 	if m.EmbedNorm != nil {
 		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
 	} else {
-		all = append(all, Writer{Name: "token_embd", Layer: -1, Rows: m.Embed})
+		all = append(all, Writer{Name: nameEmbed, Layer: -1, Rows: m.Embed})
 		if m.Positions != nil {
-			all = append(all, Writer{Name: "position_embd", Layer: -1, Rows: m.Positions})
+			all = append(all, Writer{Name: namePositions, Layer: -1, Rows: m.Positions})
 		}
 	}
 	for i := range m.Blocks {
@@ -185,32 +202,25 @@ func (m *Model) Writers() []Writer {
 	return all
 }
 
-// Readers lists the matrices that read the output of norm n. It is empty for
-// norms whose output is not read by matrices (on queries and keys, after
-// branches, on the embedding).
+// Readers lists all matrices that read the output of norm n, in the order of
+// evaluation. It is empty for norms whose output is not read by matrices (on
+// queries and keys, after branches, on the embedding).
 func (m *Model) Readers(n *Norm) []*Linear {
-	if n == m.FinalNorm {
+	switch {
+	case n == m.FinalNorm:
 		return []*Linear{&m.Head}
-	}
-	if n.Layer < 0 {
+	case n.Layer < 0:
 		return nil
 	}
-	l := &m.Blocks[n.Layer]
-	attn := []*Linear{&l.Q, &l.K, &l.V}
-	ffn := []*Linear{&l.Up}
-	if l.Gate.W != nil {
-		ffn = append(ffn, &l.Gate)
-	}
-	if l.Router.W != nil {
-		ffn = append(ffn, &l.Router)
-	}
-	switch {
-	case n == l.AttnNorm && l.Parallel && l.FFNNorm == nil:
-		return append(attn, ffn...)
-	case n == l.AttnNorm:
-		return attn
-	case n == l.FFNNorm:
-		return ffn
+	b := &m.Blocks[n.Layer]
+	switch n {
+	case b.AttnNorm:
+		if b.ffnReads() == n {
+			return append(b.attnReaders(), b.ffnReaders()...)
+		}
+		return b.attnReaders()
+	case b.FFNNorm:
+		return b.ffnReaders()
 	}
 	return nil
 }
@@ -220,15 +230,30 @@ func (m *Model) Readers(n *Norm) []*Linear {
 func (m *Model) BareReaders() []*Linear {
 	var bare []*Linear
 	for i := range m.Blocks {
-		l := &m.Blocks[i]
-		if l.AttnNorm == nil {
-			bare = append(bare, &l.Q, &l.K, &l.V)
+		b := &m.Blocks[i]
+		if b.AttnNorm == nil {
+			bare = append(bare, b.attnReaders()...)
 		}
-		if l.FFNNorm == nil && !(l.Parallel && l.AttnNorm != nil) {
-			bare = append(bare, &l.Up)
+		if b.ffnReads() == nil {
+			bare = append(bare, b.ffnReaders()...)
 		}
 	}
 	return bare
+}
+
+// attnReaders lists the matrices that read what attention reads.
+func (b *Block) attnReaders() []*Linear { return present(&b.Q, &b.K, &b.V) }
+
+// ffnReaders lists the matrices that read what the FFN reads.
+func (b *Block) ffnReaders() []*Linear { return present(&b.Router, &b.Gate, &b.Up) }
+
+// ffnReads returns the norm whose output the FFN reads; nil if it reads the
+// residual stream.
+func (b *Block) ffnReads() *Norm {
+	if b.FFNNorm == nil && b.Parallel {
+		return b.AttnNorm
+	}
+	return b.FFNNorm
 }
 
 // Projection returns the matrix whose output norm n reads; nil if n does not
@@ -255,4 +280,17 @@ func Parameters(f *gguf.File) int64 {
 	return n
 }
 
-func block(i int, name string) string { return fmt.Sprintf("blk.%d.%s", i, name) }
+// Bias returns whether the architecture has a place for the bias of a matrix.
+func (s *Spec) Bias(l *Linear) Presence {
+	switch {
+	case l.Experts > 0 || l.Role == Router:
+		return Absent
+	case l.Role == Head:
+		return s.HeadBias
+	case l.Role == O:
+		return s.OutBias
+	case l.Role == Q || l.Role == K || l.Role == V:
+		return s.QKVBias
+	}
+	return s.FFNBias
+}

@@ -4,6 +4,7 @@ package arch
 var _ = register(Spec{
 	Name:      "olmo",
 	Norm:      LayerNorm,
+	Exports:   []string{"llama"},
 	AttnNorm:  NormSpec{Name: "attn_norm"},
 	FFNNorm:   NormSpec{Name: "ffn_norm"},
 	FinalNorm: NormSpec{Name: "output_norm"},

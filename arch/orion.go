@@ -4,6 +4,7 @@ package arch
 var _ = register(Spec{
 	Name:      "orion",
 	Norm:      LayerNorm,
+	Exports:   []string{"phimoe"},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},

@@ -4,11 +4,13 @@ package arch
 // architecture runs its norms as RMSNorm with a bias, which centring the
 // writers makes exact (see package fold).
 var _ = register(Spec{
-	Name:      "phimoe",
-	Norm:      RMSNorm,
-	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
-	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
-	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
+	Name:             "phimoe",
+	Norm:             RMSNorm,
+	TrainedLayerNorm: true,
+	Exports:          []string{"phimoe"},
+	AttnNorm:         NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
+	FFNNorm:          NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
+	FinalNorm:        NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
 	Rotary:  HalfSplit,
 	QKVBias: Optional,

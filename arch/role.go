@@ -1,9 +1,9 @@
 package arch
 
-// A Role is the place of a norm in the graph.
+// A Role is the place of a norm or a matrix in the graph.
 type Role string
 
-// The roles. The first two are those of the pre-norm transformer.
+// The roles of norms. The first two are those of the pre-norm transformer.
 const (
 	BeforeAttention Role = "ln1"
 	BeforeFFN       Role = "ln2"
@@ -13,21 +13,15 @@ const (
 	AfterBranch     Role = "post" // on what attention or the FFN writes
 )
 
-// Role returns the place of a norm of m.
-func (m *Model) Role(n *Norm) Role {
-	switch n {
-	case m.EmbedNorm:
-		return OnEmbedding
-	case m.FinalNorm:
-		return BeforeHead
-	}
-	switch b := &m.Blocks[n.Layer]; n {
-	case b.AttnNorm:
-		return BeforeAttention
-	case b.FFNNorm:
-		return BeforeFFN
-	case b.QNorm, b.KNorm:
-		return OnQueryKey
-	}
-	return AfterBranch
-}
+// The roles of matrices.
+const (
+	Q      Role = "q"
+	K      Role = "k"
+	V      Role = "v"
+	O      Role = "o" // writes what attention adds to the residual stream
+	Gate   Role = "gate"
+	Up     Role = "up"
+	Down   Role = "down"   // writes what the FFN adds to the residual stream
+	Router Role = "router" // scores the experts
+	Head   Role = "head"   // reads the logits off the last hidden vector
+)

@@ -32,7 +32,7 @@ func TestRole(t *testing.T) {
 		}
 		var got []arch.Role
 		for _, n := range m.Norms() {
-			got = append(got, m.Role(n))
+			got = append(got, n.Role)
 		}
 		if len(got) != len(want) {
 			t.Errorf("%s: %v, want %v", name, got, want)

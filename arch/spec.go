@@ -42,7 +42,7 @@ func (k NormKind) String() string { return [...]string{"LayerNorm", "RMSNorm"}[k
 type NormSpec struct {
 	Name       string // GGUF name without block prefix and suffix, such as "attn_norm"
 	Gain, Bias Presence
-	May        bool // the norm itself may be missing
+	Optional   bool // the norm itself may be missing
 }
 
 // Form is the form of a block.
@@ -55,8 +55,8 @@ const (
 	// Parallel: x += Attention(norm1(x)) + FFN(norm2(x)); without a second
 	// norm both branches read the first.
 	Parallel
-	// Keyed: parallel if the key use_parallel_residual is true.
-	Keyed
+	// ParallelByKey: parallel if the key use_parallel_residual is true.
+	ParallelByKey
 	// PostNorm: x = norm1(x + Attention(x)); x = norm2(x + FFN(x)). Described
 	// so that a fold can say why it refuses; the engine does not run it.
 	PostNorm
@@ -98,7 +98,7 @@ const (
 	DefaultScale Scale = iota // attention: 1/sqrt(head width); embedding: 1
 	InvHeadDim                // 1/(head width)
 	SqrtDim                   // sqrt(model width)
-	InvSqrtQuery              // 1/sqrt(dim/heads) in the 27B models, 1/sqrt(head width) in the others
+	InvSqrtQuery              // 1/sqrt(dim/heads), which differs from the default where heads are not dim/heads wide
 )
 
 // A Spec describes one architecture. A field is here because at least two
@@ -106,7 +106,14 @@ const (
 type Spec struct {
 	Name string // general.architecture
 
-	Norm      NormKind // of every norm
+	Norm NormKind // of every norm
+	// TrainedLayerNorm tells that the model was trained with LayerNorm though
+	// its architecture runs RMSNorm.
+	TrainedLayerNorm bool
+	// Exports are the RMSNorm architectures that compute what a folded model of
+	// this one does, as running both in llama.cpp has shown (docs/FOLD.md).
+	Exports []string
+
 	AttnNorm  NormSpec // before attention
 	FFNNorm   NormSpec // before the FFN
 	AttnPost  NormSpec // on what attention writes
@@ -120,13 +127,16 @@ type Spec struct {
 
 	Rotary         Rotary
 	WindowedRotary bool     // RoPE on the layers with a sliding window only
-	Window         int      // by default every Window-th layer is global, the others have a sliding window; 0: none
+	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
+	WindowBase     float64  // RoPE's base on windowed layers unless the file has one; 0: that of global layers
 	Positions      Presence // a learned table
-	ALiBi          Presence // Required: a maximal bias of 8 unless the file says otherwise
+	ALiBi          Presence
+	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
 
 	QKVBias, OutBias Presence
 	Clamp            bool // the key attention.clamp_kqv is honoured
 	AttnScale        Scale
+	AttnScaleByDepth map[int]Scale // by the number of layers, in place of AttnScale
 
 	Activation Activation
 	Gating     Gating

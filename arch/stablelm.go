@@ -5,8 +5,9 @@ package arch
 var _ = register(Spec{
 	Name:      "stablelm",
 	Norm:      LayerNorm,
+	Exports:   []string{"phimoe"},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
-	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required, May: true},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required, Optional: true},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 	QKNorm:    Optional,
 

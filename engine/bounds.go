@@ -15,11 +15,10 @@ const (
 // size of the file, in bytes.
 const minActivations = 256 << 20
 
-// widths are those of the rows of a batch, in numbers.
+// widths are those of the rows of a pass, in numbers.
 type widths struct {
-	work     int  // of all that one branch of a block computes
-	h        int  // of what a branch writes from
-	twoNorms bool // the branches of a block read different norms at once
+	work int // of all that one branch of a block computes
+	out  int // of what the matrix reads that writes the stream
 }
 
 // bounds finds how many tokens a batch may have, so that the activations take
@@ -35,15 +34,12 @@ func (m *Model) bounds() {
 		if b.gate.w.Rows > 0 || b.experts != nil {
 			ffn *= 2
 		}
-		if b.attnPost != nil || b.ffnPost != nil || b.experts != nil { // what is written is not added at once
-			attention, ffn = max(attention, q+a.Dim), max(ffn, b.FFN+a.Dim)
-		}
-		w.work, w.h = max(w.work, attention, ffn), max(w.h, q, b.FFN)
-		w.twoNorms = w.twoNorms || b.Parallel && b.ffnNorm != nil
+		w.work, w.out = max(w.work, attention, ffn), max(w.out, q, b.FFN)
 	}
-	// The float32 numbers of a token. A batch of inputs has other forms beside.
+	// The float32 numbers of a row. An input has other forms beside its rows; of
+	// the stream there are itself, what a branch writes, and three inputs.
 	const forms = 3
-	row := a.Dim + w.work + (forms-1)*w.h + 3*forms*a.Dim + 4*a.HeadDim + a.Experts
+	row := 2*a.Dim + w.work + (forms-1)*w.out + 3*forms*a.Dim + 4*a.HeadDim + a.Experts
 	room := minActivations
 	for i := range m.File.Tensors {
 		room = max(room, len(m.File.Tensors[i].Data))

@@ -42,7 +42,7 @@ func tell(m *engine.Model, text string, tokens int) string {
 
 // Open a model and continue a text.
 func Example() {
-	m, err := engine.Open(stories, engine.Options{})
+	m, err := engine.Open(context.Background(), stories, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func Example() {
 
 // Logits of a timeline of tokens; what two timelines share is evaluated once.
 func ExampleSession() {
-	m, err := engine.Open(stories, engine.Options{})
+	m, err := engine.Open(context.Background(), stories, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -94,9 +94,9 @@ func (n dyt) Apply(dst, x []float32) {
 
 // Put another norm in the place of the last one: any type with an Apply will
 // do, and the modes of [Options] are made in the same way.
-func ExampleWithNorm() {
-	m, err := engine.Open(stories, engine.Options{
-		WithNorm: func(site *arch.Norm, native *ops.Norm) engine.Norm {
+func ExampleNormReplacer() {
+	m, err := engine.Open(context.Background(), stories, engine.Options{
+		ReplaceNorm: func(site *arch.Norm, native *ops.Norm) engine.Norm {
 			if site.Site != "output_norm" {
 				return native
 			}
@@ -114,7 +114,7 @@ func ExampleWithNorm() {
 
 // What a norm reads, for each token of a prompt.
 func ExampleTap() {
-	m, err := engine.Open(stories, engine.Options{})
+	m, err := engine.Open(context.Background(), stories, engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -19,21 +19,38 @@ func notFinite(x []float32) int {
 	return -1
 }
 
+// A FiniteError tells that a logit is not finite.
+type FiniteError struct {
+	Pos   int // of the token in the timeline
+	Logit int
+	Value float32
+	Where string // where that began, found with [SessionOptions].CheckFinite
+	F16   bool   // numbers may have overflowed in the F16 cache
+}
+
+func (e *FiniteError) Error() string {
+	where := e.Where
+	if where == "" {
+		where = "a weight is not finite, or numbers overflow"
+	}
+	return fmt.Sprintf("engine: at position %d logit %d is %v: %s", e.Pos, e.Logit, e.Value, where)
+}
+
 // finiteError is the error about logit j at a position of the timeline.
-func (s *Session) finiteError(pos, j int, v float32) error {
-	if !s.trace {
-		return fmt.Errorf("engine: at position %d logit %d is %v: a weight is not finite, or numbers overflow (--check-finite, SessionOptions.CheckFinite, says where)", pos, j, v)
+func (s *Session) finiteError(p *pass, pos, j int, v float32) error {
+	e := &FiniteError{Pos: pos, Logit: j, Value: v, F16: s.f16}
+	if s.trace {
+		var err error
+		if e.Where, err = s.origin(p); err != nil {
+			return err
+		}
 	}
-	where, err := s.origin()
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("engine: at position %d logit %d is %v; %s", pos, j, v, where)
+	return e
 }
 
 // origin runs the timeline once more and tells where the first number that is
 // not finite arises.
-func (s *Session) origin() (where string, err error) {
+func (s *Session) origin(p *pass) (where string, err error) {
 	tap, tokens := s.tap, s.tokens
 	defer func() { s.tap, s.tokens = tap, tokens }()
 	var before *arch.Norm // the last norm whose output was finite
@@ -51,8 +68,7 @@ func (s *Session) origin() (where string, err error) {
 	s.tokens = s.tokens[:0]
 	for where == "" && len(s.tokens) < len(tokens) {
 		batch := tokens[len(s.tokens):min(len(s.tokens)+s.model.batch, len(tokens))]
-		s.grow(len(batch))
-		if err := s.forward(batch, len(s.tokens)); err != nil {
+		if _, err := p.forward(segment{session: s, tokens: batch, pos: len(s.tokens)}); err != nil {
 			return "", err
 		}
 		s.tokens = tokens[:len(s.tokens)+len(batch)]
@@ -71,9 +87,9 @@ func (s *Session) place(before *arch.Norm, h *Hidden, r int) string {
 	case h.Stage == Out:
 		return fmt.Sprintf("in the norm %s: %s", h.Site.Site, s.blame(h.Site.Gain, h.Site.Bias))
 	case before == nil:
-		suspects := []*gguf.Tensor{row(a.Embed, int(h.Tokens[r]))}
+		suspects := []*gguf.Tensor{tensorRow(a.Embed, int(h.Tokens[r]))}
 		if a.Positions != nil {
-			suspects = append(suspects, row(a.Positions, h.Pos+r))
+			suspects = append(suspects, tensorRow(a.Positions, h.Pos+r))
 		}
 		if h.Site.Layer >= 0 { // a block without a norm before its branches
 			suspects = append(suspects, a.Tensors(h.Site.Layer)...)
@@ -87,8 +103,8 @@ func (s *Session) place(before *arch.Norm, h *Hidden, r int) string {
 	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, s.blame(a.Tensors(layer)...))
 }
 
-// row returns row i of a matrix as a tensor of its own.
-func row(t *gguf.Tensor, i int) *gguf.Tensor {
+// tensorRow returns row i of a matrix as a tensor of its own.
+func tensorRow(t *gguf.Tensor, i int) *gguf.Tensor {
 	size := len(t.Data) / t.Dims[1]
 	return &gguf.Tensor{Name: fmt.Sprintf("%s (row %d)", t.Name, i), Type: t.Type, Dims: t.Dims[:1], Data: t.Data[i*size : (i+1)*size]}
 }
@@ -111,7 +127,7 @@ func (s *Session) blame(tensors ...*gguf.Tensor) string {
 		}
 	}
 	if s.f16 {
-		return "every weight there is finite, so numbers overflow, perhaps in the F16 cache (--kv f32)"
+		return "every weight there is finite, so numbers overflow, perhaps in the F16 cache"
 	}
 	return "every weight there is finite, so numbers overflow"
 }

@@ -36,85 +36,90 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 	return all
 }
 
-// applyFold carries out the plan of package fold in memory: the weights stay
-// as they are stored, and what centring them would take from their output is
-// subtracted from it.
-func (m *Model) applyFold(ctx context.Context, progress func(done, total int64)) error {
+// planFold plans a fold, or remarks that there is nothing to fold.
+func (m *Model) planFold() error {
 	plan, err := fold.New(m.Arch)
 	if errors.Is(err, fold.ErrNothing) {
 		m.remark("%s changes nothing: every norm of %s is an RMSNorm already", RMSFolded, m.Arch.Spec.Name)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
 	m.plan = plan
-	linears := m.linears()
-	var done, total int64
-	for _, s := range plan.Steps {
-		for _, l := range linears[s.Linear] {
-			total += int64(len(l.w.Data))
+	return err
+}
+
+// foldBytes returns the bytes of the weights that the planned fold reads.
+func (m *Model) foldBytes() (n int64) {
+	if m.plan == nil {
+		return 0
+	}
+	for _, s := range m.plan.Steps {
+		if s.Action == fold.CenterColumns {
+			n += int64(len(s.Linear.W.Data) / (s.Linear.W.Items() / s.Linear.W.Dims[0]) * s.Linear.Rows * max(1, s.Linear.Experts))
 		}
 	}
-	for _, s := range plan.Steps {
+	return n
+}
+
+// applyFold carries out the plan of package fold in memory: the weights stay
+// as they are stored, and what centering them would take from their output is
+// subtracted from it.
+func (m *Model) applyFold(ctx context.Context, work *progress) error {
+	if m.plan == nil {
+		return nil
+	}
+	linears := m.linears()
+	for _, s := range m.plan.Steps {
 		switch s.Action {
-		case fold.CentreRows:
-			m.centreEmbed = true
-		case fold.CentreColumns:
+		case fold.CenterRows:
+			m.centerEmbed = true
+		case fold.CenterColumns:
 			for _, l := range linears[s.Linear] {
-				l.centre(m.pool, s.Groups)
+				l.center(m.pool, s.Groups)
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				done += int64(len(l.w.Data))
-				if progress != nil {
-					progress(done, total)
-				}
+				work.add(int64(len(l.w.Data)))
 			}
-		case fold.CentreOutput:
+		case fold.CenterOutput:
 			n := m.norms[s.Norm]
-			for i, f := range n.groups {
-				n.groups[i] = centred{f}
+			for i, f := range n.parts {
+				n.parts[i] = centered{f}
 			}
 		case fold.Swap:
 			n := m.norms[s.Norm]
-			for i, f := range n.groups {
+			for i, f := range n.parts {
 				if built, ok := f.(*ops.Norm); ok {
 					swapped := *built
 					swapped.Center = false
-					n.groups[i] = &swapped
+					n.parts[i] = &swapped
 				}
 			}
 		}
 	}
-	for i := range m.blocks {
-		b := &m.blocks[i]
-		m.centresHeads = m.centresHeads || b.q.means != nil || b.k.means != nil
-	}
-	return m.checkFold(ctx)
+	return nil
 }
 
-// centred removes the mean of what a norm writes.
-type centred struct{ Norm }
+// centered removes the mean of what a norm writes.
+type centered struct{ Norm }
 
-func (c centred) Apply(dst, x []float32) {
+func (c centered) Apply(dst, x []float32) {
 	c.Norm.Apply(dst, x)
-	centreRow(dst)
+	centerRow(dst)
 }
 
-// centreRow removes the mean of x.
-func centreRow(x []float32) {
+// centerRow removes the mean of x.
+func centerRow(x []float32) {
 	mean := float32(ops.Mean(x))
 	for i := range x {
 		x[i] -= mean
 	}
 }
 
-// centre computes what centring l within each of so many groups of outputs
+// center computes what centering l within each of some groups of outputs
 // takes away: the column means of the weights, to be multiplied with each
 // input, and the mean of the bias. Means that are rounding alone are left
 // alone: a file that was folded before costs nothing.
-func (l *linear) centre(p *ops.Pool, groups int) {
+func (l *linear) center(p *ops.Pool, groups int) {
 	rows := l.w.Rows / groups
 	means, some := make([][]float32, groups), false
 	for g := range means {
@@ -129,7 +134,7 @@ func (l *linear) centre(p *ops.Pool, groups int) {
 	if l.b != nil {
 		l.b = slices.Clone(l.b) // it may be shared with other rows of a fused tensor
 		for g := range groups {
-			centreRow(l.b[g*rows : (g+1)*rows])
+			centerRow(l.b[g*rows : (g+1)*rows])
 		}
 	}
 }
@@ -146,36 +151,6 @@ func negligible(means []float32, w *ops.Matrix) bool {
 		squares += ops.SumSquares(row) / float64(n)
 	}
 	return math.Sqrt(ops.SumSquares(means)) <= largestRatio(w.Type)/10*math.Sqrt(squares)
-}
-
-// shiftOf returns what is to be subtracted from each output of l for each
-// row of s.h, so that the outputs are centred; nil if they are left as they
-// are.
-func (s *Session) shiftOf(l *linear) []float32 {
-	if l.means == nil {
-		return nil
-	}
-	shift := s.shift[:s.h.Rows()]
-	s.pool.ColumnDot(shift, &s.h, l.means[0], l.w.Type)
-	return shift
-}
-
-// centreGroups centres the outputs dst of l group by group.
-func (s *Session) centreGroups(dst []float32, l *linear, in *ops.Batch) {
-	if l.means == nil {
-		return
-	}
-	shift := s.shift[:in.Rows()]
-	size := l.w.Rows / len(l.means)
-	for g, c := range l.means {
-		s.pool.ColumnDot(shift, in, c, l.w.Type)
-		for r, v := range shift {
-			part := dst[r*l.w.Rows+g*size:][:size]
-			for i := range part {
-				part[i] -= v
-			}
-		}
-	}
 }
 
 // remark adds to what the norms have to say for themselves.

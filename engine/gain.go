@@ -47,7 +47,7 @@ func (m *Model) foldGain(ctx context.Context) error {
 		}
 		weightless := *n
 		weightless.Gain, weightless.Bias = nil, nil
-		m.norms[site].groups[0] = &weightless
+		m.norms[site].parts[0] = &weightless
 		folded++
 	}
 	switch {

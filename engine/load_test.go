@@ -24,12 +24,12 @@ func TestLoadCancelled(t *testing.T) {
 		} else {
 			cancel()
 		}
-		if m, err := LoadContext(ctx, f, o); !errors.Is(err, context.Canceled) || m != nil {
+		if m, err := Load(ctx, f, o); !errors.Is(err, context.Canceled) || m != nil {
 			t.Errorf("%+v: %v, %v", o.Norm, m, err)
 		}
 		cancel()
 	}
-	m, err := Load(f, Options{Norm: RMSFolded})
+	m, err := Load(t.Context(), f, Options{Norm: RMSFolded})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Package engine runs models on the CPU: [Open] a file, make a session with
 // [Model.NewSession], and range over [Session.Generate]. [Options].Norm swaps
-// the norms, a [Tap] looks at what they read and write, and a [WithNorm] brings
-// others.
+// the norms, a [Tap] looks at what they read and write, and a [NormReplacer]
+// brings others.
 //
 // A [Model] is a file, loaded: it never changes and may serve any number of
 // sessions at once. A [Session] is one timeline of tokens with its cache of
@@ -18,8 +18,8 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/machine"
 	"github.com/normswap/normswap/ops"
-	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/tokenizer"
 )
 
@@ -29,21 +29,26 @@ type Options struct {
 	// cores.
 	Threads int
 	// FloatActivations keeps activations in float32 where weights are
-	// quantised, instead of quantising them to 8 bits for the dot products.
+	// quantized, instead of quantizing them to 8 bits for the dot products.
 	// It is slower and exact to float32 rounding.
 	FloatActivations bool
+	// Mapped leaves the weights in the mapping of their file, shared with other
+	// processes. Otherwise the weights of a large model are read into huge pages
+	// where the machine has both the pages and the memory: a token reads every
+	// weight, and is generated faster from there.
+	Mapped bool
 	// Norm says what becomes of the norms; "" means Native.
 	Norm NormMode
-	// NormSites limits the modes RMSNaive and Layer to norms it accepts.
+	// NormSites limits the modes RMSNaive and Centered to norms it accepts.
 	NormSites func(*arch.Norm) bool
-	// WithNorm, if any, replaces norms by the caller's own, after Norm.
-	WithNorm WithNorm
+	// ReplaceNorm, if not nil, replaces norms by the caller's own, after Norm.
+	ReplaceNorm NormReplacer
 	// FoldGain folds gain and bias of the norms of the residual stream into
 	// the matrices that read them, as far as those are F32, F16 or BF16: a
 	// copy of them is made. What is left of a norm is one scalar a vector.
 	FoldGain bool
-	// Progress, if not nil, is told the bytes of weights that a fold has gone
-	// through.
+	// Progress, if not nil, is called with the bytes of weights that were read,
+	// and folded if they are, and those of all.
 	Progress func(done, total int64)
 }
 
@@ -52,30 +57,29 @@ type Model struct {
 	Arch *arch.Model
 	File *gguf.File
 
-	opts      Options
-	pool      *ops.Pool
-	tok       *tokenizer.Tokenizer
-	tokErr    error
-	embed     ops.Matrix
-	positions ops.Matrix // Rows is 0 without learned positions
-	embedNorm *norm
-	blocks    []block
-	widths    widths
-	batch     int // tokens that go through the blocks at once, at most
-	headRows  int // rows of logits that are computed at once, at most
-	finalNorm *norm
-	head      linear
-	rope      *ops.RoPE // of global layers
-	ropeW     *ops.RoPE // of windowed layers
-	longRope  *ops.RoPE // of contexts beyond the original one, or nil
+	opts       Options
+	pool       *ops.Pool
+	tok        *tokenizer.Tokenizer
+	tokErr     error
+	embed      ops.Matrix
+	positions  ops.Matrix // Rows is 0 without learned positions
+	embedNorm  *norm
+	blocks     []block
+	bareForms  ops.Forms // what reads the residual stream without a norm reads
+	widths     widths
+	batch      int // rows of a pass, at most
+	headRows   int // rows of logits that are computed at once, at most
+	finalNorm  *norm
+	head       linear
+	rope       *ops.RoPE // of global layers
+	windowRope *ops.RoPE // of windowed layers
+	longRope   *ops.RoPE // of contexts beyond the original one, or nil
 
 	norms       map[*arch.Norm]*norm
 	note        string     // what the options of the norms have to say
 	plan        *fold.Plan // carried out, or nil
-	centreEmbed bool
-	// centresHeads tells that queries or keys are centred within each head.
-	centresHeads bool
-	borrowed     bool // the file is another model's
+	centerEmbed bool
+	passes      passes
 }
 
 // block is arch.Block with its weights where ops can use them.
@@ -88,37 +92,49 @@ type block struct {
 	attention                                          ops.Attention
 }
 
-// linear is y = W x + b, centred within groups of its outputs if means is
+// linear is y = W x + b, centered within groups of its outputs if means is
 // not nil: y - means[g].x for the outputs of group g.
 type linear struct {
 	w     ops.Matrix
 	b     []float32
 	means [][]float32
+	forms ops.Forms // what it reads
 }
 
 type expert struct{ gate, up, down linear }
 
-// A Norm maps one vector to its normalised form; dst may be x. Every norm of
+// A Norm maps one vector to its normalized form; dst may be x. Every norm of
 // a graph is one, those of package ops and any that a caller brings.
 type Norm interface {
 	Apply(dst, x []float32)
 }
 
-// norm is one norm of the graph. groups vectors of width lie side by side.
+// norm is one norm of the graph. It acts on site.Groups vectors side by side.
 type norm struct {
-	site   *arch.Norm
-	groups []Norm // one for all groups, or one for each
-	// readers are the matrices that read its output; nil if others do too.
-	readers []*ops.Matrix
+	site  *arch.Norm
+	parts []Norm    // one for all groups, or one for each
+	forms ops.Forms // what the products behind it read
 }
 
-// Open loads the model in a file, which stays mapped until Close.
-func Open(path string, o Options) (*Model, error) {
+// apply normalizes the rows of x into dst.
+func (f *norm) apply(pool *ops.Pool, dst, x []float32) {
+	w := f.site.Width
+	if built, ok := f.parts[0].(*ops.Norm); ok && len(f.parts) == 1 {
+		pool.Norm(dst, x, w, built)
+		return
+	}
+	for i := range len(x) / w {
+		f.parts[i%len(f.parts)].Apply(row(dst, i, w), row(x, i, w))
+	}
+}
+
+// Open loads the model in a file, which stays open until Close.
+func Open(ctx context.Context, path string, o Options) (*Model, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := Load(f, o)
+	m, err := Load(ctx, f, o)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -127,18 +143,28 @@ func Open(path string, o Options) (*Model, error) {
 }
 
 // Load makes a model of a parsed file. The model takes over the file and
-// closes it when it is closed itself; on an error the file stays the caller's.
-// It is an error, not a crash, if the file shrinks meanwhile, and so it is of
-// every call that evaluates tokens.
-func Load(f *gguf.File, o Options) (*Model, error) {
-	return LoadContext(context.Background(), f, o)
+// closes it when it is closed itself; on an error, which is that of ctx soon
+// after ctx is cancelled, the file stays the caller's. It is an error, not a
+// crash, if the file shrinks meanwhile, and so it is of every call that
+// evaluates tokens.
+func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
+	return guarded(ctx, f, o, nil)
 }
 
-// LoadContext is Load, with the error of ctx soon after that is cancelled: a
-// fold goes through every weight.
-func LoadContext(ctx context.Context, f *gguf.File, o Options) (m *Model, err error) {
+// Variant loads the file of m once more, with other options: other norms, for
+// one. It shares the weights, and ends when m is closed at the latest.
+func (m *Model) Variant(ctx context.Context, o Options) (*Model, error) {
+	if err := m.passes.enter(); err != nil {
+		return nil, err
+	}
+	defer m.passes.leave()
+	return guarded(ctx, m.File, o, m)
+}
+
+// guarded loads a model, the variant of another if base is not nil.
+func guarded(ctx context.Context, f *gguf.File, o Options, base *Model) (m *Model, err error) {
 	err = f.Guard(func() error {
-		m, err = load(ctx, f, o)
+		m, err = load(ctx, f, o, base)
 		return err
 	})
 	if err != nil {
@@ -147,7 +173,7 @@ func LoadContext(ctx context.Context, f *gguf.File, o Options) (m *Model, err er
 	return m, nil
 }
 
-func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
+func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("engine: %d threads", o.Threads)
 	}
@@ -156,33 +182,26 @@ func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
+	m.passes.init(base)
 	m.tok, m.tokErr = tokenizer.New(&f.Meta)
-	with, note, err := o.replacement(a)
+	replace, note, err := o.replacement(a)
 	if err != nil {
 		return nil, err
 	}
 	m.note = note
-	b := builder{with: with, norms: m.norms}
-	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
-	if a.Positions != nil {
-		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
+	if o.Norm == RMSFolded {
+		if err := m.planFold(); err != nil {
+			return nil, err
+		}
 	}
-	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
-	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
-	m.head = b.linear(&a.Head)
-	m.blocks = make([]block, len(a.Blocks))
-	for i := range a.Blocks {
-		m.blocks[i] = b.block(a, &a.Blocks[i])
+	work := progress{f: o.Progress, total: m.foldBytes()}
+	if base == nil {
+		if err := m.read(ctx, &work); err != nil {
+			return nil, err
+		}
 	}
-	if b.err != nil {
-		return nil, b.err
-	}
-	for i := range m.blocks {
-		m.blocks[i].connect()
-	}
-	m.rope, m.ropeW = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
-	if a.RoPE.LongFactors != nil {
-		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
+	if err := m.build(replace); err != nil {
+		return nil, err
 	}
 	m.bounds()
 	m.pool = ops.NewPool(o.Threads)
@@ -198,10 +217,8 @@ func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 			return nil, err
 		}
 	}
-	if o.Norm == RMSFolded {
-		if err := m.applyFold(ctx, o.Progress); err != nil {
-			return nil, err
-		}
+	if err := m.applyFold(ctx, &work); err != nil {
+		return nil, err
 	}
 	if o.FloatActivations {
 		if err := m.widen(); err != nil {
@@ -209,24 +226,58 @@ func load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 		}
 	}
 	m.pool.SetContext(context.Background())
+	m.connect()
+	if err := m.checkFold(ctx); err != nil {
+		return nil, err
+	}
 	loaded = true
 	return m, nil
 }
 
-// Variant loads the file of m once more, with other options: other norms, for
-// one. It shares the mapping, and ends when m is closed at the latest.
-func (m *Model) Variant(o Options) (*Model, error) {
-	return m.VariantContext(context.Background(), o)
+// hugePages is from what size on, in bytes, weights are worth reading into huge
+// pages: smaller ones fit the caches, or are read fast enough.
+const hugePages = 32 << 20
+
+// spare is what is left to others, in bytes, when weights are read into memory.
+const spare = 256 << 20
+
+// read reads the weights, so that the first token does not wait for the disk:
+// into huge pages if these and memory for them are there, else ahead into the
+// mapping.
+func (m *Model) read(ctx context.Context, work *progress) error {
+	f, size, room := m.File, m.File.DataBytes(), machine.Memory().Bytes
+	work.total += size
+	if size >= hugePages && !m.opts.Mapped && size < room-spare {
+		err := f.ReadIn(ctx, work.part())
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	if size > room {
+		return nil // what is read first would give way to what is read last
+	}
+	return f.ReadAhead(ctx, work.part())
 }
 
-// VariantContext is Variant, with the error of ctx soon after that is cancelled.
-func (m *Model) VariantContext(ctx context.Context, o Options) (*Model, error) {
-	v, err := LoadContext(ctx, m.File, o)
-	if err != nil {
-		return nil, err
+// progress adds up the parts of a load.
+type progress struct {
+	f           func(done, total int64)
+	done, total int64
+}
+
+func (p *progress) add(bytes int64) {
+	if p.done += bytes; p.f != nil {
+		p.f(p.done, p.total)
 	}
-	v.borrowed = true
-	return v, nil
+}
+
+// part returns the function that reports a part of the load from its beginning.
+func (p *progress) part() func(done, total int64) {
+	var before int64
+	return func(done, _ int64) {
+		p.add(done - before)
+		before = done
+	}
 }
 
 // Note returns what the options of the norms have to say, such as that a mode
@@ -236,11 +287,16 @@ func (m *Model) Note() string { return m.note }
 // Plan returns the fold that was carried out; nil if there was none.
 func (m *Model) Plan() *fold.Plan { return m.plan }
 
-// Close frees the workers and unmaps the file, unless m is a [Model.Variant].
-// No session may be in use.
+// Close ends the workers and closes the file, unless m is a [Model.Variant]. It
+// waits for the calls in progress, those of variants too; later ones return
+// [ErrClosed], and a second Close returns nil. A function that an evaluation
+// calls must not close its model.
 func (m *Model) Close() error {
+	if !m.passes.close() {
+		return nil
+	}
 	m.pool.Close()
-	if m.borrowed {
+	if m.passes.base != nil {
 		return nil
 	}
 	return m.File.Close()
@@ -262,168 +318,3 @@ func (m *Model) Context() int { return m.Arch.Context }
 
 // Vocab returns the number of tokens.
 func (m *Model) Vocab() int { return m.Arch.Vocab }
-
-func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
-	if p.Rotary == arch.NoRotary {
-		return nil
-	}
-	c := ops.RoPEConfig{Dims: p.Dims, Pairwise: p.Rotary == arch.Pairwise, Base: float32(p.Base),
-		Scale: float32(p.Scale), Mscale: float32(p.Attn), Factors: factors}
-	if p.Ext != 0 {
-		c.YaRN = &ops.YaRN{OrigContext: p.OrigContext, Ext: float32(p.Ext), BetaFast: float32(p.BetaFast), BetaSlow: float32(p.BetaSlow)}
-	}
-	return ops.NewRoPE(c)
-}
-
-// builder turns tensors into what ops takes and keeps the first error.
-type builder struct {
-	with  WithNorm
-	norms map[*arch.Norm]*norm
-	err   error
-}
-
-func (b *builder) fail(err error) {
-	if b.err == nil && err != nil {
-		b.err = fmt.Errorf("engine: %w", err)
-	}
-}
-
-// matrix returns rows from..from+rows of the e-th matrix of a tensor.
-func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
-	size, err := t.Type.RowBytes(t.Dims[0])
-	if err != nil {
-		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
-		return ops.Matrix{}
-	}
-	first := e*t.Dims[1] + from
-	if end := (first + rows) * size; end > len(t.Data) {
-		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
-		return ops.Matrix{}
-	}
-	m, err := ops.NewMatrix(t.Type, rows, t.Dims[0], t.Data[first*size:(first+rows)*size])
-	if err != nil {
-		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
-	}
-	return m
-}
-
-// vector returns n elements of a tensor, decoded; nil if there is none.
-func (b *builder) vector(t *gguf.Tensor, from, n int) []float32 {
-	if t == nil || b.err != nil {
-		return nil
-	}
-	v, err := t.Float32s()
-	if err != nil {
-		b.fail(err)
-		return nil
-	}
-	return v[from : from+n : from+n]
-}
-
-func (b *builder) linear(l *arch.Linear) linear {
-	if l.W == nil || b.err != nil {
-		return linear{}
-	}
-	return linear{w: b.matrix(l.W, 0, l.From, l.Rows), b: b.vector(l.B, l.BFrom, l.Rows)}
-}
-
-func (b *builder) norm(n *arch.Norm, eps float32) *norm {
-	if n == nil || b.err != nil {
-		return nil
-	}
-	groups := 1
-	if n.Gain != nil {
-		groups = n.Gain.Items() / n.Width
-	}
-	gain, bias := b.vector(n.Gain, 0, groups*n.Width), b.vector(n.Bias, 0, groups*n.Width)
-	part := func(v []float32, i int) []float32 {
-		if v == nil {
-			return nil
-		}
-		return v[i*n.Width : (i+1)*n.Width : (i+1)*n.Width]
-	}
-	all := &norm{site: n}
-	for i := range groups {
-		all.groups = append(all.groups, b.with(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)}))
-	}
-	b.norms[n] = all
-	return all
-}
-
-// connect tells the norms of a block which matrices read them. A mixture of
-// experts reads its input row by row.
-func (b *block) connect() {
-	ffn := []*ops.Matrix{&b.up.w}
-	if b.gate.w.Rows > 0 {
-		ffn = append(ffn, &b.gate.w)
-	}
-	if b.experts != nil {
-		ffn = nil
-	}
-	shared := b.Parallel && b.ffnNorm == nil
-	if b.attnNorm != nil && !(shared && ffn == nil) {
-		b.attnNorm.readers = []*ops.Matrix{&b.q.w, &b.k.w, &b.v.w}
-		if shared {
-			b.attnNorm.readers = append(b.attnNorm.readers, ffn...)
-		}
-	}
-	if b.ffnNorm != nil {
-		b.ffnNorm.readers = ffn
-	}
-}
-
-// without returns v, or nil if it is c throughout: a gain of ones and a bias
-// of zeros need no pass.
-func without(v []float32, c float32) []float32 {
-	for _, x := range v {
-		if x != c {
-			return v
-		}
-	}
-	return nil
-}
-
-func (b *builder) block(a *arch.Model, l *arch.Block) block {
-	out := block{
-		Block:    l,
-		attnNorm: b.norm(l.AttnNorm, a.Eps), ffnNorm: b.norm(l.FFNNorm, a.Eps),
-		attnPost: b.norm(l.AttnPost, a.Eps), ffnPost: b.norm(l.FFNPost, a.Eps),
-		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
-		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
-		router: b.linear(&l.Router),
-		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
-			Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
-	}
-	if a.MaxALiBi > 0 {
-		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
-	}
-	if l.Router.W == nil {
-		out.gate, out.up, out.down = b.linear(&l.Gate), b.linear(&l.Up), b.linear(&l.Down)
-		if l.FFNScales != nil {
-			out.ffnScales = b.vector(l.FFNScales, 0, l.FFN)
-		}
-		return out
-	}
-	for e := range a.Experts {
-		out.experts = append(out.experts, expert{
-			gate: linear{w: b.matrix(l.Gate.W, e, 0, l.Gate.Rows)},
-			up:   linear{w: b.matrix(l.Up.W, e, 0, l.Up.Rows)},
-			down: linear{w: b.matrix(l.Down.W, e, 0, l.Down.Rows)},
-		})
-	}
-	return out
-}
-
-// kvTypes are the types a cache may have.
-func kvF16(t quant.Type) (bool, error) {
-	switch t {
-	case quant.F16:
-		return true, nil
-	case quant.F32:
-		return false, nil
-	}
-	return false, fmt.Errorf("engine: a cache of %s is not supported, only F16 and F32", t)
-}
-
-// ErrContextFull tells that a session has no room for the tokens.
-var ErrContextFull = errors.New("engine: the context is full")

@@ -23,13 +23,13 @@ const (
 	// RMSNaive leaves the mean removal out, and nothing makes up for it:
 	// another function, near the original where the means are small.
 	RMSNaive NormMode = "rms-naive"
-	// Layer is the reverse experiment: it adds the removal of the mean to the
-	// norms of an RMSNorm model.
-	Layer NormMode = "layer"
+	// Centered is the reverse experiment: it adds the removal of the mean to the
+	// norms of an RMSNorm model, which makes them LayerNorms.
+	Centered NormMode = "layer"
 )
 
 // NormModes are the modes in the order of their mention.
-var NormModes = []NormMode{Native, RMSFolded, RMSNaive, Layer}
+var NormModes = []NormMode{Native, RMSFolded, RMSNaive, Centered}
 
 // ParseNormMode finds a mode by its name.
 func ParseNormMode(name string) (NormMode, error) {
@@ -74,17 +74,17 @@ func ParseNormSites(list string, layers int) (func(*arch.Norm) bool, error) {
 	}, nil
 }
 
-// WithNorm replaces a norm of the graph. It is given the native one, as
-// [Options].Norm left it, and returns what takes its place, or the same. It is
-// called once for each norm when the model is loaded. The norm modes are
-// WithNorms too, made by Options.
-type WithNorm func(site *arch.Norm, native *ops.Norm) Norm
+// A NormReplacer replaces a norm of the graph. It gets the native one, as
+// [Options].Norm left it, and returns what takes its place, or the same. A load
+// calls it once for each norm, or for each head where heads have gains of their
+// own. The norm modes are NormReplacers too, made by Options.
+type NormReplacer func(site *arch.Norm, native *ops.Norm) Norm
 
 // replacement returns what the mode makes of each norm, and a note when that
 // is nothing at all.
-func (o *Options) replacement(m *arch.Model) (with WithNorm, note string, err error) {
+func (o *Options) replacement(m *arch.Model) (replace NormReplacer, note string, err error) {
 	same := func(_ *arch.Norm, n *ops.Norm) Norm { return n }
-	center := func(on bool) WithNorm {
+	center := func(on bool) NormReplacer {
 		return func(site *arch.Norm, n *ops.Norm) Norm {
 			if o.NormSites != nil && !o.NormSites(site) {
 				return n
@@ -95,36 +95,36 @@ func (o *Options) replacement(m *arch.Model) (with WithNorm, note string, err er
 		}
 	}
 	if o.NormSites != nil && (o.Norm == "" || o.Norm == Native || o.Norm == RMSFolded) {
-		return nil, "", fmt.Errorf("engine: single norms can be swapped in the modes %s and %s, not in %s", RMSNaive, Layer, cmp.Or(o.Norm, Native))
+		return nil, "", fmt.Errorf("engine: single norms can be swapped in the modes %s and %s, not in %s", RMSNaive, Centered, cmp.Or(o.Norm, Native))
 	}
 	switch o.Norm {
 	case "", Native:
-		with = same
+		replace = same
 	case RMSFolded:
-		with = same // applyFold does the rest
+		replace = same // applyFold does the rest
 	case RMSNaive:
-		with = center(false)
+		replace = center(false)
 		if m.Spec.Norm == arch.RMSNorm {
 			note = fmt.Sprintf("%s changes nothing: every norm of %s is an RMSNorm already", RMSNaive, m.Spec.Name)
 		}
-	case Layer:
-		with = center(true)
+	case Centered:
+		replace = center(true)
 		if m.Spec.Norm == arch.LayerNorm {
-			note = fmt.Sprintf("%s changes nothing: every norm of %s is a LayerNorm already", Layer, m.Spec.Name)
+			note = fmt.Sprintf("%s changes nothing: every norm of %s is a LayerNorm already", Centered, m.Spec.Name)
 		}
 	default:
 		_, err = ParseNormMode(string(o.Norm))
 		return nil, "", err
 	}
-	if o.WithNorm != nil {
-		mode := with
-		with = func(site *arch.Norm, n *ops.Norm) Norm {
+	if o.ReplaceNorm != nil {
+		mode := replace
+		replace = func(site *arch.Norm, n *ops.Norm) Norm {
 			changed := mode(site, n)
 			if built, ok := changed.(*ops.Norm); ok {
-				return o.WithNorm(site, built)
+				return o.ReplaceNorm(site, built)
 			}
 			return changed
 		}
 	}
-	return with, note, nil
+	return replace, note, nil
 }

@@ -69,8 +69,8 @@ func (m *Model) built(site *arch.Norm) *ops.Norm {
 	if n == nil {
 		return nil
 	}
-	f := n.groups[0]
-	if c, ok := f.(centred); ok {
+	f := n.parts[0]
+	if c, ok := f.(centered); ok {
 		f = c.Norm
 	}
 	built, _ := f.(*ops.Norm)
@@ -128,8 +128,11 @@ func largestRatio(t quant.Type) float64 {
 	return 1e-5
 }
 
-// checkFold fails if a norm that no longer removes the mean still reads one.
+// checkFold fails if, after a fold, a norm that no longer removes the mean still reads one.
 func (m *Model) checkFold(ctx context.Context) error {
+	if m.plan == nil {
+		return nil
+	}
 	bound := 0.0
 	swapped := map[string]bool{}
 	for _, s := range m.plan.Steps {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/normswap/normswap/ops"
@@ -27,36 +28,27 @@ type SessionOptions struct {
 // DefaultContext bounds the room of a session that does not say.
 const DefaultContext = 4096
 
-// A Session is one timeline of tokens. It is not safe for concurrent use.
+// A Session is one timeline of tokens, with its cache of keys and values and the
+// logits of its last token. What computes belongs to the model. It is not safe
+// for concurrent use.
 type Session struct {
 	model  *Model
-	pool   *ops.Pool // the model's, with the context of the call in progress
 	tokens []int32   // evaluated and cached
-	max    int
-	kv     []*ops.KV
+	max    int       // positions there is room for
+	kv     []*ops.KV // of each layer
+	logits []float32 // [rows, Vocab]
 
-	tap    *Tap
-	trace  bool            // SessionOptions.CheckFinite
-	f16    bool            // the cache is
-	std    []float32       // what a tap sees before the gain
-	ctx    context.Context // of the call in progress
-	batch  []int32         // tokens in progress, the first at position len(tokens)
-	x      []float32       // residual stream, rows x Dim
-	a, b   *ops.Batch      // what the branches of a block read; one, unless they read different norms
-	h      ops.Batch       // outputs of attention, then hidden vectors of the FFN: the first part of work
-	work   []float32       // all that a branch computes, rows x widths.work
-	shift  []float32
-	logits []float32
-	tables ropeTables
-	moe    moe
+	tap   *Tap
+	trace bool // SessionOptions.CheckFinite
+	f16   bool // the cache is
 }
-
-// ropeTables hold the cosines and sines of the positions of a batch.
-type ropeTables struct{ global, window []float32 }
 
 // NewSession makes an empty session. It is an error if its cache, once full,
 // would not fit the memory of the machine, or of its container.
 func (m *Model) NewSession(o SessionOptions) (*Session, error) {
+	if m.closed() {
+		return nil, ErrClosed
+	}
 	f16, err := kvF16(o.KV)
 	if err != nil {
 		return nil, err
@@ -76,7 +68,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if n > limit {
 		return nil, fmt.Errorf("engine: a context of %d positions, but the model's learned positions end at %d", n, limit)
 	}
-	s := &Session{model: m, pool: m.pool.Share(), max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
+	s := &Session{model: m, max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
@@ -84,39 +76,8 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if err := s.checkMemory(); err != nil {
 		return nil, err
 	}
-	s.grow(1)
 	return s, nil
 }
-
-// grow makes room for batches of n tokens.
-func (s *Session) grow(n int) {
-	m := s.model
-	d := m.Arch.Dim
-	if n <= cap(s.x)/d {
-		return
-	}
-	batch := func() *ops.Batch {
-		b := ops.NewBatch(n, d)
-		b.Float, b.Keep = m.opts.FloatActivations, m.centresHeads
-		return b
-	}
-	s.a = batch()
-	s.b = s.a
-	if m.widths.twoNorms {
-		s.b = batch()
-	}
-	s.h = ops.Batch{Float: m.opts.FloatActivations}
-	s.x, s.work, s.shift = make([]float32, n*d), make([]float32, n*m.widths.work), make([]float32, n)
-	if m.rope != nil {
-		s.tables = ropeTables{make([]float32, n*m.rope.Width()), make([]float32, n*m.ropeW.Width())}
-	}
-	if m.Arch.Experts > 0 {
-		s.moe.init(m, n)
-	}
-}
-
-// take returns n numbers of work, after the first at.
-func (s *Session) take(at, n int) []float32 { return s.work[at : at+n : at+n] }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.
 func (s *Session) Tokens() []int32 { return s.tokens }
@@ -181,7 +142,7 @@ func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, k
 }
 
 // eval runs tokens in batches. Of each batch of n tokens, with done before
-// it, the logits of rows from..n are computed and passed to f.
+// it, it computes the logits of rows from..n and passes them to f.
 func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
 	if len(tokens) == 0 {
 		return fmt.Errorf("engine: no tokens")
@@ -194,29 +155,33 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 			return fmt.Errorf("engine: token %d is not in the vocabulary of %d", id, s.model.Arch.Vocab)
 		}
 	}
-	s.ctx = ctx
-	s.pool.SetContext(ctx)
-	defer func() { s.ctx = nil; s.pool.SetContext(context.Background()) }()
-	s.grow(min(len(tokens), s.model.batch))
-	return s.model.File.Guard(func() error { return s.batches(tokens, from, f) })
+	p, err := s.model.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.model.release(p)
+	return s.model.File.Guard(func() error { return s.batches(p, tokens, from, f) })
 }
 
-func (s *Session) batches(tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
+func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
+	m := s.model
 	for done := 0; done < len(tokens); {
-		batch := tokens[done:min(done+s.model.batch, len(tokens))]
-		if err := s.forward(batch, len(s.tokens)); err != nil {
+		batch := tokens[done:min(done+m.batch, len(tokens))]
+		x, err := p.forward(segment{session: s, tokens: batch, pos: len(s.tokens)})
+		if err != nil {
 			return err
 		}
 		s.tokens = append(s.tokens, batch...)
-		for r := from(len(batch), done); r < len(batch); r += s.model.headRows {
-			rows := min(s.model.headRows, len(batch)-r)
-			if err := s.project(r, rows); err != nil {
+		for r := from(len(batch), done); r < len(batch); r += m.headRows {
+			rows := min(m.headRows, len(batch)-r)
+			s.logits = sized(s.logits, rows*m.Arch.Vocab)
+			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim]); err != nil {
 				return err
 			}
 			for i := range rows {
-				logits := s.logits[i*s.model.Arch.Vocab:][:s.model.Arch.Vocab]
+				logits := row(s.logits, i, m.Arch.Vocab)
 				if j := notFinite(logits); j >= 0 {
-					return s.finiteError(len(s.tokens)-len(batch)+r+i, j, logits[j])
+					return s.finiteError(p, len(s.tokens)-len(batch)+r+i, j, logits[j])
 				}
 				if err := f(done+r+i, logits); err != nil {
 					return err
@@ -227,3 +192,17 @@ func (s *Session) batches(tokens []int32, from func(n, done int) int, f func(i i
 	}
 	return nil
 }
+
+// kvF16 tells whether a cache of a type is F16. It may be F32 too.
+func kvF16(t quant.Type) (bool, error) {
+	switch t {
+	case quant.F16:
+		return true, nil
+	case quant.F32:
+		return false, nil
+	}
+	return false, fmt.Errorf("engine: a cache of %s is not supported, only F16 and F32", t)
+}
+
+// ErrContextFull tells that a session has no room for the tokens.
+var ErrContextFull = errors.New("engine: the context is full")

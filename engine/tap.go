@@ -42,21 +42,39 @@ func (s *Session) tapped(f *norm) bool {
 	return s.tap != nil && (s.tap.Sites == nil || s.tap.Sites(f.site))
 }
 
-func (s *Session) show(f *norm, stage Stage, rows []float32) {
-	s.tap.Func(Hidden{f.site, stage, s.batch, len(s.tokens), rows})
+// tapped reports whether a session of the pass looks at f.
+func (p *pass) tapped(f *norm) bool {
+	for i := range p.segments {
+		if p.segments[i].session.tapped(f) {
+			return true
+		}
+	}
+	return false
 }
 
-// showStd shows x standardised, if the tap asks for that and the norm is one
-// of ours: of a caller's norm only the whole is known.
-func (s *Session) showStd(f *norm, x []float32) {
-	built, ok := f.groups[0].(*ops.Norm)
-	if !s.tap.Std || !ok {
+// show shows each session that looks at f its own rows.
+func (p *pass) show(f *norm, stage Stage, rows []float32) {
+	width := f.site.Width * f.site.Groups
+	for _, s := range p.segments {
+		if s.session.tapped(f) {
+			s.session.tap.Func(Hidden{f.site, stage, s.tokens, s.pos, rows[s.row*width : (s.row+len(s.tokens))*width]})
+		}
+	}
+}
+
+// showStandardized shows x standardized to the sessions that ask for it, if the
+// norm is one of ops: of a caller's norm only the whole is known.
+func (p *pass) showStandardized(f *norm, x []float32) {
+	built, ok := f.parts[0].(*ops.Norm)
+	wanted := false
+	for i := range p.segments {
+		s := p.segments[i].session
+		wanted = wanted || s.tapped(f) && s.tap.Std
+	}
+	if !wanted || !ok {
 		return
 	}
-	if len(s.std) < len(x) {
-		s.std = make([]float32, len(x))
-	}
-	std := s.std[:len(x)]
-	s.pool.Norm(std, x, f.site.Width, &ops.Norm{Eps: built.Eps, Center: built.Center})
-	s.show(f, Std, std)
+	p.standardized = sized(p.standardized, len(x))
+	p.pool.Norm(p.standardized, x, f.site.Width, &ops.Norm{Eps: built.Eps, Center: built.Center})
+	p.show(f, Std, p.standardized)
 }

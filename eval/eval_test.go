@@ -18,7 +18,7 @@ import (
 
 func open(t *testing.T, name string, o engine.Options) *engine.Model {
 	t.Helper()
-	m, err := engine.Open(testdata.Path(t, name), o)
+	m, err := engine.Open(t.Context(), testdata.Path(t, name), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,12 +33,12 @@ func TestPerplexity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := engine.Load(f, engine.Options{})
+	m, err := engine.Load(t.Context(), f, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	ids, _, err := Text(m, tales.Text, 0)
+	ids, _, err := Text(t.Context(), m, tales.Text, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestPerplexity(t *testing.T) {
 	}
 	// llama.cpp sums in another order, and rounds GELU and what it caches.
 	const want, wantSE = 39.7400, 0.6649
-	ppl, se := res[0].Perplexity()
+	ppl, se := float64(res.Norms[0].Perplexity), float64(res.Norms[0].PerplexitySE)
 	if math.Abs(ppl-want) > 5e-4*want || math.Abs(se-wantSE) > 1e-3*wantSE {
 		t.Errorf("perplexity %.4f +- %.4f, llama.cpp's %.4f +- %.4f", ppl, se, want, wantSE)
 	}
@@ -62,14 +62,14 @@ func TestCompare(t *testing.T) {
 	names := []string{"native", "rms-folded", "rms-naive"}
 	models := []*engine.Model{open(t, "archs/gptneox.gguf", engine.Options{})}
 	for _, n := range names[1:] {
-		v, err := models[0].Variant(engine.Options{Norm: engine.NormMode(n)})
+		v, err := models[0].Variant(t.Context(), engine.Options{Norm: engine.NormMode(n)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer v.Close()
 		models = append(models, v)
 	}
-	ids, random, err := Text(models[0], "", 64*40)
+	ids, random, err := Text(t.Context(), models[0], "", 64*40)
 	if err != nil || !random {
 		t.Fatalf("a model without a vocabulary: random %v, %v", random, err)
 	}
@@ -77,23 +77,19 @@ func TestCompare(t *testing.T) {
 		o.Context = 64
 		var done, total int64
 		o.Progress = func(d, n int64) { done, total = d, n }
-		res, err := Run(t.Context(), models, names, ids, o)
+		r, err := Run(t.Context(), models, names, ids, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if done != total {
 			t.Errorf("progress ends at %d of %d tokens", done, total)
 		}
-		r := &Report{Kind: Compare, Context: 64, Shards: []int{o.Shard}, Of: max(o.Shards, 1)}
-		for _, x := range res {
-			r.Norms = append(r.Norms, Entry{State: x})
-		}
-		r.Finish()
+		r.Kind = Compare
 		return r
 	}
 	whole := report(Options{})
 	native, folded, naive := &whole.Norms[0], &whole.Norms[1], &whole.Norms[2]
-	if native.KLMean != 0 || native.TopAgreement != 1 || native.Tokens != 40*31 || native.Ratio != 1 || native.State.Swaps != nil {
+	if native.KLMean != 0 || native.TopAgreement != 1 || native.Tokens != 40*31 || native.Ratio != 1 || native.state.Swaps != nil {
 		t.Errorf("native against itself: %+v", native)
 	}
 	if !(folded.KLMean < 1e-8 && folded.KLMax < 1e-7 && folded.TopAgreement == 1 && math.Abs(float64(folded.Ratio)-1) < 1e-5) {
@@ -129,7 +125,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("shards %v are missing", merged.Missing())
 	}
 	for j := range merged.Norms {
-		a, b := &merged.Norms[j].State, &whole.Norms[j].State
+		a, b := &merged.Norms[j].state, &whole.Norms[j].state
 		same(t, a.Norm+" nll", a.NLL, b.NLL)
 		same(t, a.Norm+" dnll", a.DNLL, b.DNLL)
 		same(t, a.Norm+" kl", a.KL, b.KL)
@@ -150,13 +146,13 @@ func TestCompare(t *testing.T) {
 	if err := merged.Merge(&other); err == nil || !strings.Contains(err.Error(), "context") {
 		t.Errorf("another context: %v", err)
 	}
-	if err := native.State.Merge(&folded.State); err == nil {
+	if err := native.state.merge(&folded.state); err == nil {
 		t.Error("figures of two modes merge")
 	}
 }
 
 // same checks that two samples are one, to 1e-9.
-func same(t *testing.T, what string, a, b Moments) {
+func same(t *testing.T, what string, a, b moments) {
 	t.Helper()
 	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y)) }
 	if a.N != b.N || !near(a.Mean, b.Mean) || !near(a.M2, b.M2) {
@@ -176,7 +172,7 @@ func TestSwaps(t *testing.T) {
 		{"archs/stablelm-12b.gguf", "rms-naive", 7, true}, {"archs/llama.gguf", "layer", 5, true}, {"archs/llama.gguf", "rms-folded", 0, false},
 	} {
 		m := open(t, c.file, engine.Options{Norm: engine.NormMode(c.norm)})
-		ids, _, err := Text(m, "", 64)
+		ids, _, err := Text(t.Context(), m, "", 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,10 +180,11 @@ func TestSwaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(res[0].Swaps) != c.sites {
-			t.Fatalf("%s, %s: %d sites, want %d", c.file, c.norm, len(res[0].Swaps), c.sites)
+		state := res.Norms[0].state
+		if len(state.Swaps) != c.sites {
+			t.Fatalf("%s, %s: %d sites, want %d", c.file, c.norm, len(state.Swaps), c.sites)
 		}
-		for _, s := range res[0].Swaps {
+		for _, s := range state.Swaps {
 			p, q := s.Predicted, s.Measured
 			if p.N < 32 || p.N%32 != 0 || p.N != q.N {
 				t.Errorf("%s, %s: %d and %d vectors", c.file, s.Site, p.N, q.N)
@@ -198,7 +195,7 @@ func TestSwaps(t *testing.T) {
 				t.Errorf("%s, %s, %s: predicted %.6g, measured %.6g", c.file, c.norm, s.Site, p.Mean, q.Mean)
 			}
 		}
-		if p, q := res[0].SwapError(); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
+		if p, q := state.swapError(); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
 			t.Errorf("%s, %s: %v, %v", c.file, c.norm, p, q)
 		}
 	}
@@ -207,7 +204,7 @@ func TestSwaps(t *testing.T) {
 // TestHistogram: quantiles are those of the sorted sample, to a bin.
 func TestHistogram(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var h Histogram
+	var h histogram
 	var all []float64
 	for range 5000 {
 		x := math.Exp(2 * rng.NormFloat64())
@@ -224,7 +221,7 @@ func TestHistogram(t *testing.T) {
 			t.Errorf("quantile %v: %v, want %v", q, got, want)
 		}
 	}
-	if v := (&Histogram{}).Quantile(0.5); v == v {
+	if v := (&histogram{}).Quantile(0.5); v == v {
 		t.Errorf("quantile of nothing: %v", v)
 	}
 }
@@ -236,5 +233,13 @@ func TestRefusals(t *testing.T) {
 		if _, err := Run(t.Context(), []*engine.Model{m}, []string{"native"}, ids, o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
+	}
+	for _, names := range [][]string{nil, {"a", "b"}} {
+		if _, err := Run(t.Context(), []*engine.Model{m}, names, ids, Options{Context: 10}); err == nil {
+			t.Errorf("one model with the names %q is accepted", names)
+		}
+	}
+	if _, err := Run(t.Context(), nil, nil, ids, Options{Context: 10}); err == nil {
+		t.Error("no models are accepted")
 	}
 }

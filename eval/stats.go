@@ -1,29 +1,29 @@
 // Package eval measures what a change to a model does to what it predicts:
 // perplexity, and the divergence of its predictions from the original's, by
-// llama-perplexity's definitions. [Text] makes token ids, [Run] measures models
-// on them, and [Result.Figures] says what came of it.
+// llama-perplexity's definitions. [Text] makes token ids, and [Run] measures models
+// on them.
 //
-// Every statistic can be merged with that of another part of the text, so
-// that a run can be spread over machines.
+// A [Report] can be merged with that of another part of the text, so that a run
+// can be spread over machines.
 package eval
 
 import (
 	"math"
 )
 
-// Moments are the count, mean and sum of squared deviations of a sample, in
+// moments are the count, mean and sum of squared deviations of a sample, in
 // Welford's form; parts are merged by Chan's formula.
-type Moments struct {
+type moments struct {
 	N    int64   `json:"n"`
 	Mean float64 `json:"mean"`
 	M2   float64 `json:"m2"`
 }
 
 // Add takes in one value.
-func (m *Moments) Add(x float64) { m.Merge(Moments{1, x, 0}) }
+func (m *moments) Add(x float64) { m.Merge(moments{1, x, 0}) }
 
 // Merge takes in the values of another sample.
-func (m *Moments) Merge(o Moments) {
+func (m *moments) Merge(o moments) {
 	if o.N == 0 {
 		return
 	}
@@ -36,17 +36,17 @@ func (m *Moments) Merge(o Moments) {
 
 // StandardError returns the standard error of the mean, as llama-perplexity
 // computes it: the population's deviation over sqrt(n-1).
-func (m *Moments) StandardError() float64 {
+func (m *moments) StandardError() float64 {
 	if m.N < 2 {
 		return math.NaN()
 	}
 	return math.Sqrt(m.M2 / float64(m.N) / float64(m.N-1))
 }
 
-// Histogram counts positive values in bins whose bounds grow by 2^(1/64),
+// histogram counts positive values in bins whose bounds grow by 2^(1/64),
 // about 1.1 %, from 2^-64 to 2^16; what is smaller, or not positive, counts
 // as zero.
-type Histogram struct {
+type histogram struct {
 	Zero int64         `json:"zero"`
 	Bins map[int]int64 `json:"bins"` // by floor(64*log2(x))
 }
@@ -54,7 +54,7 @@ type Histogram struct {
 const binsPerOctave = 64
 
 // Add takes in one value.
-func (h *Histogram) Add(x float64) {
+func (h *histogram) Add(x float64) {
 	if !(x >= 0x1p-64) {
 		h.Zero++
 		return
@@ -66,7 +66,7 @@ func (h *Histogram) Add(x float64) {
 }
 
 // Merge takes in the values of another sample.
-func (h *Histogram) Merge(o Histogram) {
+func (h *histogram) Merge(o histogram) {
 	h.Zero += o.Zero
 	for b, n := range o.Bins {
 		if h.Bins == nil {
@@ -78,7 +78,7 @@ func (h *Histogram) Merge(o Histogram) {
 
 // Quantile returns the value that a share q of the sample does not exceed,
 // to the width of a bin: the geometric middle of the bin it lies in.
-func (h *Histogram) Quantile(q float64) float64 {
+func (h *histogram) Quantile(q float64) float64 {
 	total := h.Zero
 	for _, n := range h.Bins {
 		total += n

@@ -28,12 +28,12 @@ func ExamplePlan_runner() {
 	}
 	for _, s := range plan.Steps {
 		switch s.Action {
-		case fold.CentreRows: // take from each row its mean
+		case fold.CenterRows: // take from each row its mean
 			fmt.Println("centre each row of", s.Rows.Name)
-		case fold.CentreColumns: // take from each column its mean over these rows, and from the bias its own
+		case fold.CenterColumns: // take from each column its mean over these rows, and from the bias its own
 			l := s.Linear
 			fmt.Printf("centre rows %d to %d of %s\n", l.From, l.From+l.Rows-1, l.W.Name)
-		case fold.CentreOutput: // take from each vector that this norm writes its mean
+		case fold.CenterOutput: // take from each vector that this norm writes its mean
 			fmt.Println("centre what is written by", s.Norm.Site)
 		case fold.Swap:
 			fmt.Println("RMSNorm with the same gain, bias and epsilon:", s.Norm.Site)

@@ -3,11 +3,10 @@ package fold
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
-	"github.com/normswap/normswap/quant"
 )
 
 // foldGain folds the gain and the bias of every norm of the residual stream
@@ -36,8 +35,8 @@ func (o *Output) foldGain(ctx context.Context) error {
 				}
 			}
 			lo, hi := l.From, l.From+l.Rows
-			if len(l.W.Dims) == 3 {
-				lo, hi = 0, l.Rows*l.W.Dims[2]
+			if l.Experts > 0 {
+				lo, hi = 0, l.Rows*l.Experts
 			}
 			it.edits = append(it.edits, edit{lo, hi, func(row []float32, _ int) {
 				for j, g := range gain {
@@ -52,7 +51,7 @@ func (o *Output) foldGain(ctx context.Context) error {
 }
 
 // parameters decodes the gain and the bias of a norm; the bias is nil if it
-// is nought throughout.
+// is 0 throughout.
 func (o *Output) parameters(n *arch.Norm) (gain, bias []float32, err error) {
 	if n.Gain != nil {
 		if gain, err = n.Gain.Float32s(); err != nil {
@@ -80,18 +79,8 @@ func (o *Output) without(readers []*arch.Linear, bias []float32) *arch.Linear {
 	if bias == nil {
 		return nil
 	}
-	s := o.model.Spec
 	for _, l := range readers {
-		may := s.FFNBias
-		switch {
-		case l == &o.model.Head:
-			may = s.HeadBias
-		case strings.Contains(l.Name, ".attn_"):
-			may = s.QKVBias
-		case len(l.W.Dims) == 3 || strings.HasSuffix(l.Name, "ffn_gate_inp"):
-			may = arch.Absent
-		}
-		if may == arch.Absent {
+		if o.model.Spec.Bias(l) == arch.Absent {
 			return l
 		}
 	}
@@ -111,9 +100,7 @@ func (o *Output) addBias(ctx context.Context, l *arch.Linear, w *item, v []float
 	rows, cols := w.shape()
 	b, at := o.bias(l)
 	if b == nil {
-		b = &item{info: gguf.TensorInfo{Name: biasName(l), Type: quant.F32, Dims: []int{rows}}, values: make([]float32, rows)}
-		o.items = append(o.items, b)
-		at = l.From
+		b, at = o.add(arch.BiasName(l.Name), 0, rows), l.From
 	}
 	_, n := b.shape()
 	sum := make([]float32, n)
@@ -134,7 +121,7 @@ func (o *Output) addBias(ctx context.Context, l *arch.Linear, w *item, v []float
 		}
 		return nil
 	})
-	b.from, b.edits, b.values = nil, nil, sum
+	b.replace(sum)
 	return err
 }
 
@@ -144,21 +131,15 @@ func (o *Output) bias(l *arch.Linear) (*item, int) {
 	if l.B != nil {
 		return o.byT[l.B], l.BFrom
 	}
-	return o.find(biasName(l)), l.From
+	return o.find(arch.BiasName(l.Name)), l.From
 }
-
-func biasName(l *arch.Linear) string { return l.Name + ".bias" }
 
 // fill makes every element of a vector of the source c.
 func (o *Output) fill(t *gguf.Tensor, c float32) {
 	if t == nil {
 		return
 	}
-	it := o.byT[t]
-	it.from, it.edits, it.values = nil, nil, make([]float32, t.Dims[0])
-	for i := range it.values {
-		it.values[i] = c
-	}
+	o.byT[t].replace(slices.Repeat([]float32{c}, t.Dims[0]))
 }
 
 // find returns the item of a name, or nil.

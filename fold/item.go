@@ -20,16 +20,24 @@ type item struct {
 	perm   func(row int) int // the source row of an output row; nil: the same
 	edits  []edit
 
-	// centred are the ranges of rows over which every column should have the
+	// keepType tells that runners read the tensor in its type in every file.
+	keepType bool
+
+	// centered are the ranges of rows over which every column should have the
 	// mean 0; with byRow every row should.
-	centred [][2]int
-	byRow   bool
+	centered [][2]int
+	byRow    bool
 }
 
 // An edit changes the decoded rows lo to hi-1 of a tensor.
 type edit struct {
 	lo, hi int
 	apply  func(row []float32, i int)
+}
+
+// replace makes values the content, whatever it was before.
+func (it *item) replace(values []float32) {
+	it.from, it.perm, it.edits, it.values = nil, nil, nil, values
 }
 
 // shape returns rows and columns; a vector is one row.
@@ -123,16 +131,16 @@ func (it *item) measure(ctx context.Context, done func(rows int)) (c Changed, le
 	rows, cols := it.shape()
 	var wrong, all float64
 	at := 0
-	span := func(to int, centred bool) error {
+	span := func(to int, centered bool) error {
 		if at == to {
 			return nil
 		}
-		s, err := it.measureRows(ctx, at, to, centred, done)
+		s, err := it.measureRows(ctx, at, to, centered, done)
 		wrong, all, left = wrong+s.wrong, all+s.all, max(left, s.left)
 		at = to
 		return err
 	}
-	for _, r := range it.centred {
+	for _, r := range it.centered {
 		if err := span(r[0], false); err != nil {
 			return c, 0, err
 		}
@@ -153,8 +161,8 @@ func (it *item) measure(ctx context.Context, done func(rows int)) (c Changed, le
 type stored struct{ wrong, all, left float64 }
 
 // measureRows measures the rows lo to hi-1, whose columns should have the
-// mean 0 if centred.
-func (it *item) measureRows(ctx context.Context, lo, hi int, centred bool, done func(rows int)) (total stored, err error) {
+// mean 0 if centered.
+func (it *item) measureRows(ctx context.Context, lo, hi int, centered bool, done func(rows int)) (total stored, err error) {
 	_, cols := it.shape()
 	size, err := it.rowBytes()
 	if err != nil {
@@ -165,7 +173,7 @@ func (it *item) measureRows(ctx context.Context, lo, hi int, centred bool, done 
 	err = it.eachChunk(ctx, lo, hi, func(chunk, lo, hi int) error {
 		var p stored
 		var sum []float64
-		if centred {
+		if centered {
 			sum = make([]float64, cols)
 		}
 		b, meant, got := make([]byte, size), make([]float32, cols), make([]float32, cols)
@@ -198,7 +206,7 @@ func (it *item) measureRows(ctx context.Context, lo, hi int, centred bool, done 
 	for _, p := range parts {
 		total.wrong, total.all, total.left = total.wrong+p.wrong, total.all+p.all, max(total.left, p.left)
 	}
-	if centred {
+	if centered {
 		for _, v := range addUp(sums) {
 			total.left = max(total.left, math.Abs(v)/float64(hi-lo))
 		}
@@ -249,6 +257,6 @@ func (it *item) write(ctx context.Context, w *gguf.Writer, done func(rows int)) 
 // same source.
 func (it *item) clone(name string) *item {
 	c := *it
-	c.info.Name, c.edits, c.centred = name, slices.Clone(it.edits), nil
+	c.info.Name, c.edits, c.centered = name, slices.Clone(it.edits), nil
 	return &c
 }

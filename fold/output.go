@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/normswap/normswap/arch"
@@ -39,14 +38,14 @@ type WriteOptions struct {
 	Export string
 	// SourceSHA256 is noted in the file, if not empty.
 	SourceSHA256 string
-	// Progress, if not nil, is told how many weights have been gone through.
-	// It is called by several goroutines, one at a time.
+	// Progress, if not nil, is called with the number of weights that have been
+	// read, and of all. Several goroutines call it, one at a time.
 	Progress func(done, total int64)
 }
 
 // An Output is a file that a fold becomes, ready to be written.
 type Output struct {
-	Meta   *gguf.Meta
+	meta   *gguf.Meta
 	Plan   *Plan // with the means that are taken away
 	Report Report
 
@@ -58,7 +57,7 @@ type Output struct {
 	opts   WriteOptions
 
 	mu   sync.Mutex
-	done int64 // weights gone through, of total
+	done int64 // weights that have been read, of all
 	all  int64
 }
 
@@ -100,22 +99,22 @@ func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 	if o.Strategy != Dequant && o.Strategy != Requant {
 		return nil, fmt.Errorf("fold: no strategy %q; there are %s and %s", o.Strategy, Dequant, Requant)
 	}
-	route, err := findRoute(m, o.Export)
+	to, err := target(m, o.Export)
 	if err != nil {
 		return nil, err
 	}
 	plan, err := New(m)
-	if errors.Is(err, ErrNothing) && route != nil && route.repairs {
-		plan, err = centreOnly(m), nil
+	if errors.Is(err, ErrNothing) && to == m.Spec {
+		plan, err = centerOnly(m), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseFile(m.Spec, route); err != nil {
+	if err := refuseFile(m.Spec, to); err != nil {
 		return nil, err
 	}
 	meta := f.Meta.Clone()
-	out := &Output{Meta: &meta, Plan: plan, source: f, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
+	out := &Output{meta: &meta, Plan: plan, source: f, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if err := t.Err(); err != nil {
@@ -125,24 +124,25 @@ func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 		out.items = append(out.items, it)
 		out.byT[t] = it
 	}
+	out.keepTypes()
 	out.keepHead()
 	if o.Gain {
 		if err := out.foldGain(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := out.centre(ctx); err != nil {
+	if err := out.center(ctx); err != nil {
 		return nil, err
 	}
-	if route != nil {
-		if err := route.apply(out); err != nil {
+	if to != nil && to != m.Spec {
+		if err := out.become(to); err != nil {
 			return nil, err
 		}
 	}
 	if err := out.chooseTypes(); err != nil {
 		return nil, err
 	}
-	return out, out.describe(route)
+	return out, out.describe(to)
 }
 
 // RefuseFile returns the reason why no folded model of an architecture can be
@@ -155,13 +155,15 @@ func RefuseFile(s *arch.Spec) error {
 	return refuseFile(s, nil)
 }
 
-func refuseFile(s *arch.Spec, r *route) error {
+// refuseFile returns why a fold of s cannot be written under the name of to;
+// nil is its own name.
+func refuseFile(s, to *arch.Spec) error {
 	bare := s.FinalNorm.Gain == arch.Absent && s.FinalNorm.Bias == arch.Absent
 	switch {
 	case s.EmbedNorm.Name != "":
-		return &Refusal{s.Name, fmt.Sprintf("%s writes the residual stream, and no file can say that its output is to be centred; the engine folds it as it runs", s.EmbedNorm.Name)}
-	case s.Norm == arch.LayerNorm && s.Head == arch.Absent && !bare && r == nil:
-		return &Refusal{s.Name, "its head is the embedding, the architecture has no tensor for a head of its own, and a centred embedding would give other logits; see --export"}
+		return &Refusal{Arch: s.Name, Reason: fmt.Sprintf("%s writes the residual stream, and no file can say that its output is to be centred; the engine folds it as it runs", s.EmbedNorm.Name)}
+	case s.Norm == arch.LayerNorm && s.Head == arch.Absent && !bare && to == nil:
+		return &Refusal{Arch: s.Name, Reason: "its head is the embedding, the architecture has no tensor for a head of its own, and a centred embedding would give other logits", Exports: s.Exports}
 	}
 	return nil
 }
@@ -175,11 +177,11 @@ func (o *Output) keepHead() {
 	if !m.Tied || m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil {
 		return
 	}
-	o.head = o.byT[m.Embed].clone("output.weight")
+	o.head = o.byT[m.Embed].clone(arch.WeightName(arch.Head.Name(-1)))
 	o.items = append(o.items, o.head)
 }
 
-// step returns what is told the rows of it that have been gone through.
+// step returns the function that counts rows of it that have been read.
 func (o *Output) step(it *item) func(rows int) {
 	_, cols := it.shape()
 	return func(rows int) {
@@ -199,8 +201,8 @@ func (it *item) weights() int64 {
 	return int64(rows) * int64(cols)
 }
 
-// centre adds the edits that the plan asks for.
-func (o *Output) centre(ctx context.Context) error {
+// center adds the edits that the plan asks for.
+func (o *Output) center(ctx context.Context) error {
 	for _, s := range o.Plan.Steps {
 		switch {
 		case s.Rows != nil:
@@ -212,26 +214,26 @@ func (o *Output) centre(ctx context.Context) error {
 	for i := range o.Plan.Steps {
 		s := &o.Plan.Steps[i]
 		switch s.Action {
-		case CentreRows:
+		case CenterRows:
 			it := o.byT[s.Rows]
 			s.Measured = new(Means)
-			if err := it.centreRows(ctx, s.Measured, o.step(it)); err != nil {
+			if err := it.centerRows(ctx, s.Measured, o.step(it)); err != nil {
 				return err
 			}
 			it.byRow = true
-		case CentreColumns:
+		case CenterColumns:
 			it := o.byT[s.Linear.W]
 			s.Measured = new(Means)
 			lo, hi, groups := s.span()
-			if err := it.centreColumns(ctx, lo, hi, groups, s.Measured, o.step(it)); err != nil {
+			if err := it.centerColumns(ctx, lo, hi, groups, s.Measured, o.step(it)); err != nil {
 				return err
 			}
 			for g := range groups {
 				n := (hi - lo) / groups
-				it.centred = append(it.centred, [2]int{lo + g*n, lo + (g+1)*n})
+				it.centered = append(it.centered, [2]int{lo + g*n, lo + (g+1)*n})
 			}
 			if b, at := o.bias(s.Linear); b != nil {
-				if err := b.centreVector(at, at+s.Linear.Rows, s.Groups, s.Measured); err != nil {
+				if err := b.centerVector(at, at+s.Linear.Rows, s.Groups, s.Measured); err != nil {
 					return err
 				}
 			}
@@ -240,23 +242,44 @@ func (o *Output) centre(ctx context.Context) error {
 	return nil
 }
 
-// span returns the rows that CentreColumns centres, and how many equal groups
+// span returns the rows that CenterColumns centres, and how many equal groups
 // they make, each centred for itself: heads that are normalised one by one, or
 // experts, one after the other.
 func (s *Step) span() (lo, hi, groups int) {
 	l := s.Linear
-	if len(l.W.Dims) == 3 {
-		rows := l.W.Dims[1] * l.W.Dims[2]
-		return 0, rows, rows / l.Rows
+	if l.Experts > 0 {
+		return 0, l.Rows * l.Experts, l.Experts
 	}
 	return l.From, l.From + l.Rows, s.Groups
 }
 
-// keepsType reports whether runners read a tensor as it is in every file: a
-// vector, the gains of norms by the head, the router, learned positions.
-func (it *item) keepsType() bool {
-	return len(it.info.Dims) == 1 || strings.Contains(it.info.Name, "_norm.") ||
-		strings.HasSuffix(it.info.Name, "ffn_gate_inp.weight") || it.info.Name == "position_embd.weight"
+// keepTypes marks what runners read in one type in every file: the gains of
+// norms by the head, routers, learned positions. So are all vectors.
+func (o *Output) keepTypes() {
+	keep := func(t *gguf.Tensor) {
+		if t != nil {
+			o.byT[t].keepType = true
+		}
+	}
+	keep(o.model.Positions)
+	for _, n := range o.model.Norms() {
+		keep(n.Gain)
+		keep(n.Bias)
+	}
+	for i := range o.model.Blocks {
+		keep(o.model.Blocks[i].Router.W)
+	}
+}
+
+// An EncodeError tells that a tensor would have to be stored in a type that
+// cannot be encoded. Another type can, and so can [Dequant].
+type EncodeError struct {
+	Tensor string
+	Type   quant.Type
+}
+
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("fold: tensor %s: cannot encode %s", e.Tensor, e.Type)
 }
 
 // chooseTypes decides how each changed tensor is stored.
@@ -264,7 +287,7 @@ func (o *Output) chooseTypes() error {
 	for _, it := range o.items {
 		t := &it.info.Type
 		switch {
-		case it.keepsType():
+		case it.keepType || len(it.info.Dims) == 1:
 			if it.edited() && (len(it.info.Dims) == 1 || *t != quant.F16 && *t != quant.BF16) {
 				*t = quant.F32
 			}
@@ -278,7 +301,7 @@ func (o *Output) chooseTypes() error {
 			*t = quant.F16 // rows that do not fit the blocks
 		}
 		if !it.verbatim() && !t.CanEncode() {
-			return it.fail(fmt.Errorf("cannot encode %s; store it in another type (--type) or as floats (--strategy dequant)", *t))
+			return &EncodeError{it.info.Name, *t}
 		}
 	}
 	return nil
@@ -294,7 +317,8 @@ func (o *Output) Measure(ctx context.Context) error {
 	return o.source.Guard(func() error { return o.measure(ctx) })
 }
 
-// begin makes the progress count the weights of so many items anew.
+// begin starts a new round of progress over the items that any of counts
+// accepts.
 func (o *Output) begin(counts ...func(*item) bool) {
 	o.done, o.all = 0, 0
 	for _, it := range o.items {
@@ -320,7 +344,7 @@ func (o *Output) measure(ctx context.Context) error {
 		o.Report.LargestMean = max(o.Report.LargestMean, left)
 	}
 	o.Report.Changed = changed
-	return o.Meta.Set(keyLargestMean, float32(o.Report.LargestMean))
+	return o.meta.Set(keyLargestMean, float32(o.Report.LargestMean))
 }
 
 // Write writes the file.
@@ -342,7 +366,7 @@ func (o *Output) write(ctx context.Context, w io.Writer) error {
 	for i, it := range o.items {
 		infos[i] = it.info
 	}
-	out, err := gguf.NewWriter(w, 3, o.Meta, infos)
+	out, err := gguf.NewWriter(w, 3, o.meta, infos)
 	if err != nil {
 		return err
 	}

@@ -26,14 +26,14 @@ import (
 type Action uint8
 
 const (
-	// CentreRows subtracts from every stored row of a table its mean.
-	CentreRows Action = iota
-	// CentreColumns subtracts from every column of a matrix its mean over the
+	// CenterRows subtracts from every stored row of a table its mean.
+	CenterRows Action = iota
+	// CenterColumns subtracts from every column of a matrix its mean over the
 	// output rows, and from the bias its mean.
-	CentreColumns
-	// CentreOutput subtracts from what a norm writes its mean; the norm stays
+	CenterColumns
+	// CenterOutput subtracts from what a norm writes its mean; the norm stays
 	// what it is.
-	CentreOutput
+	CenterOutput
 	// Swap makes a LayerNorm an RMSNorm.
 	Swap
 )
@@ -44,10 +44,10 @@ type Step struct {
 	Target string // tensor name without suffix, or the site of a norm
 	Layer  int    // -1 outside the blocks
 
-	Rows   *gguf.Tensor // of CentreRows
-	Linear *arch.Linear // of CentreColumns
-	Norm   *arch.Norm   // of CentreOutput and Swap
-	Groups int          // of CentreColumns: so many equal groups of output rows are centred each for itself
+	Rows   *gguf.Tensor // of CenterRows
+	Linear *arch.Linear // of CenterColumns
+	Norm   *arch.Norm   // of CenterOutput and Swap
+	Groups int          // of CenterColumns: each of this many equal groups of output rows is centred for itself
 
 	Measured *Means // what centring takes away, once it has been measured
 }
@@ -77,8 +77,9 @@ var ErrNothing = errors.New("fold: every norm is an RMSNorm already")
 
 // A Refusal tells why a model cannot be folded.
 type Refusal struct {
-	Arch   string
-	Reason string
+	Arch    string
+	Reason  string
+	Exports []string // architectures that a folded file may have instead
 }
 
 func (r *Refusal) Error() string {
@@ -90,7 +91,7 @@ func (r *Refusal) Error() string {
 func Refuse(s *arch.Spec) error {
 	switch {
 	case s.Form == arch.PostNorm:
-		return &Refusal{s.Name, "its norms follow the residual sums (post-LN): the stream is gain*x + bias, whose mean depends on the token, so no weight can take it away"}
+		return &Refusal{Arch: s.Name, Reason: "its norms follow the residual sums (post-LN): the stream is gain*x + bias, whose mean depends on the token, so no weight can take it away"}
 	case s.Norm == arch.RMSNorm:
 		return ErrNothing
 	}
@@ -104,7 +105,7 @@ func New(m *arch.Model) (*Plan, error) {
 		return nil, err
 	}
 	if bare := m.BareReaders(); len(bare) > 0 {
-		return nil, &Refusal{m.Spec.Name, fmt.Sprintf("%s reads the residual stream without a norm before it, and would miss the mean", bare[0].Name)}
+		return nil, &Refusal{Arch: m.Spec.Name, Reason: fmt.Sprintf("%s reads the residual stream without a norm before it, and would miss the mean", bare[0].Name)}
 	}
 	p := &Plan{Model: m}
 	writes := map[*arch.Norm]bool{}
@@ -112,11 +113,11 @@ func New(m *arch.Model) (*Plan, error) {
 		s := Step{Target: w.Name, Layer: w.Layer, Rows: w.Rows, Linear: w.Linear, Norm: w.Norm, Groups: 1}
 		switch {
 		case w.Rows != nil:
-			s.Action = CentreRows
+			s.Action = CenterRows
 		case w.Linear != nil:
-			s.Action = CentreColumns
+			s.Action = CenterColumns
 		default:
-			s.Action = CentreOutput
+			s.Action = CenterOutput
 			writes[w.Norm] = true
 		}
 		p.Steps = append(p.Steps, s)
@@ -131,11 +132,25 @@ func New(m *arch.Model) (*Plan, error) {
 			p.Kept = append(p.Kept, Kept{n, fmt.Sprintf("a clamp stands between %s and the norm", projection.Name)})
 			continue
 		case projection != nil:
-			p.Steps = append(p.Steps, Step{Action: CentreColumns, Target: projection.Name, Layer: n.Layer, Linear: projection, Groups: n.Groups})
+			p.Steps = append(p.Steps, Step{Action: CenterColumns, Target: projection.Name, Layer: n.Layer, Linear: projection, Groups: n.Groups})
 		}
 		p.Steps = append(p.Steps, Step{Action: Swap, Target: n.Site, Layer: n.Layer, Norm: n})
 	}
 	return p, nil
+}
+
+// centerOnly is the plan that centers the writers of a model whose norms are
+// RMSNorms already, though it was trained with LayerNorm.
+func centerOnly(m *arch.Model) *Plan {
+	p := &Plan{Model: m}
+	for _, w := range m.Writers() {
+		s := Step{Action: CenterColumns, Target: w.Name, Layer: w.Layer, Rows: w.Rows, Linear: w.Linear, Groups: 1}
+		if w.Rows != nil {
+			s.Action = CenterRows
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
 }
 
 // String is the plan in words, a line a step.
@@ -157,20 +172,20 @@ func (s Step) String() string {
 	found := ""
 	if m := s.Measured; m != nil {
 		kind := "columns"
-		if s.Action == CentreRows {
+		if s.Action == CenterRows {
 			kind = "rows"
 		}
 		found = fmt.Sprintf(": %d of %d %s, largest mean %.3g", m.Nonzero, m.Vectors, kind, m.Largest)
 	}
 	switch s.Action {
-	case CentreRows:
+	case CenterRows:
 		return fmt.Sprintf("centre %s by rows%s", s.Target, found)
-	case CentreColumns:
+	case CenterColumns:
 		if s.Groups > 1 {
 			return fmt.Sprintf("centre %s by output rows within each of %d heads%s", s.Target, s.Groups, found)
 		}
 		return fmt.Sprintf("centre %s by output rows%s", s.Target, found)
-	case CentreOutput:
+	case CenterOutput:
 		return fmt.Sprintf("centre what %s writes", s.Target)
 	}
 	return fmt.Sprintf("%s: LayerNorm becomes RMSNorm", s.Target)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/quant"
 )
@@ -33,12 +34,12 @@ var parent = []string{"name", "author", "version", "organization", "description"
 
 // describe writes the report's totals and the keys that tell where the file
 // comes from.
-func (o *Output) describe(r *route) error {
+func (o *Output) describe(to *arch.Spec) error {
 	m := o.model
 	o.Report.Source, o.Report.Arch = m.Spec.Name, m.Spec.Name
 	o.Report.SourceHash, o.Report.Strategy = o.opts.SourceSHA256, o.opts.Strategy
-	if r != nil {
-		o.Report.Arch = r.to
+	if to != nil {
+		o.Report.Arch = to.Name
 	}
 	for _, s := range o.Plan.Steps {
 		o.Report.Steps = append(o.Report.Steps, s.String())
@@ -60,9 +61,9 @@ func (o *Output) describe(r *route) error {
 		}
 	}
 	if now := most(after); now != most(before) {
-		o.Meta.Delete(keyFileType)
+		o.meta.Delete(keyFileType)
 		if number, ok := fileTypes[now]; ok {
-			if err := o.Meta.Set(keyFileType, number); err != nil {
+			if err := o.meta.Set(keyFileType, number); err != nil {
 				return err
 			}
 		}
@@ -72,19 +73,19 @@ func (o *Output) describe(r *route) error {
 		level = "mean+gain"
 	}
 	norm := "LayerNorm"
-	if r != nil && r.repairs {
+	if m.Spec.TrainedLayerNorm {
 		norm = "LayerNorm, run as RMSNorm"
 	}
-	tags, err := gguf.GetOr(o.Meta, "general.tags", []string(nil))
+	tags, err := gguf.GetOr(o.meta, "general.tags", []string(nil))
 	if err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
 	if !slices.Contains(tags, tag) {
 		tags = append(slices.Clone(tags), tag)
 	}
-	for _, kv := range o.Meta.All() {
+	for _, kv := range o.meta.All() {
 		if strings.HasPrefix(kv.Key, "general.base_model.") {
-			o.Meta.Delete(kv.Key) // of the model's own parent
+			o.meta.Delete(kv.Key) // of the model's own parent
 		}
 	}
 	keys := []gguf.KV{
@@ -93,7 +94,7 @@ func (o *Output) describe(r *route) error {
 		{Key: "general.base_model.count", Value: uint32(1)},
 	}
 	for _, k := range parent {
-		if v, ok := o.Meta.Lookup("general." + k); ok {
+		if v, ok := o.meta.Lookup("general." + k); ok {
 			keys = append(keys, gguf.KV{Key: "general.base_model.0." + k, Value: v})
 		}
 	}
@@ -109,7 +110,7 @@ func (o *Output) describe(r *route) error {
 		keys = append(keys, gguf.KV{Key: keySourceSHA256, Value: o.opts.SourceSHA256})
 	}
 	for _, kv := range keys {
-		if err := o.Meta.Set(kv.Key, kv.Value); err != nil {
+		if err := o.meta.Set(kv.Key, kv.Value); err != nil {
 			return err
 		}
 	}
@@ -143,14 +144,14 @@ var mixtures = map[uint32]string{
 // maxPart bounds what a part of a file name takes of the metadata.
 const maxPart = 60
 
-// unfit are the characters that a file name had better not have.
+// unfit are the characters that are not kept in a file name.
 var unfit = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
 // FileName returns the name of the file by the GGUF convention:
 // BaseName-SizeLabel-FineTune-Version-Encoding.gguf.
 func (o *Output) FileName() string {
 	get := func(key string) string {
-		v, err := gguf.GetOr(o.Meta, key, "")
+		v, err := gguf.GetOr(o.meta, key, "")
 		if err != nil {
 			return ""
 		}
@@ -174,7 +175,7 @@ func (o *Output) encoding() string {
 	for _, it := range o.items {
 		weights[it.info.Type] += it.weights()
 	}
-	if n, err := gguf.Get[uint32](o.Meta, keyFileType); err == nil && mixtures[n] != "" {
+	if n, err := gguf.Get[uint32](o.meta, keyFileType); err == nil && mixtures[n] != "" {
 		return mixtures[n]
 	}
 	return most(weights).String()

@@ -139,9 +139,9 @@ func addUp(sums [][]float64) []float64 {
 	return total
 }
 
-// centreColumns centres the rows lo to hi-1 within each of so many equal
-// groups, and reports what it takes away.
-func (it *item) centreColumns(ctx context.Context, lo, hi, groups int, found *Means, done func(rows int)) error {
+// centerColumns centres the rows lo to hi-1 within each of groups equal parts,
+// and reports the means that it subtracts.
+func (it *item) centerColumns(ctx context.Context, lo, hi, groups int, found *Means, done func(rows int)) error {
 	size := (hi - lo) / groups
 	for g := range groups {
 		from := lo + g*size
@@ -163,8 +163,8 @@ func (it *item) centreColumns(ctx context.Context, lo, hi, groups int, found *Me
 	return nil
 }
 
-// centreRows centres every row.
-func (it *item) centreRows(ctx context.Context, found *Means, done func(rows int)) error {
+// centerRows centres every row.
+func (it *item) centerRows(ctx context.Context, found *Means, done func(rows int)) error {
 	sums, err := it.rowTotals(ctx, done)
 	if err != nil {
 		return err
@@ -183,9 +183,9 @@ func (it *item) centreRows(ctx context.Context, found *Means, done func(rows int
 	return nil
 }
 
-// centreVector centres the elements lo to hi-1 of a vector within each of so
+// centerVector centres the elements lo to hi-1 of a vector within each of so
 // many equal groups.
-func (it *item) centreVector(lo, hi, groups int, found *Means) error {
+func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 	_, n := it.shape()
 	v := make([]float32, n)
 	if err := it.row(v, 0); err != nil {
@@ -200,7 +200,7 @@ func (it *item) centreVector(lo, hi, groups int, found *Means) error {
 			part[i] = float32(float64(part[i]) - m)
 		}
 	}
-	it.from, it.perm, it.edits, it.values = nil, nil, nil, v
+	it.replace(v)
 	return nil
 }
 

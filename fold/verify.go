@@ -10,9 +10,8 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// A Provenance is what a folded file says of itself under "normswap.". It
-// tells where the file comes from; that it is what it says, only [Verify] can
-// tell.
+// A Provenance holds the keys of a folded file under "normswap.", which name
+// its source. They prove nothing: [Verify] measures.
 type Provenance struct {
 	Version      string  // of these keys
 	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be
@@ -48,15 +47,15 @@ func ReadProvenance(m *gguf.Meta) (*Provenance, error) {
 	return &p, nil
 }
 
-// NotCentred tells that what a tensor writes has a mean.
-type NotCentred struct {
+// NotCentered tells that what a tensor writes has a mean.
+type NotCentered struct {
 	Tensor string
 	Vector string  // such as "column 5"
 	Mean   float64 // its mean
 	Bound  float64 // the largest |mean| that rounding leaves
 }
 
-func (e *NotCentred) Error() string {
+func (e *NotCentered) Error() string {
 	return fmt.Sprintf("fold: not folded: %s of %s has the mean %.3g, and rounding leaves at most %.2g", e.Vector, e.Tensor, e.Mean, e.Bound)
 }
 
@@ -66,7 +65,7 @@ func (e *NotCentred) Error() string {
 // as RMSNorm, with the gain, bias and epsilon of the file; those that it keeps
 // may not. No key of the file is looked at.
 //
-// It is a [*NotCentred] if the model is not folded, and a [*Refusal] or
+// It is a [*NotCentered] if the model is not folded, and a [*Refusal] or
 // [ErrNothing] if no file of the architecture can be. Weights that were
 // quantised after centring have a mean again, and are not centred.
 //
@@ -99,9 +98,9 @@ func Verify(ctx context.Context, f *gguf.File, m *arch.Model) (*Plan, error) {
 func (s *Step) verify(ctx context.Context) error {
 	s.Measured = new(Means)
 	switch s.Action {
-	case CentreRows:
+	case CenterRows:
 		return s.verifyRows(ctx)
-	case CentreColumns:
+	case CenterColumns:
 		return s.verifyColumns(ctx)
 	}
 	s.Measured = nil
@@ -116,7 +115,7 @@ func (s *Step) check(t tally, n int, of *gguf.Tensor, format string, args ...any
 	// Centred in float32, then stored; and half the smallest number.
 	u, least := roundoff(of.Type)
 	if bound := (u+0x1p-24)*t.size/float64(n) + least/2; !(math.Abs(m) <= bound) {
-		return &NotCentred{of.Name, fmt.Sprintf(format, args...), m, bound}
+		return &NotCentered{of.Name, fmt.Sprintf(format, args...), m, bound}
 	}
 	return nil
 }

@@ -161,36 +161,6 @@ func GetOr[T Value](m *Meta, key string, def T) (T, error) {
 	return Get[T](m, key)
 }
 
-// GetEach returns n values, one per layer: the first n of an array, or a single
-// value n times. The caller bounds n.
-func GetEach[T int | float32 | bool](m *Meta, key string, n int) ([]T, error) {
-	v, _ := m.Lookup(key)
-	if _, array, _ := kindOf(v); !array {
-		x, err := Get[T](m, key)
-		if err != nil {
-			return nil, err
-		}
-		return slices.Repeat([]T{x}, n), nil
-	}
-	var all []T
-	var err error
-	switch p := any(&all).(type) {
-	case *[]int:
-		*p, err = Get[[]int](m, key)
-	case *[]float32:
-		*p, err = Get[[]float32](m, key)
-	case *[]bool:
-		*p, err = Get[[]bool](m, key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(all) < n {
-		return nil, fmt.Errorf("gguf: key %q has %d values, want %d", key, len(all), n)
-	}
-	return slices.Clone(all[:n]), nil
-}
-
 var errKind = errors.New("is of another kind")
 
 type integer interface {

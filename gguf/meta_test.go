@@ -141,28 +141,3 @@ func refuse[T Value](t *testing.T, m *Meta, key, want string) {
 		t.Errorf("Get[%T](%q) = %v besides its error", got, key, got)
 	}
 }
-
-func TestGetEach(t *testing.T) {
-	var m Meta
-	m.Set("one", uint32(5))
-	m.Set("many", []int32{1, 2, 3})
-	m.Set("floats", []float64{1, 0.5})
-	m.Set("bools", []bool{true})
-	if got, err := GetEach[int](&m, "one", 3); err != nil || !reflect.DeepEqual(got, []int{5, 5, 5}) {
-		t.Errorf("single value: %v, %v", got, err)
-	}
-	if got, err := GetEach[int](&m, "many", 2); err != nil || !reflect.DeepEqual(got, []int{1, 2}) {
-		t.Errorf("array: %v, %v", got, err)
-	}
-	if got, err := GetEach[float32](&m, "floats", 2); err != nil || !reflect.DeepEqual(got, []float32{1, 0.5}) {
-		t.Errorf("floats: %v, %v", got, err)
-	}
-	if got, err := GetEach[bool](&m, "bools", 1); err != nil || !reflect.DeepEqual(got, []bool{true}) {
-		t.Errorf("bools: %v, %v", got, err)
-	}
-	for key, want := range map[string]string{"many": "has 3 values, want 4", "floats": "want an array of integers", "nothing": "is missing"} {
-		if got, err := GetEach[int](&m, key, 4); got != nil || err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("GetEach(%q) = %v, %v, want %q", key, got, err, want)
-		}
-	}
-}

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,11 @@ const pieceBytes = 8 << 20
 // again; the price is that processes no longer share them. Changes of the file
 // do no harm any more.
 //
-// done is told the bytes of each piece that was read. If it returns an error,
-// that is ReadIn's, and f is as it was, as after any other error. What
-// is not mapped, and systems without huge pages, give [errors.ErrUnsupported].
-func (f *File) ReadIn(done func(bytes int) error) error {
+// progress, if not nil, is called with the bytes of tensors that are read and
+// those of all. After an error, that of ctx among them, f is as it was. What is
+// not mapped, systems without huge pages and those without the memory give
+// [errors.ErrUnsupported].
+func (f *File) ReadIn(ctx context.Context, progress func(done, total int64)) error {
 	const align = 64
 	total := 0
 	for i := range f.Tensors {
@@ -35,7 +37,7 @@ func (f *File) ReadIn(done func(bytes int) error) error {
 	}
 	memory, free, err := hugeMemory(total)
 	if err != nil {
-		return fmt.Errorf("gguf: memory for %d bytes of tensors: %w", total, err)
+		return fmt.Errorf("gguf: memory for %d bytes of tensors: %w (%w)", total, err, errors.ErrUnsupported)
 	}
 	var pieces []piece
 	copies := make([][]byte, len(f.Tensors))
@@ -46,7 +48,7 @@ func (f *File) ReadIn(done func(bytes int) error) error {
 		at += (len(data) + align - 1) / align * align
 		pieces = f.cut(pieces, copies[i], data)
 	}
-	if err := readPieces(pieces, done); err != nil {
+	if err := readPieces(ctx, pieces, meter(progress, f.DataBytes())); err != nil {
 		return errors.Join(err, free())
 	}
 	for _, m := range f.mappings {
@@ -82,7 +84,7 @@ func (f *File) cut(pieces []piece, to, data []byte) []piece {
 
 // readPieces reads pieces, several at a time: that is faster than copying out
 // of a mapping, which takes a fault for every few pages.
-func readPieces(pieces []piece, done func(bytes int) error) error {
+func readPieces(ctx context.Context, pieces []piece, done func(bytes int)) error {
 	var next atomic.Int64
 	results := make(chan error, len(pieces)) // nobody waits for a caller that gave up
 	var workers sync.WaitGroup
@@ -95,13 +97,59 @@ func readPieces(pieces []piece, done func(bytes int) error) error {
 	}
 	var err error
 	for n := 0; n < len(pieces) && err == nil; n++ {
-		if err = <-results; err == nil {
-			err = done(len(pieces[n].to)) // some piece or other: the sum is right in the end
+		select {
+		case err = <-results:
+			done(len(pieces[n].to)) // some piece or other: the sum is right in the end
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
 	}
 	next.Store(int64(len(pieces)))
 	workers.Wait()
 	return err
+}
+
+// meter returns a function that adds bytes up for progress.
+func meter(progress func(done, total int64), total int64) func(bytes int) {
+	var done int64
+	return func(bytes int) {
+		if done += int64(bytes); progress != nil {
+			progress(done, total)
+		}
+	}
+}
+
+// ReadAhead touches the mapping of every tensor once, so that what computes
+// with them does not wait for the disk. progress, if not nil, is called with
+// the bytes that were touched and those of all.
+func (f *File) ReadAhead(ctx context.Context, progress func(done, total int64)) error {
+	const page = 4 << 10
+	done := meter(progress, f.DataBytes())
+	return f.Guard(func() error {
+		var sink byte
+		for i := range f.Tensors {
+			for chunk := range slices.Chunk(f.Tensors[i].Data, pieceBytes) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				for j := 0; j < len(chunk); j += page {
+					sink += chunk[j]
+				}
+				done(len(chunk))
+			}
+		}
+		runtime.KeepAlive(sink)
+		return nil
+	})
+}
+
+// DataBytes returns the bytes of all tensors.
+func (f *File) DataBytes() int64 {
+	var n int64
+	for i := range f.Tensors {
+		n += int64(len(f.Tensors[i].Data))
+	}
+	return n
 }
 
 func (p *piece) read() error {

@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -36,15 +37,16 @@ func TestReadIn(t *testing.T) {
 			}
 		}
 	}
-	stop := errors.New("stop")
-	err = f.ReadIn(func(int) error { return stop })
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	err = f.ReadIn(stopped, nil)
 	if runtime.GOOS != "linux" {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("without huge pages: %v", err)
 		}
 		return
 	}
-	if !errors.Is(err, stop) {
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	same()
@@ -60,7 +62,7 @@ func TestReadIn(t *testing.T) {
 	if err := os.Truncate(short, int64(len(original)/2)); err != nil {
 		t.Fatal(err)
 	}
-	err = g.ReadIn(func(int) error { return nil })
+	err = g.ReadIn(t.Context(), nil)
 	if want := "short.gguf changed while it was in use"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a file that has shrunk: %v, want %q", err, want)
 	}
@@ -68,19 +70,22 @@ func TestReadIn(t *testing.T) {
 		t.Error(err)
 	}
 
-	total := 0
-	if err := f.ReadIn(func(n int) error { total += n; return nil }); err != nil {
+	var read, total int64
+	if err := f.ReadIn(t.Context(), func(n, all int64) { read, total = n, all }); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
 	same()
-	for i := range want.Tensors {
-		total -= len(want.Tensors[i].Data)
+	if read != want.DataBytes() || total != read {
+		t.Errorf("progress ended at %d of %d bytes, want %d", read, total, want.DataBytes())
 	}
-	if total != 0 {
-		t.Errorf("progress is %d bytes off", total)
+	if err := f.ReadAhead(t.Context(), func(n, all int64) { read, total = n, all }); err != nil || read != total {
+		t.Errorf("reading ahead ended at %d of %d bytes: %v", read, total, err)
+	}
+	if err := f.ReadAhead(stopped, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("reading ahead, interrupted: %v", err)
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)

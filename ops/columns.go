@@ -29,7 +29,7 @@ type columns struct {
 
 func (t *columns) Do(worker, lo, hi int) {
 	s, w := &t.pool.scratch[worker], t.w
-	st := storageOf(w.Type, false)
+	st := storageOf(w.Type)
 	var sums [columnSpan]float64
 	for i := lo; i < hi; i++ {
 		from := i * columnSpan

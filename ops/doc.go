@@ -6,7 +6,7 @@
 // instruction set of the machine; [Mean] and [SumSquares] are their statistics.
 //
 // For more than a row at a time make a [Pool], the threads that compute:
-// [Pool.Norm] spreads rows over them, [Pool.MatMul] multiplies a [Batch] of rows
+// [Pool.Norm] spreads rows over them, [Pool.MatMul] multiplies an [Input] of rows
 // with a [Matrix], which is a view of weights as a GGUF file stores them, in any
 // type of package github.com/normswap/normswap/quant. A [KV] caches keys and values for [Pool.Attention].
 //

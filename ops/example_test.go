@@ -61,12 +61,10 @@ func ExamplePool_MatMul() {
 	}
 	pool := ops.NewPool(0)
 	defer pool.Close()
-	x := ops.NewBatch(1, 2)
-	x.Resize(1)
-	copy(x.Row(0), []float32{10, 1})
-	x.Touch()
+	var x ops.Input
+	pool.Prepare(&x, []float32{10, 1}, 2, ops.FormsOf(false, &w)) // one row of 2
 	y := make([]float32, 3)
-	pool.MatMul(x, ops.Product{Dst: y, W: &w, Bias: []float32{0.5, 0.5, 0.5}})
+	pool.MatMul(&x, ops.Product{Dst: y, W: &w, Bias: []float32{0.5, 0.5, 0.5}})
 	fmt.Println(y)
 	// Output:
 	// [12.5 34.5 56.5]

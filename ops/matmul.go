@@ -8,80 +8,75 @@ import (
 
 // A Product is one matrix product of a [Pool.MatMul].
 type Product struct {
-	Dst   []float32 // rows of the batch x W.Rows
-	W     *Matrix
-	Bias  []float32 // per output; nil: none
-	Add   bool      // add to Dst instead of overwriting it
-	Shift []float32 // per row of the batch, subtracted; nil: none
+	Dst  []float32 // rows of the input x W.Rows
+	W    *Matrix
+	Bias []float32 // per output; nil: none
+	Add  bool      // add to Dst instead of overwriting it
+	Mean []float32 // per row of the input, subtracted from its outputs; nil: none
 }
 
 const (
 	// inline is how many multiply-adds a piece of work should have at least.
 	inline = 64 << 10
-	// sideBySide is from how many rows on a batch is multiplied a tile of 16
+	// sideBySide is from how many rows on an input is multiplied a tile of 16
 	// at a time. Below it, each row goes by itself.
 	sideBySide = 5
 )
 
-// MatMul multiplies every row of b with each of the matrices:
+// MatMul multiplies every row of in with each of the matrices:
 //
-//	Dst[r*W.Rows+o] = sum over i of W[o,i]*b[r,i] + Bias[o] - Shift[r]
+//	Dst[r*W.Rows+o] = sum over i of W[o,i]*in[r,i] + Bias[o] - Mean[r]
 //
-// With weights of Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K the
-// activations are quantised to int8, 32 to a scale, unless b.Float is set; an
-// output is then the same to the last bit whatever the number of threads, of
-// rows in the batch, and the instruction set. With other types the
-// activations stay as they are: an output does not depend on the number of
-// threads, but batches of less than five rows add up in another order than
-// larger ones.
-func (p *Pool) MatMul(b *Batch, products ...Product) {
-	var want forms
+// With weights of Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K the rows
+// are read [Quantized] if they were prepared so; an output is then the same to
+// the last bit whatever the number of threads, of rows, and the instruction set.
+// Otherwise they are read as [Floats]: an output does not depend on the number of
+// threads, but less than five rows add up in another order than more.
+func (p *Pool) MatMul(in *Input, products ...Product) {
 	panels := 0
 	for i := range products {
 		d := &products[i]
-		d.check(b)
+		d.check(in)
 		panels += d.panels()
-		b.checkRead(d.W.Type)
-		want |= b.formsFor(d.W.Type)
 	}
-	if panels == 0 || b.rows == 0 {
+	if panels == 0 || in.rows == 0 {
 		return
 	}
-	b.require(p, want)
-	t := &b.job
-	t.pool, t.batch, t.cuts = p, b, 1
+	t := &in.job
+	t.pool, t.in, t.cuts = p, in, 1
 	t.products = append(t.products[:0], products...)
-	if b.tiled() {
-		// Enough pieces for all, each the whole batch if possible: what is
+	if in.tiled() {
+		// Enough pieces for all, each the whole input if possible: what is
 		// unpacked once serves it all.
-		t.cuts = min(b.panels(), (4*p.threads+panels-1)/panels)
+		t.cuts = min(in.panels(), (4*p.threads+panels-1)/panels)
 	}
-	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*b.rows*b.cols)))
+	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*in.rows*in.cols)))
 	clear(t.products)
 }
 
-// check panics unless the parts of d fit each other and b.
-func (d *Product) check(b *Batch) {
+// check panics unless the parts of d fit each other and in.
+func (d *Product) check(in *Input) {
 	switch w := d.W; {
-	case w.Cols != b.cols:
-		panic(fmt.Sprintf("ops: matrix of %d columns times rows of %d", w.Cols, b.cols))
-	case len(d.Dst) != b.rows*w.Rows:
-		panic(fmt.Sprintf("ops: product of %d x %d into %d elements", b.rows, w.Rows, len(d.Dst)))
+	case w.Cols != in.cols:
+		panic(fmt.Sprintf("ops: matrix of %d columns times rows of %d", w.Cols, in.cols))
+	case len(d.Dst) != in.rows*w.Rows:
+		panic(fmt.Sprintf("ops: product of %d x %d into %d elements", in.rows, w.Rows, len(d.Dst)))
 	case d.Bias != nil && len(d.Bias) != w.Rows:
 		panic(fmt.Sprintf("ops: bias of %d for %d outputs", len(d.Bias), w.Rows))
-	case d.Shift != nil && len(d.Shift) != b.rows:
-		panic(fmt.Sprintf("ops: shift of %d for %d rows", len(d.Shift), b.rows))
+	case d.Mean != nil && len(d.Mean) != in.rows:
+		panic(fmt.Sprintf("ops: means of %d for %d rows", len(d.Mean), in.rows))
 	}
+	in.check(d.W.Type, 0)
 }
 
 // panels returns the number of panels of 16 outputs.
 func (d *Product) panels() int { return (d.W.Rows + asm.PanelRows - 1) / asm.PanelRows }
 
 // product is the task of a MatMul. An item is a panel of 16 outputs with one
-// of the cuts of the batch, panels counted through all products.
+// of the cuts of the input, panels counted through all products.
 type product struct {
 	pool     *Pool
-	batch    *Batch
+	in       *Input
 	products []Product
 	cuts     int
 }
@@ -95,7 +90,7 @@ func (t *product) Do(worker, lo, hi int) {
 		n := d.panels() * t.cuts
 		from, to := max(lo-first, 0), min(hi-first, n)
 		first += n
-		if !t.batch.tiled() {
+		if !t.in.tiled() {
 			end := min(to*asm.PanelRows, d.W.Rows)
 			for o := from * asm.PanelRows; o < end; {
 				n := min(t.span(d.W), end-o)
@@ -104,7 +99,7 @@ func (t *product) Do(worker, lo, hi int) {
 			}
 			continue
 		}
-		tiles := t.batch.panels()
+		tiles := t.in.panels()
 		for item := from; item < to; {
 			if t.cuts == 1 {
 				n := min(t.together(d.W), to-item)
@@ -124,7 +119,7 @@ func (t *product) Do(worker, lo, hi int) {
 // together returns how many panels of w one tile is multiplied with before the
 // next: what stays in the cache.
 func (t *product) together(w *Matrix) int {
-	st, size := storageOf(w.Type, t.batch.Float), 4
+	st, size := t.in.storage(w.Type), 4
 	if st.route == integer {
 		size = asm.CodeBytes(st.format)
 	}
@@ -132,13 +127,13 @@ func (t *product) together(w *Matrix) int {
 }
 
 // span returns how many outputs single computes at a time: what stays in the
-// cache from one row of the batch to the next, and in scratch.
+// cache from one row of the input to the next, and in scratch.
 func (t *product) span(w *Matrix) int {
-	st := storageOf(w.Type, t.batch.Float)
+	st := t.in.storage(w.Type)
 	switch {
 	case st.route == decode || st.route == integer && w.Cols < 8*asm.Group:
 		return asm.PanelRows
-	case t.batch.rows == 1:
+	case t.in.rows == 1:
 		return w.Rows
 	}
 	return max(asm.PanelRows, spanBytes/max(1, w.stride()))
@@ -149,8 +144,8 @@ const spanBytes = 256 << 10
 
 // single computes n outputs from o, for each row by itself.
 func (t *product) single(s *scratch, d *Product, o, n int) {
-	b, w := t.batch, d.W
-	st := storageOf(w.Type, b.Float)
+	in, w := t.in, d.W
+	st := in.storage(w.Type)
 	stride := w.stride()
 	data := w.Data[o*stride:]
 	if st.route == decode {
@@ -161,11 +156,11 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	}
 	s.sums = grow(s.sums, n)
 	sums := s.sums[:n]
-	for r := range b.rows {
+	for r := range in.rows {
 		if st.route == integer {
-			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, b.rowEights(r))
+			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowEights(r))
 		} else {
-			asm.GemvFloat(st.float, sums, data, stride, b.Row(r))
+			asm.GemvFloat(st.float, sums, data, stride, row(in.data, r, in.cols))
 		}
 		dst := d.Dst[r*w.Rows+o:][:n]
 		for i, v := range sums {
@@ -175,8 +170,8 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 			if d.Bias != nil {
 				v += d.Bias[o+i]
 			}
-			if d.Shift != nil {
-				v -= d.Shift[r]
+			if d.Mean != nil {
+				v -= d.Mean[r]
 			}
 			dst[i] = v
 		}
@@ -185,8 +180,8 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 
 // tile computes n panels of 16 outputs, from o, for the tiles lo to hi.
 func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
-	b, w := t.batch, d.W
-	st := storageOf(w.Type, b.Float)
+	in, w := t.in, d.W
+	st := in.storage(w.Type)
 	var from [together]int
 	for k := range n {
 		if at := o + k*asm.PanelRows; st.route == integer {
@@ -205,15 +200,15 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 		r := i * asm.TileRows
 		for k := range n {
 			at := o + k*asm.PanelRows
-			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.TileRows, b.rows-r)) // while the products are made
+			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.TileRows, in.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
-				asm.Gemm(st.format, one, s.panel[k], b.tile8(i), w.Cols, &s.chains)
+				asm.Gemm(st.format, one, s.panel[k], in.tile8(i), w.Cols, &s.chains)
 				asm.Fetch(take(&ahead, piece))
 			case many == 1:
-				asm.GemmFloat(one, s.wide[k], w.Cols+pad, b.sideF(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
+				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.sideF(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:
-				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, b.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
+				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, in.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
 				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])
@@ -233,13 +228,13 @@ func take(b *[]byte, n int) []byte {
 // finish writes the products of tile i with the panel of the outputs from o.
 func (t *product) finish(d *Product, i, o int, c []float32) {
 	w, r := d.W, i*asm.TileRows
-	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.TileRows, t.batch.rows-r)
-	var bias, shift []float32
+	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.TileRows, t.in.rows-r)
+	var bias, mean []float32
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
 	}
-	if d.Shift != nil {
-		shift = d.Shift[r:][:rows]
+	if d.Mean != nil {
+		mean = d.Mean[r:][:rows]
 	}
-	asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, shift, d.Add)
+	asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, mean, d.Add)
 }

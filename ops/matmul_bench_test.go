@@ -51,12 +51,13 @@ func benchMatMul(b *testing.B, typ quant.Type, outputs, cols, n, threads int) {
 		}
 		ws[i] = m
 	}
-	x := randomBatch(n, cols, r)
+	x, in := randomFloats(n*cols, r), new(Input)
+	forms := FormsOf(false, &ws[0])
 	dst := make([]float32, n*outputs)
 	i := 0
 	for b.Loop() {
-		x.Touch()
-		p.MatMul(x, Product{Dst: dst, W: &ws[i%copies]})
+		p.Prepare(in, x, cols, forms)
+		p.MatMul(in, Product{Dst: dst, W: &ws[i%copies]})
 		i++
 	}
 	perSecond := float64(b.N) / b.Elapsed().Seconds() / 1e9

@@ -58,14 +58,12 @@ func randomMatrix(t testing.TB, typ quant.Type, rows, cols int, r *rand.Rand) *M
 	return &m
 }
 
-func randomBatch(rows, cols int, r *rand.Rand) *Batch {
-	b := NewBatch(rows, cols)
-	b.Resize(rows)
-	for i := range b.Data() {
-		b.Data()[i] = float32(r.NormFloat64())
-	}
-	b.Touch()
-	return b
+// prepared returns the rows of x, cols wide, as products with weights of a
+// type read them, with what [Pool.ColumnDot] reads.
+func prepared(p *Pool, x []float32, cols int, floats bool, t quant.Type) *Input {
+	in := new(Input)
+	p.Prepare(in, x, cols, FormsOf(floats, &Matrix{Type: t})|Dots)
+	return in
 }
 
 func randomFloats(n int, r *rand.Rand) []float32 {
@@ -87,21 +85,20 @@ var matmulShapes = [][3]int{
 	{1, 256, 1}, {15, 256, 3}, {16, 256, 5}, {17, 512, 17}, {33, 768, 4}, {50, 1280, 16}, {33, 288, 7},
 }
 
-// effective returns row r of the batch as products with weights of type t see
-// it.
-func effective(b *Batch, r int, t quant.Type) []float64 {
-	x := make([]float64, b.cols)
-	for i, v := range b.Row(r) {
-		x[i] = float64(v)
+// effective returns a row as products with weights of type t see it.
+func effective(x []float32, floats bool, t quant.Type) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
 	}
-	if storageOf(t, b.Float).route == integer {
-		a := asm.NewCodes(b.cols / asm.Group)
-		asm.Quantize(a, b.Row(r))
-		for i := range x {
-			x[i] = float64(a.Q[i]) * float64(a.Scale[i/asm.Group])
+	if !floats && storageOf(t).route == integer {
+		a := asm.NewCodes(len(x) / asm.Group)
+		asm.Quantize(a, x)
+		for i := range y {
+			y[i] = float64(a.Q[i]) * float64(a.Scale[i/asm.Group])
 		}
 	}
-	return x
+	return y
 }
 
 func TestMatMul(t *testing.T) {
@@ -126,30 +123,31 @@ func testMatMul(t *testing.T, typ quant.Type) {
 		}
 		r := rand.New(rand.NewPCG(uint64(cols), uint64(typ)))
 		w := randomMatrix(t, typ, outputs, cols, r)
-		b := randomBatch(n, cols, r)
-		bias, shift := randomFloats(outputs, r), randomFloats(n, r)
-		for _, b.Float = range []bool{false, true} {
+		x := randomFloats(n*cols, r)
+		bias, mean := randomFloats(outputs, r), randomFloats(n, r)
+		for _, floats := range []bool{false, true} {
+			in := prepared(p, x, cols, floats, typ)
 			full, plain := make([]float32, n*outputs), make([]float32, n*outputs)
-			p.MatMul(b, Product{Dst: full, W: w, Bias: bias, Shift: shift}, Product{Dst: plain, W: w})
+			p.MatMul(in, Product{Dst: full, W: w, Bias: bias, Mean: mean}, Product{Dst: plain, W: w})
 			sum := slices.Clone(full)
-			p.MatMul(b, Product{Dst: sum, W: w, Add: true})
-			row := make([]float32, cols)
+			p.MatMul(in, Product{Dst: sum, W: w, Add: true})
+			weights := make([]float32, cols)
 			for o := range outputs {
-				w.Row(row, o)
+				w.Row(weights, o)
 				for i := range n {
 					var want, size float64
-					for k, a := range effective(b, i, typ) {
-						want += a * float64(row[k])
-						size += math.Abs(a * float64(row[k]))
+					for k, a := range effective(row(x, i, cols), floats, typ) {
+						want += a * float64(weights[k])
+						size += math.Abs(a * float64(weights[k]))
 					}
 					at := i*outputs + o
-					whole := want + float64(bias[o]) - float64(shift[i])
-					size += math.Abs(float64(bias[o])) + math.Abs(float64(shift[i]))
+					whole := want + float64(bias[o]) - float64(mean[i])
+					size += math.Abs(float64(bias[o])) + math.Abs(float64(mean[i]))
 					tol := float64(cols+4) * 0x1p-24 * size * 2
 					for k, e := range [][2]float64{{float64(plain[at]), want}, {float64(full[at]), whole}, {float64(sum[at]), whole + want}} {
 						if !(math.Abs(e[0]-e[1]) <= tol) {
 							t.Fatalf("%dx%d, row %d of %d, float %v, output %d, variant %d: got %v want %v, tolerance %v",
-								outputs, cols, i, n, b.Float, o, k, e[0], e[1], tol)
+								outputs, cols, i, n, floats, o, k, e[0], e[1], tol)
 						}
 					}
 				}
@@ -159,39 +157,34 @@ func testMatMul(t *testing.T, typ quant.Type) {
 }
 
 // Outputs are the same to the last bit for any number of threads, and with
-// quantised activations also for any batch and instruction set.
+// quantized activations also for any number of rows and instruction set.
 func TestMatMulIsExactlyRepeatable(t *testing.T) {
 	for _, typ := range fastTypes {
 		t.Run(typ.String(), func(t *testing.T) {
 			defer asm.Reset()
 			const outputs, cols, n = 83, 768, 21
 			r := rand.New(rand.NewPCG(3, uint64(typ)))
-			w, b := randomMatrix(t, typ, outputs, cols, r), randomBatch(n, cols, r)
+			w, x := randomMatrix(t, typ, outputs, cols, r), randomFloats(n*cols, r)
 			var want []float32
 			for _, tier := range asm.Tiers() {
 				if err := asm.Select(tier); err != nil {
 					t.Fatal(err)
 				}
-				integers := storageOf(typ, false).route == integer
+				integers := storageOf(typ).route == integer
 				if !integers {
 					want = nil // each instruction set has its own order of summation
 				}
 				for _, threads := range []int{1, 2, 3} {
 					p := NewPool(threads)
 					got := make([]float32, n*outputs)
-					b.Touch()
-					p.MatMul(b, Product{Dst: got, W: w})
+					p.MatMul(prepared(p, x, cols, false, typ), Product{Dst: got, W: w})
 					if want == nil {
 						want = got
 					}
 					requireSame(t, fmt.Sprint(tier, ", threads ", threads), got, want)
 					if integers {
-						one := NewBatch(1, cols)
 						for i := range n {
-							one.Resize(1)
-							copy(one.Row(0), b.Row(i))
-							one.Touch()
-							p.MatMul(one, Product{Dst: got[i*outputs:][:outputs], W: w})
+							p.MatMul(prepared(p, row(x, i, cols), cols, false, typ), Product{Dst: got[i*outputs:][:outputs], W: w})
 						}
 						requireSame(t, fmt.Sprint(tier, ", row by row"), got, want)
 					}
@@ -221,10 +214,10 @@ func TestMatMulKeepsNaN(t *testing.T) {
 			for _, n := range []int{2, 20} {
 				for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 					r := rand.New(rand.NewPCG(1, uint64(typ)))
-					w, b := randomMatrix(t, typ, 20, 256, r), randomBatch(n, 256, r)
-					b.Row(1)[77] = float32(bad)
+					w, x := randomMatrix(t, typ, 20, 256, r), randomFloats(n*256, r)
+					x[256+77] = float32(bad)
 					dst := make([]float32, n*20)
-					p.MatMul(b, Product{Dst: dst, W: w})
+					p.MatMul(prepared(p, x, 256, false, typ), Product{Dst: dst, W: w})
 					for i, v := range dst {
 						finite := math.Abs(float64(v)) <= math.MaxFloat32
 						if finite != (i/20 != 1) {
@@ -241,13 +234,13 @@ func TestMatMulPanics(t *testing.T) {
 	p := NewPool(1)
 	defer p.Close()
 	r := rand.New(rand.NewPCG(1, 2))
-	w, b := randomMatrix(t, quant.F32, 4, 8, r), randomBatch(2, 8, r)
+	w, x := randomMatrix(t, quant.F32, 4, 8, r), randomFloats(2*8, r)
 	dst := make([]float32, 8)
 	for name, d := range map[string]Product{
 		"columns": {Dst: dst, W: randomMatrix(t, quant.F32, 4, 9, r)},
 		"dst":     {Dst: dst[:7], W: w},
 		"bias":    {Dst: dst, W: w, Bias: make([]float32, 3)},
-		"shift":   {Dst: dst, W: w, Shift: make([]float32, 3)},
+		"mean":    {Dst: dst, W: w, Mean: make([]float32, 3)},
 	} {
 		func() {
 			defer func() {
@@ -255,7 +248,7 @@ func TestMatMulPanics(t *testing.T) {
 					t.Errorf("no panic for a wrong length of %s", name)
 				}
 			}()
-			p.MatMul(b, d)
+			p.MatMul(prepared(p, x, 8, true, quant.F32), d)
 		}()
 	}
 }
@@ -267,12 +260,13 @@ func TestMatMulDoesNotAllocate(t *testing.T) {
 	for _, typ := range []quant.Type{quant.F16, quant.Q8_0, quant.IQ4_NL} {
 		for _, n := range []int{1, 20} {
 			w := randomMatrix(t, typ, 600, 512, r)
-			b := randomBatch(n, 512, r)
+			x, in := randomFloats(n*512, r), new(Input)
+			forms := FormsOf(false, w) | Dots
 			dst, dst2, dot, mean := make([]float32, n*600), make([]float32, n*600), make([]float32, n), make([]float32, 512)
 			f := func() {
-				b.Touch()
-				p.MatMul(b, Product{Dst: dst, W: w}, Product{Dst: dst2, W: w})
-				p.ColumnDot(dot, b, mean, typ)
+				p.Prepare(in, x, 512, forms)
+				p.MatMul(in, Product{Dst: dst, W: w}, Product{Dst: dst2, W: w})
+				p.ColumnDot(dot, in, mean, typ)
 			}
 			for range 10 { // both workers have taken their scratch
 				f()
@@ -321,18 +315,19 @@ func TestColumnMeans(t *testing.T) {
 }
 
 // The product with the column means is the mean of the products: what the
-// activations lost in quantisation, both lost.
+// activations lost when they were quantized, both lost.
 func TestColumnDotCancelsTheMean(t *testing.T) {
 	p := NewPool(2)
 	defer p.Close()
 	for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_K, quant.F16, quant.IQ4_NL} {
 		const rows, cols, n = 40, 512, 7
 		r := rand.New(rand.NewPCG(1, uint64(typ)))
-		w, b := randomMatrix(t, typ, rows, cols, r), randomBatch(n, cols, r)
+		w := randomMatrix(t, typ, rows, cols, r)
+		in := prepared(p, randomFloats(n*cols, r), cols, false, typ)
 		dst, mean, dot := make([]float32, n*rows), make([]float32, cols), make([]float32, n)
 		ColumnMeans(p, mean, w)
-		p.MatMul(b, Product{Dst: dst, W: w})
-		p.ColumnDot(dot, b, mean, typ)
+		p.MatMul(in, Product{Dst: dst, W: w})
+		p.ColumnDot(dot, in, mean, typ)
 		for i := range n {
 			var s, size float64
 			for _, v := range dst[i*rows:][:rows] {

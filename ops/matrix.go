@@ -74,15 +74,9 @@ type storage struct {
 	float  asm.Float
 }
 
-// storageOf tells how weights of type t are read, with activations that stay
-// float32 or not.
-func storageOf(t quant.Type, floats bool) storage {
-	s := storages[min(int(t), len(storages)-1)]
-	if floats && s.route == integer {
-		return storage{}
-	}
-	return s
-}
+// storageOf tells how weights of type t are read where activations may be
+// quantized.
+func storageOf(t quant.Type) storage { return storages[min(int(t), len(storages)-1)] }
 
 // storages is indexed by type; the types that it leaves out are decoded.
 var storages = [64]storage{

@@ -45,18 +45,10 @@ func (t *product) describe(s *Span, _ int) {
 		d := &t.products[i]
 		shapes[i] = fmt.Sprint(d.W.Rows)
 		s.Bytes += len(d.W.Data) + 4*len(d.Dst)
-		s.Flops += 2 * d.W.Rows * d.W.Cols * t.batch.rows
+		s.Flops += 2 * d.W.Rows * d.W.Cols * t.in.rows
 	}
-	s.Bytes += 4 * t.batch.rows * t.batch.cols
-	s.Op = fmt.Sprintf("matmul %v %d>%s", t.products[0].W.Type, t.batch.cols, strings.Join(shapes, "+"))
-}
-
-func (t *preparation) describe(s *Span, _ int) {
-	s.Op = fmt.Sprintf("quantise activations %d", t.batch.cols)
-	if t.want&sides != 0 {
-		s.Op = fmt.Sprintf("transpose activations %d", t.batch.cols)
-	}
-	s.Bytes = 4 * t.batch.rows * t.batch.cols
+	s.Bytes += 4 * t.in.rows * t.in.cols
+	s.Op = fmt.Sprintf("matmul %v %d>%s", t.products[0].W.Type, t.in.cols, strings.Join(shapes, "+"))
 }
 
 func (t *columns) describe(s *Span, _ int) {
@@ -71,10 +63,6 @@ func (w *rowWork) describe(s *Span, n int) {
 		s.Op = "RMSNorm"
 		if w.norm.Center {
 			s.Op = "LayerNorm"
-		}
-		if w.y != nil {
-			s.Op = "add and " + s.Op
-			s.Bytes += 4 * len(w.x)
 		}
 		s.Op += fmt.Sprint(" ", w.width)
 	case w.rope != nil:

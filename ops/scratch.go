@@ -26,7 +26,7 @@ type scratch struct {
 	out    [2 * outSize]float32
 	chains asm.Chains
 	sums   []float32 // of some outputs
-	rows16 []float32 // 16 rows of a batch
+	rows16 []float32 // 16 rows of an input
 	code   asm.Codes // the same, quantised
 }
 

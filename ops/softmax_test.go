@@ -81,7 +81,7 @@ func TestNoAllocations(t *testing.T) {
 		p := NewPool(threads)
 		for name, f := range map[string]func(){
 			"Norm":      func() { p.Norm(dst, x, width, n) },
-			"AddNorm":   func() { p.AddNorm(dst, x, y, width, nil, n) },
+			"Add":       func() { p.Add(x, y, width) },
 			"Activate":  func() { p.Activate(GELU, dst, x) },
 			"Gate":      func() { p.Gate(SiLU, dst, x, y) },
 			"Tables":    func() { rope.Tables(tables, 5) },

@@ -69,7 +69,7 @@ func TestExamples(t *testing.T) {
 	for name := range runs {
 		t.Errorf("there is no examples/%s", name)
 	}
-	if m, err := engine.Open(folded, engine.Options{Norm: engine.RMSNaive}); err != nil {
+	if m, err := engine.Open(t.Context(), folded, engine.Options{Norm: engine.RMSNaive}); err != nil {
 		t.Errorf("what foldfile wrote does not load: %v", err)
 	} else {
 		m.Close()

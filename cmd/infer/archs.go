@@ -47,7 +47,7 @@ func newArchs() *cobra.Command {
 	return cmd
 }
 
-// foldability is what package fold says of an architecture.
+// foldability tells whether and how an architecture can be folded.
 type foldability struct {
 	verdict string // yes, no or not needed
 	file    string // the architectures that a folded file may have
@@ -55,7 +55,7 @@ type foldability struct {
 }
 
 func foldabilityOf(s *arch.Spec) foldability {
-	routes := fold.Routes(s)
+	routes := s.Exports
 	inFile := fold.RefuseFile(s)
 	f := foldability{verdict: "yes"}
 	var refusal *fold.Refusal
@@ -105,12 +105,12 @@ func tableFormat(asJSON bool) report.Format {
 
 func blockText(s *arch.Spec) string {
 	form := map[arch.Form]string{
-		arch.Sequential: "sequential",
-		arch.Parallel:   "parallel",
-		arch.Keyed:      "parallel or sequential",
-		arch.PostNorm:   "post-norm (not run)",
+		arch.Sequential:    "sequential",
+		arch.Parallel:      "parallel",
+		arch.ParallelByKey: "parallel or sequential",
+		arch.PostNorm:      "post-norm (not run)",
 	}[s.Form]
-	if s.Form == arch.Sequential && s.FFNNorm.May {
+	if s.Form == arch.Sequential && s.FFNNorm.Optional {
 		form = "sequential or parallel"
 	}
 	var also []string
@@ -147,7 +147,7 @@ func positionText(s *arch.Spec) string {
 	} else if s.ALiBi == arch.Optional {
 		all = append(all, "ALiBi (may be)")
 	}
-	if s.Window > 0 {
+	if s.WindowPeriod > 0 {
 		all = append(all, "windows")
 	}
 	return strings.Join(all, ", ")

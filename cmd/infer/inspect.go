@@ -46,7 +46,7 @@ With --json nothing is shortened.`,
 	return cmd
 }
 
-// An inspection is what infer inspect has to say, as JSON.
+// An inspection is what infer inspect prints as JSON.
 type inspection struct {
 	Path         string         `json:"path"`
 	Version      uint32         `json:"gguf_version"`
@@ -96,7 +96,7 @@ type tensorInfo struct {
 func inspect(path string, f *gguf.File) *inspection {
 	in := &inspection{Path: path, Version: f.Version, Alignment: f.Alignment, Parameters: arch.Parameters(f),
 		Metadata: map[string]any{}, Norms: []normSite{}, Tensors: []tensorInfo{}}
-	in.Architecture, _ = gguf.Get[string](&f.Meta, "general.architecture")
+	in.Architecture, _ = gguf.Get[string](&f.Meta, arch.KeyArchitecture)
 	for _, kv := range f.Meta.All() {
 		in.Metadata[kv.Key] = jsonValue(kv.Value)
 	}

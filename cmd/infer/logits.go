@@ -21,7 +21,7 @@ func newLogits() *cobra.Command {
 		Long: `logits evaluates a sequence of token ids and writes what the model predicts
 after each of them: float32, little-endian, [tokens x vocabulary]. Checks of
 one runner against another compare such files; so the cache of keys and values
-is F32 here unless told otherwise. With --json it writes an object a line for
+is F32 here by default. With --json it writes an object a line for
 each token instead, to stdout unless -o names a file.`,
 		Example: `  infer logits model.gguf --tokens 3,8,13 -o logits.f32
   ids=$(infer tokenize model.gguf "Hello" --ids)

@@ -36,13 +36,13 @@ func exit(stderr io.Writer, err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, syscall.EPIPE): // whoever read the output has had enough
+	case errors.Is(err, syscall.EPIPE): // the reader of the output has closed it
 		return exitFailed
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "infer: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()))
+	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()+advice(err)))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}

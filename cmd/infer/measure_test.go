@@ -30,7 +30,7 @@ func TestIdentities(t *testing.T) {
 }
 
 func identities(t *testing.T, path string) {
-	m, err := engine.Open(path, engine.Options{Threads: 2})
+	m, err := engine.Open(t.Context(), path, engine.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,13 +104,13 @@ func TestCheckpointNames(t *testing.T) {
 func BenchmarkMeter(b *testing.B) {
 	for _, name := range []string{"F32", "Q8_0"} {
 		b.Run(name, func(b *testing.B) {
-			m, err := engine.Open(testdata.Path(b, "trained/fairy-tales-5.5M-layernorm-"+name+".gguf"), engine.Options{})
+			m, err := engine.Open(b.Context(), testdata.Path(b, "trained/fairy-tales-5.5M-layernorm-"+name+".gguf"), engine.Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer m.Close()
 			o := corpus{text: tales.Text}
-			w, err := o.windows(m)
+			w, err := o.windows(b.Context(), m)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/normswap/normswap/arch"
@@ -107,15 +106,12 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if len(f.Tensors) == 0 {
 		return nil, errors.New("the file has no tensors, only metadata; infer inspect and infer tokenize can use it, but it cannot run")
 	}
-	if err := o.readAhead(ctx, f); err != nil {
-		return nil, err
-	}
-	options, done, err := o.options(f)
+	options, done, err := o.options(f, "loading")
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	m, err := await(ctx, func() (*engine.Model, error) { return engine.LoadContext(ctx, f, options) })
+	m, err := await(ctx, func() (*engine.Model, error) { return engine.Load(ctx, f, options) })
 	if err != nil {
 		return nil, runnable(err)
 	}
@@ -130,10 +126,10 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	return m, nil
 }
 
-// options are those of the engine. A fold that takes long shows how far it
+// options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
-func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(), err error) {
-	options = engine.Options{Threads: o.threads, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
+func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
+	options = engine.Options{Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
 	if o.normLayers != "" {
 		a, err := arch.Load(f)
 		if err == nil {
@@ -143,52 +139,31 @@ func (o *modelFlags) options(f *gguf.File) (options engine.Options, done func(),
 			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
 		}
 	}
-	var mu sync.Mutex // a load that is given up goes on for a moment
-	var b *bar
-	var last int64
-	over := false
-	options.Progress = func(n, total int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		if b == nil {
-			b = newBar("folding", total, bytesUnit)
-		}
-		b.add(n - last)
-		last = n
-	}
-	return options, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		if b != nil {
-			b.done()
-		}
-	}, nil
+	options.Progress, done = track(bytesUnit, label)
+	return options, done, nil
 }
 
 // variant loads a model once more, with another mode of its norms. A mode that
 // takes no list of layers gets none.
 func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.NormMode) (*engine.Model, error) {
 	o.norm.value = string(norm)
-	if norm != engine.RMSNaive && norm != engine.Layer {
+	if norm != engine.RMSNaive && norm != engine.Centered {
 		o.normLayers = ""
 	}
-	options, done, err := o.options(m.File)
+	options, done, err := o.options(m.File, "folding")
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	v, err := await(ctx, func() (*engine.Model, error) { return m.VariantContext(ctx, options) })
+	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(ctx, options) })
 	if err == nil && v.Note() != "" {
 		note("%s", v.Note())
 	}
 	return v, err
 }
 
-// runnable says of an unknown architecture where the known ones are listed.
+// runnable adds to the error of an unknown architecture where the known ones are
+// listed.
 func runnable(err error) error {
 	var unknown *arch.UnknownError
 	if errors.As(err, &unknown) {
@@ -199,17 +174,13 @@ func runnable(err error) error {
 
 // newSession makes a session. Where the flags do not say how long it may
 // get, it has room for need positions and more, if the model was trained for
-// so many.
+// that many.
 func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, error) {
 	n := o.context
 	if n == 0 {
 		n = min(m.Context(), max(need, engine.DefaultContext))
 	}
-	s, err := m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
-	if errors.Is(err, engine.ErrMemory) {
-		err = fmt.Errorf("%w; choose a smaller --ctx", err)
-	}
-	return s, err
+	return m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
 }
 
 // cacheType is the type of the cached keys and values.
@@ -300,48 +271,6 @@ func notGGUF(path string) string {
 		return " (it is a web page: the download went wrong)"
 	}
 	return ""
-}
-
-// hugePages is from what size on a model is worth copying into huge pages:
-// smaller ones fit the caches, or are read fast enough.
-const hugePages = 32 << 20
-
-// readAhead reads the tensors once, so that the first token does not wait
-// for the disk and a long wait has a progress bar. The weights of a large
-// model move into huge pages, if the machine has room, unless they are to
-// stay in the mapping.
-func (o *modelFlags) readAhead(ctx context.Context, f *gguf.File) error {
-	const step, page = 8 << 20, 4 << 10
-	var total int64
-	for i := range f.Tensors {
-		total += int64(len(f.Tensors[i].Data))
-	}
-	bar := newBar("loading", total, bytesUnit)
-	defer bar.done()
-	progress := func(n int) error {
-		bar.add(int64(n))
-		return ctx.Err()
-	}
-	if total >= hugePages && !o.mmap && int64(engine.SystemMemory()) > 2*total {
-		if err := f.ReadIn(progress); !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-	}
-	return f.Guard(func() error {
-		var sink byte
-		for i := range f.Tensors {
-			for chunk := range slices.Chunk(f.Tensors[i].Data, step) {
-				for j := 0; j < len(chunk); j += page {
-					sink += chunk[j]
-				}
-				if err := progress(len(chunk)); err != nil {
-					return err
-				}
-			}
-		}
-		runtime.KeepAlive(sink)
-		return nil
-	})
 }
 
 // completeModels completes the path of a model: folders, and files in GGUF.

@@ -11,7 +11,7 @@ import (
 // and tells how far it has come while its progress bar is taken away.
 func TestProgressOfTheCancelled(t *testing.T) {
 	var o modelFlags
-	options, done, err := o.options(new(gguf.File))
+	options, done, err := o.options(new(gguf.File), "loading")
 	if err != nil {
 		t.Fatal(err)
 	}

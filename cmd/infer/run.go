@@ -25,8 +25,8 @@ type runFlags struct {
 	template, system string
 }
 
-// The tale that is told when nothing is asked for. The seed was chosen for
-// its tale.
+// The tale that infer writes without a model and a prompt. The seed was chosen
+// for its tale.
 const (
 	talePrompt = "Once upon a time there was a king who had three daughters."
 	taleSeed   = 6
@@ -114,7 +114,7 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
 	}
 	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
-		return usagef("--interactive asks for the prompts; leave out -p, -f and --json")
+		return usagef("--interactive reads the prompts one by one; leave out -p, -f and --json")
 	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")

@@ -21,7 +21,7 @@ func main() {
 	if len(os.Args) != 3 {
 		log.Fatal("usage: hooks MODEL PROMPT")
 	}
-	m, err := engine.Open(os.Args[1], engine.Options{})
+	m, err := engine.Open(context.Background(), os.Args[1], engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m, err := engine.Load(f, engine.Options{Threads: 1})
+	m, err := engine.Load(context.Background(), f, engine.Options{Threads: 1})
 	if err != nil {
 		log.Fatal(err)
 	}

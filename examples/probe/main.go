@@ -20,7 +20,7 @@ func main() {
 	if len(os.Args) != 4 {
 		log.Fatal("usage: probe MODEL SITE TEXT")
 	}
-	m, err := engine.Open(os.Args[1], engine.Options{})
+	m, err := engine.Open(context.Background(), os.Args[1], engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -224,13 +224,11 @@ func (b *kernelBench) products(t quant.Type) {
 		return &m
 	}
 	product := func(rows, tokens int) func() {
-		w, x := matrix(rows), ops.NewBatch(tokens, b.Cols)
-		x.Resize(tokens)
-		copy(x.Data(), randomFloats(tokens*b.Cols))
-		p := ops.Product{Dst: make([]float32, tokens*rows), W: w}
+		w, x, in := matrix(rows), randomFloats(tokens*b.Cols), new(ops.Input)
+		p, forms := ops.Product{Dst: make([]float32, tokens*rows), W: w}, ops.FormsOf(false, w)
 		return func() {
-			x.Touch() // the activations are quantised each time
-			b.pool.MatMul(x, p)
+			b.pool.Prepare(in, x, b.Cols, forms) // the activations are quantized each time
+			b.pool.MatMul(in, p)
 		}
 	}
 	threads := b.pool.Threads()

@@ -23,7 +23,7 @@ func tinyModel(t testing.TB) *engine.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := engine.Load(f, engine.Options{Threads: 2})
+	m, err := engine.Load(t.Context(), f, engine.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

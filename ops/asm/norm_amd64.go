@@ -17,23 +17,6 @@ func Moments(x []float32) (mean, squares float64) {
 	return momentsGeneric(x)
 }
 
-// AddMoments sets x[i] += y[i]-shift and returns the Moments of the new x.
-// len(y) is len(x), which must not be 0.
-func AddMoments(x, y []float32, shift float32) (mean, squares float64) {
-	switch {
-	case useAVX512:
-		mean, squares = addMomentsAVX512(x, y, shift)
-	case useAVX2:
-		mean, squares = addMomentsAVX2(x, y, shift)
-	default:
-		addGeneric(x, y, shift)
-	}
-	if inRange(squares) {
-		return mean, squares
-	}
-	return momentsGeneric(x)
-}
-
 // Squares returns the sum of x[i]*x[i].
 func Squares(x []float32) float64 {
 	var s float64
@@ -42,24 +25,6 @@ func Squares(x []float32) float64 {
 		s = squaresAVX512(x)
 	case useAVX2:
 		s = squaresAVX2(x)
-	}
-	if inRange(s) {
-		return s
-	}
-	return squaresGeneric(x)
-}
-
-// AddSquares sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-// len(y) is len(x).
-func AddSquares(x, y []float32, shift float32) float64 {
-	var s float64
-	switch {
-	case useAVX512:
-		s = addSquaresAVX512(x, y, shift)
-	case useAVX2:
-		s = addSquaresAVX2(x, y, shift)
-	default:
-		addGeneric(x, y, shift)
 	}
 	if inRange(s) {
 		return s

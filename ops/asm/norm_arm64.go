@@ -11,9 +11,6 @@ func diffSumNEON(x []float32, c float32) float64
 //go:noescape
 func diffSquaresNEON(x []float32, c float32) float64
 
-//go:noescape
-func addNEON(x, y []float32, shift float32)
-
 // normalizeNEON takes an empty gain for ones, and an empty bias for zeros.
 //
 //go:noescape
@@ -42,13 +39,6 @@ func Moments(x []float32) (mean, squares float64) {
 	return momentsGeneric(x)
 }
 
-// AddMoments sets x[i] += y[i]-shift and returns the Moments of the new x.
-// len(y) is len(x), which must not be 0.
-func AddMoments(x, y []float32, shift float32) (mean, squares float64) {
-	add(x, y, shift)
-	return Moments(x)
-}
-
 // Squares returns the sum of x[i]*x[i].
 func Squares(x []float32) float64 {
 	if !useNEON {
@@ -59,19 +49,6 @@ func Squares(x []float32) float64 {
 		return s
 	}
 	return squaresGeneric(x)
-}
-
-// AddSquares sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-// len(y) is len(x).
-func AddSquares(x, y []float32, shift float32) float64 {
-	add(x, y, shift)
-	return Squares(x)
-}
-
-func add(x, y []float32, shift float32) {
-	n := whole(len(x))
-	addNEON(x[:n], y[:n], shift)
-	addGeneric(x[n:], y[n:], shift)
 }
 
 // Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i]. A nil

@@ -5,20 +5,8 @@ package asm
 // Moments returns the mean of x and the sum of (x[i]-float32(mean))^2.
 func Moments(x []float32) (mean, squares float64) { return momentsGeneric(x) }
 
-// AddMoments sets x[i] += y[i]-shift and returns the Moments of the new x.
-func AddMoments(x, y []float32, shift float32) (mean, squares float64) {
-	addGeneric(x, y, shift)
-	return momentsGeneric(x)
-}
-
 // Squares returns the sum of x[i]*x[i].
 func Squares(x []float32) float64 { return squaresGeneric(x) }
-
-// AddSquares sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-func AddSquares(x, y []float32, shift float32) float64 {
-	addGeneric(x, y, shift)
-	return squaresGeneric(x)
-}
 
 // Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i].
 func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {

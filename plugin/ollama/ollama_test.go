@@ -77,7 +77,7 @@ func begin(t *testing.T, m Model) *Session {
 // ours are the logits of every token by our engine.
 func ours(t *testing.T, path string, tokens []int32) []float32 {
 	t.Helper()
-	m, err := engine.Open(path, engine.Options{FloatActivations: true})
+	m, err := engine.Open(t.Context(), path, engine.Options{FloatActivations: true})
 	if err != nil {
 		t.Fatal(err)
 	}

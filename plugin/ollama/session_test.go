@@ -53,7 +53,7 @@ func TestText(t *testing.T) {
 // continued is the greedy continuation of a prompt by our engine.
 func continued(t *testing.T, path, prompt string, n int) string {
 	t.Helper()
-	m, err := engine.Open(path, engine.Options{})
+	m, err := engine.Open(t.Context(), path, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func continued(t *testing.T, path, prompt string, n int) string {
 func TestTokens(t *testing.T) {
 	path := testdata.Path(t, "trained/fairy-tales-5.5M-layernorm-F32.gguf")
 	m := load(t, path)
-	e, err := engine.Open(path, engine.Options{})
+	e, err := engine.Open(t.Context(), path, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

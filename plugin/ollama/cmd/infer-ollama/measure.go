@@ -15,7 +15,7 @@ import (
 // agreement prints how far the logits of all tokens are from those of
 // normswap's engine, with each norm.
 func agreement(ctx context.Context, w io.Writer, m plugin.Model, s *plugin.Session, kinds []arch.NormKind, tokens []int32, o options) error {
-	ours, err := engine.Open(o.path, engine.Options{Threads: o.cpus, FloatActivations: true})
+	ours, err := engine.Open(context.Background(), o.path, engine.Options{Threads: o.cpus, FloatActivations: true})
 	if err != nil {
 		return err
 	}

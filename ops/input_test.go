@@ -32,10 +32,10 @@ func readers(t testing.TB, r *rand.Rand, cols int, types ...quant.Type) []*Matri
 	return all
 }
 
-// A norm into a batch must give the products that a norm followed by a product
+// A norm that prepares must give the products that a norm followed by a product
 // gives: the same ones, or, where the scalar of a norm without weights waits
 // for the end, those that differ by the rounding of the codes.
-func TestNormBatch(t *testing.T) {
+func TestPrepareNorm(t *testing.T) {
 	const cols = 256
 	r := rand.New(rand.NewPCG(1, 2))
 	gain := randoms(r, cols)
@@ -48,12 +48,12 @@ func TestNormBatch(t *testing.T) {
 					t.Run(fmt.Sprintf("rows=%d/%v/center=%v/gain=%v/threads=%d", rows, types, n.Center, n.Gain != nil, threads), func(t *testing.T) {
 						p := NewPool(threads)
 						defer p.Close()
-						plain, fused := NewBatch(rows, cols), NewBatch(rows, cols)
-						plain.Resize(rows)
-						p.Norm(plain.Data(), x, cols, n)
-						plain.Touch()
-						p.NormBatch(fused, x, n, ws...)
-						deferred := fused.bare && fused.have&sides == 0 && !n.Center && n.Gain == nil
+						forms := FormsOf(false, ws...)
+						plain, fused, y := new(Input), new(Input), make([]float32, len(x))
+						p.Norm(y, x, cols, n)
+						p.Prepare(plain, y, cols, forms)
+						p.PrepareNorm(fused, x, cols, n, forms)
+						deferred := forms == Quantized && !n.Center && n.Gain == nil
 						for _, w := range ws {
 							want, got := make([]float32, rows*w.Rows), make([]float32, rows*w.Rows)
 							p.MatMul(plain, Product{Dst: want, W: w})
@@ -94,22 +94,20 @@ func TestDeferredScalarIsAsExact(t *testing.T) {
 	w := readers(t, r, cols, quant.Q8_0)[0]
 	n := &Norm{Eps: 1e-5}
 	x := randoms(r, rows*cols)
-	plain, fused, exact := NewBatch(rows, cols), NewBatch(rows, cols), NewBatch(rows, cols)
-	exact.Float = true
-	for _, b := range []*Batch{plain, exact} {
-		b.Resize(rows)
-		p.Norm(b.Data(), x, cols, n)
-		b.Touch()
+	y := make([]float32, len(x))
+	p.Norm(y, x, cols, n)
+	plain, fused, exact := new(Input), new(Input), new(Input)
+	p.Prepare(plain, y, cols, Quantized)
+	p.Prepare(exact, y, cols, Floats)
+	p.PrepareNorm(fused, x, cols, n, Quantized)
+	out := map[*Input][]float32{}
+	for _, in := range []*Input{plain, fused, exact} {
+		out[in] = make([]float32, rows*w.Rows)
+		p.MatMul(in, Product{Dst: out[in], W: w})
 	}
-	p.NormBatch(fused, x, n, w)
-	out := map[*Batch][]float32{}
-	for _, b := range []*Batch{plain, fused, exact} {
-		out[b] = make([]float32, rows*w.Rows)
-		p.MatMul(b, Product{Dst: out[b], W: w})
-	}
-	err := func(b *Batch) (sum float64) {
+	err := func(in *Input) (sum float64) {
 		for i, v := range out[exact] {
-			d := float64(out[b][i] - v)
+			d := float64(out[in][i] - v)
 			sum += d * d
 		}
 		return math.Sqrt(sum)
@@ -122,44 +120,68 @@ func TestDeferredScalarIsAsExact(t *testing.T) {
 	}
 }
 
-func TestBareBatchRefusesFloatReaders(t *testing.T) {
+// Whatever was not prepared cannot be read.
+func TestInputRefuses(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	p := NewPool(1)
 	defer p.Close()
-	ws := readers(t, r, 64, quant.Q8_0, quant.F32)
-	b := NewBatch(1, 64)
-	p.NormBatch(b, randoms(r, 64), &Norm{Eps: 1e-5}, ws[0])
-	defer func() {
-		if recover() == nil {
-			t.Error("a product read rows that are not there")
-		}
-	}()
-	p.MatMul(b, Product{Dst: make([]float32, ws[1].Rows), W: ws[1]})
+	w := readers(t, r, 64, quant.F32)[0]
+	for name, read := range map[string]func(in *Input){
+		"a product of floats": func(in *Input) { p.MatMul(in, Product{Dst: make([]float32, w.Rows), W: w}) },
+		"a column dot":        func(in *Input) { p.ColumnDot(make([]float32, 1), in, make([]float32, 64), quant.Q8_0) },
+		"a row":               func(in *Input) { in.Row(0) },
+	} {
+		var in Input
+		p.PrepareNorm(&in, randoms(r, 64), 64, &Norm{Eps: 1e-5}, Quantized)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s read what was not prepared", name)
+				}
+			}()
+			read(&in)
+		}()
+	}
 }
 
-// BenchmarkNormBatch prepares rows for a Q8_0 product: norm, then quantise;
+// Rows that were asked for are there, normalized, beside every other form.
+func TestInputKeepsRows(t *testing.T) {
+	const cols = 64
+	r := rand.New(rand.NewPCG(1, 2))
+	p := NewPool(1)
+	defer p.Close()
+	for _, rows := range []int{1, 20} {
+		x, want := randoms(r, rows*cols), make([]float32, rows*cols)
+		n := &Norm{Eps: 1e-5}
+		p.Norm(want, x, cols, n)
+		var in Input
+		p.PrepareNorm(&in, x, cols, n, Quantized|Rows)
+		for i := range rows {
+			requireSame(t, fmt.Sprint("row ", i, " of ", rows), in.Row(i), row(want, i, cols))
+		}
+	}
+}
+
+// BenchmarkPrepareNorm prepares rows for a Q8_0 product: norm, then quantize;
 // both in one task; and with the scalar of a norm without weights deferred.
-func BenchmarkNormBatch(b *testing.B) {
+func BenchmarkPrepareNorm(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, cols := range []int{768, 2048, 4096} {
-		w := readers(b, r, cols, quant.Q8_0)[0]
 		for _, rows := range []int{1, 512} {
 			for _, threads := range []int{1, 2} {
 				p := NewPool(threads)
-				x, batch := randoms(r, rows*cols), NewBatch(rows, cols)
+				x, y, in := randoms(r, rows*cols), make([]float32, rows*cols), new(Input)
 				rms, weighted := &Norm{Eps: 1e-5}, &Norm{Eps: 1e-5, Gain: randoms(r, cols)}
 				for _, way := range []struct {
 					name string
 					run  func()
 				}{
 					{"apart", func() {
-						batch.Resize(rows)
-						p.Norm(batch.Data(), x, cols, weighted)
-						batch.Touch()
-						batch.require(p, batch.formsFor(w.Type))
+						p.Norm(y, x, cols, weighted)
+						p.Prepare(in, y, cols, Quantized)
 					}},
-					{"together", func() { p.NormBatch(batch, x, weighted, w) }},
-					{"deferred", func() { p.NormBatch(batch, x, rms, w) }},
+					{"together", func() { p.PrepareNorm(in, x, cols, weighted, Quantized) }},
+					{"deferred", func() { p.PrepareNorm(in, x, cols, rms, Quantized) }},
 				} {
 					b.Run(fmt.Sprintf("n=%d/rows=%d/threads=%d/way=%s", cols, rows, threads, way.name), func(b *testing.B) {
 						for b.Loop() {

@@ -1,0 +1,86 @@
+package arch
+
+import (
+	"strings"
+
+	"github.com/normswap/normswap/gguf"
+)
+
+// Keys of the metadata. [Spec.Key] puts the architecture's name before those
+// that have no prefix here.
+const (
+	KeyArchitecture = "general.architecture"
+
+	keyDim          = "embedding_length"
+	keyLayers       = "block_count"
+	keyContext      = "context_length"
+	keyFFN          = "feed_forward_length"
+	keyParallel     = "use_parallel_residual"
+	keyHeads        = "attention.head_count"
+	keyKVHeads      = "attention.head_count_kv"
+	keyHeadDim      = "attention.key_length"
+	keyValueDim     = "attention.value_length"
+	keyNormEps      = "attention.layer_norm_epsilon"
+	keyRMSNormEps   = "attention.layer_norm_rms_epsilon"
+	keyClamp        = "attention.clamp_kqv"
+	keyMaxALiBi     = "attention.max_alibi_bias"
+	keyAttnScale    = "attention.scale"
+	keyAttnSoftcap  = "attn_logit_softcapping"
+	keyWindow       = "attention.sliding_window"
+	keyLogitSoftcap = "final_logit_softcapping"
+
+	keyWindowPattern = "attention.sliding_window_pattern"
+
+	// KeyLogitScale is the factor of the logits.
+	KeyLogitScale = "logit_scale"
+	// KeyExperts and KeyExpertsUsed are how many experts a layer has, and how
+	// many of them a token uses.
+	KeyExperts     = "expert_count"
+	KeyExpertsUsed = "expert_used_count"
+
+	keyRoPEDims        = "rope.dimension_count"
+	keyRoPEBase        = "rope.freq_base"
+	keyRoPEWindowBase  = "rope.freq_base_swa"
+	keyRoPELinear      = "rope.scale_linear"
+	keyRoPEType        = "rope.scaling.type"
+	keyRoPEFactor      = "rope.scaling.factor"
+	keyRoPEAttnFactor  = "rope.scaling.attn_factor"
+	keyRoPEOrigContext = "rope.scaling.original_context_length"
+	keyYaRNExt         = "rope.scaling.yarn_ext_factor"
+	keyYaRNLogMul      = "rope.scaling.yarn_log_multiplier"
+	keyYaRNBetaFast    = "rope.scaling.yarn_beta_fast"
+	keyYaRNBetaSlow    = "rope.scaling.yarn_beta_slow"
+)
+
+// Key returns a key of the architecture.
+func (s *Spec) Key(key string) string { return s.Name + "." + key }
+
+// epsKey returns the key of the epsilon.
+func (s *Spec) epsKey() string {
+	if s.Norm == RMSNorm {
+		return keyRMSNormEps
+	}
+	return keyNormEps
+}
+
+// Rename gives the metadata of a model of this architecture the keys of
+// another one.
+func (s *Spec) Rename(m *gguf.Meta, to *Spec) error {
+	var renamed gguf.Meta
+	for _, kv := range m.All() {
+		if rest, ok := strings.CutPrefix(kv.Key, s.Name+"."); ok {
+			if rest == s.epsKey() {
+				rest = to.epsKey()
+			}
+			kv.Key = to.Key(rest)
+		}
+		if kv.Key == KeyArchitecture {
+			kv.Value = to.Name
+		}
+		if err := renamed.Set(kv.Key, kv.Value); err != nil {
+			return err
+		}
+	}
+	*m = renamed
+	return nil
+}

@@ -1,0 +1,50 @@
+package arch
+
+import "fmt"
+
+// GGUF's names of tensors, without the suffix and, in blocks, the prefix.
+// Those of norms stand in the Specs.
+const (
+	nameEmbed       = "token_embd"
+	namePositions   = "position_embd"
+	nameQKV         = "attn_qkv" // queries, keys and values in one matrix
+	nameQNorm       = "attn_q_norm"
+	nameKNorm       = "attn_k_norm"
+	nameFFNScales   = "ffn.act.scales" // has no suffix
+	nameRoPE        = "rope_freqs"
+	nameRoPEShort   = "rope_factors_short"
+	nameRoPELong    = "rope_factors_long"
+	suffixOfExperts = "_exps"
+	suffixOfWeight  = ".weight"
+	suffixOfBias    = ".bias"
+)
+
+// matrixNames are the names of the matrices.
+var matrixNames = map[Role]string{
+	Q: "attn_q", K: "attn_k", V: "attn_v", O: "attn_output",
+	Gate: "ffn_gate", Up: "ffn_up", Down: "ffn_down", Router: "ffn_gate_inp",
+	Head: "output",
+}
+
+// Name returns the GGUF name of a matrix with this role, without a suffix.
+// The head is outside the layers, and has layer -1.
+func (r Role) Name(layer int) string {
+	if layer < 0 {
+		return matrixNames[r]
+	}
+	return block(layer, matrixNames[r])
+}
+
+// ExpertsName returns the GGUF name of the matrices that the experts of a
+// layer have in this role, without a suffix.
+func (r Role) ExpertsName(layer int) string { return r.Name(layer) + suffixOfExperts }
+
+// WeightName returns the name of the tensor with the weights of a matrix, or
+// the gain of a norm; name has no suffix.
+func WeightName(name string) string { return name + suffixOfWeight }
+
+// BiasName returns the name of the tensor with the bias of a matrix or a norm;
+// name has no suffix.
+func BiasName(name string) string { return name + suffixOfBias }
+
+func block(i int, name string) string { return fmt.Sprintf("blk.%d.%s", i, name) }

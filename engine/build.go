@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/ops"
+)
+
+func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
+	if p.Rotary == arch.NoRotary {
+		return nil
+	}
+	c := ops.RoPEConfig{Dims: p.Dims, Pairwise: p.Rotary == arch.Pairwise, Base: float32(p.Base),
+		Scale: float32(p.Scale), Mscale: float32(p.Attn), Factors: factors}
+	if p.Ext != 0 {
+		c.YaRN = &ops.YaRN{OrigContext: p.OrigContext, Ext: float32(p.Ext), BetaFast: float32(p.BetaFast), BetaSlow: float32(p.BetaSlow)}
+	}
+	return ops.NewRoPE(c)
+}
+
+// build makes of the tensors what ops takes.
+func (m *Model) build(replace NormReplacer) error {
+	a := m.Arch
+	b := builder{replace: replace, norms: m.norms}
+	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
+	if a.Positions != nil {
+		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
+	}
+	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
+	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
+	m.head = b.linear(&a.Head)
+	m.blocks = make([]block, len(a.Blocks))
+	for i := range a.Blocks {
+		m.blocks[i] = b.block(a, &a.Blocks[i])
+	}
+	m.rope, m.windowRope = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
+	if a.RoPE.LongFactors != nil {
+		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
+	}
+	return b.err
+}
+
+// builder turns tensors into what ops takes and keeps the first error.
+type builder struct {
+	replace NormReplacer
+	norms   map[*arch.Norm]*norm
+	err     error
+}
+
+func (b *builder) fail(err error) {
+	if b.err == nil && err != nil {
+		b.err = fmt.Errorf("engine: %w", err)
+	}
+}
+
+// matrix returns rows from..from+rows of the e-th matrix of a tensor.
+func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
+	size, err := t.Type.RowBytes(t.Dims[0])
+	if err != nil {
+		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
+		return ops.Matrix{}
+	}
+	first := e*t.Dims[1] + from
+	if end := (first + rows) * size; end > len(t.Data) {
+		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
+		return ops.Matrix{}
+	}
+	m, err := ops.NewMatrix(t.Type, rows, t.Dims[0], t.Data[first*size:(first+rows)*size])
+	if err != nil {
+		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
+	}
+	return m
+}
+
+// vector returns n elements of a tensor, decoded; nil if there is none.
+func (b *builder) vector(t *gguf.Tensor, from, n int) []float32 {
+	if t == nil || b.err != nil {
+		return nil
+	}
+	v, err := t.Float32s()
+	if err != nil {
+		b.fail(err)
+		return nil
+	}
+	return v[from : from+n : from+n]
+}
+
+func (b *builder) linear(l *arch.Linear) linear {
+	if l.W == nil || b.err != nil {
+		return linear{}
+	}
+	return linear{w: b.matrix(l.W, 0, l.From, l.Rows), b: b.vector(l.B, l.BFrom, l.Rows)}
+}
+
+func (b *builder) norm(n *arch.Norm, eps float32) *norm {
+	if n == nil || b.err != nil {
+		return nil
+	}
+	groups := 1
+	if n.Gain != nil {
+		groups = n.Gain.Items() / n.Width
+	}
+	gain, bias := b.vector(n.Gain, 0, groups*n.Width), b.vector(n.Bias, 0, groups*n.Width)
+	part := func(v []float32, i int) []float32 {
+		if v == nil {
+			return nil
+		}
+		return v[i*n.Width : (i+1)*n.Width : (i+1)*n.Width]
+	}
+	all := &norm{site: n}
+	for i := range groups {
+		all.parts = append(all.parts, b.replace(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)}))
+	}
+	b.norms[n] = all
+	return all
+}
+
+// without returns v, or nil if it is c throughout: a gain of ones and a bias
+// of zeros need no pass.
+func without(v []float32, c float32) []float32 {
+	for _, x := range v {
+		if x != c {
+			return v
+		}
+	}
+	return nil
+}
+
+func (b *builder) block(a *arch.Model, l *arch.Block) block {
+	out := block{
+		Block:    l,
+		attnNorm: b.norm(l.AttnNorm, a.Eps), ffnNorm: b.norm(l.FFNNorm, a.Eps),
+		attnPost: b.norm(l.AttnPost, a.Eps), ffnPost: b.norm(l.FFNPost, a.Eps),
+		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
+		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
+		router: b.linear(&l.Router),
+		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
+			Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
+	}
+	if a.MaxALiBi > 0 {
+		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
+	}
+	if l.Router.W == nil {
+		out.gate, out.up, out.down = b.linear(&l.Gate), b.linear(&l.Up), b.linear(&l.Down)
+		if l.FFNScales != nil {
+			out.ffnScales = b.vector(l.FFNScales, 0, l.FFN)
+		}
+		return out
+	}
+	for e := range a.Experts {
+		out.experts = append(out.experts, expert{
+			gate: linear{w: b.matrix(l.Gate.W, e, 0, l.Gate.Rows)},
+			up:   linear{w: b.matrix(l.Up.W, e, 0, l.Up.Rows)},
+			down: linear{w: b.matrix(l.Down.W, e, 0, l.Down.Rows)},
+		})
+	}
+	return out
+}
+
+// connect finds what forms the inputs of products are read in, once it is
+// settled how the weights are stored and which outputs are centered.
+func (m *Model) connect() {
+	linears := m.linears()
+	for _, all := range linears {
+		for _, l := range all {
+			l.forms = ops.FormsOf(m.opts.FloatActivations, &l.w)
+			if l.means != nil {
+				l.forms |= ops.Dots
+			}
+		}
+	}
+	forms := func(readers []*arch.Linear) (f ops.Forms) {
+		for _, r := range readers {
+			if r.Experts > 0 && r.Role != arch.Router {
+				f |= ops.Rows // each expert takes its own rows
+				continue
+			}
+			for _, l := range linears[r] {
+				f |= l.forms
+			}
+		}
+		return f
+	}
+	for site, n := range m.norms {
+		n.forms = forms(m.Arch.Readers(site))
+	}
+	m.bareForms = forms(m.Arch.BareReaders())
+}
