@@ -198,10 +198,15 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	var failed error // a mode that cannot run leaves the others
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("no figures of %s: %w", norm, err))
+			continue
 		}
 		models, names = append(models, v), append(names, norm)
 	}
@@ -220,14 +225,19 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			}
 		}
 	}
+	if failed != nil && len(models) == 1 {
+		return failed
+	}
 	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
 		return err
 	}
 	if o.shard != "" || o.format.value == "json" {
-		return writeReport(w, r)
+		err = writeReport(w, r)
+	} else {
+		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
-	return writeTable(w, compareTable(r), report.Format(o.format.value))
+	return cmp.Or(err, failed)
 }
 
 // modes are the norm modes beside native. Where other files are compared,

@@ -115,6 +115,9 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if err != nil {
 		return nil, runnable(err)
 	}
+	if w := m.Warnings(); len(w) > 0 {
+		note("warning: %s", strings.Join(w, "; "))
+	}
 	if m.Note() != "" {
 		note("%s", m.Note())
 	}

@@ -79,5 +79,10 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 	f := r.Norms[0].Figures
 	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
 		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, plural(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
+	for _, s := range r.Sentences() {
+		if err == nil {
+			_, err = fmt.Fprintln(w, s)
+		}
+	}
 	return err
 }

@@ -89,6 +89,15 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
 	}
+	if spec.Windows == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
+	}
+	if spec.Clamp == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.clamp_kqv", Value: float32(8)})
+	}
+	if spec.LogitScale == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".logit_scale", Value: float32(0.25)})
+	}
 	m := new(gguf.Meta)
 	for _, kv := range append(kvs, s.Keys...) {
 		if err := m.Set(kv.Key, kv.Value); err != nil {
