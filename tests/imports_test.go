@@ -115,7 +115,7 @@ func moduleImports(t *testing.T) map[string][]string {
 			if err != nil {
 				return err
 			}
-			if rel, ok := strings.CutPrefix(p, module+"/"); ok {
+			if rel, ok := strings.CutPrefix(p, module+"/"); ok && !slices.Contains(imports[pkg], path.Clean(rel)) {
 				imports[pkg] = append(imports[pkg], path.Clean(rel))
 			}
 		}
