@@ -197,12 +197,20 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	var failed error // of a mode; the others are compared all the same
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return err
+		case err != nil:
+			failed = errors.Join(failed, fmt.Errorf("%s is left out: %w", norm, err))
+			continue
 		}
 		models, names = append(models, v), append(names, norm)
+	}
+	if failed != nil && len(models) == 1 && len(others) == 0 {
+		return failed
 	}
 	called := modelNames(append([]string{path}, others...))
 	for i, p := range others {
@@ -224,9 +232,11 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 		return err
 	}
 	if o.shard != "" || o.format.value == "json" {
-		return writeReport(w, r)
+		err = writeReport(w, r)
+	} else {
+		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
-	return writeTable(w, compareTable(r), report.Format(o.format.value))
+	return cmp.Or(err, failed)
 }
 
 // modes are the norm modes beside native. Where other files are compared,
