@@ -44,6 +44,7 @@ func (o *evalFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	o.addThreads(cmd)
 	o.addMemory(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -86,7 +87,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 	}
 	var random bool
 	ids, err := await(ctx, func() (ids []int32, err error) {
-		ids, random, err = eval.Text(ctx, m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+		ids, random, err = textIDs(ctx, m, o.file, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
 		return ids, err
 	})
 	if err != nil {
@@ -197,20 +198,17 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	var failed error // of a mode; the others are compared all the same
+	var failed error // a mode that cannot run leaves the others
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		switch {
-		case ctx.Err() != nil:
+		if err := ctx.Err(); err != nil {
 			return err
-		case err != nil:
-			failed = errors.Join(failed, fmt.Errorf("%s is left out: %w", norm, err))
+		}
+		if err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("no figures of %s: %w", norm, err))
 			continue
 		}
 		models, names = append(models, v), append(names, norm)
-	}
-	if failed != nil && len(models) == 1 && len(others) == 0 {
-		return failed
 	}
 	called := modelNames(append([]string{path}, others...))
 	for i, p := range others {
@@ -226,6 +224,9 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 				return err
 			}
 		}
+	}
+	if failed != nil && len(models) == 1 {
+		return failed
 	}
 	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
@@ -308,7 +309,7 @@ func chunksOf(r *eval.Report) (n int) {
 // text in the program.
 func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	const tokens = 256
-	ids, _, err := eval.Text(ctx, m, tales.Text[:8*tokens], tokens)
+	ids, _, err := eval.Probe(ctx, m, tales.Text[:8*tokens], tokens)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/internal/plain"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
 
@@ -77,12 +77,8 @@ func newRoot() *cobra.Command {
 	})
 	setup(root)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		isa := os.Getenv(asm.EnvISA)
-		if isa == "" {
-			return nil
-		}
-		if err := asm.Select(isa); err != nil {
-			return usagef("%s=%s: %w", asm.EnvISA, isa, err)
+		if err := ops.SelectISA(""); err != nil { // a wrong NORMSWAP_ISA
+			return usagef("%w", err)
 		}
 		return nil
 	}

@@ -79,6 +79,7 @@ avx2, ...) the kernels for newer processors.`,
 	o.sample.Seed = randomSeed()
 	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
 	f.StringVar(&o.template, "template", "", "chat `template`, instead of the one in the file")

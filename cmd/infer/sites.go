@@ -147,10 +147,7 @@ func weightCauses(ctx context.Context, m *engine.Model, sites []geometry.Site) (
 // linearCauses adds a matrix, or each of a stack of them.
 func linearCauses(ctx context.Context, c *geometry.Causes, w *arch.Writer) error {
 	l := w.Linear
-	experts := 1
-	if len(l.W.Dims) > 2 {
-		experts = l.W.Dims[2]
-	}
+	experts := max(l.Experts, 1)
 	var bias []float32
 	if l.B != nil {
 		all, err := finiteFloats(l.B)
@@ -180,7 +177,7 @@ func eachRow(ctx context.Context, l *arch.Linear, e int, f func([]float32)) erro
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
-	first := e*t.Dims[1] + l.From
+	first := e*l.Rows + l.From // experts are whole matrices
 	w, err := ops.NewMatrix(t.Type, l.Rows, t.Dims[0], t.Data[first*size:(first+l.Rows)*size])
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
