@@ -214,7 +214,7 @@ func openFile(path string) (*gguf.File, error) {
 		return nil, fmt.Errorf("no file %s; %s", path, modelsIn(filepath.Dir(path)))
 	case errors.As(err, &format) && format.Off == 0:
 		return nil, fmt.Errorf("%w%s", err, notGGUF(path))
-	case errors.As(err, &format) && strings.Contains(format.What, "end of the file"):
+	case errors.As(err, &format) && format.Cut:
 		return nil, fmt.Errorf("%w (is the download complete?)", err)
 	}
 	return nil, err

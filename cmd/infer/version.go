@@ -45,7 +45,7 @@ func newVersion() *cobra.Command {
 			if asJSON {
 				return printJSON(stdout, b)
 			}
-			_, err := fmt.Println(b)
+			_, err := fmt.Fprintln(stdout, b)
 			return err
 		},
 	}
