@@ -22,10 +22,7 @@ func Path(t testing.TB, name string) string {
 	if _, err := os.Stat(here); err == nil {
 		return here
 	}
-	more := os.Getenv(Env)
-	if more == "" {
-		more = filepath.Join(root, "..", "shared", "data")
-	}
+	more := Data()
 	there := filepath.Join(more, filepath.FromSlash(name))
 	if _, err := os.Stat(there); err != nil {
 		t.Skipf("no %s in tests/testdata nor in %s (set %s)", name, more, Env)
@@ -41,6 +38,14 @@ func Read(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Data returns the folder with the larger files, whether it is there or not.
+func Data() string {
+	if more := os.Getenv(Env); more != "" {
+		return more
+	}
+	return filepath.Join(Root(), "..", "shared", "data")
 }
 
 // Root returns the root folder of the repository.

@@ -88,6 +88,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
 	}
+	if spec.ExpertsEvery {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
+	}
 	m := new(gguf.Meta)
 	for _, kv := range append(kvs, s.Keys...) {
 		if err := m.Set(kv.Key, kv.Value); err != nil {
