@@ -204,6 +204,9 @@ func TestWrongTensors(t *testing.T) {
 				}
 				for d := range is {
 					for _, n := range []int{0, is[d] - 1, is[d] + 1, 2 * is[d], math.MaxInt32} {
+						if name == "token_types.weight" && d == 1 && n > 0 {
+							continue // it has types that nobody uses
+						}
 						if vocab && d == 1 && (whole.Tied || s.Encoder) && n > 0 {
 							continue // the vocabulary is what this tensor has
 						}

@@ -37,7 +37,6 @@ const (
 	keyExpertsEvery = "moe_every_n_layers"
 	keyDense2Out    = "dense_2_feat_out"
 	keyDense3In     = "dense_3_feat_in"
-	keyTokenTypes   = "tokenizer.ggml.token_type_count"
 
 	// KeyLogitScale is the factor of the logits.
 	KeyLogitScale = "logit_scale"

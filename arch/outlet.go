@@ -1,10 +1,6 @@
 package arch
 
-import (
-	"fmt"
-
-	"github.com/normswap/normswap/gguf"
-)
+import "fmt"
 
 // outlet binds what makes embeddings and scores of hidden vectors.
 func (b *binder) outlet(r *reader, m *Model) {
@@ -15,9 +11,11 @@ func (b *binder) outlet(r *reader, m *Model) {
 		m.Pooling = Pooling(p)
 	}
 	if s.TokenTypes != Absent && b.err == nil {
-		n, err := gguf.GetOr(r.meta, keyTokenTypes, 1)
-		r.fail(err)
-		m.TokenTypes = b.tensor(WeightName(nameTokenTypes), s.TokenTypes, m.Dim, max(n, 1))
+		name, types := WeightName(nameTokenTypes), 1
+		if t, ok := b.find(name); ok && len(t.Dims) == 2 {
+			types = max(t.Dims[1], 1)
+		}
+		m.TokenTypes = b.tensor(name, s.TokenTypes, m.Dim, types)
 	}
 	if s.Dense != Absent {
 		between := r.positive(keyDense2Out, opt(r, keyDense2Out, m.Dim), maxWidth)
