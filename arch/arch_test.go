@@ -1,7 +1,6 @@
 package arch_test
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 )
 
 func open(t *testing.T, name string) *gguf.File {
@@ -24,18 +24,10 @@ func open(t *testing.T, name string) *gguf.File {
 	return f
 }
 
-// make makes a tiny model and parses it.
+// tiny makes a tiny model and parses it.
 func tiny(t *testing.T, s toy.Shape) *gguf.File {
 	t.Helper()
-	var b bytes.Buffer
-	if err := toy.Write(&b, s, "F32", 1); err != nil {
-		t.Fatal(err)
-	}
-	f, err := gguf.Parse(b.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return toytest.Parse(t, toytest.Bytes(t, s, "F32", 1))
 }
 
 // TestEveryArchitecture makes a model of each architecture, once with no

@@ -94,7 +94,7 @@ func TestEncoders(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e := nmse(embedAll(t, m, pooling, sequences...), floats(b))
+				e := testdata.NMSE(embedAll(t, m, pooling, sequences...), testdata.Floats(t, b))
 				exact := want.NMSE.Erf
 				if tanh {
 					exact = want.NMSE.Tanh
@@ -157,7 +157,7 @@ func TestPacked(t *testing.T) {
 // logits are made.
 func TestDecoderEmbeds(t *testing.T) {
 	m := open(t, "archs/llama.gguf", Options{})
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	hidden := embedAll(t, m, arch.PoolNone, tokens)
 	logits := make([]float32, len(tokens)*m.Vocab())
 	row := make([]float32, m.Arch.Dim)
@@ -167,7 +167,7 @@ func TestDecoderEmbeds(t *testing.T) {
 			logits[i] += v * hidden[i/m.Vocab()*m.Arch.Dim+j]
 		}
 	}
-	if e := nmse(logits, reference(t, "archs/llama.gguf")); !(e <= 1e-10) {
+	if e := testdata.NMSE(logits, testdata.Logits(t, "archs/llama.gguf")); !(e <= 1e-10) {
 		t.Errorf("NMSE %.2g", e)
 	}
 	last := embedAll(t, m, arch.PoolLast, tokens)

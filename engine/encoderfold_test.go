@@ -8,23 +8,24 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/internal/testdata"
 )
 
 // TestEncoderFold: an encoder with norms before its branches folds exactly, the
 // first layer included, which reads the stream with its mean.
 func TestEncoderFold(t *testing.T) {
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	for _, name := range []string{"encoders/modern-bert.gguf", "encoders/modern-bert-rank.gguf"} {
 		native, folded, naive := open(t, name, Options{}), open(t, name, Options{Norm: RMSFolded}), open(t, name, Options{Norm: RMSNaive})
 		want := embedAll(t, native, arch.PoolNone, tokens)
-		if e := nmse(embedAll(t, folded, arch.PoolNone, tokens), want); !(e <= 1e-11) {
+		if e := testdata.NMSE(embedAll(t, folded, arch.PoolNone, tokens), want); !(e <= 1e-11) {
 			t.Errorf("%s folded: NMSE %.2g", name, e)
 		}
-		if e := nmse(embedAll(t, naive, arch.PoolNone, tokens), want); !(e > 1e-3) {
+		if e := testdata.NMSE(embedAll(t, naive, arch.PoolNone, tokens), want); !(e > 1e-3) {
 			t.Errorf("%s with RMSNorm alone: NMSE %.2g, though the means are large", name, e)
 		}
 		if native.Arch.Scores() > 0 {
-			if e := nmse(embedAll(t, folded, arch.PoolRank, tokens), embedAll(t, native, arch.PoolRank, tokens)); !(e <= 1e-11) {
+			if e := testdata.NMSE(embedAll(t, folded, arch.PoolRank, tokens), embedAll(t, native, arch.PoolRank, tokens)); !(e <= 1e-11) {
 				t.Errorf("%s folded: NMSE of the score %.2g", name, e)
 			}
 		}
@@ -41,7 +42,7 @@ func TestEncoderFold(t *testing.T) {
 // runs with other norms, whose inputs a tap sees.
 func TestPostNorm(t *testing.T) {
 	const name = "encoders/bert.gguf"
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	m := open(t, name, Options{})
 	var refusal *fold.Refusal
 	if _, err := m.Variant(t.Context(), Options{Norm: RMSFolded}); !errors.As(err, &refusal) || !strings.Contains(err.Error(), "post-LN") {
@@ -53,7 +54,7 @@ func TestPostNorm(t *testing.T) {
 	}
 	defer naive.Close()
 	want := embedAll(t, m, arch.PoolNone, tokens)
-	if e := nmse(embedAll(t, naive, arch.PoolNone, tokens), want); !(e > 1e-3) {
+	if e := testdata.NMSE(embedAll(t, naive, arch.PoolNone, tokens), want); !(e > 1e-3) {
 		t.Errorf("with RMSNorm: NMSE %.2g", e)
 	}
 	one, err := m.Variant(t.Context(), Options{Norm: RMSNaive, NormSites: func(n *arch.Norm) bool { return n.Site == "blk.1.layer_output_norm" }})
@@ -86,7 +87,7 @@ func TestPostNorm(t *testing.T) {
 	if !slices.Equal(sites, all) {
 		t.Errorf("the tap sees %v, want %v", sites, all)
 	}
-	if e := nmse(last, want); !(e > 0) {
+	if e := testdata.NMSE(last, want); !(e > 0) {
 		t.Error("one norm of another kind changes nothing")
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/internal/toytest"
+	"github.com/normswap/normswap/ops"
 )
 
 // onDisk writes a model that a test may damage.
@@ -30,16 +32,16 @@ func onDisk(t *testing.T, b []byte) string {
 // call that meets it, whichever kernel on whichever goroutine touches it, and
 // of the next; other models go on.
 func TestShrunkFile(t *testing.T) {
-	defer asm.Reset()
+	defer ops.SelectISA("")
 	healthy := open(t, "archs/gpt2.gguf", Options{Threads: 2})
-	want := allLogits(t, healthy, fixtureTokens())
+	want := allLogits(t, healthy, testdata.Tokens())
 	faults := 0
 	for _, typ := range []string{"F32", "F16", "Q8_0", "Q4_0", "Q4_K"} {
 		shape := toy.Tiny("gpt2", nil)
 		shape.Dim, shape.FFN = 256, 256
-		whole := made(t, shape, typ)
-		for _, tier := range asm.Tiers() {
-			if err := asm.Select(tier); err != nil {
+		whole := toytest.Bytes(t, shape, typ, 1)
+		for _, tier := range ops.ISAs() {
+			if err := ops.SelectISA(tier); err != nil {
 				t.Fatal(err)
 			}
 			for _, threads := range []int{1, 3} {
@@ -49,7 +51,7 @@ func TestShrunkFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := newSession(t, m, SessionOptions{})
-				tokens := fixtureTokens()
+				tokens := testdata.Tokens()
 				if _, err := s.Eval(t.Context(), tokens); err != nil {
 					t.Fatal(err)
 				}
@@ -79,7 +81,7 @@ func TestShrunkFile(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if got := allLogits(t, healthy, fixtureTokens()); tier == asm.Tiers()[0] && !slices.Equal(got, want) && nmse(got, want) > 1e-10 {
+			if got := allLogits(t, healthy, testdata.Tokens()); tier == ops.ISAs()[0] && !slices.Equal(got, want) && testdata.NMSE(got, want) > 1e-10 {
 				t.Error("another model suffers")
 			}
 		}
@@ -99,19 +101,19 @@ func load2(f *gguf.File, mode NormMode) (*Model, error) {
 // TestReplacedFile: a file that is replaced by another is the old one to those
 // who have it open; one that is overwritten gives an error or other numbers.
 func TestReplacedFile(t *testing.T) {
-	whole := made(t, toy.Tiny("llama", nil), "Q4_0")
+	whole := toytest.Bytes(t, toy.Tiny("llama", nil), "Q4_0", 1)
 	path := onDisk(t, whole)
 	m, err := Open(t.Context(), path, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	want := allLogits(t, m, fixtureTokens())
+	want := allLogits(t, m, testdata.Tokens())
 	other := filepath.Join(filepath.Dir(path), "other")
 	if err := errors.Join(os.WriteFile(other, make([]byte, 100), 0o666), os.Rename(other, path)); err != nil {
 		t.Fatal(err)
 	}
-	if got := allLogits(t, m, fixtureTokens()); !slices.Equal(got, want) {
+	if got := allLogits(t, m, testdata.Tokens()); !slices.Equal(got, want) {
 		t.Error("another file of that name changes the logits")
 	}
 
@@ -130,7 +132,7 @@ func TestReplacedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
-		err = newSession(t, m2, SessionOptions{CheckFinite: true}).EvalAll(context.Background(), fixtureTokens(), func(int, []float32) error { return nil })
+		err = newSession(t, m2, SessionOptions{CheckFinite: true}).EvalAll(context.Background(), testdata.Tokens(), func(int, []float32) error { return nil })
 		if err != nil && !strings.Contains(err.Error(), "logit") {
 			t.Errorf("overwritten with %#x: %v", b, err)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
@@ -19,12 +20,29 @@ func notFinite(x []float32) int {
 	return -1
 }
 
-// A FiniteError tells that a logit is not finite.
+// badLogit returns the index of the first logit that is NaN or +Inf, that of one
+// if all are -Inf, and -1 if there is a prediction. A logit of -Inf is a value, the
+// probability 0: makers suppress tokens by it in the bias of the head.
+func badLogit(logits []float32) int {
+	bad := 0
+	for i, v := range logits {
+		if !(v <= math.MaxFloat32) {
+			return i
+		}
+		if v >= -math.MaxFloat32 {
+			bad = -1
+		}
+	}
+	return bad
+}
+
+// A FiniteError tells that a logit is NaN or +Inf, or that all are -Inf.
 type FiniteError struct {
 	Pos   int // of the token in the timeline
 	Logit int
 	Value float32
 	Where string // where that began, found with [SessionOptions].CheckFinite
+	F16   bool   // numbers may have overflowed in the F16 cache
 }
 
 func (e *FiniteError) Error() string {
@@ -37,7 +55,7 @@ func (e *FiniteError) Error() string {
 
 // finiteError is the error about logit j at a position of the timeline.
 func (s *Session) finiteError(p *pass, pos, j int, v float32) error {
-	e := &FiniteError{Pos: pos, Logit: j, Value: v}
+	e := &FiniteError{Pos: pos, Logit: j, Value: v, F16: s.f16}
 	if s.trace {
 		var err error
 		if e.Where, err = s.origin(p); err != nil {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,29 +11,12 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/internal/toytest"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 )
-
-// made returns a tiny model as the bytes of a file.
-func made(t testing.TB, s toy.Shape, typ string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := toy.Write(&b, s, typ, 1); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func parse(t testing.TB, b []byte) *gguf.File {
-	t.Helper()
-	f, err := gguf.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // evaluate loads a file and evaluates tokens, all of whose logits are finite
 // if there is no error.
@@ -88,14 +70,14 @@ func TestEveryTensorNotFinite(t *testing.T) {
 	for _, m := range models {
 		shape := toy.Tiny(m.arch, func(string) bool { return true })
 		shape.FFN = 64
-		whole := made(t, shape, m.typ)
-		f := parse(t, whole)
+		whole := toytest.Bytes(t, shape, m.typ, 1)
+		f := toytest.Parse(t, whole)
 		for i := range f.Tensors {
 			data := f.Tensors[i].Data
 			old := slices.Clone(data)
 			for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 				tried++
-				f := parse(t, whole)
+				f := toytest.Parse(t, whole)
 				x := &f.Tensors[i]
 				poison(x, v)
 				err := evaluate(f, Options{Threads: 1}, SessionOptions{CheckFinite: true}, 0, 1, 2, 3, 4, 5)
@@ -117,17 +99,17 @@ func TestEveryTensorNotFinite(t *testing.T) {
 // TestNotFiniteTiers: no instruction set loses a NaN, whatever stores the
 // weights and however many tokens go at once.
 func TestNotFiniteTiers(t *testing.T) {
-	defer asm.Reset()
+	defer ops.SelectISA("")
 	for _, typ := range []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"} {
-		whole := made(t, toy.Tiny("gpt2", nil), typ)
-		for _, tier := range asm.Tiers() {
-			if err := asm.Select(tier); err != nil {
+		whole := toytest.Bytes(t, toy.Tiny("gpt2", nil), typ, 1)
+		for _, tier := range ops.ISAs() {
+			if err := ops.SelectISA(tier); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{"blk.0.attn_norm.weight", "blk.1.ffn_norm.bias", "output_norm.weight"} {
 				for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 					for _, n := range []int{1, 7} {
-						f := parse(t, slices.Clone(whole))
+						f := toytest.Parse(t, slices.Clone(whole))
 						x, _ := f.Tensor(name)
 						poison(x, v)
 						err := evaluate(f, Options{Threads: 1}, SessionOptions{CheckFinite: true}, []int32{0, 1, 2, 3, 4, 5, 6}[:n]...)
@@ -154,7 +136,7 @@ func TestWhereNotFinite(t *testing.T) {
 		{"olmo2", "blk.0.attn_q.weight", "before blk.0.attn_q_norm, from the embedding of token 7 on: tensor blk.0.attn_q.weight has NaN"},
 		{"bloom", "token_embd_norm.weight", "in the norm token_embd_norm: tensor token_embd_norm.weight has NaN"},
 	} {
-		f := parse(t, made(t, toy.Tiny(c.arch, nil), "F32"))
+		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny(c.arch, nil), "F32", 1))
 		x, ok := f.Tensor(c.tensor)
 		if !ok {
 			t.Fatalf("%s has no %s", c.arch, c.tensor)
@@ -163,13 +145,49 @@ func TestWhereNotFinite(t *testing.T) {
 		if err := evaluate(f, Options{}, SessionOptions{CheckFinite: true}, 7, 0, 9); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.tensor, err, c.want)
 		}
-		f = parse(t, made(t, toy.Tiny(c.arch, nil), "F32"))
+		f = toytest.Parse(t, toytest.Bytes(t, toy.Tiny(c.arch, nil), "F32", 1))
 		x, _ = f.Tensor(c.tensor)
 		poison(x, nan)
 		var finite *FiniteError
 		if err := evaluate(f, Options{}, SessionOptions{}, 7, 0, 9); !errors.As(err, &finite) || finite.Where != "" {
 			t.Errorf("%s, without CheckFinite: %v", c.tensor, err)
 		}
+	}
+}
+
+// TestSuppressed: a logit of -Inf is a value, of a fold too, and no token that is
+// drawn. The model's makers suppressed tokens 100 to 127 in the bias of the head.
+func TestSuppressed(t *testing.T) {
+	const name = "cases/round2/phi2-neginf.gguf"
+	for _, mode := range []NormMode{Native, RMSFolded} {
+		want := testdata.Logits(t, name)
+		m := open(t, name, Options{Norm: mode})
+		got := allLogits(t, m, testdata.Tokens())
+		for i, v := range got {
+			if suppressed := i%m.Vocab() >= 100; suppressed != math.IsInf(float64(v), -1) || suppressed != math.IsInf(float64(want[i]), -1) {
+				t.Fatalf("%s: logit %d is %v, llama.cpp's %v", mode, i%m.Vocab(), v, want[i])
+			}
+			if i%m.Vocab() >= 100 {
+				got[i], want[i] = 0, 0
+			}
+		}
+		if e := testdata.NMSE(got, want); !(e <= 1e-6) {
+			t.Errorf("%s: NMSE %.2g of the others", mode, e)
+		}
+		for id, err := range newSession(t, m, SessionOptions{}).Generate(t.Context(), testdata.Tokens(), GenerateOptions{Max: 200, Sample: SampleOptions{Temperature: 3}}) {
+			if err != nil || id >= 100 {
+				t.Fatalf("%s: token %d, %v", mode, id, err)
+			}
+		}
+	}
+	f := toytest.Parse(t, testdata.Read(t, name))
+	bias, _ := f.Tensor("output.bias")
+	for i := range bias.Items() {
+		binary.LittleEndian.PutUint32(bias.Data[4*i:], math.Float32bits(float32(math.Inf(-1))))
+	}
+	err := evaluate(f, Options{}, SessionOptions{CheckFinite: true}, 1)
+	if err == nil || !strings.Contains(err.Error(), "logit 0 is -Inf") || !strings.Contains(err.Error(), "output.bias has -Inf at index 0") {
+		t.Errorf("every token suppressed: %v", err)
 	}
 }
 
@@ -194,7 +212,7 @@ func TestOverflow(t *testing.T) {
 		{"token_embd.weight", 0, quant.F16, ""},
 		{"token_embd.weight", math.SmallestNonzeroFloat32, quant.F16, ""},
 	} {
-		f := parse(t, made(t, toy.Tiny("gpt2", nil), "F32"))
+		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny("gpt2", nil), "F32", 1))
 		for name := range strings.FieldsSeq(c.tensor) {
 			x, ok := f.Tensor(name)
 			if !ok {

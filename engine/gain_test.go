@@ -15,12 +15,12 @@ import (
 // TestFoldGain: with gain and bias in the matrices behind them, norms are one
 // scalar, and the function is the same.
 func TestFoldGain(t *testing.T) {
-	tokens := fixtureTokens()
-	for _, name := range fixtures(t, "archs") {
+	tokens := testdata.Tokens()
+	for _, name := range testdata.Fixtures(t, "archs") {
 		want := allLogits(t, open(t, name, Options{}), tokens)
 		for _, mode := range []NormMode{Native, RMSFolded} {
 			m := open(t, name, Options{Norm: mode, FoldGain: true})
-			if e := nmse(allLogits(t, m, tokens), want); !(e <= 1e-11) {
+			if e := testdata.NMSE(allLogits(t, m, tokens), want); !(e <= 1e-11) {
 				t.Errorf("%s, %s: NMSE %.2g, want <= 1e-11", name, mode, e)
 			}
 			for _, n := range m.Arch.Norms() {
@@ -83,7 +83,7 @@ func TestFoldedFileIsFree(t *testing.T) {
 
 // TestVariant: several models of one file, of which the first closes it.
 func TestVariant(t *testing.T) {
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	m := open(t, "archs/gpt2.gguf", Options{})
 	v, err := m.Variant(t.Context(), Options{Norm: RMSNaive})
 	if err != nil {

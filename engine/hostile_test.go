@@ -9,6 +9,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -44,11 +45,11 @@ func tryWith(t testing.TB, b []byte, bits uint8) error {
 // at the end.
 func TestCutModels(t *testing.T) {
 	for _, m := range []struct{ arch, typ string }{{"gpt2", "Q4_0"}, {"llama", "F16"}} {
-		whole := made(t, smallest(m.arch), m.typ)
+		whole := toytest.Bytes(t, smallest(m.arch), m.typ, 1)
 		if err := try(t, whole); err != nil {
 			t.Fatal(err)
 		}
-		last := parse(t, whole).Tensors
+		last := toytest.Parse(t, whole).Tensors
 		end := 0
 		for _, x := range last {
 			end = max(end, int(x.Offset)+len(x.Data))
@@ -68,8 +69,8 @@ func TestChangedModels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one thread has nothing for the race detector")
 	}
-	whole := made(t, smallest("gpt2"), "Q4_0")
-	data := int(parse(t, whole).Tensors[0].Offset)
+	whole := toytest.Bytes(t, smallest("gpt2"), "Q4_0", 1)
+	data := int(toytest.Parse(t, whole).Tensors[0].Offset)
 	tried, loaded := 0, 0
 	for i, old := range whole {
 		values := []byte{0, 1, 9, 0x20, 0x7f, 0x80, 0xff, old + 1}
@@ -91,7 +92,7 @@ func TestChangedModels(t *testing.T) {
 // rewrite parses a file, changes it, and writes it anew.
 func rewrite(t testing.TB, b []byte, change func(f *gguf.File)) []byte {
 	t.Helper()
-	f := parse(t, slices.Clone(b))
+	f := toytest.Parse(t, slices.Clone(b))
 	change(f)
 	var out bytes.Buffer
 	if err := gguf.Write(&out, f); err != nil {
@@ -124,7 +125,7 @@ func hostileModels(t testing.TB) map[string]struct {
 		want string
 	}
 	all := map[string]file{}
-	gpt2, llama := made(t, smallest("gpt2"), "Q4_0"), made(t, smallest("llama"), "F16")
+	gpt2, llama := toytest.Bytes(t, smallest("gpt2"), "Q4_0", 1), toytest.Bytes(t, smallest("llama"), "F16", 1)
 	set := func(key string, v any) func(*gguf.File) {
 		return func(f *gguf.File) {
 			if err := f.Meta.Set(key, v); err != nil {
@@ -190,8 +191,8 @@ func TestHostileModels(t *testing.T) {
 
 // TestGaps: where the data lie in the file is nothing to the model.
 func TestGaps(t *testing.T) {
-	whole := made(t, smallest("gpt2"), "Q4_0")
-	f := parse(t, whole)
+	whole := toytest.Bytes(t, smallest("gpt2"), "Q4_0", 1)
+	f := toytest.Parse(t, whole)
 	m, err := Load(t.Context(), f, Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +207,7 @@ func TestGaps(t *testing.T) {
 	if err := gguf.Write(&b, wide); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Load(t.Context(), parse(t, b.Bytes()), Options{Threads: 1})
+	again, err := Load(t.Context(), toytest.Parse(t, b.Bytes()), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	for i, s := range arch.All() {
 		if !s.Encoder {
-			f.Add(made(f, smallest(s.Name), "F16"), uint8(37*i))
+			f.Add(toytest.Bytes(f, smallest(s.Name), "F16", 1), uint8(37*i))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, bits uint8) { _ = tryWith(t, b, bits) })

@@ -46,8 +46,9 @@ func TestMemoryIsLinear(t *testing.T) {
 		if cache != n/batchTokens*keys {
 			t.Errorf("%d tokens: a cache of %d bytes, %d for %d tokens", n, cache, keys, batchTokens)
 		}
-		// tokens and lists of blocks grow, doubling
-		if rest := total - cache - (batch - keys); rest > 16*n {
+		// Tokens and lists of blocks grow, doubling, and the runtime may start a
+		// thread or two.
+		if rest := total - cache - (batch - keys); rest > 16*n+32<<10 {
 			t.Errorf("%d tokens: %d bytes beside the cache, %d for a batch", n, total-cache, batch-keys)
 		}
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -10,7 +9,9 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 )
 
 // writeMade writes the models, for llama.cpp to compute their logits anew
@@ -67,21 +68,14 @@ func TestMade(t *testing.T) {
 				*v.at = v.def
 			}
 		}
-		var b bytes.Buffer
-		if err := toy.Write(&b, s, "F32", 7); err != nil {
-			t.Fatal(err)
-		}
+		b := toytest.Bytes(t, s, "F32", 7)
 		if *writeMade != "" {
-			if err := os.WriteFile(filepath.Join(*writeMade, name+".gguf"), b.Bytes(), 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(*writeMade, name+".gguf"), b, 0o666); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
-		f, err := gguf.Parse(b.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := Load(t.Context(), f, Options{})
+		m, err := Load(t.Context(), toytest.Parse(t, b), Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -93,7 +87,7 @@ func TestMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := nmse(allLogits(t, m, fixtureTokens()), floats(raw)); !(e <= bound) {
+		if e := testdata.NMSE(allLogits(t, m, testdata.Tokens()), testdata.Floats(t, raw)); !(e <= bound) {
 			t.Errorf("%s: NMSE %.2g, want <= %.0e (if package toy makes other models now, make the references anew: -made)", name, e, bound)
 		} else {
 			t.Logf("%s: NMSE %.2g", name, e)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ func thin(t *testing.T, arch string, change func(s *toy.Shape)) []byte {
 	s.Layers, s.Dim, s.Heads, s.KVHeads, s.FFN, s.Vocab = 1, 1, 1, 1, 1, 16
 	s.Context, s.Rotary, s.Keys = 1<<31-1, 2, []gguf.KV{{Key: arch + ".attention.key_length", Value: uint32(2)}}
 	change(&s)
-	return made(t, s, "F32")
+	return toytest.Bytes(t, s, "F32", 1)
 }
 
 func wideFFN(s *toy.Shape) { s.FFN = 1 << 18 }
@@ -40,7 +41,7 @@ func hungry(t *testing.T) map[string][]byte {
 		widths[i] = 1<<13 + int32(i)
 	}
 	pieces := func(key string, v any) []byte {
-		return rewrite(t, made(t, smallest("gpt2"), "F32"), func(f *gguf.File) {
+		return rewrite(t, toytest.Bytes(t, smallest("gpt2"), "F32", 1), func(f *gguf.File) {
 			for _, kv := range []gguf.KV{{Key: "tokenizer.ggml.model", Value: "gpt2"}, {Key: "tokenizer.ggml.tokens", Value: []string{"a"}},
 				{Key: "tokenizer.ggml.merges", Value: []string{"a a"}}, {Key: key, Value: v}} {
 				if err := f.Meta.Set(kv.Key, kv.Value); err != nil {
@@ -135,7 +136,7 @@ func TestHungry(t *testing.T) {
 		t.Logf("%s: a file of %d KiB takes %d KiB and %v; %s", name, len(b)>>10, kib, time.Since(start).Round(time.Millisecond), bytes.SplitN(out, []byte("\n"), 2)[0])
 		return kib
 	}
-	base := run("an ordinary one", made(t, toy.Tiny("llama", nil), "F32"))
+	base := run("an ordinary one", toytest.Bytes(t, toy.Tiny("llama", nil), "F32", 1))
 	for name, b := range hungry(t) {
 		if kib, most := run(name, b), base+32<<10+32*len(b)>>10; kib > most {
 			t.Errorf("%s: a file of %d KiB takes %d KiB, want at most %d", name, len(b)>>10, kib, most)
@@ -150,7 +151,7 @@ func TestBounds(t *testing.T) {
 	if m.batch != batchTokens || m.headRows != headRows {
 		t.Errorf("batches of %d tokens and %d rows of logits", m.batch, m.headRows)
 	}
-	wide, err := Load(t.Context(), parse(t, thin(t, "llama", wideFFN)), Options{Threads: 1})
+	wide, err := Load(t.Context(), toytest.Parse(t, thin(t, "llama", wideFFN)), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

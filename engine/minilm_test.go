@@ -44,7 +44,7 @@ func cosines(got [][]float32, want []float32) (worst, median float64) {
 // gives in float64 as its maker runs it.
 func TestMiniLM(t *testing.T) {
 	m := open(t, miniLM, Options{})
-	want := floats(testdata.Read(t, "real/minilm.f32"))
+	want := testdata.Floats(t, testdata.Read(t, "real/minilm.f32"))
 	texts := miniLMTexts(t)
 	got, err := m.Embed(t.Context(), texts, EmbedOptions{Normalize: true})
 	if err != nil {

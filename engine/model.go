@@ -18,6 +18,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/machine"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/tokenizer"
 )
@@ -248,15 +249,23 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 // pages: smaller ones fit the caches, or are read fast enough.
 const hugePages = 32 << 20
 
+// spare is what is left to others, in bytes, when weights are read into memory.
+const spare = 256 << 20
+
 // read reads the weights, so that the first token does not wait for the disk:
-// into huge pages, or ahead into the mapping.
+// into huge pages if these and memory for them are there, else ahead into the
+// mapping.
 func (m *Model) read(ctx context.Context, work *progress) error {
-	f, size := m.File, m.File.DataBytes()
+	f, size, room := m.File, m.File.DataBytes(), machine.Memory().Bytes
 	work.total += size
-	if size >= hugePages && !m.opts.Mapped && int64(SystemMemory()) > 2*size {
-		if err := f.ReadIn(ctx, work.part()); !errors.Is(err, errors.ErrUnsupported) {
+	if size >= hugePages && !m.opts.Mapped && size < room-spare {
+		err := f.ReadIn(ctx, work.part())
+		if !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
+	}
+	if size > room {
+		return nil // what is read first would give way to what is read last
 	}
 	return f.ReadAhead(ctx, work.part())
 }

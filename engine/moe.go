@@ -56,7 +56,7 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 		}
 	}
 	if b.ffnNorm == nil && !b.Parallel {
-		p.pool.Add(x, sum, d, nil)
+		p.pool.Add(x, sum, d)
 	}
 	return x
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/ops"
 )
 
@@ -41,8 +42,8 @@ func maxKL(p, q []float32, vocab int) float64 {
 // TestFolded: on every LayerNorm fixture the folded model is the native one,
 // and the naive swap is not.
 func TestFolded(t *testing.T) {
-	tokens := fixtureTokens()
-	for _, name := range fixtures(t, "archs") {
+	tokens := testdata.Tokens()
+	for _, name := range testdata.Fixtures(t, "archs") {
 		native := open(t, name, Options{})
 		want := allLogits(t, native, tokens)
 		folded := open(t, name, Options{Norm: RMSFolded})
@@ -53,7 +54,7 @@ func TestFolded(t *testing.T) {
 			}
 			continue
 		}
-		if e := nmse(got, want); !(e <= 1e-11) {
+		if e := testdata.NMSE(got, want); !(e <= 1e-11) {
 			t.Errorf("%s: folded NMSE %.2g, want <= 1e-11", name, e)
 		}
 		if kl := maxKL(want, got, native.Vocab()); !(kl <= 1e-8) {
@@ -63,7 +64,7 @@ func TestFolded(t *testing.T) {
 			t.Errorf("%s: the folded logits are the native ones to the bit: was anything folded?", name)
 		}
 		naive := open(t, name, Options{Norm: RMSNaive})
-		if e := nmse(allLogits(t, naive, tokens), want); !(e >= 1e-4) {
+		if e := testdata.NMSE(allLogits(t, naive, tokens), want); !(e >= 1e-4) {
 			t.Errorf("%s: naive NMSE %.2g: the fixtures' means should show", name, e)
 		}
 		for _, s := range folded.Plan().Steps {
@@ -81,12 +82,12 @@ func TestFoldedQuantized(t *testing.T) {
 		name := "quantized/gpt2-256-" + typ + ".gguf"
 		t.Run(typ, func(t *testing.T) {
 			for _, float := range []bool{true, false} {
-				native := allLogits(t, open(t, name, Options{FloatActivations: float}), fixtureTokens())
-				folded := allLogits(t, open(t, name, Options{FloatActivations: float, Norm: RMSFolded}), fixtureTokens())
+				native := allLogits(t, open(t, name, Options{FloatActivations: float}), testdata.Tokens())
+				folded := allLogits(t, open(t, name, Options{FloatActivations: float, Norm: RMSFolded}), testdata.Tokens())
 				// With 8 bits a rounding of the input may tip an activation
 				// to the next code, so only the float path is exact.
 				bound := map[bool]float64{true: 1e-9, false: 1e-4}[float]
-				if e := nmse(folded, native); !(e <= bound) {
+				if e := testdata.NMSE(folded, native); !(e <= bound) {
 					t.Errorf("float activations %v: NMSE %.2g, want <= %.0e", float, e, bound)
 				}
 			}
@@ -130,7 +131,7 @@ func TestNaiveIsIdentityOne(t *testing.T) {
 		}
 	}}
 	s := newSession(t, m, SessionOptions{Tap: tap})
-	if _, err := s.Eval(t.Context(), fixtureTokens()); err != nil || checked == 0 {
+	if _, err := s.Eval(t.Context(), testdata.Tokens()); err != nil || checked == 0 {
 		t.Fatalf("checked %d values: %v", checked, err)
 	}
 }
@@ -138,10 +139,10 @@ func TestNaiveIsIdentityOne(t *testing.T) {
 // TestLayerMode: mean removal added to an RMSNorm model, at all sites or at
 // some.
 func TestLayerMode(t *testing.T) {
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	native := allLogits(t, open(t, "archs/llama.gguf", Options{}), tokens)
 	layer := allLogits(t, open(t, "archs/llama.gguf", Options{Norm: Centered}), tokens)
-	if e := nmse(layer, native); !(e >= 1e-6) {
+	if e := testdata.NMSE(layer, native); !(e >= 1e-6) {
 		t.Errorf("layer mode changes nothing: NMSE %.2g", e)
 	}
 	sites, err := ParseNormSites("1,final", 2)
@@ -159,7 +160,7 @@ func TestLayerMode(t *testing.T) {
 
 // TestReplaceNorm: a norm of the caller's own takes the place of a native one.
 func TestReplaceNorm(t *testing.T) {
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	calls := 0
 	m := open(t, "archs/gpt2.gguf", Options{ReplaceNorm: func(site *arch.Norm, native *ops.Norm) Norm {
 		if site.Site != "output_norm" {
@@ -183,11 +184,11 @@ func (f normFunc) Apply(dst, x []float32) { f(dst, x) }
 // TestFoldCheck: a fold that leaves a mean behind fails loudly.
 func TestFoldCheck(t *testing.T) {
 	m := open(t, "archs/starcoder2.gguf", Options{Norm: RMSFolded})
-	ratios, err := m.MeanRatios(t.Context(), fixtureTokens())
+	ratios, err := m.MeanRatios(t.Context(), testdata.Tokens())
 	if err != nil || len(ratios) != len(m.Arch.Norms()) {
 		t.Fatalf("%d ratios for %d norms: %v", len(ratios), len(m.Arch.Norms()), err)
 	}
-	native, err := open(t, "archs/starcoder2.gguf", Options{}).MeanRatios(t.Context(), fixtureTokens())
+	native, err := open(t, "archs/starcoder2.gguf", Options{}).MeanRatios(t.Context(), testdata.Tokens())
 	if err != nil {
 		t.Fatal(err)
 	}

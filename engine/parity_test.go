@@ -2,57 +2,15 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"math"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/quant"
 )
-
-// fixtureTokens are the tokens whose logits llama.cpp computed for every
-// fixture.
-func fixtureTokens() []int32 {
-	tokens := make([]int32, 16)
-	for i := range tokens {
-		tokens[i] = int32(3 + 5*i)
-	}
-	return tokens
-}
-
-// reference reads the logits beside a fixture.
-func reference(t testing.TB, model string) []float32 {
-	t.Helper()
-	return floats(testdata.Read(t, strings.TrimSuffix(model, ".gguf")+".logits.f32"))
-}
-
-// floats reads little-endian float32 numbers.
-func floats(b []byte) []float32 {
-	v := make([]float32, len(b)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return v
-}
-
-// nmse is sum (got-want)^2 / sum want^2.
-func nmse(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.Inf(1)
-	}
-	var num, den float64
-	for i := range want {
-		d := float64(got[i]) - float64(want[i])
-		num += d * d
-		den += float64(want[i]) * float64(want[i])
-	}
-	return num / den
-}
 
 // open opens a model of the test data.
 func open(t testing.TB, name string, o Options) *Model {
@@ -87,30 +45,18 @@ func allLogits(t testing.TB, m *Model, tokens []int32) []float32 {
 	return all
 }
 
-func fixtures(t testing.TB, folder string) []string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(testdata.Root(), "tests", "testdata", folder, "*.gguf"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no fixtures in %s: %v", folder, err)
-	}
-	for i, p := range paths {
-		paths[i] = folder + "/" + filepath.Base(p)
-	}
-	return paths
-}
-
 // TestArchitectures holds the logits of every architecture against
 // llama.cpp's. Its GELU is a table in half precision, hence the wider bound.
 func TestArchitectures(t *testing.T) {
-	for _, name := range fixtures(t, "archs") {
+	for _, name := range testdata.Fixtures(t, "archs") {
 		t.Run(name, func(t *testing.T) {
 			m := open(t, name, Options{})
 			bound := 1e-10
 			if m.Arch.Spec.Activation == arch.GELU {
 				bound = 1e-7
 			}
-			got := allLogits(t, m, fixtureTokens())
-			if e := nmse(got, reference(t, name)); !(e <= bound) {
+			got := allLogits(t, m, testdata.Tokens())
+			if e := testdata.NMSE(got, testdata.Logits(t, name)); !(e <= bound) {
 				t.Errorf("NMSE %.2g, want <= %.0g", e, bound)
 			} else {
 				t.Logf("NMSE %.2g", e)
@@ -125,9 +71,9 @@ func TestArchitectures(t *testing.T) {
 // bound: some roundings of float32, far below what tells two runners apart.
 func TestBatchEqualsTokens(t *testing.T) {
 	ctx := context.Background()
-	for _, name := range fixtures(t, "archs") {
+	for _, name := range testdata.Fixtures(t, "archs") {
 		m := open(t, name, Options{})
-		tokens := fixtureTokens()
+		tokens := testdata.Tokens()
 		want := allLogits(t, m, tokens)
 		s, err := m.NewSession(SessionOptions{KV: quant.F32})
 		if err != nil {
@@ -141,7 +87,7 @@ func TestBatchEqualsTokens(t *testing.T) {
 			}
 			got = append(got, logits...)
 		}
-		if e := nmse(got, want); !(e <= 1e-11) {
+		if e := testdata.NMSE(got, want); !(e <= 1e-11) {
 			t.Errorf("%s: token by token NMSE %.2g", name, e)
 		}
 		other := slices.Clone(tokens)
@@ -155,7 +101,7 @@ func TestBatchEqualsTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := nmse(logits, want[len(want)-m.Vocab():]); !(e <= 1e-11) {
+		if e := testdata.NMSE(logits, want[len(want)-m.Vocab():]); !(e <= 1e-11) {
 			t.Errorf("%s: after Sync NMSE %.2g", name, e)
 		}
 	}
@@ -163,11 +109,11 @@ func TestBatchEqualsTokens(t *testing.T) {
 
 // TestThreads: results do not depend on the number of threads.
 func TestThreads(t *testing.T) {
-	for _, name := range append(fixtures(t, "archs"), fixtures(t, "quantized")...) {
+	for _, name := range append(testdata.Fixtures(t, "archs"), testdata.Fixtures(t, "quantized")...) {
 		var want []float32
 		for _, threads := range []int{1, 2, 3, 5} {
 			m := open(t, name, Options{Threads: threads})
-			got := allLogits(t, m, fixtureTokens())
+			got := allLogits(t, m, testdata.Tokens())
 			if want == nil {
 				want = got
 			} else if !slices.Equal(got, want) {
@@ -180,7 +126,7 @@ func TestThreads(t *testing.T) {
 // TestQuantized: activations of 8 bits as llama.cpp has them, and activations
 // in float against the forward of the decoded weights.
 func TestQuantized(t *testing.T) {
-	names := fixtures(t, "quantized")
+	names := testdata.Fixtures(t, "quantized")
 	for _, typ := range []string{"BF16", "F16", "F32", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q5_K_M", "Q6_K", "Q8_0",
 		"IQ3_S", "IQ4_NL", "IQ4_XS", "MXFP4_MOE", "Q2_K", "Q3_K_M", "TQ1_0", "TQ2_0"} {
 		names = append(names, "quantized/gpt2-256-"+typ+".gguf")
@@ -189,14 +135,14 @@ func TestQuantized(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			m := open(t, name, Options{})
-			if e := nmse(allLogits(t, m, fixtureTokens()), reference(t, name)); !(e <= 2e-3) {
+			if e := testdata.NMSE(allLogits(t, m, testdata.Tokens()), testdata.Logits(t, name)); !(e <= 2e-3) {
 				t.Errorf("8-bit activations: NMSE %.2g, want <= 2e-3", e)
 			} else {
 				t.Logf("8-bit activations: NMSE %.2g", e)
 			}
 			exact := decoded(t, name)
 			m = open(t, name, Options{FloatActivations: true})
-			if e := nmse(allLogits(t, m, fixtureTokens()), allLogits(t, exact, fixtureTokens())); !(e <= 1e-9) {
+			if e := testdata.NMSE(allLogits(t, m, testdata.Tokens()), allLogits(t, exact, testdata.Tokens())); !(e <= 1e-9) {
 				t.Errorf("float activations: NMSE %.2g from the decoded weights, want <= 1e-9", e)
 			}
 		})
@@ -222,7 +168,7 @@ func TestWiden(t *testing.T) {
 				}
 			}
 			// A prompt, and single tokens.
-			tokens := fixtureTokens()
+			tokens := testdata.Tokens()
 			if !slices.Equal(allLogits(t, wide, tokens), allLogits(t, stored, tokens)) || !slices.Equal(allLogits(t, wide, tokens[:2]), allLogits(t, stored, tokens[:2])) {
 				t.Errorf("%s, norm %s: decoded weights give other logits", name, norm)
 			}

@@ -183,7 +183,7 @@ func (p *pass) add(x []float32, l *linear, in *ops.Input, post *norm) []float32 
 	p.branch = sized(p.branch, len(x))
 	p.apply(in, output{l: l, y: p.branch})
 	p.normalize(p.branch, p.branch, post)
-	p.pool.Add(x, p.branch, p.model.Arch.Dim, nil)
+	p.pool.Add(x, p.branch, p.model.Arch.Dim)
 	return x
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -14,14 +13,9 @@ import (
 // TestRowsOfManySessions: rows of several sessions in one pass, prompts beside
 // single tokens, get the logits, to the last bit, that each session gets alone.
 func TestRowsOfManySessions(t *testing.T) {
-	files, err := filepath.Glob(testdata.Path(t, "archs/*.gguf"))
-	if err != nil || len(files) == 0 {
-		t.Fatal("no models", err)
-	}
-	for _, file := range files {
-		name := filepath.Base(file)
-		m := open(t, "archs/"+name, Options{Threads: 2})
-		tokens := fixtureTokens()
+	for _, name := range testdata.Fixtures(t, "archs") {
+		m := open(t, name, Options{Threads: 2})
+		tokens := testdata.Tokens()
 		const first = 9
 		var alone [][]float32
 		together := make([]segment, 3)
@@ -60,7 +54,7 @@ func TestRowsOfManySessions(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Float products of less than five rows add up in another order.
-			if e := nmse(logits, alone[i]); e > 1e-11 || i == 0 && !slices.Equal(logits, alone[i]) {
+			if e := testdata.NMSE(logits, alone[i]); e > 1e-11 || i == 0 && !slices.Equal(logits, alone[i]) {
 				t.Errorf("%s: session %d of %d differs from itself alone, NMSE %g", name, i, len(p.segments), e)
 			}
 		}
@@ -87,11 +81,11 @@ func TestClose(t *testing.T) {
 		}
 		closed <- err
 	}()
-	err = s.EvalAll(t.Context(), fixtureTokens(), func(i int, _ []float32) error {
+	err = s.EvalAll(t.Context(), testdata.Tokens(), func(i int, _ []float32) error {
 		if i == 0 {
 			inside <- true
 		}
-		ended = i == len(fixtureTokens())-1
+		ended = i == len(testdata.Tokens())-1
 		return nil
 	})
 	if err != nil {

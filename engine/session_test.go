@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/tokenizer"
@@ -99,7 +100,11 @@ func TestSampler(t *testing.T) {
 		}
 		n := map[int32]int{}
 		for range 2000 {
-			n[s.Sample(slices.Clone(logits), recent)]++
+			id, err := s.Sample(slices.Clone(logits), recent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[id]++
 		}
 		return n
 	}
@@ -163,7 +168,9 @@ func TestNoAllocation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			next[0] = sampler.Sample(logits, s.Tokens())
+			if next[0], err = sampler.Sample(logits, s.Tokens()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		token()
 		if n := testing.AllocsPerRun(100, token); n != 0 {
@@ -200,7 +207,7 @@ func TestTap(t *testing.T) {
 			}
 		}}
 		s := newSession(t, m, SessionOptions{KV: quant.F32, Tap: tap})
-		tokens := fixtureTokens()
+		tokens := testdata.Tokens()
 		logits, err := s.Eval(t.Context(), tokens)
 		if err != nil {
 			t.Fatal(err)
@@ -244,14 +251,14 @@ func TestNotFinite(t *testing.T) {
 // TestManySessions: sessions of one model do not disturb each other.
 func TestManySessions(t *testing.T) {
 	m := open(t, "archs/gptneox-parallel.gguf", Options{Threads: 2})
-	want := allLogits(t, m, fixtureTokens())
+	want := allLogits(t, m, testdata.Tokens())
 	done := make(chan bool)
 	for range 64 {
 		go func() {
 			s, err := m.NewSession(SessionOptions{KV: quant.F32})
 			var got []float32
 			if err == nil {
-				err = s.EvalAll(context.Background(), fixtureTokens(), func(_ int, logits []float32) error {
+				err = s.EvalAll(context.Background(), testdata.Tokens(), func(_ int, logits []float32) error {
 					got = append(got, logits...)
 					return nil
 				})

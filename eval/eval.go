@@ -2,6 +2,9 @@ package eval
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,19 +18,23 @@ import (
 // Options say how a text is measured.
 type Options struct {
 	Context int        // tokens of a chunk; at least 4
-	Chunks  int        // at most so many; 0: all
+	Chunks  int        // at most; 0: all
 	Shard   int        // of Shards: the chunks i with i mod Shards = Shard
 	Shards  int        // 0: one
 	KV      quant.Type // of the caches; the zero value is F32
-	// Progress, if not nil, is told the tokens evaluated so far, those of
-	// every model.
+
+	// Progress, if not nil, gets the tokens evaluated so far and in the end, by
+	// all models together.
 	Progress func(done, total int64)
 }
 
 // Text returns the ids of a text for a model, with BOS in front if the
-// model's vocabulary asks for it. A model without a vocabulary gets n random
+// model's vocabulary requires it. A model without a vocabulary gets n random
 // ids, and random is true.
-func Text(m *engine.Model, text string, n int) (ids []int32, random bool, err error) {
+func Text(ctx context.Context, m *engine.Model, text string, n int) (ids []int32, random bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
 	tok, err := m.Tokenizer()
 	if err != nil {
 		rng := rand.New(rand.NewPCG(1, 1))
@@ -39,6 +46,17 @@ func Text(m *engine.Model, text string, n int) (ids []int32, random bool, err er
 	}
 	ids, err = tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
 	return ids, false, err
+}
+
+// Digest returns the SHA-256 of token ids as little-endian int32, in hexadecimal:
+// by it the parts of a run know that they read the same text.
+func Digest(ids []int32) string {
+	b := make([]byte, 0, 4*len(ids))
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // ErrShort says that a text does not fill one chunk.
@@ -65,10 +83,14 @@ func (o *Options) chunks(ids []int32) (int, error) {
 // Run measures the models on a text, chunk by chunk in turn, so that drift
 // of the machine hits all alike. As llama-perplexity does, it scores the
 // second half of each chunk, and begins each with BOS if the model's
-// vocabulary asks for it. Models must have the same vocabulary; names are
-// those of the results. A shard may be empty, when there are more of them
-// than chunks.
-func Run(ctx context.Context, models []*engine.Model, names []string, ids []int32, o Options) ([]Result, error) {
+// vocabulary requires it. Models must have the same vocabulary; names are
+// those of the report's entries. A shard may be empty, when there are more of
+// them than chunks. Of the report's fields, Kind, Model, Arch, Weights and Text
+// are left to the caller.
+func Run(ctx context.Context, models []*engine.Model, names []string, ids []int32, o Options) (*Report, error) {
+	if len(models) == 0 || len(names) != len(models) {
+		return nil, fmt.Errorf("eval: %d models with %d names", len(models), len(names))
+	}
 	n, err := o.chunks(ids)
 	if err != nil {
 		return nil, err
@@ -76,7 +98,7 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 	shards := max(o.Shards, 1)
 	mine := (n - o.Shard + shards - 1) / shards
 	r := run{
-		results: make([]Result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)),
+		results: make([]result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)),
 		progress: o.Progress, total: int64(mine) * int64(o.Context-1) * int64(len(models)),
 	}
 	for i, m := range models {
@@ -106,17 +128,20 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 			return nil, err
 		}
 	}
+	out := &Report{IDs: Digest(ids), Context: o.Context, Chunks: n, Shards: []int{o.Shard}, Of: shards}
 	for i, s := range r.swaps {
 		r.results[i].Swaps = s.found
+		out.Norms = append(out.Norms, Entry{state: r.results[i]})
 	}
-	return r.results, nil
+	out.finish()
+	return out, nil
 }
 
 // run is a measurement in progress.
 type run struct {
 	sessions []*engine.Session
 	swaps    []*swaps // by model
-	results  []Result
+	results  []result
 	lines    [][]line // of a piece, by model
 
 	progress    func(done, total int64)

@@ -38,7 +38,7 @@ func TestPerplexity(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	ids, _, err := Text(m, tales.Text, 0)
+	ids, _, err := Text(t.Context(), m, tales.Text, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestPerplexity(t *testing.T) {
 	}
 	// llama.cpp sums in another order, and rounds GELU and what it caches.
 	const want, wantSE = 39.7400, 0.6649
-	ppl, se := res[0].Perplexity()
+	ppl, se := float64(res.Norms[0].Perplexity), float64(res.Norms[0].PerplexitySE)
 	if math.Abs(ppl-want) > 5e-4*want || math.Abs(se-wantSE) > 1e-3*wantSE {
 		t.Errorf("perplexity %.4f +- %.4f, llama.cpp's %.4f +- %.4f", ppl, se, want, wantSE)
 	}
@@ -69,7 +69,7 @@ func TestCompare(t *testing.T) {
 		defer v.Close()
 		models = append(models, v)
 	}
-	ids, random, err := Text(models[0], "", 64*40)
+	ids, random, err := Text(t.Context(), models[0], "", 64*40)
 	if err != nil || !random {
 		t.Fatalf("a model without a vocabulary: random %v, %v", random, err)
 	}
@@ -77,23 +77,19 @@ func TestCompare(t *testing.T) {
 		o.Context = 64
 		var done, total int64
 		o.Progress = func(d, n int64) { done, total = d, n }
-		res, err := Run(t.Context(), models, names, ids, o)
+		r, err := Run(t.Context(), models, names, ids, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if done != total {
 			t.Errorf("progress ends at %d of %d tokens", done, total)
 		}
-		r := &Report{Kind: Compare, Context: 64, Shards: []int{o.Shard}, Of: max(o.Shards, 1)}
-		for _, x := range res {
-			r.Norms = append(r.Norms, Entry{State: x})
-		}
-		r.Finish()
+		r.Kind = Compare
 		return r
 	}
 	whole := report(Options{})
 	native, folded, naive := &whole.Norms[0], &whole.Norms[1], &whole.Norms[2]
-	if native.KLMean != 0 || native.TopAgreement != 1 || native.Tokens != 40*31 || native.Ratio != 1 || native.State.Swaps != nil {
+	if native.KLMean != 0 || native.TopAgreement != 1 || native.Tokens != 40*31 || native.Ratio != 1 || native.state.Swaps != nil {
 		t.Errorf("native against itself: %+v", native)
 	}
 	if !(folded.KLMean < 1e-8 && folded.KLMax < 1e-7 && folded.TopAgreement == 1 && math.Abs(float64(folded.Ratio)-1) < 1e-5) {
@@ -129,7 +125,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("shards %v are missing", merged.Missing())
 	}
 	for j := range merged.Norms {
-		a, b := &merged.Norms[j].State, &whole.Norms[j].State
+		a, b := &merged.Norms[j].state, &whole.Norms[j].state
 		same(t, a.Norm+" nll", a.NLL, b.NLL)
 		same(t, a.Norm+" dnll", a.DNLL, b.DNLL)
 		same(t, a.Norm+" kl", a.KL, b.KL)
@@ -150,13 +146,13 @@ func TestCompare(t *testing.T) {
 	if err := merged.Merge(&other); err == nil || !strings.Contains(err.Error(), "context") {
 		t.Errorf("another context: %v", err)
 	}
-	if err := native.State.Merge(&folded.State); err == nil {
+	if err := native.state.merge(&folded.state); err == nil {
 		t.Error("figures of two modes merge")
 	}
 }
 
 // same checks that two samples are one, to 1e-9.
-func same(t *testing.T, what string, a, b Moments) {
+func same(t *testing.T, what string, a, b moments) {
 	t.Helper()
 	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y)) }
 	if a.N != b.N || !near(a.Mean, b.Mean) || !near(a.M2, b.M2) {
@@ -176,7 +172,7 @@ func TestSwaps(t *testing.T) {
 		{"archs/stablelm-12b.gguf", "rms-naive", 7, true}, {"archs/llama.gguf", "layer", 5, true}, {"archs/llama.gguf", "rms-folded", 0, false},
 	} {
 		m := open(t, c.file, engine.Options{Norm: engine.NormMode(c.norm)})
-		ids, _, err := Text(m, "", 64)
+		ids, _, err := Text(t.Context(), m, "", 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,10 +180,11 @@ func TestSwaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(res[0].Swaps) != c.sites {
-			t.Fatalf("%s, %s: %d sites, want %d", c.file, c.norm, len(res[0].Swaps), c.sites)
+		state := res.Norms[0].state
+		if len(state.Swaps) != c.sites {
+			t.Fatalf("%s, %s: %d sites, want %d", c.file, c.norm, len(state.Swaps), c.sites)
 		}
-		for _, s := range res[0].Swaps {
+		for _, s := range state.Swaps {
 			p, q := s.Predicted, s.Measured
 			if p.N < 32 || p.N%32 != 0 || p.N != q.N {
 				t.Errorf("%s, %s: %d and %d vectors", c.file, s.Site, p.N, q.N)
@@ -198,7 +195,7 @@ func TestSwaps(t *testing.T) {
 				t.Errorf("%s, %s, %s: predicted %.6g, measured %.6g", c.file, c.norm, s.Site, p.Mean, q.Mean)
 			}
 		}
-		if p, q := res[0].SwapError(); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
+		if p, q := state.swapError(); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
 			t.Errorf("%s, %s: %v, %v", c.file, c.norm, p, q)
 		}
 	}
@@ -207,7 +204,7 @@ func TestSwaps(t *testing.T) {
 // TestHistogram: quantiles are those of the sorted sample, to a bin.
 func TestHistogram(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var h Histogram
+	var h histogram
 	var all []float64
 	for range 5000 {
 		x := math.Exp(2 * rng.NormFloat64())
@@ -224,7 +221,7 @@ func TestHistogram(t *testing.T) {
 			t.Errorf("quantile %v: %v, want %v", q, got, want)
 		}
 	}
-	if v := (&Histogram{}).Quantile(0.5); v == v {
+	if v := (&histogram{}).Quantile(0.5); v == v {
 		t.Errorf("quantile of nothing: %v", v)
 	}
 }
@@ -236,5 +233,108 @@ func TestRefusals(t *testing.T) {
 		if _, err := Run(t.Context(), []*engine.Model{m}, []string{"native"}, ids, o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
+	}
+	for _, names := range [][]string{nil, {"a", "b"}} {
+		if _, err := Run(t.Context(), []*engine.Model{m}, names, ids, Options{Context: 10}); err == nil {
+			t.Errorf("one model with the names %q is accepted", names)
+		}
+	}
+	if _, err := Run(t.Context(), nil, nil, ids, Options{Context: 10}); err == nil {
+		t.Error("no models are accepted")
+	}
+}
+
+// TestSuppressed: logits of -Inf are probabilities of 0.
+func TestSuppressed(t *testing.T) {
+	inf := math.Inf(1)
+	score := func(first, second []float32, next int) scored {
+		a, b := line{logits: first}, line{logits: second}
+		a.sum()
+		b.sum()
+		return b.against(&a, next)
+	}
+	no := float32(-inf)
+	for _, c := range []struct {
+		name          string
+		first, second []float32
+		next          int
+		want          scored
+	}{
+		{"by both", []float32{no, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2}},
+		{"by both, and the text has it", []float32{no, 2, 2}, []float32{no, 2, 2}, 0, scored{nll: inf}},
+		{"by the second", []float32{2, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2, dnll: math.Ln2 - math.Log(3), dp: 0.5 - 1./3, kl: inf, dlogit: inf}},
+		{"by the second, and the text has it", []float32{2, 2, 2}, []float32{no, 2, 2}, 0, scored{nll: inf, dnll: inf, dp: -1. / 3, kl: inf, dlogit: inf}},
+		{"by the first", []float32{no, 2, 2}, []float32{2, 2, 2}, 0, scored{nll: math.Log(3), dnll: -inf, dp: 1. / 3, kl: math.Log(1.5), dlogit: inf}},
+		{"by the second, and the first gives it nothing", []float32{-3e38, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2, dlogit: inf}},
+	} {
+		got := score(c.first, c.second, c.next)
+		for _, x := range [][2]float64{{got.nll, c.want.nll}, {got.dnll, c.want.dnll}, {got.kl, c.want.kl}, {got.dp, c.want.dp}, {got.dlogit, c.want.dlogit}} {
+			if x[0] != x[1] && !(math.Abs(x[0]-x[1]) < 1e-12) {
+				t.Errorf("suppressed %s: %+v, want %+v", c.name, got, c.want)
+				break
+			}
+		}
+	}
+	m := open(t, "cases/round2/phi2-neginf.gguf", engine.Options{})
+	ids := make([]int32, 64)
+	for i := range ids {
+		ids[i] = int32(i) // none of those from 100 on
+	}
+	run := func() *Report {
+		r, err := Run(t.Context(), []*engine.Model{m}, []string{"native"}, ids, Options{Context: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if f := run().Norms[0].Figures; f.Suppressed != 0 || !(f.Perplexity > 1 && float64(f.Perplexity) < inf) {
+		t.Errorf("a text without the suppressed tokens: %+v", f)
+	}
+	ids[20], ids[60] = 100, 127
+	r := run()
+	r.Kind, r.Of, r.Shards = Perplexity, 1, []int{0}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Report{r, again} {
+		if f := r.Norms[0].Figures; f.Suppressed != 2 || f.Tokens != 30 || !math.IsInf(float64(f.Perplexity), 1) || !strings.Contains(r.Verdict, "2 of the 30 tokens scored have the probability 0") {
+			t.Errorf("a text with suppressed tokens: %+v, %q", f, r.Verdict)
+		}
+	}
+}
+
+// TestInfiniteMoments: parts of a sample with infinite values merge to the whole.
+func TestInfiniteMoments(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		values []float64
+		mean   float64
+	}{
+		{nil, math.NaN()}, {[]float64{1, 2, 6}, 3}, {[]float64{inf}, inf}, {[]float64{1, inf, 2}, inf}, {[]float64{-inf, 1, 2}, -inf}, {[]float64{inf, -inf}, math.NaN()},
+	} {
+		var whole, parts moments
+		for _, v := range c.values {
+			whole.Add(v)
+			part := moments{}
+			part.Add(v)
+			parts.Merge(part)
+		}
+		for _, m := range []moments{whole, parts} {
+			if got := m.Average(); got != c.mean && !(math.IsNaN(got) && math.IsNaN(c.mean)) || m.Count() != int64(len(c.values)) {
+				t.Errorf("%v: mean %v of %d", c.values, got, m.Count())
+			}
+		}
+	}
+	var h histogram
+	for _, v := range []float64{0, 1, inf} {
+		h.Add(v)
+	}
+	if a, b := h.Quantile(0.6), h.Quantile(0.99); math.Abs(a-1) > 0.02 || b != inf {
+		t.Errorf("quantiles %v and %v", a, b)
 	}
 }

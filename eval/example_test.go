@@ -26,19 +26,18 @@ func Example() {
 		defer m.Close()
 		models, names = append(models, m), append(names, string(mode))
 	}
-	ids, _, err := eval.Text(native, "", 64) // random ids: the model has no vocabulary
+	ids, _, err := eval.Text(context.Background(), native, "", 64) // random ids: the model has no vocabulary
 	if err != nil {
 		log.Fatal(err)
 	}
-	results, err := eval.Run(context.Background(), models, names, ids, eval.Options{Context: 32})
+	report, err := eval.Run(context.Background(), models, names, ids, eval.Options{Context: 32})
 	if errors.Is(err, eval.ErrShort) {
 		log.Fatal("a longer text, please")
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, r := range results[1:] {
-		f := r.Figures()
+	for _, f := range report.Norms[1:] {
 		fmt.Printf("%s: always the same most likely token: %t; KL below 1e-6: %t\n", f.Norm, f.TopAgreement == 1, f.KLMean < 1e-6)
 	}
 	// Output:

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // The kinds of a Report.
@@ -27,22 +29,40 @@ type Report struct {
 	Context int     `json:"context"`     // tokens of a chunk
 	Chunks  int     `json:"chunks"`      // of all shards
 	Shards  []int   `json:"shards"`      // that are in here
-	Of      int     `json:"of"`          // so many
+	Of      int     `json:"of"`          // number of shards of the run
 	Norms   []Entry `json:"norms"`
 	Verdict string  `json:"verdict,omitempty"`
 }
 
-// An Entry is one model of a report: the figures for people, and what they
-// were computed from, which is what is merged.
+// An Entry is one model of a report: its figures, and in JSON the statistics that
+// they were computed from, which are what is merged.
 type Entry struct {
 	Figures
-	State Result `json:"state"`
+	state result
+}
+
+// entryJSON is an Entry in JSON.
+type entryJSON struct {
+	Figures
+	State result `json:"state"`
+}
+
+// MarshalJSON writes the figures and the statistics.
+func (e Entry) MarshalJSON() ([]byte, error) { return json.Marshal(entryJSON{e.Figures, e.state}) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *Entry) UnmarshalJSON(b []byte) error {
+	var j entryJSON
+	err := json.Unmarshal(b, &j)
+	*e = Entry{j.Figures, j.State}
+	return err
 }
 
 // Figures are what a result comes to.
 type Figures struct {
 	Norm          string `json:"norm"`
 	Tokens        int64  `json:"tokens_scored"`
+	Suppressed    int64  `json:"tokens_suppressed,omitempty"` // of them, those that have the probability 0
 	Perplexity    Number `json:"perplexity"`
 	PerplexitySE  Number `json:"perplexity_se"`
 	Ratio         Number `json:"perplexity_ratio"` // to the first model's, as all below
@@ -70,40 +90,43 @@ func (x Number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(x))
 }
 
-// Figures computes what r comes to.
-func (r *Result) Figures() Figures {
-	f := Figures{Norm: r.Norm, Tokens: r.NLL.N, Speed: Number(r.Speed())}
+// figures computes what r comes to.
+func (r *result) figures() Figures {
+	f := Figures{Norm: r.Norm, Tokens: r.NLL.Count(), Suppressed: r.NLL.Above, Speed: Number(r.speed())}
 	pair := func(a, b *Number, x, y float64) { *a, *b = Number(x), Number(y) }
-	ppl, se := r.Perplexity()
+	ppl, se := r.perplexity()
 	pair(&f.Perplexity, &f.PerplexitySE, ppl, se)
-	ratio, se := r.Ratio()
+	ratio, se := r.ratio()
 	pair(&f.Ratio, &f.RatioSE, ratio, se)
-	predicted, measured := r.SwapError()
+	predicted, measured := r.swapError()
 	pair(&f.SwapPredicted, &f.SwapMeasured, predicted, measured)
 	for _, v := range []struct {
 		to *Number
 		x  float64
 	}{
-		{&f.KLMean, r.KL.Mean}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.KLMax},
-		{&f.TopAgreement, r.TopAgreement()}, {&f.RMSDeltaP, r.RMSDeltaP()}, {&f.MaxLogit, r.MaxLogit},
+		{&f.KLMean, r.KL.Average()}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.klMax()},
+		{&f.TopAgreement, r.topAgreement()}, {&f.RMSDeltaP, r.rmsDeltaP()}, {&f.MaxLogit, r.maxLogit()},
 	} {
 		*v.to = Number(v.x)
-		if r.KL.N == 0 {
+		if r.KL.Count() == 0 {
 			*v.to = Number(math.NaN())
 		}
 	}
 	return f
 }
 
-// Finish computes the figures from the states.
-func (r *Report) Finish() {
+// finish computes the figures from the statistics.
+func (r *Report) finish() {
 	for i := range r.Norms {
-		r.Norms[i].Figures = r.Norms[i].State.Figures()
+		r.Norms[i].Figures = r.Norms[i].state.figures()
 	}
-	r.Verdict = ""
-	if r.Kind == Compare {
-		r.Verdict = strings.Join(r.Sentences(), " ")
+	if len(r.Norms) == 1 { // there is nothing to compare with
+		f := &r.Norms[0].Figures
+		for _, x := range []*Number{&f.Ratio, &f.RatioSE, &f.KLMean, &f.KLMedian, &f.KLP99, &f.KLMax, &f.TopAgreement, &f.RMSDeltaP, &f.MaxLogit} {
+			*x = Number(math.NaN())
+		}
 	}
+	r.Verdict = strings.Join(r.Sentences(), " ")
 }
 
 // Merge takes in another part of the same run. The order in which parts are
@@ -127,13 +150,13 @@ func (r *Report) Merge(o *Report) error {
 		}
 	}
 	for i := range r.Norms {
-		if err := r.Norms[i].State.Merge(&o.Norms[i].State); err != nil {
+		if err := r.Norms[i].state.merge(&o.Norms[i].state); err != nil {
 			return err
 		}
 	}
 	r.Shards = append(r.Shards, o.Shards...)
 	slices.Sort(r.Shards)
-	r.Finish()
+	r.finish()
 	return nil
 }
 
@@ -160,7 +183,7 @@ func Parse(b []byte) (*Report, error) {
 	case r.Of < 1 || len(r.Shards) == 0 || len(r.Norms) == 0:
 		return nil, errors.New("eval: the report has no shards or no norms")
 	}
-	r.Finish()
+	r.finish()
 	return r, nil
 }
 
@@ -168,9 +191,16 @@ func Parse(b []byte) (*Report, error) {
 // are float32.
 const exactKL = 1e-8
 
-// Sentences say in words what each swap costs.
+// Sentences say in words where a perplexity is infinite, and what each swap
+// costs.
 func (r *Report) Sentences() []string {
 	var all []string
+	for i := range r.Norms {
+		if f := &r.Norms[i].Figures; f.Suppressed > 0 {
+			all = append(all, fmt.Sprintf("%s: %d of the %s scored have the probability 0 (a logit of -Inf), so that the perplexity is infinite.",
+				f.Norm, f.Suppressed, plain.Count(int(f.Tokens), "token")))
+		}
+	}
 	for i := range r.Norms[1:] {
 		all = append(all, r.Norms[1+i].sentence(&r.Norms[0]))
 	}
@@ -179,39 +209,55 @@ func (r *Report) Sentences() []string {
 
 func (e *Entry) sentence(first *Entry) string {
 	f := &e.Figures
-	if e.State.KL.N == 0 {
+	if e.state.KL.Count() == 0 {
 		return fmt.Sprintf("%s: nothing was scored.", f.Norm)
 	}
 	cost := f.cost(first)
 	switch {
-	case e.State.KLMax == 0 && e.State.MaxLogit == 0:
+	case f.KLMax == 0 && f.MaxLogit == 0:
 		return fmt.Sprintf("%s gives the same logits to the bit.", f.Norm)
 	case f.Norm == "rms-folded" && f.KLMean <= exactKL:
 		return fmt.Sprintf("The fold is exact to a mean KL of %.1g nats, which is rounding.", f.KLMean)
 	case f.Norm == "rms-folded":
-		return fmt.Sprintf("The fold moves the predictions by a mean KL of %.1g nats, from rounding activations to 8 bits (--act f32 keeps them): %s.", f.KLMean, cost)
+		return fmt.Sprintf("The fold moves the predictions by a mean KL of %.1g nats, which is the rounding of activations to 8 bits: %s.", f.KLMean, cost)
 	case f.Norm == "rms-naive":
-		return fmt.Sprintf("Leaving the mean out costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, percent(1-f.TopAgreement), cost)
+		return fmt.Sprintf("Leaving the mean out costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, moved(1-f.TopAgreement), cost)
 	case f.Norm == "layer":
-		return fmt.Sprintf("Adding the removal of the mean costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, percent(1-f.TopAgreement), cost)
+		return fmt.Sprintf("Adding the removal of the mean costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, moved(1-f.TopAgreement), cost)
 	}
-	return fmt.Sprintf("%s: a mean KL of %.2g nats from %s, %s of the top-1 predictions moved: %s.", f.Norm, f.KLMean, first.Norm, percent(1-f.TopAgreement), cost)
+	return fmt.Sprintf("%s: a mean KL of %.2g nats from %s, %s of the top-1 predictions moved: %s.", f.Norm, f.KLMean, first.Norm, moved(1-f.TopAgreement), cost)
 }
 
-// cost says what becomes of the perplexity. A change within two standard
-// errors of the paired change is none that was measured.
+// cost says what becomes of the perplexity. A change within two standard errors
+// of the paired change cannot be distinguished from none.
 func (f *Figures) cost(first *Entry) string {
-	change := float64(f.Ratio) - 1
 	from := fmt.Sprintf("perplexity %.4f to %.4f", first.Perplexity, f.Perplexity)
-	if math.Abs(change) <= 2*float64(f.RatioSE) || math.IsNaN(float64(f.RatioSE)) {
-		return from + ", no measurable change"
+	change, se := float64(f.Ratio)-1, float64(f.RatioSE)
+	switch {
+	case math.IsNaN(change) || math.IsInf(change, 0):
+		return from + ", of which there is no ratio"
+	case math.IsNaN(se) || math.IsInf(se, 0):
+		return from + ", with an unknown error"
+	case change == 0:
+		return from + ", no change"
+	case math.Abs(change) <= 2*se:
+		return fmt.Sprintf("%s, a change within its error (%s ± %s)", from, signed(change), plain.Percent(se))
 	}
-	return fmt.Sprintf("%s, %+.2g %% ± %.1g", from, 100*change, 100*float64(f.RatioSE))
+	return fmt.Sprintf("%s, %s ± %s", from, signed(change), plain.Percent(se))
 }
 
-func percent(x Number) string {
+// signed is a change in percent, with a plus if it is one.
+func signed(change float64) string {
+	if change > 0 {
+		return "+" + plain.Percent(change)
+	}
+	return plain.Percent(change)
+}
+
+// moved is a share of the predictions in words.
+func moved(x Number) string {
 	if x == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%.2g %%", 100*float64(x))
+	return plain.Percent(float64(x))
 }

@@ -5,63 +5,74 @@ import (
 	"math"
 )
 
-// A Result is what was measured of one model over a text, in a form that can
+// A result is what was measured of one model over a text, in a form that can
 // be merged with that of another part of it.
-type Result struct {
+type result struct {
 	Norm string `json:"norm"` // what the model was called
 
-	NLL     Moments `json:"nll"` // negative log likelihood of the text's tokens, nats
+	NLL     moments `json:"nll"` // negative log likelihood of the text's tokens, nats
 	Tokens  int64   `json:"tokens"`
 	Seconds float64 `json:"seconds"` // that Tokens took to evaluate
 
 	// Against the first model of the run, token by token.
-	DNLL     Moments   `json:"dnll"` // change of the negative log likelihood
-	KL       Moments   `json:"kl"`   // KL(first || this), nats
-	KLBins   Histogram `json:"kl_bins"`
-	KLMax    float64   `json:"kl_max"`
-	SameTop  int64     `json:"same_top"`   // how often the most likely token is the same
-	DeltaP2  Moments   `json:"delta_p2"`   // squared change of the probability of the text's token
-	MaxLogit float64   `json:"max_dlogit"` // largest |difference| of a logit
+	DNLL     moments   `json:"dnll"` // change of the negative log likelihood
+	KL       moments   `json:"kl"`   // KL(first || this), nats
+	KLBins   histogram `json:"kl_bins"`
+	KLMax    float64   `json:"kl_max"`          // of the finite ones
+	SameTop  int64     `json:"same_top"`        // how often the most likely token is the same
+	DeltaP2  moments   `json:"delta_p2"`        // squared change of the probability of the text's token
+	MaxLogit float64   `json:"max_dlogit"`      // largest |difference| of a logit, of the finite ones
+	Apart    int64     `json:"apart,omitempty"` // how often there is an infinite one: one model alone has -Inf
 
 	// On every 16th chunk, at the norms that run as another kind than they
 	// were trained as.
-	Swaps []Swap `json:"swaps,omitempty"`
+	Swaps []swap `json:"swaps,omitempty"`
 }
 
-// Perplexity returns exp of the mean negative log likelihood, and its
-// standard error.
-func (r *Result) Perplexity() (ppl, se float64) {
-	if r.NLL.N == 0 {
-		return math.NaN(), math.NaN()
-	}
-	ppl = math.Exp(r.NLL.Mean)
+// perplexity returns exp of the mean negative log likelihood, and its
+// standard error. It is infinite if a token of the text has the probability 0.
+func (r *result) perplexity() (ppl, se float64) {
+	ppl = math.Exp(r.NLL.Average())
 	return ppl, ppl * r.NLL.StandardError()
 }
 
-// Ratio returns the perplexity as a multiple of the first model's, and its
+// ratio returns the perplexity as a multiple of the first model's, and its
 // standard error, which is that of the paired change: far smaller than that
 // of either perplexity.
-func (r *Result) Ratio() (ratio, se float64) {
-	if r.DNLL.N == 0 {
-		return math.NaN(), math.NaN()
-	}
-	ratio = math.Exp(r.DNLL.Mean)
+func (r *result) ratio() (ratio, se float64) {
+	ratio = math.Exp(r.DNLL.Average())
 	return ratio, ratio * r.DNLL.StandardError()
 }
 
-// Speed returns the tokens evaluated a second.
-func (r *Result) Speed() float64 { return float64(r.Tokens) / r.Seconds }
+// speed returns the tokens evaluated a second.
+func (r *result) speed() float64 { return float64(r.Tokens) / r.Seconds }
 
-// TopAgreement returns the share of tokens whose most likely successor is the
+// topAgreement returns the share of tokens whose most likely successor is the
 // first model's.
-func (r *Result) TopAgreement() float64 { return float64(r.SameTop) / float64(r.KL.N) }
+func (r *result) topAgreement() float64 { return float64(r.SameTop) / float64(r.KL.Count()) }
 
-// RMSDeltaP returns the root mean square change of the probability of the
+// klMax returns the largest divergence.
+func (r *result) klMax() float64 {
+	if r.KL.Above > 0 {
+		return math.Inf(1)
+	}
+	return r.KLMax
+}
+
+// maxLogit returns the largest |difference| of a logit.
+func (r *result) maxLogit() float64 {
+	if r.Apart > 0 {
+		return math.Inf(1)
+	}
+	return r.MaxLogit
+}
+
+// rmsDeltaP returns the root mean square change of the probability of the
 // text's tokens.
-func (r *Result) RMSDeltaP() float64 { return math.Sqrt(r.DeltaP2.Mean) }
+func (r *result) rmsDeltaP() float64 { return math.Sqrt(r.DeltaP2.Mean) }
 
-// Merge takes in the result of another part of the text.
-func (r *Result) Merge(o *Result) (err error) {
+// merge takes in the result of another part of the text.
+func (r *result) merge(o *result) (err error) {
 	if r.Norm != o.Norm {
 		return fmt.Errorf("eval: cannot merge figures of %s with those of %s", r.Norm, o.Norm)
 	}
@@ -75,6 +86,7 @@ func (r *Result) Merge(o *Result) (err error) {
 	r.DeltaP2.Merge(o.DeltaP2)
 	r.Tokens, r.Seconds = r.Tokens+o.Tokens, r.Seconds+o.Seconds
 	r.SameTop += o.SameTop
+	r.Apart += o.Apart
 	r.KLMax, r.MaxLogit = max(r.KLMax, o.KLMax), max(r.MaxLogit, o.MaxLogit)
 	return nil
 }

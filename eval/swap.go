@@ -10,19 +10,19 @@ import (
 	"github.com/normswap/normswap/ops"
 )
 
-// A Swap is what becomes of the standardised vector (before gain and bias) of
+// A swap is what becomes of the standardised vector (before gain and bias) of
 // one norm that runs as another kind than it was trained as. Both errors are
 // of its own input, and relative: the mean over its coordinates of the
 // squared difference, where a standardised vector has mean square 1.
-type Swap struct {
+type swap struct {
 	Site string `json:"site"`
 	// Predicted is by identity 1 of the paper: without the removal of the
 	// mean, the standardised vector y becomes sin(theta) y + cos(theta) 1,
 	// theta being the angle of the input with the uniform vector 1. That is a
 	// mean squared difference of 2 - 2 sin(theta).
-	Predicted Moments `json:"predicted"`
+	Predicted moments `json:"predicted"`
 	// Measured is by applying both norms.
-	Measured Moments `json:"measured"`
+	Measured moments `json:"measured"`
 }
 
 // swapChunks is the stride of the chunks that swapped norms are looked at on:
@@ -32,7 +32,7 @@ const swapChunks = 16
 // swaps measures the swapped norms of one model, which may have none.
 type swaps struct {
 	session *engine.Session // nil: no norm is swapped
-	found   []Swap
+	found   []swap
 }
 
 func newSwaps(m *engine.Model, o Options) (*swaps, error) {
@@ -41,7 +41,7 @@ func newSwaps(m *engine.Model, o Options) (*swaps, error) {
 	for _, n := range m.Arch.Norms() {
 		if m.Swapped(n) {
 			index[n] = len(s.found)
-			s.found = append(s.found, Swap{Site: n.Site})
+			s.found = append(s.found, swap{Site: n.Site})
 		}
 	}
 	if len(s.found) == 0 {
@@ -68,18 +68,18 @@ func (s *swaps) measure(ctx context.Context, chunk []int32) error {
 	return s.session.Append(ctx, chunk)
 }
 
-// add takes in what the norm reads: vectors of so many elements.
-func (s *Swap) add(rows []float32, width int, eps float32) {
-	centred, plain := make([]float32, width), make([]float32, width)
+// add takes in what the norm reads: vectors of width elements.
+func (s *swap) add(rows []float32, width int, eps float32) {
+	centered, plain := make([]float32, width), make([]float32, width)
 	for i := 0; i < len(rows); i += width {
 		x := rows[i : i+width]
 		mean := ops.Mean(x)
 		cos2 := min(1, float64(width)*mean*mean/max(ops.SumSquares(x), math.SmallestNonzeroFloat64))
 		s.Predicted.Add(2 - 2*math.Sqrt(1-cos2))
-		ops.LayerNorm(centred, x, nil, nil, eps)
+		ops.LayerNorm(centered, x, nil, nil, eps)
 		ops.RMSNorm(plain, x, nil, nil, eps)
 		var sum float64
-		for j, v := range centred {
+		for j, v := range centered {
 			d := float64(plain[j]) - float64(v)
 			sum += d * d
 		}
@@ -87,10 +87,10 @@ func (s *Swap) add(rows []float32, width int, eps float32) {
 	}
 }
 
-// SwapError returns the root mean square over all swapped norms of what
+// swapError returns the root mean square over all swapped norms of what
 // identity 1 predicts, and of what was measured; NaN without any.
-func (r *Result) SwapError() (predicted, measured float64) {
-	var p, m Moments
+func (r *result) swapError() (predicted, measured float64) {
+	var p, m moments
 	for _, s := range r.Swaps {
 		p.Merge(s.Predicted)
 		m.Merge(s.Measured)
@@ -102,7 +102,7 @@ func (r *Result) SwapError() (predicted, measured float64) {
 }
 
 // mergeSwaps takes in what was found on another part of the text.
-func mergeSwaps(a, b []Swap) ([]Swap, error) {
+func mergeSwaps(a, b []swap) ([]swap, error) {
 	if len(a) != len(b) {
 		return nil, fmt.Errorf("eval: cannot merge figures of %d swapped norms with those of %d", len(a), len(b))
 	}

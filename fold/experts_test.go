@@ -1,13 +1,14 @@
 package fold_test
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -26,13 +27,10 @@ func TestQuantisedExperts(t *testing.T) {
 			}
 			shape := toy.Tiny(m.arch, nil)
 			shape.Dim, shape.FFN, shape.Experts, shape.Active = 256, 256, 3, 3
-			var b bytes.Buffer
-			if err := toy.Write(&b, shape, typ.String(), 11); err != nil {
-				t.Fatal(err)
-			}
-			want := logits(t, parse(t, b.Bytes()), m.truth)
+			b := toytest.Bytes(t, shape, typ.String(), 11)
+			want := logits(t, toytest.Parse(t, b), m.truth)
 			if m.truth == engine.Native {
-				if e := nmse(logits(t, parse(t, b.Bytes()), engine.RMSFolded), want); !(e <= 1e-11) {
+				if e := testdata.NMSE(logits(t, toytest.Parse(t, b), engine.RMSFolded), want); !(e <= 1e-11) {
 					t.Errorf("%s in %s, folded as it runs: NMSE %.2g", m.arch, typ, e)
 				}
 			}
@@ -45,8 +43,8 @@ func TestQuantisedExperts(t *testing.T) {
 				{fold.WriteOptions{Strategy: fold.Requant}, 0.1},
 			} {
 				c.o.Export = m.export
-				f, out := folded(t, b.Bytes(), c.o)
-				if e := nmse(logits(t, f, engine.Native), want); !(e <= c.bound) {
+				f, out := folded(t, b, c.o)
+				if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= c.bound) {
 					t.Errorf("%s in %s, %+v: NMSE %.2g, want <= %.0e", m.arch, typ, c.o, e, c.bound)
 				}
 				experts := 0

@@ -3,7 +3,6 @@
 package fold_test
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,20 +13,18 @@ import (
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 )
 
 // TestShrunkFile: a source that shrinks while it is folded is an error,
 // whenever that happens.
 func TestShrunkFile(t *testing.T) {
-	var whole bytes.Buffer
 	shape := toy.Tiny("gpt2", nil)
 	shape.Dim, shape.FFN, shape.Vocab = 512, 2048, 1024 // several chunks
-	if err := toy.Write(&whole, shape, "F16", 1); err != nil {
-		t.Fatal(err)
-	}
+	whole := toytest.Bytes(t, shape, "F16", 1)
 	for _, stage := range []string{"Prepare", "Measure", "Write"} {
 		path := filepath.Join(t.TempDir(), "model.gguf")
-		if err := os.WriteFile(path, whole.Bytes(), 0o666); err != nil {
+		if err := os.WriteFile(path, whole, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		f, err := gguf.Open(path)

@@ -14,6 +14,7 @@ import (
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -23,12 +24,9 @@ func FuzzFold(f *testing.F) {
 	for i, s := range arch.All() {
 		shape := toy.Tiny(s.Name, func(tensor string) bool { return strings.Contains(tensor, "qkv") == (i%2 == 0) })
 		shape.Layers, shape.Vocab, shape.Context, shape.FFN = 1, 16, 8, 32
-		var b bytes.Buffer
-		if err := toy.Write(&b, shape, []string{"F16", "Q8_0", "F32"}[i%3], 1); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b.Bytes(), uint8(i))
-		f.Add(b.Bytes(), uint8(37*i))
+		b := toytest.Bytes(f, shape, []string{"F16", "Q8_0", "F32"}[i%3], 1)
+		f.Add(b, uint8(i))
+		f.Add(b, uint8(37*i))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
 		file, err := gguf.Parse(b)
@@ -77,7 +75,7 @@ func FuzzFold(f *testing.F) {
 // TestCancelled: a fold can be given up at every moment that it tells of, and
 // does no more than the chunks that were begun.
 func TestCancelled(t *testing.T) {
-	source := parse(t, testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf"))
+	source := toytest.Parse(t, testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf"))
 	m, err := arch.Load(source)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -29,9 +30,9 @@ func verify(t *testing.T, f *gguf.File) (*fold.Plan, error) {
 // it has been, in every float type.
 func TestVerify(t *testing.T) {
 	f16, bf16 := quant.F16, quant.BF16
-	for _, name := range fixtures(t) {
-		b := testdata.Read(t, "archs/"+name+".gguf")
-		_, err := verify(t, parse(t, b))
+	for _, name := range testdata.Fixtures(t, "archs") {
+		b := testdata.Read(t, name)
+		_, err := verify(t, toytest.Parse(t, b))
 		if _, refused := prepare(t, b, fold.WriteOptions{}); refused != nil {
 			if err == nil || err.Error() != refused.Error() {
 				t.Errorf("%s: %v, want %v", name, err, refused)
@@ -69,7 +70,7 @@ func TestVerify(t *testing.T) {
 func TestVerifyEveryTensor(t *testing.T) {
 	for _, name := range []string{"gpt2", "gptneox", "stablelm-12b", "dbrx"} {
 		b := testdata.Read(t, "archs/"+name+".gguf")
-		source := parse(t, b)
+		source := toytest.Parse(t, b)
 		f, out := folded(t, b, fold.WriteOptions{})
 		for _, ch := range out.Report.Changed {
 			was, _ := source.Tensor(ch.Name)
@@ -113,7 +114,7 @@ func TestVerifyOneWeight(t *testing.T) {
 
 func TestProvenance(t *testing.T) {
 	b := testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf")
-	if p, err := fold.ReadProvenance(&parse(t, b).Meta); p != nil || err != nil {
+	if p, err := fold.ReadProvenance(&toytest.Parse(t, b).Meta); p != nil || err != nil {
 		t.Errorf("a file as it comes: %+v, %v", p, err)
 	}
 	f, out := folded(t, b, fold.WriteOptions{Strategy: fold.Requant, Gain: false, SourceSHA256: "abc"})
@@ -138,16 +139,13 @@ func second[A, B any](_ A, b B) B { return b }
 
 // TestVerifyLarge has tensors of several chunks.
 func TestVerifyLarge(t *testing.T) {
-	var whole bytes.Buffer
 	shape := toy.Tiny("gpt2", nil)
 	shape.Dim, shape.FFN, shape.Vocab = 512, 2048, 1024
-	if err := toy.Write(&whole, shape, "F16", 1); err != nil {
-		t.Fatal(err)
-	}
-	if not := new(fold.NotCentered); !errors.As(second(verify(t, parse(t, whole.Bytes()))), &not) {
+	whole := toytest.Bytes(t, shape, "F16", 1)
+	if not := new(fold.NotCentered); !errors.As(second(verify(t, toytest.Parse(t, whole))), &not) {
 		t.Error("not folded, and not noticed")
 	}
-	f, _ := folded(t, whole.Bytes(), fold.WriteOptions{})
+	f, _ := folded(t, whole, fold.WriteOptions{})
 	if _, err := verify(t, f); err != nil {
 		t.Error(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -16,17 +16,9 @@ import (
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
-
-func parse(t *testing.T, b []byte) *gguf.File {
-	t.Helper()
-	f, err := gguf.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // logits are those of every token of a probe, activations in float.
 func logits(t *testing.T, f *gguf.File, mode engine.NormMode) []float32 {
@@ -39,12 +31,8 @@ func logits(t *testing.T, f *gguf.File, mode engine.NormMode) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tokens []int32
-	for i := range 16 {
-		tokens = append(tokens, int32(3+5*i))
-	}
 	var all []float32
-	err = s.EvalAll(context.Background(), tokens, func(_ int, l []float32) error {
+	err = s.EvalAll(context.Background(), testdata.Tokens(), func(_ int, l []float32) error {
 		all = append(all, l...)
 		return nil
 	})
@@ -52,16 +40,6 @@ func logits(t *testing.T, f *gguf.File, mode engine.NormMode) []float32 {
 		t.Fatal(err)
 	}
 	return all
-}
-
-func nmse(got, want []float32) float64 {
-	var num, den float64
-	for i := range want {
-		d := float64(got[i]) - float64(want[i])
-		num += d * d
-		den += float64(want[i]) * float64(want[i])
-	}
-	return num / den
 }
 
 // folded prepares, writes and parses.
@@ -83,28 +61,17 @@ func folded(t *testing.T, b []byte, o fold.WriteOptions) (*gguf.File, *fold.Outp
 	if done != total || total == 0 {
 		t.Errorf("progress ends at %d of %d", done, total)
 	}
-	return parse(t, buf.Bytes()), out
+	return toytest.Parse(t, buf.Bytes()), out
 }
 
 func prepare(t *testing.T, b []byte, o fold.WriteOptions) (*fold.Output, error) {
 	t.Helper()
-	f := parse(t, b)
+	f := toytest.Parse(t, b)
 	m, err := arch.Load(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return fold.Prepare(t.Context(), f, m, o)
-}
-
-func fixtures(t *testing.T) []string {
-	paths, err := filepath.Glob(filepath.Join(testdata.Root(), "tests", "testdata", "archs", "*.gguf"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no fixtures: %v", err)
-	}
-	for i, p := range paths {
-		paths[i] = strings.TrimSuffix(filepath.Base(p), ".gguf")
-	}
-	return paths
 }
 
 // TestFiles folds every LayerNorm fixture into a file. Read as the LayerNorm
@@ -115,9 +82,9 @@ func TestFiles(t *testing.T) {
 		"bloom": "token_embd_norm", "bloom-tied": "token_embd_norm",
 		"command-r": "its head is the embedding", "cohere2": "its head is the embedding",
 	}
-	for _, name := range fixtures(t) {
-		b := testdata.Read(t, "archs/"+name+".gguf")
-		source := parse(t, b)
+	for _, file := range testdata.Fixtures(t, "archs") {
+		b, name := testdata.Read(t, file), strings.TrimSuffix(path.Base(file), ".gguf")
+		source := toytest.Parse(t, b)
 		m, err := arch.Load(source)
 		if err != nil {
 			t.Fatal(err)
@@ -142,7 +109,7 @@ func TestFiles(t *testing.T) {
 				if mode == engine.RMSNaive && m.Clamp > 0 && m.Blocks[0].QNorm != nil {
 					continue // the norm after the clamp keeps its mean removal
 				}
-				if e := nmse(logits(t, f, mode), want); !(e <= 1e-11) {
+				if e := testdata.NMSE(logits(t, f, mode), want); !(e <= 1e-11) {
 					t.Errorf("%s, gain %v, read as %s: NMSE %.2g, want <= 1e-11", name, gain, mode, e)
 				}
 			}
@@ -170,12 +137,12 @@ func TestExports(t *testing.T) {
 		if a, _ := gguf.Get[string](&f.Meta, "general.architecture"); a != c.to || out.Report.Arch != c.to {
 			t.Errorf("%s became %s, want %s", c.name, a, c.to)
 		}
-		want := logits(t, parse(t, b), engine.Native)
-		if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+		want := logits(t, toytest.Parse(t, b), engine.Native)
+		if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= 1e-11) {
 			t.Errorf("%s as %s: NMSE %.2g, want <= 1e-11", c.name, c.to, e)
 		}
 		f, _ = folded(t, b, fold.WriteOptions{Export: c.to, Gain: true})
-		if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+		if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= 1e-11) {
 			t.Errorf("%s as %s with the gains folded: NMSE %.2g, want <= 1e-11", c.name, c.to, e)
 		}
 	}
@@ -194,12 +161,12 @@ func TestExports(t *testing.T) {
 // Centring its writers makes the two one.
 func TestPhiMoERepair(t *testing.T) {
 	b := testdata.Read(t, "archs/phimoe.gguf")
-	trained := logits(t, parse(t, b), engine.Centered)
-	if e := nmse(logits(t, parse(t, b), engine.Native), trained); !(e > 1e-4) {
+	trained := logits(t, toytest.Parse(t, b), engine.Centered)
+	if e := testdata.NMSE(logits(t, toytest.Parse(t, b), engine.Native), trained); !(e > 1e-4) {
 		t.Errorf("the fixture's means do not show: NMSE %.2g", e)
 	}
 	f, _ := folded(t, b, fold.WriteOptions{Export: "phimoe"})
-	if e := nmse(logits(t, f, engine.Native), trained); !(e <= 1e-11) {
+	if e := testdata.NMSE(logits(t, f, engine.Native), trained); !(e <= 1e-11) {
 		t.Errorf("repaired: NMSE %.2g from the model as trained, want <= 1e-11", e)
 	}
 }
@@ -208,7 +175,7 @@ func TestPhiMoERepair(t *testing.T) {
 // error again, and says so.
 func TestStrategies(t *testing.T) {
 	b := testdata.Read(t, "quantized/gpt2-256-Q4_K_M.gguf")
-	want := logits(t, parse(t, b), engine.Native)
+	want := logits(t, toytest.Parse(t, b), engine.Native)
 	f16, f32 := quant.F16, quant.F32
 	for _, c := range []struct {
 		o       fold.WriteOptions
@@ -221,7 +188,7 @@ func TestStrategies(t *testing.T) {
 		{fold.WriteOptions{Strategy: fold.Requant}, 0.1, true},
 	} {
 		f, out := folded(t, b, c.o)
-		if e := nmse(logits(t, f, engine.Native), want); !(e <= c.bound) {
+		if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= c.bound) {
 			t.Errorf("%+v: NMSE %.2g, want <= %.0e", c.o, e, c.bound)
 		}
 		if out.Report.Requantised != c.requant {
@@ -279,14 +246,10 @@ func TestEveryArchitecture(t *testing.T) {
 			continue
 		}
 		for _, all := range []bool{false, true} {
-			var buf bytes.Buffer
-			if err := toy.Write(&buf, toy.Tiny(s.Name, func(string) bool { return all }), "F32", 3); err != nil {
-				t.Fatal(err)
-			}
-			f := parse(t, buf.Bytes())
+			f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny(s.Name, func(string) bool { return all }), "F32", 3))
 			want := logits(t, f, engine.Native)
 			got := logits(t, f, engine.RMSFolded)
-			if e := nmse(got, want); !(e <= 1e-11) {
+			if e := testdata.NMSE(got, want); !(e <= 1e-11) {
 				t.Errorf("%s, all %v: folded NMSE %.2g", s.Name, all, e)
 			}
 			if s.Norm == arch.RMSNorm && !slices.Equal(got, want) {
@@ -300,29 +263,22 @@ func TestEveryArchitecture(t *testing.T) {
 // parameters stays tied to the centred table; a norm on queries and keys
 // behind a clamp stays a LayerNorm; gains of heads are not quantised.
 func TestRareForms(t *testing.T) {
-	model := func(s toy.Shape) []byte {
-		var b bytes.Buffer
-		if err := toy.Write(&b, s, "F32", 5); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	olmo := model(toy.Tiny("olmo", nil))
+	olmo := toytest.Bytes(t, toy.Tiny("olmo", nil), "F32", 5)
 	f, _ := folded(t, olmo, fold.WriteOptions{})
 	if _, ok := f.Tensor("output.weight"); ok {
 		t.Error("olmo: the head is no longer tied")
 	}
-	if e := nmse(logits(t, f, engine.RMSNaive), logits(t, parse(t, olmo), engine.Native)); !(e <= 1e-11) {
+	if e := testdata.NMSE(logits(t, f, engine.RMSNaive), logits(t, toytest.Parse(t, olmo), engine.Native)); !(e <= 1e-11) {
 		t.Errorf("olmo, tied: NMSE %.2g", e)
 	}
 	shape := toy.Tiny("mpt", func(string) bool { return true })
 	shape.Keys = []gguf.KV{{Key: "mpt.attention.clamp_kqv", Value: float32(0.05)}}
-	mpt := model(shape)
+	mpt := toytest.Bytes(t, shape, "F32", 5)
 	f, out := folded(t, mpt, fold.WriteOptions{})
 	if len(out.Plan.Kept) != 4 || !strings.Contains(out.Plan.Kept[0].Reason, "clamp") {
 		t.Errorf("mpt: kept %v", out.Plan.Kept)
 	}
-	if e := nmse(logits(t, f, engine.RMSFolded), logits(t, parse(t, mpt), engine.Native)); !(e <= 1e-11) {
+	if e := testdata.NMSE(logits(t, f, engine.RMSFolded), logits(t, toytest.Parse(t, mpt), engine.Native)); !(e <= 1e-11) {
 		t.Errorf("mpt, clamped: NMSE %.2g", e)
 	}
 	q8 := quant.Q8_0

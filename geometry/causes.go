@@ -24,8 +24,8 @@ type RowCause struct {
 
 // RowStats collects a RowCause. The zero value is ready.
 type RowStats struct {
-	mean          Moments
-	angle         Stat
+	mean          moments
+	angle         stat
 	along, energy float64
 	dim           int
 }
@@ -33,7 +33,7 @@ type RowStats struct {
 // Add takes one row, of length d.
 func (r *RowStats) Add(row []float32) {
 	if r.dim == 0 {
-		r.angle = NewStat(Degrees)
+		r.angle = newStat(degreeScale)
 	}
 	r.dim = len(row)
 	norm, angle, share := Uniform(row)
@@ -119,12 +119,12 @@ func (c *ColumnMeans) Cause(name string, layer int, bias []float32) WriterCause 
 
 // NormCause describes the gain and bias of a norm. The mean of the bias is
 // what the norm's output carries along 1 whatever it reads; a spread gain
-// turns vectors, and turns 1 itself by Turn.
+// turns vectors, and turns 1 itself by GainAngle.
 type NormCause struct {
-	Site string     `json:"site"`
-	Gain VectorMean `json:"gain"`
-	Bias VectorMean `json:"bias"`
-	Turn float64    `json:"gain_angle"` // of the gain with 1, degrees
+	Site      string     `json:"site"`
+	Gain      VectorMean `json:"gain"`
+	Bias      VectorMean `json:"bias"`
+	GainAngle float64    `json:"gain_angle"` // of the gain with 1, degrees
 }
 
 // VectorMean is the mean and spread of a weight vector.
@@ -141,14 +141,14 @@ func VectorStats(site string, gain, bias []float32) NormCause {
 	c := NormCause{Site: site, Gain: vectorMean(gain), Bias: vectorMean(bias)}
 	if len(gain) > 0 {
 		if _, angle, _ := Uniform(gain); angle == angle {
-			c.Turn = angle
+			c.GainAngle = angle
 		}
 	}
 	return c
 }
 
 func vectorMean(x []float32) VectorMean {
-	var m Moments
+	var m moments
 	for _, v := range x {
 		m.Add(float64(v))
 	}

@@ -5,41 +5,41 @@ import "fmt"
 // beyond are the deviations from 90 degrees whose exceeding is counted.
 var beyond = [3]float64{1, 2, 5}
 
-// StageCell holds the statistics of one stage.
-type StageCell struct {
-	Norm       Stat      `json:"norm"`
-	Angle      Stat      `json:"angle"` // with 1, degrees
-	Share      Moments   `json:"share"` // cos^2 of the angle
+// stageCell holds the statistics of one stage.
+type stageCell struct {
+	Norm       stat      `json:"norm"`
+	Angle      stat      `json:"angle"` // with 1, degrees
+	Share      moments   `json:"share"` // cos^2 of the angle
 	Degenerate uint64    `json:"degenerate"`
 	Beyond     [3]uint64 `json:"beyond"` // |angle - 90| > 1, 2, 5 degrees
 }
 
-// Cell holds the statistics of a set of vectors at one site. It is plain data
+// cell holds the statistics of a set of vectors at one site. It is plain data
 // that marshals to JSON without loss.
-type Cell struct {
+type cell struct {
 	Count     uint64               `json:"count"`      // vectors
 	NonFinite uint64               `json:"non_finite"` // of them, left out of everything below
-	Stages    [numStages]StageCell `json:"stages"`
-	Rotations [numRotations]Stat   `json:"rotations"`
-	Swap      Stat                 `json:"swap"`
-	Measured  Stat                 `json:"measured"`
-	Checks    [numChecks]Moments   `json:"checks"`
+	Stages    [numStages]stageCell `json:"stages"`
+	Rotations [numRotations]stat   `json:"rotations"`
+	Swap      stat                 `json:"swap"`
+	Measured  stat                 `json:"measured"`
+	Checks    [numChecks]moments   `json:"checks"`
 }
 
-func newCell() *Cell {
-	c := &Cell{Swap: NewStat(Log), Measured: NewStat(Log)}
+func newCell() *cell {
+	c := &cell{Swap: newStat(logScale), Measured: newStat(logScale)}
 	for i := range c.Stages {
-		c.Stages[i].Norm, c.Stages[i].Angle = NewStat(Log), NewStat(Degrees)
+		c.Stages[i].Norm, c.Stages[i].Angle = newStat(logScale), newStat(degreeScale)
 	}
 	for i := range c.Rotations {
-		c.Rotations[i] = NewStat(Degrees)
+		c.Rotations[i] = newStat(degreeScale)
 	}
 	return c
 }
 
 // add takes the vectors lo to hi of q, which holds quantity k of vector i at
 // q[k*stride + i].
-func (c *Cell) add(q []float64, stride, lo, hi int) {
+func (c *cell) add(q []float64, stride, lo, hi int) {
 	row := func(k int) []float64 { return q[k*stride+lo : k*stride+hi] }
 	c.Count += uint64(hi - lo)
 	for _, norm := range row(qStages) {
@@ -66,7 +66,7 @@ func (c *Cell) add(q []float64, stride, lo, hi int) {
 	}
 }
 
-func (s *StageCell) add(norm, angle, share []float64) {
+func (s *stageCell) add(norm, angle, share []float64) {
 	s.Norm.Add(norm...)
 	s.Angle.Add(angle...)
 	s.Share.Add(share...)
@@ -83,11 +83,11 @@ func (s *StageCell) add(norm, angle, share []float64) {
 }
 
 // Merge adds the vectors that o has seen.
-func (c *Cell) Merge(o *Cell) error {
+func (c *cell) Merge(o *cell) error {
 	c.Count += o.Count
 	c.NonFinite += o.NonFinite
 	var err error
-	stat := func(a, b *Stat) {
+	stat := func(a, b *stat) {
 		if e := a.Merge(b); e != nil && err == nil {
 			err = e
 		}
@@ -113,23 +113,23 @@ func (c *Cell) Merge(o *Cell) error {
 	return err
 }
 
-// SiteState is one site and what it has seen, the vectors of position 0 apart
+// siteState is one site and what it has seen, the vectors of position 0 apart
 // from the rest. The lists hold the vectors of stage in that stand out.
-type SiteState struct {
+type siteState struct {
 	Site
-	First    *Cell     `json:"first"`
-	Rest     *Cell     `json:"rest"`
+	First    *cell     `json:"first"`
+	Rest     *cell     `json:"rest"`
 	TopAngle []Extreme `json:"top_angle"`
 	TopNorm  []Extreme `json:"top_norm"`
 }
 
 // cell returns the statistics of all positions, or of those after the first.
-func (s *SiteState) cell(skipFirst bool) (*Cell, error) {
+func (s *siteState) cell(skipFirst bool) (*cell, error) {
 	if skipFirst {
 		return s.Rest, nil
 	}
 	all := newCell()
-	for _, c := range []*Cell{s.First, s.Rest} {
+	for _, c := range []*cell{s.First, s.Rest} {
 		if err := all.Merge(c); err != nil {
 			return nil, fmt.Errorf("%w at site %s", err, s.Name)
 		}
@@ -137,7 +137,7 @@ func (s *SiteState) cell(skipFirst bool) (*Cell, error) {
 	return all, nil
 }
 
-func (s *SiteState) merge(o *SiteState, k int) error {
+func (s *siteState) merge(o *siteState, k int) error {
 	// The name is compared by the caller.
 	if err := s.First.Merge(o.First); err != nil {
 		return fmt.Errorf("%w at site %s", err, s.Name)

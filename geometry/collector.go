@@ -12,7 +12,7 @@ type Model struct {
 	Dim          int     `json:"d"`
 	Layers       int     `json:"layers"`
 	Parameters   int64   `json:"parameters"`
-	Norm         Type    `json:"norm"`
+	Norm         string  `json:"norm"` // what its norms are, such as layernorm
 	Eps          float64 `json:"eps"`
 	Quantization string  `json:"quantization,omitempty"` // of the weights, such as Q8_0
 }
@@ -51,14 +51,14 @@ func NewCollector(m Model, sites []Site, opt Options) (*Collector, error) {
 	if opt.For == nil {
 		opt.For = func(n int, body func(lo, hi int)) { body(0, n) }
 	}
-	c := &Collector{opt: opt, state: &State{Schema: StateSchema, Model: m, Top: opt.Top}}
+	c := &Collector{opt: opt, state: &State{Model: m, top: opt.Top}}
 	for _, s := range sites {
 		p, err := newProbe(s)
 		if err != nil {
 			return nil, err
 		}
 		c.probes = append(c.probes, p)
-		c.state.Sites = append(c.state.Sites, &SiteState{Site: p.Site, First: newCell(), Rest: newCell()})
+		c.state.sites = append(c.state.sites, &siteState{Site: p.Site, First: newCell(), Rest: newCell()})
 	}
 	return c, nil
 }
@@ -100,7 +100,7 @@ func (c *Collector) Add(b Batch) {
 	q := c.scratch[:n*numQ]
 	c.opt.For(n, func(lo, hi int) { c.measure(p, q, n, lo, hi, &b) })
 
-	s := c.state.Sites[b.Site]
+	s := c.state.sites[b.Site]
 	first := 0
 	if b.Pos == 0 && n > 0 {
 		first = p.Heads

@@ -25,9 +25,9 @@ const window = 16
 
 func newStream(seed uint64, tokens int) *stream {
 	r := rand.New(rand.NewPCG(seed, 0))
-	ln, rms, qk := randomSite(r, LayerNorm, 24, true), randomSite(r, RMSNorm, 40, false), randomSite(r, RMSNorm, 16, false)
-	rms.Name, rms.Role = "blk.0.ffn_norm", LN2
-	qk.Name, qk.Role, qk.Heads, qk.Dim = "blk.0.attn_q_norm", QK, 2, 8
+	ln, rms, qk := randomSite(r, true, 24, true), randomSite(r, false, 40, false), randomSite(r, false, 16, false)
+	rms.Name, rms.Role = "blk.0.ffn_norm", "ln2"
+	qk.Name, qk.Role, qk.Heads, qk.Dim = "blk.0.attn_q_norm", "qk", 2, 8
 	s := &stream{sites: []site{ln, rms, qk}, in: make([][]float32, 3), out: make([][]float32, 3)}
 	for i := range tokens {
 		s.ids = append(s.ids, int32(r.IntN(1000)))
@@ -54,7 +54,7 @@ func (s *stream) collector(t testing.TB, opt Options) *Collector {
 	for _, x := range s.sites {
 		sites = append(sites, x.Site)
 	}
-	c, err := NewCollector(Model{Name: "random", Norm: LayerNorm, Dim: 24, Layers: 1}, sites, opt)
+	c, err := NewCollector(Model{Name: "random", Norm: "layernorm", Dim: 24, Layers: 1}, sites, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,9 +219,9 @@ func TestMergeRefuses(t *testing.T) {
 		"is there twice":                func(s *State) {},
 		"different divisions":           func(s *State) { s.Shards[0] = Shard{1, 3} },
 		"the other a whole run":         func(s *State) { s.Shards = nil },
-		"2 sites":                       func(s *State) { s.Sites = s.Sites[:2] },
-		"site 1 is blk.0.ffn_norm":      func(s *State) { s.Sites[1].Eps = 1 },
-		"lists of 10 and of 3 extremes": func(s *State) { s.Top = 3 },
+		"2 sites":                       func(s *State) { s.sites = s.sites[:2] },
+		"site 1 is blk.0.ffn_norm":      func(s *State) { s.sites[1].Eps = 1 },
+		"lists of 10 and of 3 extremes": func(s *State) { s.top = 3 },
 	} {
 		err := base(func(*State) {}).Merge(base(edit))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -274,11 +274,10 @@ func TestAddPanicsOnLengths(t *testing.T) {
 
 func TestSitesRefused(t *testing.T) {
 	for want, s := range map[string]Site{
-		"unknown norm type":  {Dim: 4, Type: "batchnorm"},
-		"of dimension 1":     {Dim: 1, Type: LayerNorm},
-		"eps is NaN":         {Dim: 4, Type: LayerNorm, Eps: math.NaN()},
-		"gain has 3 values":  {Dim: 4, Type: LayerNorm, Gain: make([]float32, 3)},
-		"bias has 12 values": {Dim: 4, Heads: 2, Type: LayerNorm, Bias: make([]float32, 12)},
+		"of dimension 1":     {Dim: 1, Center: true},
+		"eps is NaN":         {Dim: 4, Center: true, Eps: math.NaN()},
+		"gain has 3 values":  {Dim: 4, Center: true, Gain: make([]float32, 3)},
+		"bias has 12 values": {Dim: 4, Heads: 2, Center: true, Bias: make([]float32, 12)},
 	} {
 		if _, err := NewCollector(Model{}, []Site{s}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -304,9 +303,9 @@ func TestMemoryIsBounded(t *testing.T) {
 func BenchmarkAdd(b *testing.B) {
 	r := rand.New(rand.NewPCG(9, 9))
 	const rows = 64
-	for _, typ := range []Type{LayerNorm, RMSNorm} {
+	for _, center := range []bool{true, false} {
 		for _, d := range []int{48, 256, 768, 2048} {
-			s := randomSite(r, typ, d, typ == LayerNorm)
+			s := randomSite(r, center, d, center)
 			c, err := NewCollector(Model{}, []Site{s.Site}, Options{})
 			if err != nil {
 				b.Fatal(err)
@@ -317,7 +316,7 @@ func BenchmarkAdd(b *testing.B) {
 				batch.In = append(batch.In, x...)
 				batch.Out = append(batch.Out, s.run(x)...)
 			}
-			b.Run(fmt.Sprintf("%s/d=%d", typ, d), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/d=%d", kindOf(center), d), func(b *testing.B) {
 				for i := range b.N {
 					batch.Pos = 1 + i*rows%4096
 					c.Add(batch)

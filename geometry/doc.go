@@ -23,7 +23,7 @@
 //   - A random direction stands at 90 degrees with a standard deviation of
 //     (180/pi)/sqrt(d) degrees ([NullAngleSD]); its share is 1/d on average.
 //
-// Sums are float64, deviations from the mean are centred before they are
+// Sums are float64, deviations from the mean are centered before they are
 // squared, and angles come from atan2, so those near 0, 90 and 180 degrees
 // are as good as the input.
 package geometry

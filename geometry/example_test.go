@@ -10,10 +10,10 @@ import (
 // and take the result.
 func Example() {
 	site := geometry.Site{
-		Name: "blk.0.attn_norm", Layer: 0, Role: geometry.LN1, Type: geometry.LayerNorm,
+		Name: "blk.0.attn_norm", Layer: 0, Role: "ln1", Center: true,
 		Eps: 0, Dim: 4, Gain: []float32{2, 2, 2, 2},
 	}
-	c, err := geometry.NewCollector(geometry.Model{Name: "example", Norm: geometry.LayerNorm, Dim: 4}, []geometry.Site{site}, geometry.Options{})
+	c, err := geometry.NewCollector(geometry.Model{Name: "example", Norm: "layernorm", Dim: 4}, []geometry.Site{site}, geometry.Options{})
 	if err != nil {
 		panic(err)
 	}
@@ -26,7 +26,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	in, out := result.Sites[geometry.In], result.Sites[geometry.Out]
+	in, out := result.Sites[0], result.Sites[2] // and std between them
 	fmt.Printf("angle %.2f to %.2f degrees\n", in.Angle.Mean, out.Angle.Mean)
 	fmt.Printf("energy along 1: %.0f %% to %.0f %%\n", 100*in.Share.Mean, 100*out.Share.Mean)
 	fmt.Printf("rotation %.2f degrees\n", result.Rotations[0].InOut.Mean)

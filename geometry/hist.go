@@ -6,16 +6,16 @@ import (
 	"math"
 )
 
-// Scale is a fixed division of the numbers into bins, the same on every
+// scale is a fixed division of the numbers into bins, the same on every
 // machine, so that histograms merge by adding counts.
-type Scale string
+type scale string
 
 const (
-	// Degrees has bins of 0.01 degrees from 0 to 180.
-	Degrees Scale = "degrees"
-	// Log has 256 equal bins in every octave of the positive numbers, that
+	// degreeScale has bins of 0.01 degrees from 0 to 180.
+	degreeScale scale = "degrees"
+	// logScale has 256 equal bins in every octave of the positive numbers, that
 	// is, bins no wider than 0.4 % of their values, from 2^-160 to 2^160.
-	Log Scale = "log"
+	logScale scale = "log"
 )
 
 const (
@@ -26,16 +26,16 @@ const (
 	pageBins      = 256
 )
 
-func (s Scale) bins() int {
-	if s == Degrees {
+func (s scale) bins() int {
+	if s == degreeScale {
 		return degreeBins
 	}
 	return logBins
 }
 
 // bin returns the bin of v; what lies outside goes to the nearest bin.
-func (s Scale) bin(v float64) int {
-	if s == Degrees {
+func (s scale) bin(v float64) int {
+	if s == degreeScale {
 		return min(max(int(v*binsPerDegree), 0), degreeBins-1)
 	}
 	if v <= 0 {
@@ -46,8 +46,8 @@ func (s Scale) bin(v float64) int {
 }
 
 // edge returns the lower edge of bin i, which is the upper one of i-1.
-func (s Scale) edge(i int) float64 {
-	if s == Degrees {
+func (s scale) edge(i int) float64 {
+	if s == degreeScale {
 		return float64(i) / binsPerDegree
 	}
 	return math.Float64frombits(uint64(i+(1023-logOctaves)*pageBins) << 44)
@@ -55,27 +55,27 @@ func (s Scale) edge(i int) float64 {
 
 // Hist counts numbers by bin. Bins come into being in pages, where numbers
 // fall; the memory is bounded by the scale.
-type Hist struct {
-	Scale Scale
+type hist struct {
+	scale scale
 	total uint64
 	pages []*[pageBins]uint64
 }
 
-// NewHist returns an empty histogram.
-func NewHist(s Scale) Hist {
-	return Hist{Scale: s, pages: make([]*[pageBins]uint64, (s.bins()+pageBins-1)/pageBins)}
+// newHist returns an empty histogram.
+func newHist(s scale) hist {
+	return hist{scale: s, pages: make([]*[pageBins]uint64, (s.bins()+pageBins-1)/pageBins)}
 }
 
 // Add counts the numbers of values that are not NaN.
-func (h *Hist) Add(values ...float64) {
+func (h *hist) Add(values ...float64) {
 	for _, v := range values {
 		if v == v {
-			h.count(h.Scale.bin(v), 1)
+			h.count(h.scale.bin(v), 1)
 		}
 	}
 }
 
-func (h *Hist) count(bin int, n uint64) {
+func (h *hist) count(bin int, n uint64) {
 	p := h.pages[bin/pageBins]
 	if p == nil {
 		p = new([pageBins]uint64)
@@ -86,14 +86,14 @@ func (h *Hist) count(bin int, n uint64) {
 }
 
 // Merge adds the counts of o, which has the same scale.
-func (h *Hist) Merge(o *Hist) {
+func (h *hist) Merge(o *hist) {
 	for bin, n := range o.each {
 		h.count(bin, n)
 	}
 }
 
 // each yields the bins that are not empty, in order.
-func (h *Hist) each(yield func(bin int, n uint64) bool) {
+func (h *hist) each(yield func(bin int, n uint64) bool) {
 	for i, p := range h.pages {
 		if p == nil {
 			continue
@@ -108,12 +108,12 @@ func (h *Hist) each(yield func(bin int, n uint64) bool) {
 
 // Quantile returns the number below which the share q of the numbers lies,
 // off by less than the width of a bin; NaN when there are none.
-func (h *Hist) Quantile(q float64) float64 {
+func (h *hist) Quantile(q float64) float64 {
 	rank := q * float64(h.total)
 	below := 0.0
 	last := math.NaN()
 	for bin, n := range h.each {
-		lo, hi := h.Scale.edge(bin), h.Scale.edge(bin+1)
+		lo, hi := h.scale.edge(bin), h.scale.edge(bin+1)
 		if below+float64(n) >= rank {
 			return lo + (hi-lo)*(rank-below)/float64(n)
 		}
@@ -130,9 +130,9 @@ type Bars struct {
 	Counts []uint64 `json:"counts"`
 }
 
-// Bars sums the bins of a Degrees histogram into bars of width degrees (a
+// Bars sums the bins of a histogram of degrees into bars of width degrees (a
 // multiple of 0.01) between from and to, and drops the empty ones at the ends.
-func (h *Hist) Bars(from, to, width float64) Bars {
+func (h *hist) Bars(from, to, width float64) Bars {
 	per := int(math.Round(width * binsPerDegree))
 	lo, hi := int(math.Round(from*binsPerDegree)), int(math.Round(to*binsPerDegree))
 	counts := make([]uint64, (hi-lo)/per)
@@ -152,13 +152,13 @@ func (h *Hist) Bars(from, to, width float64) Bars {
 }
 
 type histJSON struct {
-	Scale Scale    `json:"scale"`
+	Scale scale    `json:"scale"`
 	Bins  []uint64 `json:"bins"` // bin, count, bin, count ...
 }
 
 // MarshalJSON writes the bins that are not empty.
-func (h Hist) MarshalJSON() ([]byte, error) {
-	j := histJSON{Scale: h.Scale, Bins: []uint64{}}
+func (h hist) MarshalJSON() ([]byte, error) {
+	j := histJSON{Scale: h.scale, Bins: []uint64{}}
 	for bin, n := range h.each {
 		j.Bins = append(j.Bins, uint64(bin), n)
 	}
@@ -166,18 +166,18 @@ func (h Hist) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
-func (h *Hist) UnmarshalJSON(b []byte) error {
+func (h *hist) UnmarshalJSON(b []byte) error {
 	var j histJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("geometry: histogram: %w", err)
 	}
-	if j.Scale != Degrees && j.Scale != Log {
+	if j.Scale != degreeScale && j.Scale != logScale {
 		return fmt.Errorf("geometry: histogram: unknown scale %q", j.Scale)
 	}
 	if len(j.Bins)%2 != 0 {
 		return fmt.Errorf("geometry: histogram: %d numbers do not pair into bins and counts", len(j.Bins))
 	}
-	*h = NewHist(j.Scale)
+	*h = newHist(j.Scale)
 	for i := 0; i < len(j.Bins); i += 2 {
 		if j.Bins[i] >= uint64(j.Scale.bins()) {
 			return fmt.Errorf("geometry: histogram: bin %d of %d", j.Bins[i], j.Scale.bins())

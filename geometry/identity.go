@@ -2,9 +2,9 @@ package geometry
 
 import "math"
 
-// Residuals say by how much a vector misses what must hold exactly. All are
+// residuals say by how much a vector misses what must hold exactly. All are
 // rounding errors in a correct program.
-type Residuals struct {
+type residuals struct {
 	// Decompose is RMS_std(x) = sin(theta) LN_std(x) + cos(theta) 1: the root
 	// mean square of the difference of the two sides (whose own is 1). With
 	// eps, sin and cos stand for sqrt((var + eps)/(ms + eps)) and
@@ -18,20 +18,20 @@ type Residuals struct {
 	Energy float64
 }
 
-// Identities computes both standardisations of x elementwise, in float64, and
+// identities computes both standardisations of x elementwise, in float64, and
 // returns how far identities 1 to 3 of the paper's geometry are from holding.
 // A multiple of 1 has no LayerNorm direction: Rotate covers RMSNorm alone
 // then. The zero vector has no residuals.
-func Identities(x []float32, eps float64) Residuals {
+func identities(x []float32, eps float64) residuals {
 	n := len(x)
 	ones, wide := make([]float64, n), make([]float64, n)
 	for i, v := range x {
 		ones[i], wide[i] = 1, float64(v)
 	}
-	ln, rms := standard(LayerNorm, wide, eps), standard(RMSNorm, wide, eps)
+	ln, rms := standard(true, wide, eps), standard(false, wide, eps)
 	theta := Angle(wide, ones)
 	if theta != theta {
-		return Residuals{}
+		return residuals{}
 	}
 	d := float64(n)
 	mu := sum(wide) / d
@@ -41,7 +41,7 @@ func Identities(x []float32, eps float64) Residuals {
 		square += v * v / d
 	}
 	s, c := math.Sqrt((variance+eps)/(square+eps)), mu/math.Sqrt(square+eps)
-	var r Residuals
+	var r residuals
 	for i := range wide {
 		e := rms[i] - (s*ln[i] + c)
 		r.Decompose += e * e / d
@@ -56,11 +56,12 @@ func Identities(x []float32, eps float64) Residuals {
 	return r
 }
 
-// standard is the definition of both standardisations, in float64.
-func standard(t Type, x []float64, eps float64) []float64 {
+// standard is the definition of both standardisations, in float64: with center
+// LayerNorm's, without it RMSNorm's.
+func standard(center bool, x []float64, eps float64) []float64 {
 	d := float64(len(x))
 	mu := 0.0
-	if t == LayerNorm {
+	if center {
 		mu = sum(x) / d
 	}
 	ms := 0.0
@@ -81,13 +82,13 @@ const numChecks = 4
 // distance between the runner's output and the definition, |out - (gain*std +
 // bias)|/|out|.
 func (p *probe) check(q []float64, stride int, x, out []float32, g *gainRow) {
-	r := Identities(x, p.Eps)
+	r := identities(x, p.Eps)
 	wide := make([]float64, len(x))
 	for i, v := range x {
 		wide[i] = float64(v)
 	}
 	var miss, size float64
-	for i, y := range standard(p.Type, wide, p.Eps) {
+	for i, y := range standard(p.Center, wide, p.Eps) {
 		o := float64(out[i])
 		e := o - (g.gain[i]*y + g.bias[i])
 		miss += e * e

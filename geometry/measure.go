@@ -14,22 +14,17 @@ const (
 	numQ      = qChecks + numChecks
 )
 
-// Rotation names a pair of points on the way through a norm.
-type Rotation int
+// A rotation is the angle between two stages of a vector: the whole (the
+// paper's), and its three parts.
+type rotation int
 
-// The rotations: the whole (the paper's), and its three parts.
 const (
-	InOut    Rotation = iota // in to out
-	InStd                    // in to std: |90 - theta| for LayerNorm, 0 for RMSNorm
-	StdGain                  // std to gain*std
-	GainBias                 // gain*std to out
+	inOut    rotation = iota // in to out
+	inStd                    // in to std: |90 - theta| for LayerNorm, 0 for RMSNorm
+	stdGain                  // std to gain*std
+	gainBias                 // gain*std to out
 	numRotations
 )
-
-// String returns in_out, in_std, std_gain or gain_bias.
-func (r Rotation) String() string {
-	return [...]string{"in_out", "in_std", "std_gain", "gain_bias"}[r]
-}
 
 // dots are the dot products that all quantities follow from. u is the
 // standardised vector before scaling (x - mu 1 for LayerNorm, x for RMSNorm),
@@ -40,11 +35,11 @@ type dots struct {
 }
 
 // dotsPlain is dots for a norm without bias, where w is out itself.
-func dotsPlain(x, out []float32, gain []float64, shift float64) dots {
+func dotsPlain(x, out []float32, gain []float64, removed float64) dots {
 	var uu, uo, oo, o1, gw float64
 	out, gain = out[:len(x)], gain[:len(x)]
 	for i, v := range x {
-		u, o := float64(v)-shift, float64(out[i])
+		u, o := float64(v)-removed, float64(out[i])
 		uu += u * u
 		uo += u * o
 		oo += o * o
@@ -55,11 +50,11 @@ func dotsPlain(x, out []float32, gain []float64, shift float64) dots {
 }
 
 // dotsBias is dots for a norm with a bias; its w is gain*u, not yet scaled.
-func dotsBias(x, out []float32, gain []float64, shift float64) dots {
+func dotsBias(x, out []float32, gain []float64, removed float64) dots {
 	var uu, uo, oo, o1, uw, ww, wo, gw float64
 	out, gain = out[:len(x)], gain[:len(x)]
 	for i, v := range x {
-		u, o, g := float64(v)-shift, float64(out[i]), gain[i]
+		u, o, g := float64(v)-removed, float64(out[i]), gain[i]
 		w := g * u
 		uu += u * u
 		uo += u * o
@@ -84,15 +79,15 @@ func (p *dots) scale(r float64) {
 func (p *probe) measure(q []float64, stride int, x, out []float32, g *gainRow) {
 	d := float64(len(x))
 	mu := sum(x) / d
-	shift := 0.0
-	if p.Type == LayerNorm {
-		shift = mu
+	removed := 0.0
+	if p.Center {
+		removed = mu
 	}
 	var dot dots
 	if g.zeros {
-		dot = dotsPlain(x, out, g.gain, shift)
+		dot = dotsPlain(x, out, g.gain, removed)
 	} else {
-		dot = dotsBias(x, out, g.gain, shift)
+		dot = dotsBias(x, out, g.gain, removed)
 	}
 	if total := dot.uu + dot.oo + mu; total-total != 0 {
 		for k := range numQ {
@@ -102,22 +97,22 @@ func (p *probe) measure(q []float64, stride int, x, out []float32, g *gainRow) {
 	}
 
 	along := d * mu * mu
-	centred := dot.uu
-	if p.Type == RMSNorm {
-		if centred = dot.uu - along; centred < gramLimit*dot.uu {
-			centred = centredEnergy(x, mu)
+	centered := dot.uu
+	if !p.Center {
+		if centered = dot.uu - along; centered < gramLimit*dot.uu {
+			centered = centeredEnergy(x, mu)
 		}
 	}
-	if centred <= uniformTan*uniformTan*along {
-		centred = 0
+	if centered <= uniformTan*uniformTan*along {
+		centered = 0
 	}
-	if p.Type == LayerNorm {
-		dot.uu = centred
+	if p.Center {
+		dot.uu = centered
 	}
 	// Reciprocal standard deviations of both norms; a zero vector stays zero.
-	rLN, rRMS := recipSqrt(centred/d+p.Eps), recipSqrt((centred+along)/d+p.Eps)
+	rLN, rRMS := recipSqrt(centered/d+p.Eps), recipSqrt((centered+along)/d+p.Eps)
 	r := rRMS
-	if p.Type == LayerNorm {
+	if p.Center {
 		r = rLN
 	}
 	if !g.zeros {
@@ -128,100 +123,100 @@ func (p *probe) measure(q []float64, stride int, x, out []float32, g *gainRow) {
 	}
 
 	nan := math.NaN()
-	norm, angle, share := uniform(mu, centred, d)
+	norm, angle, share := uniform(mu, centered, d)
 	set := func(k int, v float64) { q[k*stride] = v }
-	stage := func(s Stage, norm, angle, share float64) {
+	setStage := func(s stage, norm, angle, share float64) {
 		k := qStages + 3*int(s)
 		set(k, norm)
 		set(k+1, angle)
 		set(k+2, share)
 	}
-	stage(In, norm, angle, share)
-	set(qRotation+int(InStd), 0)
+	setStage(stageIn, norm, angle, share)
+	set(qRotation+int(inStd), 0)
 	switch {
 	case dot.uu == 0:
-		stage(Std, 0, nan, 0)
-		set(qRotation+int(InStd), nan)
-	case p.Type == LayerNorm:
-		stage(Std, math.Sqrt(centred)*r, 90, 0)
-		set(qRotation+int(InStd), math.Abs(90-angle))
+		setStage(stageStd, 0, nan, 0)
+		set(qRotation+int(inStd), nan)
+	case p.Center:
+		setStage(stageStd, math.Sqrt(centered)*r, 90, 0)
+		set(qRotation+int(inStd), math.Abs(90-angle))
 	default:
-		stage(Std, norm*r, angle, share)
+		setStage(stageStd, norm*r, angle, share)
 	}
 	outNorm, outAngle, outShare := outUniform(out, dot.oo, dot.o1)
-	stage(Out, outNorm, outAngle, outShare)
+	setStage(stageOut, outNorm, outAngle, outShare)
 
-	turn, ok := gramAngle(norm*norm, dot.oo, dot.uo+shift*dot.o1)
+	whole, ok := gramAngle(norm*norm, dot.oo, dot.uo+removed*dot.o1)
 	if !ok {
-		turn = Angle(x, out)
+		whole = Angle(x, out)
 	}
-	set(qRotation+int(InOut), turn)
-	set(qRotation+int(StdGain), p.stdGain(x, shift, g, &dot))
-	set(qRotation+int(GainBias), p.gainBias(x, out, shift, r, g, &dot))
-	set(qSwap, swapError(p.Type, mu, centred/d, p.Eps, rLN, rRMS, g.energy, &dot))
+	set(qRotation+int(inOut), whole)
+	set(qRotation+int(stdGain), p.stdGain(x, removed, g, &dot))
+	set(qRotation+int(gainBias), p.gainBias(x, out, removed, r, g, &dot))
+	set(qSwap, swapError(p.Center, mu, centered/d, p.Eps, rLN, rRMS, g.energy, &dot))
 }
 
-func (p *probe) stdGain(x []float32, shift float64, g *gainRow, dot *dots) float64 {
+func (p *probe) stdGain(x []float32, removed float64, g *gainRow, dot *dots) float64 {
 	if g.ones && dot.uu > 0 {
 		return 0
 	}
-	if turn, ok := gramAngle(dot.uu, dot.ww, dot.uw); ok {
-		return turn
+	if angle, ok := gramAngle(dot.uu, dot.ww, dot.uw); ok {
+		return angle
 	}
 	u, w := make([]float64, len(x)), make([]float64, len(x))
 	for i, v := range x {
-		u[i] = float64(v) - shift
+		u[i] = float64(v) - removed
 		w[i] = g.gain[i] * u[i]
 	}
 	return Angle(u, w)
 }
 
-func (p *probe) gainBias(x, out []float32, shift, r float64, g *gainRow, dot *dots) float64 {
+func (p *probe) gainBias(x, out []float32, removed, r float64, g *gainRow, dot *dots) float64 {
 	if g.zeros && dot.ww > 0 {
 		return 0
 	}
-	if turn, ok := gramAngle(dot.ww, dot.oo, dot.wo); ok {
-		return turn
+	if angle, ok := gramAngle(dot.ww, dot.oo, dot.wo); ok {
+		return angle
 	}
 	w, o := make([]float64, len(x)), make([]float64, len(x))
 	for i, v := range x {
-		w[i] = g.gain[i] * (float64(v) - shift) * r
+		w[i] = g.gain[i] * (float64(v) - removed) * r
 		o[i] = float64(out[i])
 	}
 	return Angle(w, o)
 }
 
 // outUniform is Uniform(out) from out.out and out.1, with a second pass only
-// where cancellation asks for it.
+// where cancellation makes it necessary.
 func outUniform(out []float32, oo, o1 float64) (norm, angle, share float64) {
 	d := float64(len(out))
 	mu := o1 / d
-	centred := oo - o1*mu
-	if centred < gramLimit*oo {
-		centred = centredEnergy(out, mu)
+	centered := oo - o1*mu
+	if centered < gramLimit*oo {
+		centered = centeredEnergy(out, mu)
 	}
-	return uniform(mu, centred, d)
+	return uniform(mu, centered, d)
 }
 
 // swapError is the relative error that exchanging the one norm for the other
 // makes in this output, by RMS_std = sin(theta) LN_std + cos(theta) 1: with
 // q = sigma/rms, the difference of the two outputs is (q - 1) gain*LN_std +
 // (mu/rms) gain, and the same with RMS_std and 1/q seen from RMSNorm.
-func swapError(t Type, mu, variance, eps, rLN, rRMS, gainEnergy float64, dot *dots) float64 {
+func swapError(center bool, mu, variance, eps, rLN, rRMS, gainEnergy float64, dot *dots) float64 {
 	if dot.oo == 0 || rLN == 0 {
 		return math.NaN()
 	}
 	q := rRMS / rLN
 	shrink := -mu * mu * rRMS * rRMS / (1 + q) // q - 1 without cancellation
 	a, m := shrink, mu*rRMS
-	if t == RMSNorm {
+	if !center {
 		a, m = shrink/q, mu*rLN
 	}
 	e := a*a*dot.ww + 2*a*m*dot.gw + m*m*gainEnergy
 	return math.Sqrt(max(e, 0) / dot.oo)
 }
 
-func centredEnergy(x []float32, mu float64) float64 {
+func centeredEnergy(x []float32, mu float64) float64 {
 	c := 0.0
 	for _, v := range x {
 		d := float64(v) - mu

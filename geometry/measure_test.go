@@ -11,13 +11,13 @@ import (
 // away from 0 and 180 degrees.
 func TestMeasureAgainstDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, typ := range []Type{LayerNorm, RMSNorm} {
+	for _, center := range []bool{true, false} {
 		for _, bias := range []bool{false, true} {
 			for _, d := range []int{2, 3, 5, 48, 257, 768} {
 				for _, mean := range []float64{0, 0.4, -3} {
-					s := randomSite(r, typ, d, bias)
+					s := randomSite(r, center, d, bias)
 					x := randomVector(r, d, mean, 1)
-					checkOne(t, fmt.Sprintf("%s d=%d bias=%v mean=%g", typ, d, bias, mean), s, x)
+					checkOne(t, fmt.Sprintf("%s d=%d bias=%v mean=%g", kindOf(center), d, bias, mean), s, x)
 				}
 			}
 		}
@@ -41,7 +41,7 @@ func checkOne(t *testing.T, name string, s site, x []float32) {
 	out := s.run(x)
 	q := make([]float64, numQ)
 	p.measure(q, 1, x, out, &p.rows[0])
-	want := naiveOf(s.Type, x, out, s.gain, s.bias, s.Eps)
+	want := naiveOf(s.Center, x, out, s.gain, s.bias, s.Eps)
 	rel := 16 * float64(len(x)) * 0x1p-53
 	for i := range numStages {
 		k := 3 * int(i)
@@ -55,7 +55,7 @@ func checkOne(t *testing.T, name string, s site, x []float32) {
 		read = degrees * 0x1p-23
 	}
 	for i := range numRotations {
-		near(t, name+" rotation "+i.String(), q[qRotation+int(i)], want.rotation[i], arccosTol(want.rotation[i], len(x))+read)
+		near(t, fmt.Sprint(name, " rotation ", i), q[qRotation+int(i)], want.rotation[i], arccosTol(want.rotation[i], len(x))+read)
 	}
 	near(t, name+" swap", q[qSwap], want.swap, rel+0x1p-23*want.swap+1e-7*read)
 }
@@ -86,9 +86,9 @@ func TestAnglesAtTheEnds(t *testing.T) {
 func TestTinyRotation(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	const d = 64
-	for _, typ := range []Type{LayerNorm, RMSNorm} {
+	for _, center := range []bool{true, false} {
 		for _, bias := range []float32{0, 1e-6} {
-			s := site{Site: Site{Name: "n", Type: typ, Dim: d, Eps: 1e-6}, gain: filled(d, 1), bias: filled(d, 0)}
+			s := site{Site: Site{Name: "n", Center: center, Dim: d, Eps: 1e-6}, gain: filled(d, 1), bias: filled(d, 0)}
 			s.gain[7] = 1 + 1e-4
 			s.bias[3] = bias
 			s.Gain, s.Bias = s.gain, s.bias
@@ -98,25 +98,25 @@ func TestTinyRotation(t *testing.T) {
 			}
 			x := randomVector(r, d, 0, 1)
 			x[7] = 2
-			std, scaled, _ := norms(typ, wide(x), wide(s.gain), wide(s.bias), s.Eps)
+			std, scaled, _ := norms(center, wide(x), wide(s.gain), wide(s.bias), s.Eps)
 			q := make([]float64, numQ)
 			out := s.run(x)
 			p.measure(q, 1, x, out, &p.rows[0])
-			near(t, "std-gain", q[qRotation+int(StdGain)], Angle(std, scaled), 1e-12)
-			near(t, "gain-bias", q[qRotation+int(GainBias)], map[bool]float64{true: 0, false: Angle(scaled, wide(out))}[bias == 0], 1e-12)
-			near(t, "in-out", q[qRotation+int(InOut)], Angle(wide(x), wide(out)), 1e-12)
+			near(t, "std-gain", q[qRotation+int(stdGain)], Angle(std, scaled), 1e-12)
+			near(t, "gain-bias", q[qRotation+int(gainBias)], map[bool]float64{true: 0, false: Angle(scaled, wide(out))}[bias == 0], 1e-12)
+			near(t, "in-out", q[qRotation+int(inOut)], Angle(wide(x), wide(out)), 1e-12)
 		}
 	}
 }
 
-// Identities 1 to 3 on random vectors with means from none to overwhelming.
+// identities 1 to 3 on random vectors with means from none to overwhelming.
 func TestIdentities(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, eps := range []float64{0, 1e-5, 1e-2} {
 		for _, d := range []int{2, 48, 1000} {
 			for _, mean := range []float64{0, 1, -30, 1000} {
 				x := randomVector(r, d, mean, 1)
-				got := Identities(x, eps)
+				got := identities(x, eps)
 				// Each term of the sums rounds at the size of the mean; the
 				// angle of what remains feels it relative to the spread.
 				e := 32 * 0x1p-53 * math.Sqrt(float64(d)) * (1 + math.Abs(mean))
@@ -126,11 +126,11 @@ func TestIdentities(t *testing.T) {
 			}
 		}
 	}
-	if got := Identities(filled(5, 0), 1e-5); got != (Residuals{}) {
+	if got := identities(filled(5, 0), 1e-5); got != (residuals{}) {
 		t.Errorf("zero vector: %+v", got)
 	}
 	// Five values of 3 round to a mean of 3 exactly; LN_std is zero.
-	if got := Identities(filled(5, 3), 0); got.Decompose > 1e-15 || got.Rotate > 1e-6 || got.Energy > 1e-15 {
+	if got := identities(filled(5, 3), 0); got.Decompose > 1e-15 || got.Rotate > 1e-6 || got.Energy > 1e-15 {
 		t.Errorf("a multiple of 1: %+v", got)
 	}
 }
@@ -143,20 +143,20 @@ func TestIrreversible(t *testing.T) {
 	for i, v := range x {
 		moved[i] = 2.5*v - 7
 	}
-	a, b := standard(LayerNorm, x, 0), standard(LayerNorm, moved, 0)
+	a, b := standard(true, x, 0), standard(true, moved, 0)
 	for i := range a {
 		near(t, "LN_std", b[i], a[i], 1e-13)
 	}
-	if turn := Angle(standard(RMSNorm, x, 0), standard(RMSNorm, moved, 0)); turn < 10 {
+	if turn := Angle(standard(false, x, 0), standard(false, moved, 0)); turn < 10 {
 		t.Errorf("RMS_std turned by %g degrees only", turn)
 	}
 }
 
 func TestDegenerateVectors(t *testing.T) {
 	nan := float32(math.NaN())
-	for _, typ := range []Type{LayerNorm, RMSNorm} {
+	for _, center := range []bool{true, false} {
 		for _, eps := range []float64{0, 1e-5} {
-			s := site{Site: Site{Name: "n", Type: typ, Dim: 7, Eps: eps}, gain: filled(7, 1), bias: filled(7, 0.5)}
+			s := site{Site: Site{Name: "n", Center: center, Dim: 7, Eps: eps}, gain: filled(7, 1), bias: filled(7, 0.5)}
 			s.Bias = s.bias
 			c, err := NewCollector(Model{}, []Site{s.Site}, Options{CheckEvery: 1})
 			if err != nil {
@@ -177,16 +177,16 @@ func TestDegenerateVectors(t *testing.T) {
 				out = append(out, y...)
 			}
 			c.Add(Batch{Tokens: make([]int32, len(rows)), In: in, Out: out, Pos: 1})
-			got := c.State().Sites[0].Rest
-			if got.Count != 5 || got.NonFinite != 1 || got.Stages[In].Degenerate != 3 {
-				t.Errorf("%s eps=%g: count %d, not finite %d, degenerate %d; want 5, 1, 3", typ, eps, got.Count, got.NonFinite, got.Stages[In].Degenerate)
+			got := c.State().sites[0].Rest
+			if got.Count != 5 || got.NonFinite != 1 || got.Stages[stageIn].Degenerate != 3 {
+				t.Errorf("%s eps=%g: count %d, not finite %d, degenerate %d; want 5, 1, 3", kindOf(center), eps, got.Count, got.NonFinite, got.Stages[stageIn].Degenerate)
 			}
-			if n := got.Stages[In].Angle.N; n != 3 {
-				t.Errorf("%s: %d angles of in, want 3", typ, n)
+			if n := got.Stages[stageIn].Angle.N; n != 3 {
+				t.Errorf("%s: %d angles of in, want 3", kindOf(center), n)
 			}
-			directions := map[Type]uint64{LayerNorm: 1, RMSNorm: 3}[typ]
-			if n := got.Stages[Std].Angle.N; n != directions {
-				t.Errorf("%s: %d angles of std, want %d", typ, n, directions)
+			directions := map[bool]uint64{true: 1, false: 3}[center]
+			if n := got.Stages[stageStd].Angle.N; n != directions {
+				t.Errorf("%s: %d angles of std, want %d", kindOf(center), n, directions)
 			}
 		}
 	}

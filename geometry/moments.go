@@ -2,9 +2,9 @@ package geometry
 
 import "math"
 
-// Moments are the count, mean, spread and range of a stream of numbers. The
+// moments are the count, mean, spread and range of a stream of numbers. The
 // zero value is the empty stream.
-type Moments struct {
+type moments struct {
 	N    uint64  `json:"n"`
 	Mean float64 `json:"mean"`
 	M2   float64 `json:"m2"` // sum of squared deviations from the mean
@@ -13,8 +13,8 @@ type Moments struct {
 }
 
 // Add takes the numbers of values that are not NaN.
-func (m *Moments) Add(values ...float64) {
-	var b Moments
+func (m *moments) Add(values ...float64) {
+	var b moments
 	total := 0.0
 	b.Min, b.Max = math.Inf(1), math.Inf(-1)
 	for _, v := range values {
@@ -38,7 +38,7 @@ func (m *Moments) Add(values ...float64) {
 
 // Merge adds the numbers that o has seen (Chan, Golub and LeVeque's update;
 // with one number it is Welford's).
-func (m *Moments) Merge(o Moments) {
+func (m *moments) Merge(o moments) {
 	if o.N == 0 {
 		return
 	}
@@ -56,7 +56,7 @@ func (m *Moments) Merge(o Moments) {
 
 // SD returns the standard deviation of the numbers themselves, sqrt(M2/N);
 // 0 for none.
-func (m Moments) SD() float64 {
+func (m moments) SD() float64 {
 	if m.N == 0 {
 		return 0
 	}

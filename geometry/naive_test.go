@@ -31,10 +31,10 @@ func acosAngle(a, b []float64) float64 {
 }
 
 // norms returns std, gain*std and gain*std + bias.
-func norms(t Type, x, gain, bias []float64, eps float64) (std, scaled, out []float64) {
+func norms(center bool, x, gain, bias []float64, eps float64) (std, scaled, out []float64) {
 	d := float64(len(x))
 	mu := 0.0
-	if t == LayerNorm {
+	if center {
 		for _, v := range x {
 			mu += v / d
 		}
@@ -76,22 +76,18 @@ func filled(n int, v float32) []float32 {
 	return x
 }
 
-func naiveOf(t Type, x, out, gain, bias []float32, eps float64) (n naive) {
+func naiveOf(center bool, x, out, gain, bias []float32, eps float64) (n naive) {
 	wx, wo, g, b := wide(x), wide(out), wide(gain), wide(bias)
 	ones := wide(filled(len(x), 1))
-	std, scaled, _ := norms(t, wx, g, b, eps)
+	std, scaled, _ := norms(center, wx, g, b, eps)
 	for i, v := range [][]float64{wx, std, wo} {
 		n.norm[i] = norm2(v)
 		n.angle[i] = acosAngle(v, ones)
 		n.share[i] = math.Pow(math.Cos(n.angle[i]*math.Pi/180), 2)
 	}
 	n.rotation = [4]float64{acosAngle(wx, wo), acosAngle(wx, std), acosAngle(std, scaled), acosAngle(scaled, wo)}
-	other := RMSNorm
-	if t == RMSNorm {
-		other = LayerNorm
-	}
-	_, _, mine := norms(t, wx, g, b, eps)
-	_, _, swapped := norms(other, wx, g, b, eps)
+	_, _, mine := norms(center, wx, g, b, eps)
+	_, _, swapped := norms(!center, wx, g, b, eps)
 	for i := range swapped {
 		swapped[i] -= mine[i]
 	}
@@ -105,8 +101,8 @@ type site struct {
 	gain, bias []float32 // never nil
 }
 
-func randomSite(r *rand.Rand, t Type, d int, withBias bool) site {
-	s := site{Site: Site{Name: "blk.0.attn_norm", Role: LN1, Type: t, Dim: d, Eps: 1e-5}}
+func randomSite(r *rand.Rand, center bool, d int, withBias bool) site {
+	s := site{Site: Site{Name: "blk.0.attn_norm", Role: "ln1", Center: center, Dim: d, Eps: 1e-5}}
 	s.gain, s.bias = filled(d, 1), filled(d, 0)
 	for i := range d {
 		s.gain[i] += 0.3 * float32(r.NormFloat64())
@@ -122,7 +118,7 @@ func randomSite(r *rand.Rand, t Type, d int, withBias bool) site {
 }
 
 func (s site) run(x []float32) []float32 {
-	_, _, out := norms(s.Type, wide(x), wide(s.gain), wide(s.bias), s.Eps)
+	_, _, out := norms(s.Center, wide(x), wide(s.gain), wide(s.bias), s.Eps)
 	return narrow(out)
 }
 

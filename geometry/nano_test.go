@@ -2,6 +2,7 @@ package geometry
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"testing"
 
@@ -38,7 +39,7 @@ func affine(in, out []float32, eps float64) (gain, bias []float32) {
 	gain, bias = make([]float32, nanoDim), make([]float32, nanoDim)
 	std := make([][]float64, n)
 	for i := range n {
-		std[i] = standard(LayerNorm, wide(in[i*nanoDim:][:nanoDim]), eps)
+		std[i] = standard(true, wide(in[i*nanoDim:][:nanoDim]), eps)
 	}
 	for j := range nanoDim {
 		var sx, sy, sxx, sxy float64
@@ -62,21 +63,21 @@ func TestNanoSort(t *testing.T) {
 		in, out []float32
 	}
 	var norms []norm
-	add := func(name string, layer int, role Role, in, out []float32) {
-		s := Site{Name: name, Layer: layer, Role: role, Type: LayerNorm, Eps: eps, Dim: nanoDim}
+	add := func(name string, layer int, role string, in, out []float32) {
+		s := Site{Name: name, Layer: layer, Role: role, Center: true, Eps: eps, Dim: nanoDim}
 		if out == nil { // a site whose output the author does not give: standardise
 			for i := 0; i < len(in); i += nanoDim {
-				out = append(out, narrow(standard(LayerNorm, wide(in[i:i+nanoDim]), eps))...)
+				out = append(out, narrow(standard(true, wide(in[i:i+nanoDim]), eps))...)
 			}
 		} else {
 			s.Gain, s.Bias = affine(in, out, eps)
 		}
 		norms = append(norms, norm{s, in, out})
 	}
-	add("blk.0.attn_norm", 0, LN1, a.X, a.LN1)
-	add("blk.1.attn_norm", 1, LN1, a.Block0, nil)
-	add("blk.2.attn_norm", 2, LN1, a.Block1, nil)
-	add("output_norm", -1, Final, a.Block2, a.LNF)
+	add("blk.0.attn_norm", 0, "ln1", a.X, a.LN1)
+	add("blk.1.attn_norm", 1, "ln1", a.Block0, nil)
+	add("blk.2.attn_norm", 2, "ln1", a.Block1, nil)
+	add("output_norm", -1, "final", a.Block2, a.LNF)
 	var sites []Site
 	for _, n := range norms {
 		sites = append(sites, n.site)
@@ -114,7 +115,7 @@ func TestNanoSort(t *testing.T) {
 				if gain == nil {
 					gain, bias = filled(nanoDim, 1), filled(nanoDim, 0)
 				}
-				v := naiveOf(LayerNorm, n.in[i:i+nanoDim], n.out[i:i+nanoDim], gain, bias, eps)
+				v := naiveOf(true, n.in[i:i+nanoDim], n.out[i:i+nanoDim], gain, bias, eps)
 				for s := range want {
 					want[s].norm = append(want[s].norm, v.norm[s])
 					want[s].angle = append(want[s].angle, v.angle[s])
@@ -134,10 +135,10 @@ func TestNanoSort(t *testing.T) {
 			}
 			rot := f.Rotations[k]
 			for i, got := range []Summary{rot.InOut, rot.InStd, rot.StdGain, rot.GainBias} {
-				if n.site.Gain == nil && i != int(InStd) {
+				if n.site.Gain == nil && i != int(inStd) {
 					continue // arccos near 0 is no reference
 				}
-				figures(t, n.site.Name+" "+Rotation(i).String(), got, turn[i], 1e-9)
+				figures(t, fmt.Sprint(n.site.Name, " rotation ", i), got, turn[i], 1e-9)
 			}
 			// PyTorch works in float32, and the regression widens its rounding.
 			if d := f.Effects[k].Checks; d.Definition > 16*0x1p-23 || d.Decompose > 1e-12 || d.Rotate > 1e-9 || d.Energy > 1e-12 {

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ResultSchema marks geometry.json.
-const ResultSchema = "normswap.geometry/1"
+// resultSchema marks geometry.json.
+const resultSchema = "normswap.geometry/1"
 
 // Result is geometry.json: the finished figures of one model.
 type Result struct {
@@ -25,7 +25,9 @@ type Result struct {
 	Verdict  string   `json:"verdict"`
 }
 
-// Figures are the statistics of a set of positions.
+// Figures are the statistics of a set of positions. Sites has three entries for
+// each site, for what goes in, what is standardised and what comes out;
+// Rotations and Effects have one.
 type Figures struct {
 	Sites     []SiteFigures     `json:"sites"`
 	Rotations []RotationFigures `json:"rotations"`
@@ -37,11 +39,11 @@ type Figures struct {
 type SiteFigures struct {
 	Site       string  `json:"site"`
 	Layer      int     `json:"layer"`
-	Role       Role    `json:"role"`
-	Type       Type    `json:"type"`
+	Role       string  `json:"role"`
+	Type       string  `json:"type"` // layernorm or rmsnorm
 	Eps        float64 `json:"eps"`
 	Dim        int     `json:"dim"`
-	Stage      string  `json:"stage"`
+	Stage      string  `json:"stage"` // in, std or out
 	Count      uint64  `json:"count"`
 	Degenerate uint64  `json:"degenerate"`
 	NonFinite  uint64  `json:"non_finite"`
@@ -76,7 +78,7 @@ type Beyond struct {
 type RotationFigures struct {
 	Site     string  `json:"site"`
 	Layer    int     `json:"layer"`
-	Role     Role    `json:"role"`
+	Role     string  `json:"role"`
 	InOut    Summary `json:"in_out"`
 	InStd    Summary `json:"in_std"`
 	StdGain  Summary `json:"std_gain"`
@@ -88,7 +90,7 @@ type RotationFigures struct {
 type EffectFigures struct {
 	Site  string `json:"site"`
 	Layer int    `json:"layer"`
-	Role  Role   `json:"role"`
+	Role  string `json:"role"`
 	// SDReduction is sd(|in|)/sd(|out|); 0 when the output has no spread.
 	SDReduction float64 `json:"sd_reduction"`
 	// Swap is |out of the other norm - out|/|out| by identity 1.
@@ -98,7 +100,8 @@ type EffectFigures struct {
 	Checks       Checks   `json:"checks"`
 }
 
-// Checks are the largest residuals over the sampled vectors; see [Residuals].
+// Checks are the largest residuals of the three identities over the sampled
+// vectors: rounding errors, in a correct program.
 type Checks struct {
 	Count      uint64  `json:"count"`
 	Decompose  float64 `json:"decompose"`
@@ -123,7 +126,7 @@ type SiteExtreme struct {
 
 // Result computes the figures; with skipFirst those without position 0 too.
 func (s *State) Result(skipFirst bool) (*Result, error) {
-	r := &Result{Schema: ResultSchema, Model: s.Model, Tokens: s.Tokens(), Origin: s.Origin}
+	r := &Result{Schema: resultSchema, Model: s.Model, Tokens: s.tokens(), Origin: s.Origin}
 	all, err := s.figures(false)
 	if err != nil {
 		return nil, err
@@ -141,8 +144,8 @@ func (s *State) Result(skipFirst bool) (*Result, error) {
 
 func (s *State) figures(skipFirst bool) (*Figures, error) {
 	f := &Figures{Sites: []SiteFigures{}, Rotations: []RotationFigures{}, Effects: []EffectFigures{}}
-	cells := make([]*Cell, len(s.Sites))
-	for i, site := range s.Sites {
+	cells := make([]*cell, len(s.sites))
+	for i, site := range s.sites {
 		c, err := site.cell(skipFirst)
 		if err != nil {
 			return nil, err
@@ -153,19 +156,19 @@ func (s *State) figures(skipFirst bool) (*Figures, error) {
 		}
 		f.Rotations = append(f.Rotations, RotationFigures{
 			Site: site.Name, Layer: site.Layer, Role: site.Role,
-			InOut: c.Rotations[InOut].Summary(), InStd: c.Rotations[InStd].Summary(),
-			StdGain: c.Rotations[StdGain].Summary(), GainBias: c.Rotations[GainBias].Summary(),
+			InOut: c.Rotations[inOut].Summary(), InStd: c.Rotations[inStd].Summary(),
+			StdGain: c.Rotations[stdGain].Summary(), GainBias: c.Rotations[gainBias].Summary(),
 		})
 		f.Effects = append(f.Effects, effectFigures(&site.Site, c))
 	}
-	f.Tables = tables(s.Sites, cells)
+	f.Tables = tables(s.sites, cells)
 	return f, nil
 }
 
-func siteFigures(site *Site, c *Cell, stage Stage) SiteFigures {
+func siteFigures(site *Site, c *cell, stage stage) SiteFigures {
 	s := &c.Stages[stage]
 	f := SiteFigures{
-		Site: site.Name, Layer: site.Layer, Role: site.Role, Type: site.Type, Eps: site.Eps, Dim: site.Dim,
+		Site: site.Name, Layer: site.Layer, Role: site.Role, Type: kindOf(site.Center), Eps: site.Eps, Dim: site.Dim,
 		Stage: stage.String(), Count: c.Count, Degenerate: s.Degenerate, NonFinite: c.NonFinite,
 		Norm: s.Norm.Summary(), Angle: s.Angle.Summary(), NullSD: NullAngleSD(site.Dim),
 		Share: Share{Mean: s.Share.Mean, SD: s.Share.SD(), Max: s.Share.Max, Null: 1 / float64(site.Dim)},
@@ -178,7 +181,7 @@ func siteFigures(site *Site, c *Cell, stage Stage) SiteFigures {
 	return f
 }
 
-func effectFigures(site *Site, c *Cell) EffectFigures {
+func effectFigures(site *Site, c *cell) EffectFigures {
 	f := EffectFigures{
 		Site: site.Name, Layer: site.Layer, Role: site.Role, Swap: c.Swap.Summary(),
 		Checks: Checks{c.Checks[0].N, c.Checks[0].Max, c.Checks[1].Max, c.Checks[2].Max, c.Checks[3].Max},
@@ -187,33 +190,33 @@ func effectFigures(site *Site, c *Cell) EffectFigures {
 		m := c.Measured.Summary()
 		f.MeasuredSwap = &m
 	}
-	if sd := c.Stages[Out].Norm.SD(); sd > 0 {
-		f.SDReduction = c.Stages[In].Norm.SD() / sd
+	if sd := c.Stages[stageOut].Norm.SD(); sd > 0 {
+		f.SDReduction = c.Stages[stageIn].Norm.SD() / sd
 	}
 	return f
 }
 
 func (s *State) extremes() Extremes {
 	// Sites come in graph order, so ties keep to it.
-	pick := func(list func(*SiteState) []Extreme, order func(a, b Extreme) int) []SiteExtreme {
+	pick := func(list func(*siteState) []Extreme, order func(a, b Extreme) int) []SiteExtreme {
 		out := []SiteExtreme{}
-		for _, site := range s.Sites {
+		for _, site := range s.sites {
 			for _, e := range list(site) {
 				i := len(out)
 				for i > 0 && order(e, out[i-1].Extreme) < 0 {
 					i--
 				}
-				if i < s.Top {
-					out = append(out[:i], append([]SiteExtreme{{site.Name, site.Layer, e, s.TokenText[e.Token]}}, out[i:]...)...)
-					out = out[:min(len(out), s.Top)]
+				if i < s.top {
+					out = append(out[:i], append([]SiteExtreme{{site.Name, site.Layer, e, s.tokenText[e.Token]}}, out[i:]...)...)
+					out = out[:min(len(out), s.top)]
 				}
 			}
 		}
 		return out
 	}
 	return Extremes{
-		Angle: pick(func(x *SiteState) []Extreme { return x.TopAngle }, byAngle),
-		Norm:  pick(func(x *SiteState) []Extreme { return x.TopNorm }, byNorm),
+		Angle: pick(func(x *siteState) []Extreme { return x.TopAngle }, byAngle),
+		Norm:  pick(func(x *siteState) []Extreme { return x.TopNorm }, byNorm),
 	}
 }
 

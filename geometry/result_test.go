@@ -12,20 +12,20 @@ import (
 )
 
 // layered is a stream of vectors at the two norms of each of three layers.
-func layered(t testing.TB, typ Type, mean float64) (*Collector, map[string][][]float32) {
+func layered(t testing.TB, center bool, mean float64) (*Collector, map[string][][]float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(21, 22))
 	const d, layers, tokens = 32, 3, 50
 	var sites []Site
 	var all []site
 	for l := range layers {
-		for _, role := range []Role{LN1, LN2} {
-			s := randomSite(r, typ, d, typ == LayerNorm)
+		for _, role := range []string{"ln1", "ln2"} {
+			s := randomSite(r, center, d, center)
 			s.Name, s.Layer, s.Role = fmt.Sprintf("blk.%d.%s", l, role), l, role
 			sites, all = append(sites, s.Site), append(all, s)
 		}
 	}
-	c, err := NewCollector(Model{Name: "m", Norm: typ, Dim: d, Layers: layers}, sites, Options{Top: 4})
+	c, err := NewCollector(Model{Name: "m", Norm: kindOf(center), Dim: d, Layers: layers}, sites, Options{Top: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func layered(t testing.TB, typ Type, mean float64) (*Collector, map[string][][]f
 	for k, s := range all {
 		b := Batch{Site: k}
 		other := s
-		other.Type = map[Type]Type{LayerNorm: RMSNorm, RMSNorm: LayerNorm}[typ]
+		other.Center = !center
 		for i := range tokens {
 			x := randomVector(r, d, mean, float64(1+k))
 			out := s.run(x)
@@ -49,7 +49,7 @@ func layered(t testing.TB, typ Type, mean float64) (*Collector, map[string][][]f
 // The paper's tables from their definitions: pooled mean and deviation, and
 // the deviation within a layer over sqrt(layers).
 func TestTables(t *testing.T) {
-	c, seen := layered(t, LayerNorm, 0.5)
+	c, seen := layered(t, true, 0.5)
 	r, err := c.State().Result(false)
 	if err != nil {
 		t.Fatal(err)
@@ -94,8 +94,8 @@ func TestTables(t *testing.T) {
 // The measured swap error is what identity 1 predicts, to the rounding of
 // float32 outputs.
 func TestMeasuredSwap(t *testing.T) {
-	for _, typ := range []Type{LayerNorm, RMSNorm} {
-		c, _ := layered(t, typ, 0.5)
+	for _, center := range []bool{true, false} {
+		c, _ := layered(t, center, 0.5)
 		r, err := c.State().Result(false)
 		if err != nil {
 			t.Fatal(err)
@@ -111,13 +111,13 @@ func TestMeasuredSwap(t *testing.T) {
 }
 
 func TestExtremes(t *testing.T) {
-	c, seen := layered(t, RMSNorm, 0)
+	c, seen := layered(t, false, 0)
 	r, err := c.State().Result(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []SiteExtreme
-	for _, s := range c.State().Sites {
+	for _, s := range c.State().sites {
 		for i, x := range seen[s.Name+".in"] {
 			norm, angle, _ := Uniform(x)
 			all = append(all, SiteExtreme{s.Name, s.Layer, Extreme{Token: int32(1000 + i), Pos: i, Norm: norm, Angle: angle}, ""})
@@ -148,12 +148,12 @@ func TestExtremes(t *testing.T) {
 // A mean that is held down shows as less than chance.
 func TestVerdictBelowChance(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
-	s := randomSite(r, LayerNorm, 64, true)
-	c, err := NewCollector(Model{Norm: LayerNorm, Dim: 64}, []Site{s.Site}, Options{})
+	s := randomSite(r, true, 64, true)
+	c, err := NewCollector(Model{Norm: "layernorm", Dim: 64}, []Site{s.Site}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := narrow(standard(LayerNorm, wide(randomVector(r, 64, 0, 1)), 0))
+	x := narrow(standard(true, wide(randomVector(r, 64, 0, 1)), 0))
 	c.Add(Batch{Tokens: []int32{1}, In: x, Out: s.run(x)})
 	got, err := c.State().Result(false)
 	if err != nil || !strings.Contains(got.Verdict, "below what chance would give") {
@@ -163,16 +163,16 @@ func TestVerdictBelowChance(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	for _, v := range []struct {
-		typ  Type
-		mean float64
-		want string
+		center bool
+		mean   float64
+		want   string
 	}{
-		{LayerNorm, 0, "LayerNorm, and no large mean to remove"},
-		{LayerNorm, 9, "LayerNorm, and 6 of 6 norms remove a large mean"},
-		{RMSNorm, 0, "RMSNorm, and no large mean to keep"},
-		{RMSNorm, 9, "RMSNorm, and 6 of 6 norms read a large mean, which stays"},
+		{true, 0, "LayerNorm, and no large mean to remove"},
+		{true, 9, "LayerNorm, and a large mean is removed by 6 of 6 norms"},
+		{false, 0, "RMSNorm, and no large mean to keep"},
+		{false, 9, "RMSNorm, and a large mean is read by 6 of 6 norms, and stays"},
 	} {
-		c, _ := layered(t, v.typ, v.mean)
+		c, _ := layered(t, v.center, v.mean)
 		c.State().Swap = []SwapMode{
 			{"native", 10, 0, 1, 20},
 			{"rms-naive", 10, 0.5, 0.75, 30},
@@ -183,11 +183,11 @@ func TestVerdict(t *testing.T) {
 		}
 		for _, want := range []string{v.want, "rms-naive 30.0000 (top-1 agreement 75.00 %, KL 0.5 nats per token)"} {
 			if !strings.Contains(r.Verdict, want) {
-				t.Errorf("%s with mean %g: no %q in %q", v.typ, v.mean, want, r.Verdict)
+				t.Errorf("%t with mean %g: no %q in %q", v.center, v.mean, want, r.Verdict)
 			}
 		}
 	}
-	empty := &State{Schema: StateSchema}
+	empty := new(State)
 	r, err := empty.Result(true)
 	if err != nil || !strings.Contains(r.Verdict, "no verdict") {
 		t.Errorf("nothing measured: %q, %v", r.Verdict, err)
@@ -202,7 +202,7 @@ func TestThresholds(t *testing.T) {
 
 // geometry.json has the keys that its schema promises.
 func TestJSONSchema(t *testing.T) {
-	c, _ := layered(t, LayerNorm, 0.1)
+	c, _ := layered(t, true, 0.1)
 	r, err := c.State().Result(true)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestJSONSchema(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &j); err != nil {
 		t.Fatal(err)
 	}
-	if j.Schema != ResultSchema || j.Verdict == "" || len(j.Sites) != 18 || len(j.Rotations) != 6 || len(j.WithoutFirst) != 4 {
+	if j.Schema != resultSchema || j.Verdict == "" || len(j.Sites) != 18 || len(j.Rotations) != 6 || len(j.WithoutFirst) != 4 {
 		t.Errorf("%s, %d sites, %d rotations, %d parts without position 0", j.Schema, len(j.Sites), len(j.Rotations), len(j.WithoutFirst))
 	}
 	keys(t, j.Model, "name architecture d layers parameters norm eps")
@@ -258,7 +258,7 @@ func keys(t *testing.T, v any, want string) {
 }
 
 func TestMergeSwaps(t *testing.T) {
-	// Log-likelihoods of parts of 3 and 5 tokens; the whole is their sum.
+	// logScale-likelihoods of parts of 3 and 5 tokens; the whole is their sum.
 	a := []SwapMode{{"native", 3, 0, 1, math.Exp(6.0 / 3)}, {"rms-naive", 3, 0.1, 2.0 / 3, math.Exp(7.0 / 3)}}
 	b := []SwapMode{{"native", 5, 0, 1, math.Exp(8.0 / 5)}, {"rms-naive", 5, 0.2, 4.0 / 5, math.Exp(9.0 / 5)}}
 	got, err := mergeSwaps(a, b)

@@ -5,54 +5,50 @@ import (
 	"math"
 )
 
-// Type says which norm stands at a site.
-type Type string
+// A stage is a place on a vector's way through a norm: what goes in, what is
+// standardised (before the gain), and what comes out.
+type stage int
 
-// The two norms. They differ in one bit: whether the mean is removed.
 const (
-	LayerNorm Type = "layernorm"
-	RMSNorm   Type = "rmsnorm"
-)
-
-// Role says where in a block a norm stands. The paper's tables are over LN1
-// and LN2.
-type Role string
-
-// The places of a norm.
-const (
-	LN1       Role = "ln1"       // before attention
-	LN2       Role = "ln2"       // before the feed-forward network
-	Final     Role = "final"     // before the output projection
-	Embedding Role = "embedding" // right after the embedding
-	QK        Role = "qk"        // on queries or keys, head by head
-	Post      Role = "post"      // on the output of attention or feed-forward
-	Other     Role = "other"
-)
-
-// Stage is a point on a vector's way through a norm.
-type Stage int
-
-// The stages of a norm: what goes in, what is standardised (before the gain),
-// and what comes out.
-const (
-	In Stage = iota
-	Std
-	Out
+	stageIn stage = iota
+	stageStd
+	stageOut
 	numStages
 )
 
 // String returns in, std or out.
-func (s Stage) String() string { return [...]string{"in", "std", "out"}[s] }
+func (s stage) String() string { return [...]string{"in", "std", "out"}[s] }
+
+// The roles that have a meaning here; see Site.Role.
+const (
+	roleLN1 = "ln1"
+	roleLN2 = "ln2"
+	roleQK  = "qk"
+)
+
+// kindOf names a norm by the one bit in which the two kinds differ.
+func kindOf(center bool) string {
+	if center {
+		return "layernorm"
+	}
+	return "rmsnorm"
+}
 
 // Site describes one norm of a model.
 type Site struct {
-	Name  string  `json:"site"`  // such as blk.0.attn_norm
-	Layer int     `json:"layer"` // from 0; -1 for a norm outside the blocks
-	Role  Role    `json:"role"`
-	Type  Type    `json:"type"`
-	Eps   float64 `json:"eps"`
-	Dim   int     `json:"dim"`             // the length of the vectors, d
-	Heads int     `json:"heads,omitempty"` // vectors per token; 0 means 1
+	Name  string `json:"site"`  // such as blk.0.attn_norm
+	Layer int    `json:"layer"` // from 0; -1 for a norm outside the blocks
+
+	// Role is the place of the norm in its block, a label. Three are known:
+	// "ln1" and "ln2", the norms before attention and before the feed-forward
+	// network, which the paper's tables are over, and "qk", the norms on queries
+	// and keys, which the verdict leaves out, as it does norms without a role.
+	Role string `json:"role"`
+
+	Center bool    `json:"center"` // the norm subtracts the mean: LayerNorm; else it is RMSNorm
+	Eps    float64 `json:"eps"`
+	Dim    int     `json:"dim"`             // the length of the vectors, d
+	Heads  int     `json:"heads,omitempty"` // vectors per token; 0 means 1
 
 	// Gain and Bias are what out = gain*std + bias uses: nil for none, of
 	// length Dim, or of length Heads*Dim when every head has its own.
@@ -81,8 +77,6 @@ func newProbe(s Site) (*probe, error) {
 	switch {
 	case s.Dim < 2 || s.Heads < 1:
 		return nil, fmt.Errorf("geometry: site %s: %d heads of dimension %d", s.Name, s.Heads, s.Dim)
-	case s.Type != LayerNorm && s.Type != RMSNorm:
-		return nil, fmt.Errorf("geometry: site %s: unknown norm type %q", s.Name, s.Type)
 	case !(s.Eps >= 0) || math.IsInf(s.Eps, 1):
 		return nil, fmt.Errorf("geometry: site %s: eps is %v", s.Name, s.Eps)
 	}

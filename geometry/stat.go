@@ -2,35 +2,35 @@ package geometry
 
 import "fmt"
 
-// Stat is Moments with a histogram beside them, for percentiles.
-type Stat struct {
-	Moments
-	Hist Hist `json:"hist"`
+// Stat is moments with a histogram beside them, for percentiles.
+type stat struct {
+	moments
+	Hist hist `json:"hist"`
 }
 
-// NewStat returns the statistic of an empty stream.
-func NewStat(s Scale) Stat { return Stat{Hist: NewHist(s)} }
+// newStat returns the statistic of an empty stream.
+func newStat(s scale) stat { return stat{Hist: newHist(s)} }
 
 // Add takes the numbers of values that are not NaN.
-func (s *Stat) Add(values ...float64) {
-	s.Moments.Add(values...)
+func (s *stat) Add(values ...float64) {
+	s.moments.Add(values...)
 	s.Hist.Add(values...)
 }
 
 // Merge adds what o has seen. Counts stay exact, moments agree with those of
 // one run to rounding, percentiles are those of one run.
-func (s *Stat) Merge(o *Stat) error {
-	if s.Hist.Scale != o.Hist.Scale {
-		return fmt.Errorf("geometry: a histogram in %s does not merge with one in %s", o.Hist.Scale, s.Hist.Scale)
+func (s *stat) Merge(o *stat) error {
+	if s.Hist.scale != o.Hist.scale {
+		return fmt.Errorf("geometry: a histogram in %s does not merge with one in %s", o.Hist.scale, s.Hist.scale)
 	}
-	s.Moments.Merge(o.Moments)
+	s.moments.Merge(o.moments)
 	s.Hist.Merge(&o.Hist)
 	return nil
 }
 
 // Quantile returns the number below which the share q of the numbers lies,
 // off by less than the width of a bin; 0 when there are none.
-func (s *Stat) Quantile(q float64) float64 {
+func (s *stat) Quantile(q float64) float64 {
 	if s.N == 0 {
 		return 0
 	}
@@ -52,7 +52,7 @@ type Summary struct {
 }
 
 // Summary returns the figures of s; all zero when it has seen nothing.
-func (s *Stat) Summary() Summary {
+func (s *stat) Summary() Summary {
 	return Summary{
 		Count: s.N, Mean: s.Mean, SD: s.SD(), Min: s.Min, Max: s.Max,
 		P1: s.Quantile(0.01), P50: s.Quantile(0.50), P99: s.Quantile(0.99),

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Moments against two passes over the same numbers, with a mean far larger
+// moments against two passes over the same numbers, with a mean far larger
 // than the spread, in pieces of every size.
 func TestMoments(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
@@ -18,7 +18,7 @@ func TestMoments(t *testing.T) {
 	}
 	mean, sd := meanSD(values)
 	for _, piece := range []int{1, 7, 100, 1000} {
-		var m Moments
+		var m moments
 		for at := 0; at < len(values); at += piece {
 			m.Add(append([]float64{math.NaN()}, values[at:min(at+piece, len(values))]...)...)
 		}
@@ -28,10 +28,10 @@ func TestMoments(t *testing.T) {
 			t.Errorf("n %d, range %v to %v", m.N, m.Min, m.Max)
 		}
 	}
-	var none Moments
+	var none moments
 	none.Add(math.NaN())
-	none.Merge(Moments{})
-	if none != (Moments{}) || none.SD() != 0 {
+	none.Merge(moments{})
+	if none != (moments{}) || none.SD() != 0 {
 		t.Errorf("nothing: %+v", none)
 	}
 }
@@ -39,11 +39,11 @@ func TestMoments(t *testing.T) {
 // Percentiles are off by less than a bin.
 func TestQuantiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	for scale, draw := range map[Scale]func() float64{
-		Degrees: func() float64 { return math.Min(math.Max(90+20*r.NormFloat64(), 0), 180) },
-		Log:     func() float64 { return math.Exp(8 * r.NormFloat64()) },
+	for scale, draw := range map[scale]func() float64{
+		degreeScale: func() float64 { return math.Min(math.Max(90+20*r.NormFloat64(), 0), 180) },
+		logScale:    func() float64 { return math.Exp(8 * r.NormFloat64()) },
 	} {
-		s := NewStat(scale)
+		s := newStat(scale)
 		var values []float64
 		for range 4001 {
 			v := draw()
@@ -56,7 +56,7 @@ func TestQuantiles(t *testing.T) {
 			at := q * float64(len(values))
 			lo, hi := values[max(int(at)-1, 0)], values[min(int(at)+1, len(values)-1)]
 			slack := 0.01
-			if scale == Log {
+			if scale == logScale {
 				slack = hi / 256
 			}
 			if got := s.Quantile(q); got < lo-slack || got > hi+slack {
@@ -64,7 +64,7 @@ func TestQuantiles(t *testing.T) {
 			}
 		}
 	}
-	empty := NewStat(Log)
+	empty := newStat(logScale)
 	if got := empty.Summary(); got != (Summary{}) {
 		t.Errorf("nothing: %+v", got)
 	}
@@ -73,28 +73,28 @@ func TestQuantiles(t *testing.T) {
 // Every number falls into a bin whose edges hold it.
 func TestBins(t *testing.T) {
 	for _, v := range []float64{0x1p-160, 1e-30, 0.999, 1, 1.0039, 1.00390625, 3, 7e20, 0x1p159} {
-		if i := Log.bin(v); Log.edge(i) > v || Log.edge(i+1) <= v {
-			t.Errorf("%g is in bin %d, from %g to %g", v, i, Log.edge(i), Log.edge(i+1))
+		if i := logScale.bin(v); logScale.edge(i) > v || logScale.edge(i+1) <= v {
+			t.Errorf("%g is in bin %d, from %g to %g", v, i, logScale.edge(i), logScale.edge(i+1))
 		}
 	}
 	for _, v := range []float64{0, 0.0099, 0.01, 84, 89.999, 90, 96.01, 179.99} {
-		i := Degrees.bin(v)
-		if Degrees.edge(i) > v+1e-12 || Degrees.edge(i+1) < v-1e-12 {
-			t.Errorf("%g is in bin %d, from %g to %g", v, i, Degrees.edge(i), Degrees.edge(i+1))
+		i := degreeScale.bin(v)
+		if degreeScale.edge(i) > v+1e-12 || degreeScale.edge(i+1) < v-1e-12 {
+			t.Errorf("%g is in bin %d, from %g to %g", v, i, degreeScale.edge(i), degreeScale.edge(i+1))
 		}
 	}
 	for _, v := range []float64{-5, 0, 1e-300, 1e300, math.Inf(1), 180, 181} {
-		if i := Log.bin(v); i < 0 || i >= logBins {
+		if i := logScale.bin(v); i < 0 || i >= logBins {
 			t.Errorf("log bin %d of %g", i, v)
 		}
-		if i := Degrees.bin(math.Min(v, 1e9)); i < 0 || i >= degreeBins {
+		if i := degreeScale.bin(math.Min(v, 1e9)); i < 0 || i >= degreeBins {
 			t.Errorf("degree bin %d of %g", i, v)
 		}
 	}
 }
 
 func TestBars(t *testing.T) {
-	h := NewHist(Degrees)
+	h := newHist(degreeScale)
 	h.Add(83.99, 84, 84.049, 84.051, 90.02, 95.999, 96, 179.999)
 	fine := h.Bars(84, 96, 0.05)
 	if fine.From != 84 || len(fine.Counts) != 240 || fine.Counts[0] != 2 || fine.Counts[1] != 1 || fine.Counts[120] != 1 || fine.Counts[239] != 1 {
@@ -110,16 +110,16 @@ func TestBars(t *testing.T) {
 }
 
 func TestHistJSON(t *testing.T) {
-	h := NewHist(Log)
+	h := newHist(logScale)
 	h.Add(1, 1, 2, 1e9)
-	var back Hist
+	var back hist
 	if err := json.Unmarshal(marshal(t, h), &back); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := string(marshal(t, h)), string(marshal(t, back)); a != b {
 		t.Errorf("%s became %s", a, b)
 	}
-	a, b := NewStat(Log), NewStat(Degrees)
+	a, b := newStat(logScale), newStat(degreeScale)
 	if err := a.Merge(&b); err == nil {
 		t.Error("merged degrees into norms")
 	}
@@ -156,7 +156,7 @@ func TestCauses(t *testing.T) {
 		t.Errorf("embedding %+v", e)
 	}
 	n := VectorStats("norm", []float32{1, 2, 3}, nil)
-	near(t, "gain angle", n.Turn, math.Acos(6/math.Sqrt(3*14))*degrees, 1e-12)
+	near(t, "gain angle", n.GainAngle, math.Acos(6/math.Sqrt(3*14))*degrees, 1e-12)
 	if n.Gain.Mean != 2 || n.Gain.Min != 1 || n.Gain.Max != 3 || n.Bias.Count != 0 {
 		t.Errorf("norm %+v", n)
 	}
@@ -167,7 +167,7 @@ func TestCauses(t *testing.T) {
 }
 
 func FuzzReadState(f *testing.F) {
-	c, err := NewCollector(Model{Name: "m"}, []Site{{Name: "n", Role: LN1, Type: LayerNorm, Dim: 2}}, Options{Top: 1})
+	c, err := NewCollector(Model{Name: "m"}, []Site{{Name: "n", Role: "ln1", Center: true, Dim: 2}}, Options{Top: 1})
 	if err != nil {
 		f.Fatal(err)
 	}

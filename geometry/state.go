@@ -9,26 +9,38 @@ import (
 )
 
 // StateSchema marks the JSON of a State.
-const StateSchema = "normswap.geometry.state/1"
+const StateSchema = "normswap.geometry.state/2"
 
-// State is everything a collector has seen: plain data, lossless in JSON, and
-// mergeable with the states of other runs over other parts of the same text.
+// State is everything a collector has seen: lossless in JSON, and mergeable with
+// the states of other runs over other parts of the same text.
 type State struct {
+	Model Model
+	Origin
+
+	top       int // length of the lists of extremes
+	sites     []*siteState
+	tokenText map[int32]string
+}
+
+// stateJSON is a State in JSON.
+type stateJSON struct {
 	Schema string `json:"schema"`
 	Model  Model  `json:"model"`
 	Origin
-	Top   int          `json:"top"` // length of the lists of extremes
-	Sites []*SiteState `json:"sites"`
-
-	// TokenText says what the tokens in the lists of extremes are, if the
-	// runner knows; merging joins.
+	Top       int              `json:"top"`
+	Sites     []*siteState     `json:"sites"`
 	TokenText map[int32]string `json:"token_text,omitempty"`
+}
+
+// MarshalJSON writes what ReadState reads.
+func (s *State) MarshalJSON() ([]byte, error) {
+	return json.Marshal(stateJSON{StateSchema, s.Model, s.Origin, s.top, s.sites, s.tokenText})
 }
 
 // Origin is what the runner knows and the collector does not: the runner
 // fills it in before it takes the result.
 type Origin struct {
-	// Merging wants these equal.
+	// Parts merge where these are equal.
 	Text   string `json:"text"`                  // what was read, in words
 	Digest string `json:"text_sha256,omitempty"` // of the token ids
 	Window int    `json:"window,omitempty"`      // tokens that are read together, from position 0 on
@@ -43,10 +55,10 @@ type Origin struct {
 	Swap   []SwapMode `json:"swap,omitempty"`   // native first; merging weighs by tokens
 }
 
-// Tokens returns the number of tokens seen, at the site that saw most.
-func (s *State) Tokens() uint64 {
+// tokens returns the number of tokens seen, at the site that saw most.
+func (s *State) tokens() uint64 {
 	var n uint64
-	for _, site := range s.Sites {
+	for _, site := range s.sites {
 		n = max(n, (site.First.Count+site.Rest.Count)/uint64(max(site.Heads, 1)))
 	}
 	return n
@@ -56,8 +68,6 @@ func (s *State) Tokens() uint64 {
 // shards merge when their shards are of one division and differ.
 func (s *State) Merge(o *State) error {
 	switch {
-	case s.Schema != o.Schema:
-		return fmt.Errorf("geometry: merge: schema %q and %q", s.Schema, o.Schema)
 	case s.Model != o.Model:
 		return fmt.Errorf("geometry: merge: different models: %+v and %+v", s.Model, o.Model)
 	case s.Text != o.Text:
@@ -66,18 +76,18 @@ func (s *State) Merge(o *State) error {
 		return fmt.Errorf("geometry: merge: two texts are both called %q, or one run read more of it", s.Text)
 	case s.Window != o.Window:
 		return fmt.Errorf("geometry: merge: windows of %d and of %d tokens", s.Window, o.Window)
-	case s.Top != o.Top:
-		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.Top, o.Top)
-	case len(s.Sites) != len(o.Sites):
-		return fmt.Errorf("geometry: merge: %d and %d sites", len(s.Sites), len(o.Sites))
+	case s.top != o.top:
+		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.top, o.top)
+	case len(s.sites) != len(o.sites):
+		return fmt.Errorf("geometry: merge: %d and %d sites", len(s.sites), len(o.sites))
 	case s.Run != o.Run || (s.Step == nil) != (o.Step == nil) || s.Step != nil && *s.Step != *o.Step:
 		return errors.New("geometry: merge: different checkpoints")
 	case (len(s.Shards) == 0) != (len(o.Shards) == 0):
 		return errors.New("geometry: merge: one is a shard of a run, the other a whole run")
 	}
-	for i, site := range s.Sites {
+	for i, site := range s.sites {
 		// Weights are not part of a state, so this compares the description.
-		if a, b := describe(site.Site), describe(o.Sites[i].Site); a != b {
+		if a, b := describe(site.Site), describe(o.sites[i].Site); a != b {
 			return fmt.Errorf("geometry: merge: site %d is %s and %s", i, a, b)
 		}
 	}
@@ -89,44 +99,55 @@ func (s *State) Merge(o *State) error {
 	if err != nil {
 		return err
 	}
-	for i, site := range s.Sites {
-		if err := site.merge(o.Sites[i], s.Top); err != nil {
+	for i, site := range s.sites {
+		if err := site.merge(o.sites[i], s.top); err != nil {
 			return err
 		}
 	}
 	s.Shards, s.Swap = shards, swap
-	if s.TokenText == nil {
-		s.TokenText = o.TokenText
+	if s.tokenText == nil {
+		s.tokenText = o.tokenText
 	} else {
-		maps.Copy(s.TokenText, o.TokenText)
+		maps.Copy(s.tokenText, o.tokenText)
 	}
 	return nil
 }
 
 func describe(s Site) string {
-	return fmt.Sprintf("%s (layer %d, %s, %s, eps %g, %d x %d)", s.Name, s.Layer, s.Role, s.Type, s.Eps, s.Heads, s.Dim)
+	return fmt.Sprintf("%s (layer %d, %s, %s, eps %g, %d x %d)", s.Name, s.Layer, s.Role, kindOf(s.Center), s.Eps, s.Heads, s.Dim)
 }
 
 // ReadState parses the JSON of a State and checks that it is whole.
 func ReadState(b []byte) (*State, error) {
-	var s State
-	if err := json.Unmarshal(b, &s); err != nil {
+	var j stateJSON
+	if err := json.Unmarshal(b, &j); err != nil {
 		return nil, fmt.Errorf("geometry: state: %w", err)
 	}
-	if s.Schema != StateSchema {
-		return nil, fmt.Errorf("geometry: state: schema is %q, want %q", s.Schema, StateSchema)
+	if j.Schema != StateSchema {
+		return nil, fmt.Errorf("geometry: state: schema is %q, want %q", j.Schema, StateSchema)
 	}
-	for i, site := range s.Sites {
+	for i, site := range j.Sites {
 		if site == nil || site.First == nil || site.Rest == nil {
 			return nil, fmt.Errorf("geometry: state: site %d has no statistics", i)
 		}
-		for _, c := range []*Cell{site.First, site.Rest} {
+		for _, c := range []*cell{site.First, site.Rest} {
 			if err := newCell().Merge(c); err != nil {
 				return nil, fmt.Errorf("geometry: state: site %s: %w", site.Name, err)
 			}
 		}
 	}
-	return &s, nil
+	return &State{j.Model, j.Origin, j.Top, j.Sites, j.TokenText}, nil
+}
+
+// NameTokens asks text what the tokens in the lists of extremes are, for
+// SiteExtreme.Text. Merging joins the answers.
+func (s *State) NameTokens(text func(id int32) string) {
+	s.tokenText = map[int32]string{}
+	for _, site := range s.sites {
+		for _, e := range slices.Concat(site.TopAngle, site.TopNorm) {
+			s.tokenText[e.Token] = text(e.Token)
+		}
+	}
 }
 
 // Shard is part Index (from 0) of a division of a text into Count parts.

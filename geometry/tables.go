@@ -36,13 +36,13 @@ type Entry struct {
 	Max      float64 `json:"max"`
 }
 
-func tables(sites []*SiteState, cells []*Cell) Tables {
-	pool := func(role Role, pick func(*Cell) *Stat) *Entry {
-		var all Moments
+func tables(sites []*siteState, cells []*cell) Tables {
+	pool := func(role string, pick func(*cell) *stat) *Entry {
+		var all moments
 		var e Entry
 		variance := 0.0
 		for i, site := range sites {
-			m := pick(cells[i]).Moments
+			m := pick(cells[i]).moments
 			if site.Role != role || m.N == 0 {
 				continue
 			}
@@ -57,16 +57,16 @@ func tables(sites []*SiteState, cells []*Cell) Tables {
 		e.SELayers = math.Sqrt(variance) / float64(e.Layers)
 		return &e
 	}
-	row := func(pick func(*StageCell) *Stat) Row {
-		at := func(s Stage) func(*Cell) *Stat {
-			return func(c *Cell) *Stat { return pick(&c.Stages[s]) }
+	row := func(pick func(*stageCell) *stat) Row {
+		at := func(s stage) func(*cell) *stat {
+			return func(c *cell) *stat { return pick(&c.Stages[s]) }
 		}
-		return Row{Hidden: pool(LN1, at(In)), PostLN1: pool(LN1, at(Out)), PostLN2: pool(LN2, at(Out))}
+		return Row{Hidden: pool(roleLN1, at(stageIn)), PostLN1: pool(roleLN1, at(stageOut)), PostLN2: pool(roleLN2, at(stageOut))}
 	}
-	turn := func(c *Cell) *Stat { return &c.Rotations[InOut] }
+	whole := func(c *cell) *stat { return &c.Rotations[inOut] }
 	return Tables{
-		Angle:    row(func(s *StageCell) *Stat { return &s.Angle }),
-		Norm:     row(func(s *StageCell) *Stat { return &s.Norm }),
-		Rotation: Rotating{LN1: pool(LN1, turn), LN2: pool(LN2, turn)},
+		Angle:    row(func(s *stageCell) *stat { return &s.Angle }),
+		Norm:     row(func(s *stageCell) *stat { return &s.Norm }),
+		Rotation: Rotating{LN1: pool(roleLN1, whole), LN2: pool(roleLN2, whole)},
 	}
 }

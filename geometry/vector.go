@@ -30,14 +30,14 @@ func Uniform[T float32 | float64](x []T) (norm, angle, share float64) {
 	return uniform(mu, c, float64(len(x)))
 }
 
-// uniform is Uniform from the mean mu and the centred energy |x - mu 1|^2.
-func uniform(mu, centred, d float64) (norm, angle, share float64) {
+// uniform is Uniform from the mean mu and the centered energy |x - mu 1|^2.
+func uniform(mu, centered, d float64) (norm, angle, share float64) {
 	along := mu * math.Sqrt(d)
-	energy := centred + along*along
+	energy := centered + along*along
 	if energy == 0 {
 		return 0, math.NaN(), 0
 	}
-	return math.Sqrt(energy), math.Atan2(math.Sqrt(centred), along) * degrees, along * along / energy
+	return math.Sqrt(energy), math.Atan2(math.Sqrt(centered), along) * degrees, along * along / energy
 }
 
 // Angle returns the angle between a and b in degrees, accurate for tiny

@@ -3,6 +3,8 @@ package geometry
 import (
 	"fmt"
 	"strings"
+
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // A site carries a large mean when the share of energy along 1 exceeds that
@@ -18,8 +20,8 @@ const (
 // the logits say of it where they were measured.
 func verdict(r *Result) string {
 	var parts []string
-	for _, t := range []Type{LayerNorm, RMSNorm} {
-		if s := scenario(r, t); s != "" {
+	for _, center := range []bool{true, false} {
+		if s := scenario(r, kindOf(center)); s != "" {
 			parts = append(parts, s)
 		}
 	}
@@ -36,7 +38,7 @@ func verdict(r *Result) string {
 // mean they find in it.
 type carriers struct {
 	norms, large, slight int
-	share, null          Moments
+	share, null          moments
 	worst                SiteFigures
 }
 
@@ -56,48 +58,56 @@ func (c *carriers) add(s SiteFigures) {
 	c.null.Add(s.Share.Null)
 }
 
-func scenario(r *Result, t Type) string {
+// judged reports whether the verdict is over norms with this role: not over those
+// on queries and keys, nor over norms without a role.
+func judged(role string) bool { return role != roleQK && role != "" }
+
+func scenario(r *Result, kind string) string {
 	var c carriers
 	for _, s := range r.Sites {
-		if s.Stage == In.String() && s.Type == t && s.Count > 0 && s.Role != QK && s.Role != Other {
+		if s.Stage == stageIn.String() && s.Type == kind && s.Count > 0 && judged(s.Role) {
 			c.add(s)
 		}
 	}
 	if c.norms == 0 {
 		return ""
 	}
-	lead := "RMSNorm, and " + map[bool]string{
-		true:  fmt.Sprintf("%d of %d norms read a large mean, which stays: it is part of what the model computes with.", c.large, c.norms),
-		false: "no large mean to keep: the vectors stay near the right angle though no norm holds them there, as the paper found.",
-	}[c.large > 0]
-	if t == LayerNorm {
-		lead = "LayerNorm, and " + map[bool]string{
-			true:  fmt.Sprintf("%d of %d norms remove a large mean: that is real work, and a naive swap to RMSNorm is not safe, as a fold is.", c.large, c.norms),
-			false: "no large mean to remove: by the paper's measure the subtraction is redundant.",
-		}[c.large > 0]
+	center := kind == kindOf(true)
+	var lead string
+	switch some := fmt.Sprintf("%d of %s", c.large, plain.Count(c.norms, "norm")); {
+	case center && c.large > 0:
+		lead = "LayerNorm, and a large mean is removed by " + some + ": that is real work, and a naive swap to RMSNorm is not safe, as a fold is."
+	case center:
+		lead = "LayerNorm, and no large mean to remove: by the paper's measure the subtraction is redundant."
+	case c.large > 0:
+		lead = "RMSNorm, and a large mean is read by " + some + ", and stays: it is part of what the model computes with."
+	default:
+		lead = "RMSNorm, and no large mean to keep: the vectors stay near the right angle though no norm holds them there, as the paper found."
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s The inputs of its norms carry %.2g %% of their energy along the uniform vector (random directions: %.2g %%), at most %.2g %% at %s, with a mean angle of %.2f degrees",
-		lead, 100*c.share.Mean, 100*c.null.Mean, 100*c.worst.Share.Mean, c.worst.Site, c.worst.Angle.Mean)
+	fmt.Fprintf(&b, "%s The inputs of its norms carry %s of their energy along the uniform vector (random directions: %s), at most %s at %s, with a mean angle of %.2f degrees",
+		lead, plain.Percent(c.share.Mean), plain.Percent(c.null.Mean), plain.Percent(c.worst.Share.Mean), c.worst.Site, c.worst.Angle.Mean)
 	switch {
+	case c.slight == 1:
+		b.WriteString("; 1 norm finds a slight mean")
 	case c.slight > 0:
 		fmt.Fprintf(&b, "; %d norms find a slight mean", c.slight)
 	case c.large == 0 && c.share.Mean < c.null.Mean/3:
 		b.WriteString("; the model keeps its mean below what chance would give")
 	}
 	b.WriteByte('.')
-	if swap, site := worstSwap(r, t); site != "" {
-		fmt.Fprintf(&b, " Exchanging one norm changes its own output by up to %.2g %% (%s, mean over tokens; random directions: %.2g %%).",
-			100*swap, site, 100*NullSwapError(c.worst.Dim))
+	if swap, site := worstSwap(r, kind); site != "" {
+		fmt.Fprintf(&b, " Exchanging one norm changes its own output by up to %s (%s, mean over tokens; random directions: %s).",
+			plain.Percent(swap), site, plain.Percent(NullSwapError(c.worst.Dim)))
 	}
 	return b.String()
 }
 
 // worstSwap is the largest mean of the predicted swap error, and its site.
-func worstSwap(r *Result, t Type) (worst float64, site string) {
+func worstSwap(r *Result, kind string) (worst float64, site string) {
 	for i, e := range r.Effects {
 		s := r.Sites[i*int(numStages)]
-		if s.Type == t && s.Role != QK && s.Role != Other && e.Swap.Count > 0 && e.Swap.Mean >= worst {
+		if s.Type == kind && judged(s.Role) && e.Swap.Count > 0 && e.Swap.Mean >= worst {
 			worst, site = e.Swap.Mean, e.Site
 		}
 	}

@@ -23,7 +23,8 @@ const pieceBytes = 8 << 20
 //
 // progress, if not nil, is called with the bytes of tensors that are read and
 // those of all. After an error, that of ctx among them, f is as it was. What is
-// not mapped, and systems without huge pages, give [errors.ErrUnsupported].
+// not mapped, systems without huge pages and those without the memory give
+// [errors.ErrUnsupported].
 func (f *File) ReadIn(ctx context.Context, progress func(done, total int64)) error {
 	const align = 64
 	total := 0
@@ -36,7 +37,7 @@ func (f *File) ReadIn(ctx context.Context, progress func(done, total int64)) err
 	}
 	memory, free, err := hugeMemory(total)
 	if err != nil {
-		return fmt.Errorf("gguf: memory for %d bytes of tensors: %w", total, err)
+		return fmt.Errorf("gguf: memory for %d bytes of tensors: %w (%w)", total, err, errors.ErrUnsupported)
 	}
 	var pieces []piece
 	copies := make([][]byte, len(f.Tensors))

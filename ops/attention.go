@@ -278,8 +278,8 @@ func (t *queries) block(part *attnPart, w *attnScratch, head, b, first, n int) {
 	from, _ := a.visible(t.pos+first, t.length())
 	_, end := a.visible(t.pos+first+n-1, t.length())
 	lo, hi := max(0, from-start), min(kvBlock, end-start)
-	panel := lo / asm.Lanes * asm.Lanes
-	c.mulKeys(w.s[panel:], w.q, b, at+panel*a.HeadDim, rows, (hi-panel+asm.Lanes-1)/asm.Lanes)
+	panel := lo / asm.PanelCols * asm.PanelCols
+	c.mulKeys(w.s[panel:], w.q, b, at+panel*a.HeadDim, rows, (hi-panel+asm.PanelCols-1)/asm.PanelCols)
 	for r := range rows {
 		pos := t.pos + first + r/group
 		x := w.s[r*kvBlock:][:kvBlock]
@@ -293,7 +293,7 @@ func (t *queries) block(part *attnPart, w *attnScratch, head, b, first, n int) {
 			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
 		}
 	}
-	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.Lanes, rows, hi-lo, pad)
+	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 }
 
 // score turns dot products of one query head with consecutive keys, the first

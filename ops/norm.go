@@ -85,26 +85,11 @@ func (p *Pool) Norm(dst, x []float32, width int, n *Norm) {
 	p.rows.run(p, rowWork{op: normRows, dst: dst, x: x, width: width, norm: n}, len(x)/width, width)
 }
 
-// Add adds y to x, rows of the given width: x += y - shift[r] for row r. A
-// nil shift is zero.
-func (p *Pool) Add(x, y []float32, width int, shift []float32) {
-	p.AddNorm(nil, x, y, width, shift, nil)
-}
-
-// AddNorm closes one residual branch and opens the next in one pass over the
-// rows: x += y - shift[r] for row r, then dst = norm(x). A nil shift is zero.
-// dst must not overlap x.
-func (p *Pool) AddNorm(dst, x, y []float32, width int, shift []float32, n *Norm) {
+// Add adds y to x, rows of the given width, spread over the pool.
+func (p *Pool) Add(x, y []float32, width int) {
 	checkRows("x", len(x), width)
 	checkLen("y", len(y), len(x))
-	if shift != nil {
-		checkLen("shift", len(shift), len(x)/width)
-	}
-	if n != nil {
-		checkLen("dst", len(dst), len(x))
-		n.check(width)
-	}
-	p.rows.run(p, rowWork{op: addNormRows, dst: dst, x: x, y: y, shift: shift, width: width, norm: n}, len(x)/width, width)
+	p.rows.run(p, rowWork{op: addRows, x: x, y: y, width: width}, len(x)/width, width)
 }
 
 func normRows(w *rowWork, lo, hi int) {
@@ -112,22 +97,9 @@ func normRows(w *rowWork, lo, hi int) {
 	w.norm.apply(w.dst[lo:hi], w.x[lo:hi], w.width)
 }
 
-func addNormRows(w *rowWork, lo, hi int) {
-	for r := lo; r < hi; r++ {
-		x, y := row(w.x, r, w.width), row(w.y, r, w.width)
-		var shift float32
-		if w.shift != nil {
-			shift = w.shift[r]
-		}
-		switch n := w.norm; {
-		case n == nil:
-			asm.AddSquares(x, y, shift)
-		case n.Center:
-			asm.AddLayerNorm(row(w.dst, r, w.width), x, y, n.Gain, n.Bias, shift, float64(n.Eps))
-		default:
-			asm.AddRMSNorm(row(w.dst, r, w.width), x, y, n.Gain, n.Bias, shift, float64(n.Eps))
-		}
-	}
+func addRows(w *rowWork, lo, hi int) {
+	lo, hi = lo*w.width, hi*w.width
+	asm.ScaleAdd(w.x[lo:hi], w.y[lo:hi], 1, 1)
 }
 
 // SumSquares returns the sum of the squares of x, 0 if x is empty, to the

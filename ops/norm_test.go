@@ -122,8 +122,6 @@ func b2i(b bool) int {
 }
 
 func TestNormAccuracy(t *testing.T) {
-	p := NewPool(1)
-	defer p.Close()
 	eachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, width := range []int{1, 2, 7, 64, 100, 768, 1000, 2048, 4096, 8192} {
@@ -142,10 +140,6 @@ func TestNormAccuracy(t *testing.T) {
 					if !slices.Equal(same, dst) {
 						t.Errorf("%s, %s, width %d: in place differs", name, kind, width)
 					}
-					p.AddNorm(dst, slices.Clone(x), make([]float32, width), width, nil, n)
-					if err := n.checkNorm(dst, x); err != nil {
-						t.Errorf("%s, %s, after a sum: %v", name, kind, err)
-					}
 				})
 			}
 		}
@@ -155,33 +149,23 @@ func TestNormAccuracy(t *testing.T) {
 func TestNormRows(t *testing.T) {
 	const width, rows = 96, 400
 	r := rand.New(rand.NewPCG(3, 4))
-	x, y, shift := randoms(r, width*rows), randoms(r, width*rows), randoms(r, rows)
+	x, y := randoms(r, width*rows), randoms(r, width*rows)
 	eachNorm(width, r, func(kind string, n *Norm) {
 		want, sum := make([]float32, len(x)), slices.Clone(x)
+		for i := range sum {
+			sum[i] += y[i]
+		}
 		for i := range rows {
-			for j := range width {
-				sum[i*width+j] += y[i*width+j] - shift[i]
-			}
 			n.Apply(row(want, i, width), row(sum, i, width))
 		}
 		for _, threads := range []int{1, 2, 3} {
 			p := NewPool(threads)
 			res, got := slices.Clone(x), make([]float32, len(x))
-			p.AddNorm(got, res, y, width, shift, n)
-			if !slices.Equal(res, sum) {
-				t.Errorf("%s, %d threads: the residual of AddNorm differs from a plain sum", kind, threads)
-			}
-			for i := range rows {
-				if err := n.checkNorm(row(got, i, width), row(sum, i, width)); err != nil {
-					t.Fatalf("%s, %d threads, row %d: %v", kind, threads, i, err)
-				}
-			}
 			p.Norm(got, sum, width, n)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s, %d threads: Norm of rows differs from Apply", kind, threads)
 			}
-			res = slices.Clone(x)
-			p.Add(res, y, width, shift)
+			p.Add(res, y, width)
 			if !slices.Equal(res, sum) {
 				t.Errorf("%s, %d threads: Add differs from a plain sum", kind, threads)
 			}
@@ -218,8 +202,7 @@ func FuzzNorm(f *testing.F) {
 }
 
 // BenchmarkNorm normalises 64 Ki elements, which the second cache holds,
-// and reports the time of a row. The copies read and write the same memory in
-// one pass: the floor.
+// and reports the time of a row.
 func BenchmarkNorm(b *testing.B) {
 	defer asm.Reset()
 	const elements = 64 << 10
@@ -236,17 +219,7 @@ func BenchmarkNorm(b *testing.B) {
 			run  func()
 		}{
 			{"layernorm", func() { p.Norm(dst, x, width, ln) }},
-			{"layernorm-floor", func() {
-				for i := range rows {
-					asm.Normalize(row(dst, i, width), row(x, i, width), gain, bias, 0, 1, 0)
-				}
-			}},
 			{"rmsnorm", func() { p.Norm(dst, x, width, rms) }},
-			{"rmsnorm-floor", func() {
-				for i := range rows {
-					asm.Normalize(row(dst, i, width), row(x, i, width), gain, nil, 0, 1, 0)
-				}
-			}},
 		} {
 			for _, tier := range asm.Tiers() {
 				if err := asm.Select(tier); err != nil {

@@ -2,15 +2,13 @@ package ops
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/normswap/normswap/internal/machine"
 	"github.com/normswap/normswap/ops/asm"
 )
 
@@ -111,11 +109,11 @@ const (
 var start = time.Now()
 
 // NewPool starts a pool of so many threads, the caller of Run among them; 0 or
-// less means one for each physical core that the process may use. Threads of a
-// pool that nobody closes live as long as the program.
+// less means as many as [machine.Cores]. Threads of a pool that nobody closes live
+// as long as the program.
 func NewPool(threads int) *Pool {
 	if threads <= 0 {
-		threads = physicalCores()
+		threads = machine.Cores()
 	}
 	p := &Pool{crew: &crew{
 		threads: threads,
@@ -315,21 +313,4 @@ func (p *Pool) watch(ready func() bool) bool {
 		}
 		last = now
 	}
-}
-
-// physicalCores returns how many cores this process may use, hardware threads
-// of one core counted once where the operating system tells.
-func physicalCores() int {
-	n := min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
-	files, _ := filepath.Glob("/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")
-	cores := map[string]bool{}
-	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil {
-			cores[strings.TrimSpace(string(b))] = true
-		}
-	}
-	if len(cores) > 0 && len(files) > 0 {
-		n = min(n, max(1, runtime.NumCPU()*len(cores)/len(files)))
-	}
-	return max(n, 1)
 }

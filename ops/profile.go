@@ -64,10 +64,6 @@ func (w *rowWork) describe(s *Span, n int) {
 		if w.norm.Center {
 			s.Op = "LayerNorm"
 		}
-		if w.y != nil {
-			s.Op = "add and " + s.Op
-			s.Bytes += 4 * len(w.x)
-		}
 		s.Op += fmt.Sprint(" ", w.width)
 	case w.rope != nil:
 		s.Op = "RoPE"

@@ -8,15 +8,15 @@ import (
 // rowWork is the task of the operations that treat each row, or each stretch
 // of elements, alone. A pool keeps one, so that none is allocated.
 type rowWork struct {
-	op               func(w *rowWork, lo, hi int)
-	dst, x, y, shift []float32
-	width            int
-	norm             *Norm
-	act              Activation
-	rope             *RoPE
-	heads, headDim   int
-	kv               *KV
-	pos              int
+	op             func(w *rowWork, lo, hi int)
+	dst, x, y      []float32
+	width          int
+	norm           *Norm
+	act            Activation
+	rope           *RoPE
+	heads, headDim int
+	kv             *KV
+	pos            int
 }
 
 // Do handles the rows lo to hi-1.

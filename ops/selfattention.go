@@ -101,12 +101,12 @@ func (t *selfWork) Do(worker, lo, hi int) {
 // layOut makes the keys and values of a head of a sequence those of c.
 func (t *selfWork) layOut(c *KV, head, first, n int) {
 	dim, width := t.a.HeadDim, t.a.KVHeads*t.a.HeadDim
-	for r := 0; r < n; r += asm.Lanes {
+	for r := 0; r < n; r += asm.PanelCols {
 		b, at, from := r/kvBlock, r%kvBlock, (first+r)*width+head*dim
-		rows := min(asm.Lanes, n-r)
+		rows := min(asm.PanelCols, n-r)
 		asm.Transpose(view[uint32](c.k32[b][at*dim:]), view[uint32](t.k[from:]), width, rows, dim, 0)
 		for i := range rows {
-			asm.Spread32(c.v32[b][(at+i)*asm.Lanes:], t.v[from+i*width:][:dim], kvBlock*asm.Lanes)
+			asm.Spread32(c.v32[b][(at+i)*asm.PanelCols:], t.v[from+i*width:][:dim], kvBlock*asm.PanelCols)
 		}
 	}
 }

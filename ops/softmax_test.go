@@ -45,7 +45,7 @@ func TestActivationsOnPool(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 1000, 100003} {
 		x, y := randoms(r, n), randoms(r, n)
-		for a := range Activation(len(activations)) {
+		for a := range Activation(len(activationNames)) {
 			applied, gated := make([]float32, n), make([]float32, n)
 			a.Apply(applied, x)
 			a.Gate(gated, x, y)
@@ -81,7 +81,7 @@ func TestNoAllocations(t *testing.T) {
 		p := NewPool(threads)
 		for name, f := range map[string]func(){
 			"Norm":      func() { p.Norm(dst, x, width, n) },
-			"AddNorm":   func() { p.AddNorm(dst, x, y, width, nil, n) },
+			"Add":       func() { p.Add(x, y, width) },
 			"Activate":  func() { p.Activate(GELU, dst, x) },
 			"Gate":      func() { p.Gate(SiLU, dst, x, y) },
 			"Tables":    func() { rope.Tables(tables, 5) },

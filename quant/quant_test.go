@@ -36,17 +36,9 @@ func references(t testing.TB) (source []float32, refs []reference) {
 	for i := range refs {
 		r := &refs[i]
 		r.encoded = testdata.Read(t, "blocks/"+r.Name+".bin")
-		r.decoded = floats(t, "blocks/"+r.Name+".f32")
+		r.decoded = testdata.Floats(t, testdata.Read(t, "blocks/"+r.Name+".f32"))
 	}
-	return floats(t, "blocks/source.f32"), refs
-}
-
-func floats(t testing.TB, name string) []float32 {
-	t.Helper()
-	b := testdata.Read(t, name)
-	x := make([]float32, len(b)/4)
-	decodeF32(x, b)
-	return x
+	return testdata.Floats(t, testdata.Read(t, "blocks/source.f32")), refs
 }
 
 func rmse(a, b []float32) float64 {

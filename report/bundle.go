@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // Bundle is everything a geometry run has to show.
@@ -37,17 +38,17 @@ func (b *Bundle) title() string {
 // Text writes what a terminal shows: the paper's tables, the comparison when
 // there are several models, and the verdicts.
 func (b *Bundle) Text(w io.Writer) error {
-	tables := []*Table{Models(b.Results...), Table2(b.Results...), Table3(b.Results...), Table4(b.Results...)}
+	tables := []*Table{modelTable(b.Results...), table2(b.Results...), table3(b.Results...), table4(b.Results...)}
 	for _, t := range tables {
 		t.Notes = nil
 	}
 	if len(b.Results) > 1 {
-		tables = append(tables, Comparison(b.Results...))
+		tables = append(tables, comparisonTable(b.Results...))
 	}
-	if t := Swaps(b.Results...); len(t.Rows) > 0 {
+	if t := swapTable(b.Results...); len(t.Rows) > 0 {
 		tables = append(tables, t)
 	}
-	if t := SwapSites(b.Results...); len(t.Rows) > 0 && len(b.Results) <= 2 {
+	if t := swapSiteTable(b.Results...); len(t.Rows) > 0 && len(b.Results) <= 2 {
 		tables = append(tables, t)
 	}
 	for _, t := range tables {
@@ -56,9 +57,9 @@ func (b *Bundle) Text(w io.Writer) error {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
-	text := wrap(Deviations, b.Width) + "\n"
+	text := wrap(deviations, b.Width) + "\n"
 	for _, r := range b.Results {
-		text += "\n" + wrap(clean(r.Model.Name)+": "+clean(r.Verdict), b.Width) + "\n"
+		text += "\n" + wrap(plain.Cell(r.Model.Name)+": "+plain.Cell(r.Verdict), b.Width) + "\n"
 	}
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -69,21 +70,21 @@ func (b *Bundle) Text(w io.Writer) error {
 // tables returns the tables of the bundle by file name.
 func (b *Bundle) tables() map[string]*Table {
 	out := map[string]*Table{
-		"table2_angle":    Table2(b.Results...),
-		"table3_norm":     Table3(b.Results...),
-		"table4_rotation": Table4(b.Results...),
-		"models":          Models(b.Results...),
-		"comparison":      Comparison(b.Results...),
-		"site_angles":     SiteAngles(b.Results...),
-		"site_norms":      SiteNorms(b.Results...),
-		"rotations":       Rotations(b.Results...),
-		"effects":         Effects(b.Results...),
-		"extremes":        Extremes(b.Results...),
-		"histograms":      Histograms(b.Results...),
-		"swaps":           Swaps(b.Results...),
-		"swap_sites":      SwapSites(b.Results...),
+		"table2_angle":    table2(b.Results...),
+		"table3_norm":     table3(b.Results...),
+		"table4_rotation": table4(b.Results...),
+		"models":          modelTable(b.Results...),
+		"comparison":      comparisonTable(b.Results...),
+		"site_angles":     angleTable(b.Results...),
+		"site_norms":      normTable(b.Results...),
+		"rotations":       rotationTable(b.Results...),
+		"effects":         effectTable(b.Results...),
+		"extremes":        extremeTable(b.Results...),
+		"histograms":      histogramTable(b.Results...),
+		"swaps":           swapTable(b.Results...),
+		"swap_sites":      swapSiteTable(b.Results...),
 	}
-	for i, t := range Causes(b.Results...) {
+	for i, t := range causeTables(b.Results...) {
 		out[fmt.Sprintf("causes_%d", i+1)] = t
 	}
 	for name, t := range out {
@@ -110,22 +111,22 @@ func (b *Bundle) detailed() []*geometry.Result {
 }
 
 // across are the plots over several models.
-func (b *Bundle) across() []*Chart {
-	var out []*Chart
+func (b *Bundle) across() []*chart {
+	var out []*chart
 	if len(runs(b.Results)) > 0 {
-		out = append(out, TrainingFigures(b.Results)...)
+		out = append(out, trainingCharts(b.Results)...)
 	}
 	if d := b.detailed(); len(d) > 1 {
-		out = append(out, ComparisonFigures(d)...)
+		out = append(out, comparisonCharts(d)...)
 	}
 	return out
 }
 
 // charts returns all plots, with file names that differ.
-func (b *Bundle) charts() []*Chart {
+func (b *Bundle) charts() []*chart {
 	out := b.across()
 	for i, r := range b.detailed() {
-		for _, c := range Figures(r) {
+		for _, c := range modelCharts(r) {
 			if len(b.detailed()) > 1 {
 				c.Name = fmt.Sprintf("%d_%s_%s", i+1, fileName(r.Model.Name), c.Name)
 			}

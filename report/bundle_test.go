@@ -32,7 +32,7 @@ func folder(t *testing.T, name string) string {
 func bundle(t *testing.T, name string) *Bundle {
 	switch name {
 	case "one", "two":
-		one := synthetic(t, "tales-12L", geometry.LayerNorm, 12, 40, 0.02, func(s *geometry.State) {
+		one := synthetic(t, "tales-12L", true, 12, 40, 0.02, func(s *geometry.State) {
 			s.Swap = []geometry.SwapMode{
 				{Mode: "native", Tokens: 1280, KL: 0, Top1: 1, Perplexity: 39.7244},
 				{Mode: "rms-naive", Tokens: 1280, KL: 1.2e-5, Top1: 0.9987, Perplexity: 39.7249},
@@ -42,7 +42,7 @@ func bundle(t *testing.T, name string) *Bundle {
 		if name == "one" {
 			return &Bundle{Results: []*geometry.Result{one}, Command: "infer geometry tales.gguf -f text.txt -o report"}
 		}
-		two := synthetic(t, "tales-rms-12L", geometry.RMSNorm, 12, 10, 0.3)
+		two := synthetic(t, "tales-rms-12L", false, 12, 10, 0.3)
 		return &Bundle{Results: []*geometry.Result{one, two}, Title: "LayerNorm beside RMSNorm"}
 	}
 	return &Bundle{Results: trained(t), Title: "Over training"}
@@ -134,7 +134,7 @@ func selfContained(t *testing.T, page string) {
 }
 
 func TestHostileNames(t *testing.T) {
-	r := synthetic(t, `<script>alert(1)</script>"&../../x`, geometry.LayerNorm, 2, 2, 0)
+	r := synthetic(t, `<script>alert(1)</script>"&../../x`, true, 2, 2, 0)
 	two := &Bundle{Results: []*geometry.Result{r, r}}
 	var page bytes.Buffer
 	if err := two.HTML(&page); err != nil {
@@ -169,7 +169,7 @@ func TestTraining(t *testing.T) {
 	if n := len(b.detailed()); n != 2 {
 		t.Errorf("%d models in detail, want the last checkpoint of each run", n)
 	}
-	angle := TrainingFigures(b.Results)[0]
+	angle := trainingCharts(b.Results)[0]
 	if len(angle.Series) != 2 || len(angle.Series[0].X) != 6 || angle.Series[0].X[5] != 4679 {
 		t.Errorf("series %+v", angle.Series)
 	}
@@ -205,7 +205,7 @@ func TestNothingToReport(t *testing.T) {
 	if err := b.HTML(io.Discard); err == nil {
 		t.Error("wrote a page of nothing")
 	}
-	if _, err := (&Chart{Name: "empty"}).SVG(); err == nil || !strings.Contains(err.Error(), "empty") {
+	if _, err := (&chart{Name: "empty"}).SVG(); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("a chart of nothing: %v", err)
 	}
 }

@@ -14,30 +14,30 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Chart is a plot of lines over a common x axis.
-type Chart struct {
+// chart is a plot of lines over a common x axis.
+type chart struct {
 	Name           string // file name without extension
 	Title          string
 	Caption        string // a sentence or two for below the plot
 	XLabel, YLabel string // with the unit
-	XTicks         []Tick // nil for a choice by the values
+	XTicks         []tick // nil for a choice by the values
 	LogY           bool
 	Steps          bool // x is a count that starts at 0 and grows by factors
 	FromZero       bool // y cannot be negative and its axis begins at 0
-	Series         []Series
-	Levels         []Level
+	Series         []curve
+	Levels         []level
 }
 
-// Tick is a labelled place on an axis.
-type Tick struct {
+// tick is a labelled place on an axis.
+type tick struct {
 	Value float64
 	Label string
 }
 
-// Series is a line, with a band around it where Lo and Hi are given. As a
+// A curve is a line, with a band around it where Lo and Hi are given. As a
 // histogram, Y[i] is the height of the bar from X[i] to X[i+1], and X has one
 // value more than Y.
-type Series struct {
+type curve struct {
 	Label     string
 	X, Y      []float64
 	Lo, Hi    []float64
@@ -46,8 +46,8 @@ type Series struct {
 	Color     int // index into the palette
 }
 
-// Level is a horizontal reference line.
-type Level struct {
+// level is a horizontal reference line.
+type level struct {
 	Y     float64
 	Label string
 }
@@ -59,7 +59,7 @@ const (
 )
 
 // SVG returns the chart as an SVG document.
-func (c *Chart) SVG() ([]byte, error) {
+func (c *chart) SVG() ([]byte, error) {
 	canvas := vgsvg.New(chartWidth, chartHeight)
 	if err := c.draw(draw.New(canvas), true); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (c *Chart) SVG() ([]byte, error) {
 }
 
 // PNG returns the chart as a PNG image of 1920 x 1080 pixels.
-func (c *Chart) PNG() ([]byte, error) {
+func (c *chart) PNG() ([]byte, error) {
 	canvas := vgimg.NewWith(vgimg.UseWH(chartWidth, chartHeight), vgimg.UseDPI(pngDPI), vgimg.UseBackgroundColor(paper))
 	if err := c.draw(draw.New(canvas), true); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (c *Chart) PNG() ([]byte, error) {
 
 // inline returns the chart as an element for an HTML page, in the page's own
 // colours: transparent, and with CSS variables in place of the palette.
-func (c *Chart) inline() (string, error) {
+func (c *chart) inline() (string, error) {
 	canvas := vgsvg.New(chartWidth, chartHeight)
 	if err := c.draw(draw.New(canvas), false); err != nil {
 		return "", err
@@ -105,7 +105,7 @@ func (c *Chart) inline() (string, error) {
 	return head + "\n<g " + themed(body), nil
 }
 
-func (c *Chart) draw(dc draw.Canvas, background bool) error {
+func (c *chart) draw(dc draw.Canvas, background bool) error {
 	if background {
 		dc.FillPolygon(paper, []vg.Point{
 			dc.Min, {X: dc.Max.X, Y: dc.Min.Y}, dc.Max, {X: dc.Min.X, Y: dc.Max.Y},
@@ -126,7 +126,7 @@ func (c *Chart) draw(dc draw.Canvas, background bool) error {
 }
 
 // header draws the title and the legend, and returns their height.
-func (c *Chart) header(dc draw.Canvas) vg.Length {
+func (c *chart) header(dc draw.Canvas) vg.Length {
 	title := style(17, ink, true)
 	y := dc.Max.Y - title.Font.Size
 	dc.FillText(title, vg.Point{X: dc.Min.X, Y: y}, c.Title)
@@ -155,7 +155,7 @@ func (c *Chart) header(dc draw.Canvas) vg.Length {
 	return dc.Max.Y - y + 14
 }
 
-func (c *Chart) plot() (*plot.Plot, error) {
+func (c *chart) plot() (*plot.Plot, error) {
 	p := plot.New()
 	p.BackgroundColor = nil
 	p.X.Label.Text, p.Y.Label.Text = c.XLabel, c.YLabel
@@ -186,7 +186,7 @@ func (c *Chart) plot() (*plot.Plot, error) {
 	grid.Horizontal = draw.LineStyle{Color: gridColor, Width: 0.8}
 	p.Add(grid)
 	// Bands first: no line may lie under a band.
-	for _, add := range []func(*plot.Plot, *Series) error{c.addBand, c.addLine} {
+	for _, add := range []func(*plot.Plot, *curve) error{c.addBand, c.addLine} {
 		for i := range c.Series {
 			if err := add(p, &c.Series[i]); err != nil {
 				return nil, err
@@ -209,7 +209,7 @@ func (c *Chart) plot() (*plot.Plot, error) {
 	return p, nil
 }
 
-func (c *Chart) addBand(p *plot.Plot, s *Series) error {
+func (c *chart) addBand(p *plot.Plot, s *curve) error {
 	switch {
 	case s.Histogram:
 		return addFill(p, steps(s), s.Color)
@@ -226,7 +226,7 @@ func (c *Chart) addBand(p *plot.Plot, s *Series) error {
 	return addFill(p, outline, s.Color)
 }
 
-func (c *Chart) addLine(p *plot.Plot, s *Series) error {
+func (c *chart) addLine(p *plot.Plot, s *curve) error {
 	if s.Histogram {
 		return addLine(p, steps(s), lineStyle(s))
 	}
@@ -250,7 +250,7 @@ func (c *Chart) addLine(p *plot.Plot, s *Series) error {
 }
 
 // steps is the outline of a histogram.
-func steps(s *Series) plotter.XYs {
+func steps(s *curve) plotter.XYs {
 	outline := plotter.XYs{{X: s.X[0]}}
 	for i, y := range s.Y {
 		outline = append(outline, plotter.XY{X: s.X[i], Y: y}, plotter.XY{X: s.X[i+1], Y: y})
@@ -259,7 +259,7 @@ func steps(s *Series) plotter.XYs {
 }
 
 // floor keeps v on an axis that ends below.
-func (c *Chart) floor(v float64) float64 {
+func (c *chart) floor(v float64) float64 {
 	switch {
 	case c.LogY:
 		return max(v, c.leastPositive()/2)
@@ -291,7 +291,7 @@ func addLine(p *plot.Plot, points plotter.XYs, s draw.LineStyle) error {
 }
 
 // level draws a reference line with its label to the right of the plot.
-func (c *Chart) level(p *plot.Plot, l Level) error {
+func (c *chart) level(p *plot.Plot, l level) error {
 	ends := plotter.XYs{{X: p.X.Min, Y: l.Y}, {X: p.X.Max, Y: l.Y}}
 	s := draw.LineStyle{Color: muted, Width: 1.2, Dashes: []vg.Length{5, 4}}
 	if err := addLine(p, ends, s); err != nil {
@@ -310,7 +310,7 @@ func (c *Chart) level(p *plot.Plot, l Level) error {
 }
 
 // rangeY is the extent of the lines and bands, with some air.
-func (c *Chart) rangeY() (lo, hi float64, err error) {
+func (c *chart) rangeY() (lo, hi float64, err error) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	c.values(func(v float64) { lo, hi = min(lo, v), max(hi, v) })
 	if lo > hi {
@@ -329,7 +329,7 @@ func (c *Chart) rangeY() (lo, hi float64, err error) {
 	return lo - air, hi + air, nil
 }
 
-func (c *Chart) values(yield func(v float64)) {
+func (c *chart) values(yield func(v float64)) {
 	for _, s := range c.Series {
 		for _, list := range [][]float64{s.Y, s.Lo, s.Hi} {
 			for _, v := range list {
@@ -344,7 +344,7 @@ func (c *Chart) values(yield func(v float64)) {
 
 // leastPositive is the smallest value a logarithmic axis can show. Bands that
 // reach below it, and below a tenth of the smallest line, are cut.
-func (c *Chart) leastPositive() float64 {
+func (c *chart) leastPositive() float64 {
 	line, bands := math.Inf(1), math.Inf(1)
 	least := func(m float64, list []float64) float64 {
 		for _, v := range list {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -58,12 +59,12 @@ func (b *Bundle) HTML(w io.Writer) error {
 	}
 	p := page{
 		Title: b.title(), Style: template.CSS(colors() + pageStyle), Command: b.Command,
-		Paper: []*Table{Table2(b.Results...), Table3(b.Results...), Table4(b.Results...)},
-		Swaps: Swaps(b.Results...), SwapSites: SwapSites(b.detailed()...),
-		Causes: Causes(b.detailed()...),
+		Paper: []*Table{table2(b.Results...), table3(b.Results...), table4(b.Results...)},
+		Swaps: swapTable(b.Results...), SwapSites: swapSiteTable(b.detailed()...),
+		Causes: causeTables(b.detailed()...),
 		Text:   b.Results[0].Text,
 		Details: []*Table{
-			SiteAngles(b.detailed()...), SiteNorms(b.detailed()...), Rotations(b.detailed()...), Effects(b.detailed()...),
+			angleTable(b.detailed()...), normTable(b.detailed()...), rotationTable(b.detailed()...), effectTable(b.detailed()...),
 		},
 	}
 	for i, t := range p.Paper {
@@ -76,18 +77,19 @@ func (b *Bundle) HTML(w io.Writer) error {
 		return err
 	}
 	if len(b.Results) > 1 {
-		p.AcrossTables = []*Table{Comparison(b.Results...), Models(b.Results...)}
+		p.AcrossTables = []*Table{comparisonTable(b.Results...), modelTable(b.Results...)}
 	}
 	for _, r := range b.detailed() {
 		lead, rest, _ := strings.Cut(r.Verdict, ". ")
-		s := section{Name: r.Model.Name, Facts: facts(r), Lead: strings.TrimSuffix(lead, ".") + ".", Rest: rest, Cards: cards(r), Extremes: Extremes(r)}
-		if s.Figures, err = inlined(Figures(r)); err != nil {
+		s := section{Name: r.Model.Name, Facts: facts(r), Lead: strings.TrimSuffix(lead, ".") + ".", Rest: rest, Cards: cards(r), Extremes: extremeTable(r)}
+		if s.Figures, err = inlined(modelCharts(r)); err != nil {
 			return err
 		}
 		p.Models = append(p.Models, s)
 	}
 	page, err := template.New("page").Funcs(template.FuncMap{
 		"left":      func(t *Table, i int) bool { return t.Columns[i].Left },
+		"shown":     (*Table).shown,
 		"published": func(row []string) bool { return strings.HasSuffix(row[0], " *") },
 	}).Parse(pageSource)
 	if err == nil {
@@ -99,10 +101,7 @@ func (b *Bundle) HTML(w io.Writer) error {
 	return nil
 }
 
-// Shown returns the headings of the table and its rows, as people read them.
-func (t *Table) Shown() [][]string { return t.shown() }
-
-func inlined(charts []*Chart) ([]figure, error) {
+func inlined(charts []*chart) ([]figure, error) {
 	var out []figure
 	for _, c := range charts {
 		svg, err := c.inline()
@@ -127,8 +126,8 @@ func colors() string {
 
 func facts(r *geometry.Result) string {
 	m := r.Model
-	norm := map[geometry.Type]string{geometry.LayerNorm: "LayerNorm", geometry.RMSNorm: "RMSNorm"}[m.Norm]
-	parts := []string{m.Architecture, norm, fmt.Sprintf("d = %d", m.Dim), fmt.Sprintf("%d layers", m.Layers)}
+	norm := map[string]string{"layernorm": "LayerNorm", "rmsnorm": "RMSNorm"}[m.Norm]
+	parts := []string{m.Architecture, cmp.Or(norm, m.Norm), fmt.Sprintf("d = %d", m.Dim), fmt.Sprintf("%d layers", m.Layers)}
 	if m.Parameters > 0 {
 		parts = append(parts, count(m.Parameters)+" parameters")
 	}

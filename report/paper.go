@@ -7,8 +7,8 @@ import (
 	"github.com/normswap/normswap/geometry"
 )
 
-// Deviations explains the two spreads of the paper's tables.
-const Deviations = "± is se_layers, a standard deviation within one layer divided by sqrt(layers); sd is sd_tokens, over all tokens of all layers. Rows marked * are as published: " + geometry.PublishedSource + "."
+// deviations explains the two spreads of the paper's tables.
+const deviations = "± is se_layers, a standard deviation within one layer divided by sqrt(layers); sd is sd_tokens, over all tokens of all layers. Rows marked * are as published: " + publishedSource + "."
 
 // entry is an Entry as the cells mean ± se_layers, sd_tokens.
 func entry(e *geometry.Entry) []any {
@@ -18,12 +18,12 @@ func entry(e *geometry.Entry) []any {
 	return []any{Spread{e.Mean, e.SELayers}, e.SDTokens}
 }
 
-// published is a published figure as the same cells.
-func published(s *geometry.Spread) []any {
-	if s == nil {
+// cells is a published figure as the same cells.
+func (f *figureOf) cells() []any {
+	if f == nil {
 		return []any{nil, nil}
 	}
-	return []any{Spread{s.Mean, s.SE}, nil}
+	return []any{Spread{f.mean, f.se}, nil}
 }
 
 // variants yields the tables of r, and those without position 0 if it has them.
@@ -42,10 +42,10 @@ func head(more ...Column) []Column {
 
 func size() []Column { return []Column{{Key: "d"}, {Key: "layers"}} }
 
-// Table2 is the paper's Table 2, the mean angle with the uniform vector, for
+// table2 is the paper's Table 2, the mean angle with the uniform vector, for
 // these models and beside them the published ones.
-func Table2(results ...*geometry.Result) *Table {
-	t := &Table{Title: "Table 2: angle with the uniform vector, degrees", Columns: head(size()...), Notes: []string{Deviations}}
+func table2(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 2: angle with the uniform vector, degrees", Columns: head(size()...), Notes: []string{deviations}}
 	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
@@ -53,26 +53,26 @@ func Table2(results ...*geometry.Result) *Table {
 	}
 	t.Columns = append(t.Columns, Column{Key: "null_sd", Name: "random sd", Format: "%.2f"})
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
-		row := []any{name, string(r.Model.Norm), r.Model.Dim, r.Model.Layers}
+		row := []any{name, r.Model.Norm, r.Model.Dim, r.Model.Layers}
 		a := f.Tables.Angle
 		for _, e := range []*geometry.Entry{a.Hidden, a.PostLN1, a.PostLN2} {
 			row = append(row, entry(e)...)
 		}
 		t.Add(append(row, geometry.NullAngleSD(r.Model.Dim))...)
 	})
-	for _, p := range geometry.Published() {
-		row := []any{p.Name + " *", string(p.Type), p.Dim, p.Layers}
-		for _, s := range p.Angle {
-			row = append(row, published(s)...)
+	for _, p := range published() {
+		row := []any{p.name + " *", p.norm, p.dim, p.layers}
+		for _, f := range p.angle {
+			row = append(row, f.cells()...)
 		}
-		t.Add(append(row, geometry.NullAngleSD(p.Dim))...)
+		t.Add(append(row, geometry.NullAngleSD(p.dim))...)
 	}
 	return t
 }
 
-// Table3 is the paper's Table 3, the L2 norm with its largest value.
-func Table3(results ...*geometry.Result) *Table {
-	t := &Table{Title: "Table 3: L2 norm", Columns: head(), Notes: []string{Deviations}}
+// table3 is the paper's Table 3, the L2 norm with its largest value.
+func table3(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 3: L2 norm", Columns: head(), Notes: []string{deviations}}
 	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
@@ -80,7 +80,7 @@ func Table3(results ...*geometry.Result) *Table {
 			Column{Key: c.Key + "_max", Name: "max", Format: "%.1f"})
 	}
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
-		row := []any{name, string(r.Model.Norm)}
+		row := []any{name, r.Model.Norm}
 		n := f.Tables.Norm
 		for _, e := range []*geometry.Entry{n.Hidden, n.PostLN1, n.PostLN2} {
 			row = append(row, entry(e)...)
@@ -88,13 +88,15 @@ func Table3(results ...*geometry.Result) *Table {
 		}
 		t.Add(row...)
 	})
-	for _, p := range geometry.Published() {
-		if p.Norm[0] == nil {
-			continue
-		}
-		row := []any{p.Name + " *", string(p.Type)}
-		for _, s := range p.Norm {
-			row = append(append(row, published(s)...), s.Max)
+	for _, p := range published() {
+		row := []any{p.name + " *", p.norm}
+		for _, f := range p.length {
+			row = append(row, f.cells()...)
+			if f == nil {
+				row = append(row, nil)
+			} else {
+				row = append(row, f.max)
+			}
 		}
 		t.Add(row...)
 	}
@@ -108,9 +110,9 @@ func maxOf(e *geometry.Entry) any {
 	return e.Max
 }
 
-// Table4 is the paper's Table 4, the mean rotation by each norm.
-func Table4(results ...*geometry.Result) *Table {
-	t := &Table{Title: "Table 4: rotation by the norm, degrees", Columns: head(), Notes: []string{Deviations}}
+// table4 is the paper's Table 4, the mean rotation by each norm.
+func table4(results ...*geometry.Result) *Table {
+	t := &Table{Title: "Table 4: rotation by the norm, degrees", Columns: head(), Notes: []string{deviations}}
 	for _, c := range []Column{{Key: "ln1", Name: "LN1"}, {Key: "ln2", Name: "LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f"},
@@ -118,7 +120,7 @@ func Table4(results ...*geometry.Result) *Table {
 			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"})
 	}
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
-		row := []any{name, string(r.Model.Norm)}
+		row := []any{name, r.Model.Norm}
 		for _, e := range []*geometry.Entry{f.Tables.Rotation.LN1, f.Tables.Rotation.LN2} {
 			if e == nil {
 				row = append(row, nil, nil, nil)
@@ -128,22 +130,26 @@ func Table4(results ...*geometry.Result) *Table {
 		}
 		t.Add(row...)
 	})
-	for _, p := range geometry.Published() {
-		row := []any{p.Name + " *", string(p.Type)}
-		for _, s := range []*geometry.Spread{p.RotationLN1, p.RotationLN2} {
-			if s == nil {
+	for _, p := range published() {
+		row := []any{p.name + " *", p.norm}
+		for _, f := range p.rotation {
+			var se any // 0: none is given
+			switch {
+			case f == nil:
 				row = append(row, nil, nil, nil)
-			} else {
-				row = append(row, s.Mean, nil, nil)
+				continue
+			case f.se > 0:
+				se = f.se
 			}
+			row = append(row, f.mean, se, nil)
 		}
 		t.Add(row...)
 	}
 	return t
 }
 
-// Models is one line a model: what was measured.
-func Models(results ...*geometry.Result) *Table {
+// modelTable is one line a model: what was measured.
+func modelTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Models", Columns: []Column{
 		{Key: "model", Left: true}, {Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "eps", Format: "%.4g"},
 		{Key: "d"}, {Key: "layers"}, {Key: "norms"}, {Key: "parameters"}, {Key: "quantization", Name: "weights", Left: true}, {Key: "tokens"},
@@ -157,13 +163,13 @@ func Models(results ...*geometry.Result) *Table {
 		if m.Quantization != "" {
 			weights = m.Quantization
 		}
-		t.Add(m.Name, m.Architecture, string(m.Norm), m.Eps, m.Dim, m.Layers, len(r.Rotations), parameters, weights, int64(r.Tokens))
+		t.Add(m.Name, m.Architecture, m.Norm, m.Eps, m.Dim, m.Layers, len(r.Rotations), parameters, weights, int64(r.Tokens))
 	}
 	return t
 }
 
-// Comparison is one line a model: what sets them apart.
-func Comparison(results ...*geometry.Result) *Table {
+// comparisonTable is one line a model: what sets them apart.
+func comparisonTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Comparison", Columns: head(
 		Column{Key: "step"},
 		Column{Key: "angle", Name: "angle before LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
@@ -183,7 +189,7 @@ func Comparison(results ...*geometry.Result) *Table {
 			share = 100 * v
 		}
 		reduction, swap := meanEffects(&r.Figures)
-		t.Add(r.Model.Name, string(r.Model.Norm), step, spreadOf(r.Tables.Angle.Hidden), share, 100/float64(max(r.Model.Dim, 1)),
+		t.Add(r.Model.Name, r.Model.Norm, step, spreadOf(r.Tables.Angle.Hidden), share, 100/float64(max(r.Model.Dim, 1)),
 			spreadOf(r.Tables.Norm.Hidden), spreadOf(r.Tables.Rotation.LN1), reduction, 100*swap)
 	}
 	if len(runs(results)) == 0 {
@@ -211,21 +217,14 @@ func spreadOf(e *geometry.Entry) any {
 // mean of the predicted swap error over all norms outside the heads; NaN
 // where there are none.
 func meanEffects(f *geometry.Figures) (reduction, swap float64) {
-	var logs, errors geometry.Moments
+	var logs, errors mean
 	for _, e := range f.Effects {
-		if e.Role == geometry.LN1 && e.SDReduction > 0 {
-			logs.Add(math.Log(e.SDReduction))
+		if e.Role == ln1 && e.SDReduction > 0 {
+			logs.add(math.Log(e.SDReduction))
 		}
-		if e.Role != geometry.QK && e.Swap.Count > 0 {
-			errors.Add(e.Swap.Mean)
+		if e.Role != "qk" && e.Swap.Count > 0 {
+			errors.add(e.Swap.Mean)
 		}
 	}
-	reduction, swap = math.NaN(), math.NaN()
-	if logs.N > 0 {
-		reduction = math.Exp(logs.Mean)
-	}
-	if errors.N > 0 {
-		swap = errors.Mean
-	}
-	return reduction, swap
+	return math.Exp(logs.value()), errors.value()
 }

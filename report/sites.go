@@ -26,8 +26,8 @@ func summaryCells(s geometry.Summary) []any {
 	return []any{s.Mean, s.SD, s.Min, s.P1, s.P50, s.P99, s.Max}
 }
 
-// SiteAngles lists the angle with the uniform vector at every site and stage.
-func SiteAngles(results ...*geometry.Result) *Table {
+// angleTable lists the angle with the uniform vector at every site and stage.
+func angleTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Angle with the uniform vector by site and stage, degrees"}
 	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "count"}, Column{Key: "degenerate"})
 	t.Columns = append(t.Columns, summaryColumns("angle_", "", "%.2f")...)
@@ -48,8 +48,8 @@ func SiteAngles(results ...*geometry.Result) *Table {
 	return t
 }
 
-// SiteNorms lists the L2 norm at every site and stage.
-func SiteNorms(results ...*geometry.Result) *Table {
+// normTable lists the L2 norm at every site and stage.
+func normTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "L2 norm by site and stage"}
 	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "count"}, Column{Key: "non_finite", Name: "not finite"})
 	t.Columns = append(t.Columns, summaryColumns("norm_", "", "%.4g")...)
@@ -62,15 +62,15 @@ func SiteNorms(results ...*geometry.Result) *Table {
 	return t
 }
 
-// Rotations lists the rotation of every site, whole and in parts.
-func Rotations(results ...*geometry.Result) *Table {
+// rotationTable lists the rotation of every site, whole and in parts.
+func rotationTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Rotation by site, degrees"}
 	t.Columns = where(Column{Key: "part", Left: true})
 	t.Columns = append(t.Columns, summaryColumns("rotation_", "", "%.3f")...)
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
 		for _, s := range f.Rotations {
 			for i, part := range []geometry.Summary{s.InOut, s.InStd, s.StdGain, s.GainBias} {
-				row := []any{name, s.Site, s.Layer, geometry.Rotation(i).String()}
+				row := []any{name, s.Site, s.Layer, []string{"in_out", "in_std", "std_gain", "gain_bias"}[i]}
 				t.Add(append(row, summaryCells(part)...)...)
 			}
 		}
@@ -78,9 +78,9 @@ func Rotations(results ...*geometry.Result) *Table {
 	return t
 }
 
-// Effects lists what each norm does to the spread of norms, what a naive swap
+// effectTable lists what each norm does to the spread of norms, what a naive swap
 // would do by identity 1 beside what it did, and how well the identities hold.
-func Effects(results ...*geometry.Result) *Table {
+func effectTable(results ...*geometry.Result) *Table {
 	t := &Table{
 		Title: "Effect of each norm, and of exchanging it",
 		Notes: []string{"Swap errors are |out of the other norm - out|/|out|. The identities are checked on a sample of the vectors; the last column holds the runner's own norm to its definition in float64."},
@@ -114,8 +114,8 @@ func Effects(results ...*geometry.Result) *Table {
 	return t
 }
 
-// Extremes lists the hidden vectors furthest from 90 degrees and the longest.
-func Extremes(results ...*geometry.Result) *Table {
+// extremeTable lists the hidden vectors furthest from 90 degrees and the longest.
+func extremeTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Vectors that stand out, before a norm"}
 	t.Columns = where(
 		Column{Key: "by", Left: true}, Column{Key: "window"}, Column{Key: "position"}, Column{Key: "head"},
@@ -135,9 +135,9 @@ func Extremes(results ...*geometry.Result) *Table {
 	return t
 }
 
-// Causes are the weights that put a mean into the residual stream: nil tables
+// causeTables are the weights that put a mean into the residual stream: nil tables
 // are left out.
-func Causes(results ...*geometry.Result) []*Table {
+func causeTables(results ...*geometry.Result) []*Table {
 	rows := &Table{Title: "Embedding rows"}
 	rows.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "rows"},
@@ -172,7 +172,7 @@ func Causes(results ...*geometry.Result) []*Table {
 		for _, n := range r.Causes.Norms {
 			row := []any{r.Model.Name, n.Site, nil, nil, nil, nil, nil}
 			if n.Gain.Count > 0 {
-				row[2], row[3], row[4], row[5] = Spread{n.Gain.Mean, n.Gain.SD}, n.Gain.Min, n.Gain.Max, n.Turn
+				row[2], row[3], row[4], row[5] = Spread{n.Gain.Mean, n.Gain.SD}, n.Gain.Min, n.Gain.Max, n.GainAngle
 			}
 			if n.Bias.Count > 0 {
 				row[6] = Spread{n.Bias.Mean, n.Bias.SD}
@@ -189,8 +189,8 @@ func Causes(results ...*geometry.Result) []*Table {
 	return out
 }
 
-// Swaps compares the whole model with its norms exchanged.
-func Swaps(results ...*geometry.Result) *Table {
+// swapTable compares the whole model with its norms exchanged.
+func swapTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "The model with its norms exchanged", Columns: []Column{
 		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "tokens"},
 		{Key: "kl", Name: "KL from native", Unit: "nats/token", Format: "%.3g"},
@@ -205,9 +205,9 @@ func Swaps(results ...*geometry.Result) *Table {
 	return t
 }
 
-// SwapSites puts what identity 1 predicts of exchanging each norm beside what
+// swapSiteTable puts what identity 1 predicts of exchanging each norm beside what
 // was measured: the change of the norm's own output, as a share of it.
-func SwapSites(results ...*geometry.Result) *Table {
+func swapSiteTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Change of each norm's own output when it is exchanged"}
 	t.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "site", Left: true},
@@ -224,9 +224,9 @@ func SwapSites(results ...*geometry.Result) *Table {
 	return t
 }
 
-// Histograms lists the bars of the angle histograms, one degree wide, and
+// histogramTable lists the bars of the angle histograms, one degree wide, and
 // 0.05 degrees wide between 84 and 96.
-func Histograms(results ...*geometry.Result) *Table {
+func histogramTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Angle with the uniform vector, histogram"}
 	t.Columns = where(Column{Key: "stage", Left: true}, Column{Key: "width", Unit: "deg"}, Column{Key: "from", Unit: "deg", Format: "%.2f"}, Column{Key: "count"})
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/normswap/normswap/internal/plain"
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -44,7 +45,7 @@ func band(i int) color.NRGBA {
 	return c
 }
 
-func lineStyle(s *Series) draw.LineStyle {
+func lineStyle(s *curve) draw.LineStyle {
 	l := draw.LineStyle{Color: hue(s.Color), Width: 2.2}
 	if s.Histogram {
 		l.Width = 1.4
@@ -101,9 +102,9 @@ func themed(svg string) string {
 
 func hex(c color.NRGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
-func escape(s string) string { return html.EscapeString(clean(s)) }
+func escape(s string) string { return html.EscapeString(plain.Cell(s)) }
 
-func (c *Chart) ticks() []plot.Tick {
+func (c *chart) ticks() []plot.Tick {
 	var out []plot.Tick
 	for _, t := range c.XTicks {
 		out = append(out, plot.Tick{Value: t.Value, Label: t.Label})
@@ -114,7 +115,7 @@ func (c *Chart) ticks() []plot.Tick {
 func yTicks(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, 6) }
 
 // xTicks are whole numbers where the values are, such as layers.
-func (c *Chart) xTicks(lo, hi float64) []plot.Tick {
+func (c *chart) xTicks(lo, hi float64) []plot.Tick {
 	most := 12
 	for _, s := range c.Series {
 		if !s.Histogram && !slices.ContainsFunc(s.X, func(x float64) bool { return x != math.Trunc(x) }) {
@@ -174,7 +175,7 @@ func (s stepScale) Normalize(lo, hi, x float64) float64 {
 	return (f(x) - f(lo)) / (f(hi) - f(lo))
 }
 
-func (c *Chart) firstStep() float64 {
+func (c *chart) firstStep() float64 {
 	first := math.Inf(1)
 	for _, s := range c.Series {
 		for _, x := range s.X {

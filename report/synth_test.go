@@ -11,39 +11,39 @@ import (
 
 // synthetic measures a made-up model whose residual stream grows with depth,
 // has one giant vector at position 0, and carries a mean of the given size.
-func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int, mean float64, edit ...func(*geometry.State)) *geometry.Result {
+func synthetic(t testing.TB, name string, center bool, layers, windows int, mean float64, edit ...func(*geometry.State)) *geometry.Result {
 	t.Helper()
 	const d, window = 256, 32
 	r := rand.New(rand.NewPCG(11, uint64(layers)))
-	m := geometry.Model{Name: name, Architecture: "synthetic", Dim: d, Layers: layers, Parameters: 5_500_000, Norm: typ, Eps: 1e-5}
+	m := geometry.Model{Name: name, Architecture: "synthetic", Dim: d, Layers: layers, Parameters: 5_500_000, Norm: normName(center), Eps: 1e-5}
 	var sites []geometry.Site
 	var causes geometry.Causes
-	weights := func(center, spread float64) []float32 {
+	weights := func(mean, spread float64) []float32 {
 		w := make([]float32, d)
 		for i := range w {
-			w[i] = float32(center + spread*r.NormFloat64())
+			w[i] = float32(mean + spread*r.NormFloat64())
 		}
 		return w
 	}
-	site := func(name string, layer int, role geometry.Role) {
-		s := geometry.Site{Name: name, Layer: layer, Role: role, Type: typ, Eps: m.Eps, Dim: d}
+	site := func(name string, layer int, role string) {
+		s := geometry.Site{Name: name, Layer: layer, Role: role, Center: center, Eps: m.Eps, Dim: d}
 		s.Gain = weights(0.6+0.05*float64(max(layer, 0)), 0.15+0.02*float64(max(layer, 0)))
-		if typ == geometry.LayerNorm {
+		if center {
 			s.Bias = weights(0, 0.08)
 		}
 		sites = append(sites, s)
 		causes.Norms = append(causes.Norms, geometry.VectorStats(name, s.Gain, s.Bias))
 	}
 	for l := range layers {
-		site(fmt.Sprintf("blk.%d.attn_norm", l), l, geometry.LN1)
-		site(fmt.Sprintf("blk.%d.ffn_norm", l), l, geometry.LN2)
+		site(fmt.Sprintf("blk.%d.attn_norm", l), l, ln1)
+		site(fmt.Sprintf("blk.%d.ffn_norm", l), l, ln2)
 		var c geometry.ColumnMeans
 		for range d {
 			c.Add(weights(0.001, 0.05))
 		}
 		causes.Writers = append(causes.Writers, c.Cause(fmt.Sprintf("blk.%d.attn_output", l), l, nil))
 	}
-	site("output_norm", -1, geometry.Final)
+	site("output_norm", -1, "final")
 	var rows geometry.RowStats
 	for range 50 {
 		rows.Add(weights(0.01, 0.5))
@@ -74,8 +74,8 @@ func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int
 				in[7] -= 200
 			}
 			other := s
-			other.Type = map[geometry.Type]geometry.Type{geometry.LayerNorm: geometry.RMSNorm, geometry.RMSNorm: geometry.LayerNorm}[typ]
-			c.Add(geometry.Batch{Site: k, Seq: w, Tokens: tokens, In: in, Out: normalise(s, in), Swapped: normalise(other, in)})
+			other.Center = !center
+			c.Add(geometry.Batch{Site: k, Seq: w, Tokens: tokens, In: in, Out: normalize(s, in), Swapped: normalize(other, in)})
 		}
 	}
 	c.State().Text, c.State().Causes = "made-up vectors", &causes
@@ -89,12 +89,19 @@ func synthetic(t testing.TB, name string, typ geometry.Type, layers, windows int
 	return res
 }
 
-func normalise(s geometry.Site, in []float32) []float32 {
+func normName(center bool) string {
+	if center {
+		return "layernorm"
+	}
+	return "rmsnorm"
+}
+
+func normalize(s geometry.Site, in []float32) []float32 {
 	out := make([]float32, len(in))
 	for i := 0; i < len(in); i += s.Dim {
 		x := in[i : i+s.Dim]
 		mu, ms := 0.0, 0.0
-		if s.Type == geometry.LayerNorm {
+		if s.Center {
 			for _, v := range x {
 				mu += float64(v) / float64(s.Dim)
 			}
@@ -117,10 +124,14 @@ func normalise(s geometry.Site, in []float32) []float32 {
 func trained(t testing.TB) []*geometry.Result {
 	t.Helper()
 	var out []*geometry.Result
-	for _, typ := range []geometry.Type{geometry.LayerNorm, geometry.RMSNorm} {
+	for _, center := range []bool{true, false} {
+		typ, tilt := normName(center), -0.5
+		if center {
+			tilt = 1
+		}
 		for i, step := range []int{0, 100, 300, 1000, 3000, 4679} {
-			r := synthetic(t, fmt.Sprintf("tales-%s-%d", typ, step), typ, 4, 6, 0.02*float64(i)*map[geometry.Type]float64{geometry.LayerNorm: 1, geometry.RMSNorm: -0.5}[typ],
-				func(s *geometry.State) { s.Run, s.Step = string(typ), &step })
+			r := synthetic(t, fmt.Sprintf("tales-%s-%d", typ, step), center, 4, 6, 0.02*float64(i)*tilt,
+				func(s *geometry.State) { s.Run, s.Step = typ, &step })
 			out = append(out, r)
 		}
 	}

@@ -13,8 +13,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // Format is a way to write a table.
@@ -30,8 +31,8 @@ const (
 	JSONL    Format = "jsonl" // one object a line
 )
 
-// ParseFormat reads the name of a format.
-func ParseFormat(s string) (Format, error) {
+// parseFormat reads the name of a format.
+func parseFormat(s string) (Format, error) {
 	switch f := Format(s); f {
 	case Text, Markdown, CSV, JSON, JSONL:
 		return f, nil
@@ -103,7 +104,7 @@ func (t *Table) Write(w io.Writer, f Format) error {
 	case JSONL:
 		err = t.jsonl(&b)
 	default:
-		_, err = ParseFormat(string(f))
+		_, err = parseFormat(string(f))
 	}
 	if err == nil {
 		_, err = w.Write(b.Bytes())
@@ -130,7 +131,7 @@ func (t *Table) text(b *bytes.Buffer) {
 		}
 	}
 	if t.Title != "" {
-		b.WriteString(wrap(clean(t.Title), t.Width) + "\n\n")
+		b.WriteString(wrap(plain.Cell(t.Title), t.Width) + "\n\n")
 	}
 	for n, columns := range t.pages(width) {
 		if n > 0 {
@@ -158,7 +159,7 @@ func (t *Table) text(b *bytes.Buffer) {
 		}
 	}
 	for _, n := range t.Notes {
-		b.WriteString(wrap(clean(n), t.Width) + "\n")
+		b.WriteString(wrap(plain.Cell(n), t.Width) + "\n")
 	}
 }
 
@@ -210,7 +211,7 @@ func wrap(text string, width int) string {
 
 func (t *Table) markdown(b *bytes.Buffer) {
 	if t.Title != "" {
-		b.WriteString("### " + markdownText(clean(t.Title)) + "\n\n")
+		b.WriteString("### " + markdownText(plain.Cell(t.Title)) + "\n\n")
 	}
 	for i, row := range t.shown() {
 		b.WriteByte('|')
@@ -231,7 +232,7 @@ func (t *Table) markdown(b *bytes.Buffer) {
 		}
 	}
 	for _, n := range t.Notes {
-		b.WriteString("\n" + markdownText(clean(n)) + "\n")
+		b.WriteString("\n" + markdownText(plain.Cell(n)) + "\n")
 	}
 }
 
@@ -244,7 +245,7 @@ func markdownText(s string) string {
 func (t *Table) shown() [][]string {
 	head := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		head[i] = clean(c.heading())
+		head[i] = plain.Cell(c.heading())
 	}
 	rows := [][]string{head}
 	for _, row := range t.Rows {
@@ -268,7 +269,7 @@ func show(cell any, format string) string {
 	case nil:
 		return "-"
 	case string:
-		return clean(v)
+		return plain.Cell(v)
 	case bool:
 		return map[bool]string{true: "yes", false: "no"}[v]
 	case float64:
@@ -280,17 +281,6 @@ func show(cell any, format string) string {
 		return show(v.Mean, format) + " ± " + show(v.SD, format)
 	}
 	return verb(cell)
-}
-
-// clean replaces what would move a cursor or break a line: names come from
-// files that strangers wrote.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) {
-			return '�'
-		}
-		return r
-	}, s)
 }
 
 // fields yields the keys and values of a row as machines read them; spreads

@@ -139,11 +139,11 @@ func TestJSON(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	for _, f := range []Format{Text, Markdown, CSV, JSON, JSONL} {
-		if got, err := ParseFormat(string(f)); got != f || err != nil {
+		if got, err := parseFormat(string(f)); got != f || err != nil {
 			t.Errorf("%s: %s, %v", f, got, err)
 		}
 	}
-	if _, err := ParseFormat("xml"); err == nil || !strings.Contains(err.Error(), `"xml"`) {
+	if _, err := parseFormat("xml"); err == nil || !strings.Contains(err.Error(), `"xml"`) {
 		t.Errorf("xml: %v", err)
 	}
 	if err := sample().Write(&bytes.Buffer{}, "xml"); err == nil {

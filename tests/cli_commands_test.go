@@ -1,13 +1,10 @@
 package tests
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -17,72 +14,42 @@ import (
 	"github.com/normswap/normswap/internal/testdata"
 )
 
-func floats(t testing.TB, data []byte) []float32 {
-	t.Helper()
-	if len(data)%4 != 0 {
-		t.Fatalf("%d bytes of float32", len(data))
-	}
-	v := make([]float32, len(data)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	return v
-}
-
-// nmse is the squared error relative to the reference.
-func nmse(t testing.TB, got, want []float32) float64 {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%d values, want %d", len(got), len(want))
-	}
-	var diff, sum float64
-	for i, w := range want {
-		d := float64(w) - float64(got[i])
-		diff += d * d
-		sum += float64(w) * float64(w)
-	}
-	return diff / sum
-}
-
-// referenceIDs are the tokens that the fixtures' logits belong to.
-func referenceIDs() []string {
-	var ids []string
-	for i := range 16 {
-		ids = append(ids, strconv.Itoa(3+5*i))
-	}
-	return ids
+// referenceIDs are the tokens that the fixtures' logits belong to, with commas
+// between them.
+func referenceIDs() string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(testdata.Tokens()), "[]"), " ", ",")
 }
 
 // logitsOf runs infer logits on a fixture.
 func logitsOf(t testing.TB, model string, flags ...string) []float32 {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "logits")
-	works(t, append([]string{"logits", testdata.Path(t, model), "--tokens", strings.Join(referenceIDs(), ","), "--out", out}, flags...)...)
+	works(t, append([]string{"logits", testdata.Path(t, model), "--tokens", referenceIDs(), "--out", out}, flags...)...)
 	data, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return floats(t, data)
+	return testdata.Floats(t, data)
 }
 
 func TestLogits(t *testing.T) {
 	run := func(model string, flags ...string) []float32 { return logitsOf(t, model, flags...) }
-	want := floats(t, testdata.Read(t, "archs/llama.logits.f32"))
+	want := testdata.Logits(t, "archs/llama.gguf")
 	got := run("archs/llama.gguf")
-	if e := nmse(t, got, want); !(e <= 1e-10) {
+	if e := testdata.NMSE(got, want); !(e <= 1e-10) {
 		t.Errorf("llama: NMSE %g", e)
 	}
-	if e := nmse(t, run("archs/llama.gguf", "--kv", "f16"), want); !(e > 1e-12 && e <= 1e-5) {
+	if e := testdata.NMSE(run("archs/llama.gguf", "--kv", "f16"), want); !(e > 1e-12 && e <= 1e-5) {
 		t.Errorf("llama with a cache in half precision: NMSE %g, want some and not much", e)
 	}
-	if e := nmse(t, run("archs/gpt2.gguf"), floats(t, testdata.Read(t, "archs/gpt2.logits.f32"))); !(e <= 1e-7) {
+	if e := testdata.NMSE(run("archs/gpt2.gguf"), testdata.Logits(t, "archs/gpt2.gguf")); !(e <= 1e-7) {
 		t.Errorf("gpt2: NMSE %g", e)
 	}
-	if e := nmse(t, run("archs/gpt2.gguf", "--norm", "rms-folded"), run("archs/gpt2.gguf")); !(e <= 1e-11) {
+	if e := testdata.NMSE(run("archs/gpt2.gguf", "--norm", "rms-folded"), run("archs/gpt2.gguf")); !(e <= 1e-11) {
 		t.Errorf("gpt2 folded: NMSE %g to native", e)
 	}
-	spaced := works(t, "logits", testdata.Path(t, "archs/llama.gguf"), "--tokens", strings.Join(referenceIDs(), " "), "--out", "-")
-	if !slices.Equal(floats(t, []byte(spaced)), got) {
+	spaced := works(t, "logits", testdata.Path(t, "archs/llama.gguf"), "--tokens", strings.ReplaceAll(referenceIDs(), ",", " "), "--out", "-")
+	if !slices.Equal(testdata.Floats(t, []byte(spaced)), got) {
 		t.Error("on stdout, and with spaces between the ids, the logits differ")
 	}
 }
@@ -90,11 +57,11 @@ func TestLogits(t *testing.T) {
 // Activations in 8 bits and in float are not the same, and both near what
 // llama.cpp computes with 8 bits.
 func TestLogitsQuantised(t *testing.T) {
-	want := floats(t, testdata.Read(t, "quantized/gpt2-256-Q8_0.logits.f32"))
+	want := testdata.Logits(t, "quantized/gpt2-256-Q8_0.gguf")
 	q8 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf")
 	f32 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf", "--act", "f32")
 	for act, got := range map[string][]float32{"q8": q8, "f32": f32} {
-		if e := nmse(t, got, want); !(e <= 2e-3) {
+		if e := testdata.NMSE(got, want); !(e <= 2e-3) {
 			t.Errorf("--act %s: NMSE %g", act, e)
 		}
 	}
@@ -229,7 +196,7 @@ func TestArchs(t *testing.T) {
 		if !ok || r["norm"] != s.Norm.String() || r["block"] == "" || r["ffn"] == "" {
 			t.Errorf("%v", r)
 		}
-		if s.Form != arch.PostNorm && r["position"] == "" {
+		if r["position"] == "" {
 			t.Errorf("%s: no position", s.Name)
 		}
 	}

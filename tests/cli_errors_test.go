@@ -153,7 +153,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--top-p", "1.5"}, []string{"top-p", "1.5"}},
 		{[]string{"--min-p", "NaN"}, []string{"min-p"}},
 		{[]string{"--repeat-penalty", "-1"}, []string{"repeat penalty"}},
-		{[]string{"--seed", "-1"}, []string{"--seed", "-1"}},
+		{[]string{"--seed", "1.5"}, []string{"--seed", "1.5", "not a whole number"}},
 		{[]string{"-t", "-1"}, []string{"--threads -1"}},
 		{[]string{"-t", "10000"}, []string{"--threads 10000", "processors"}},
 		{[]string{"--ctx", "-1"}, []string{"--ctx -1"}},

@@ -97,7 +97,7 @@ func (x *terminal) waitFor(words string, times int) {
 func (x *terminal) wait(what string, good func(text string) bool) {
 	x.t.Helper()
 	for start := time.Now(); !good(x.text()); time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > time.Minute {
+		if time.Since(start) > hang {
 			x.t.Fatalf("no %s in %q", what, x.text())
 		}
 	}
@@ -119,7 +119,7 @@ func (x *terminal) press(keys string) {
 // ends waits for the end of the command and returns its exit code.
 func (x *terminal) ends() int {
 	x.t.Helper()
-	late := time.AfterFunc(time.Minute, func() { x.cmd.Process.Kill() })
+	late := time.AfterFunc(hang, func() { x.cmd.Process.Kill() })
 	defer late.Stop()
 	x.cmd.Wait() // the exit code says how
 	return x.cmd.ProcessState.ExitCode()

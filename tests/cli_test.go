@@ -3,6 +3,7 @@ package tests
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -16,7 +17,7 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/internal/testdata"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 )
 
 // command builds the command once and returns its path.
@@ -69,6 +70,10 @@ type ran struct {
 	code           int
 }
 
+// hang is when a command, or what a test waits for, is given up: far beyond
+// what either takes on the slowest and busiest machine.
+const hang = 5 * time.Minute
+
 // infer runs the command with nothing on stdin.
 func infer(t testing.TB, args ...string) ran {
 	t.Helper()
@@ -78,8 +83,10 @@ func infer(t testing.TB, args ...string) ran {
 // inferWith runs the command with a text on stdin.
 func inferWith(t testing.TB, stdin string, args ...string) ran {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
 	var out, errs bytes.Buffer
-	cmd := exec.Command(command(t), args...)
+	cmd := exec.CommandContext(ctx, command(t), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -190,8 +197,8 @@ func TestTale(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[0], "Built-in model") || !strings.Contains(lines[1], "--seed ") {
 		t.Errorf("stderr %q, want what the model is, and the timing", first.stderr)
 	}
-	for _, isa := range asm.Tiers() {
-		t.Setenv(asm.EnvISA, isa)
+	for _, isa := range ops.ISAs() {
+		t.Setenv(ops.EnvISA, isa)
 		if got := works(t, "-n", "60"); !strings.HasPrefix(first.stdout, strings.TrimSuffix(got, "\n")) {
 			t.Errorf("with the kernels for %s another tale: %q", isa, got)
 		}
@@ -312,10 +319,6 @@ func TestLimits(t *testing.T) {
 }
 
 func TestHugePrompt(t *testing.T) {
-	start := time.Now()
 	r := inferWith(t, strings.Repeat("Once upon a time ", 10<<20/17), testdata.Path(t, stories))
 	r.fails(t, 1, "the prompt has", "--ctx")
-	if d := time.Since(start); d > time.Minute {
-		t.Errorf("it took %v to refuse", d)
-	}
 }

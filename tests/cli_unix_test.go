@@ -21,7 +21,7 @@ func TestInterruptPrefill(t *testing.T) {
 	if err := os.WriteFile(prompt, []byte(strings.Repeat("Once upon a time ", 200_000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := interrupt(t, os.Interrupt, 2*time.Second, testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000")
+	r := interrupt(t, os.Interrupt, time.Second, testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000")
 	r.fails(t, interrupted, "interrupted")
 }
 
@@ -36,7 +36,7 @@ func TestInterruptGeneration(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(hang, func() { cmd.Process.Kill() })
 	defer late.Stop()
 	text := make([]byte, 20)
 	if _, err := io.ReadFull(out, text); err != nil {
@@ -173,7 +173,7 @@ func TestShrinkingFile(t *testing.T) {
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(hang, func() { cmd.Process.Kill() })
 	defer late.Stop()
 	io.Copy(io.Discard, out) // until it ends
 	cmd.Wait()               // the exit code is looked at below

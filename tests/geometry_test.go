@@ -277,14 +277,9 @@ func TestStates(t *testing.T) {
 		if rows != 33 || columns != sortingDim {
 			t.Fatalf("%s: [%d, %d]", what, rows, columns)
 		}
-		var diff, size float64
-		for i, v := range want {
-			diff += float64(v-got[i]) * float64(v-got[i])
-			size += float64(v) * float64(v)
-		}
 		// Two float32 programs, a few dozen operations deep.
-		if nmse := diff / size; !(nmse < 1e-11) {
-			t.Errorf("%s: NMSE %.2g", what, nmse)
+		if e := testdata.NMSE(got, want); !(e < 1e-11) {
+			t.Errorf("%s: NMSE %.2g", what, e)
 		}
 	}
 	works(t, "states", model, "-f", text, "-o", file, "--sites", "ln1,final")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/internal/bench"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -171,7 +171,8 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 		}
 	}()
 	var variants []benchResult
-	for _, path := range paths {
+	names := modelNames(paths)
+	for i, path := range paths {
 		for _, norm := range o.norms {
 			f := o.modelFlags
 			f.threads, f.norm.value = threads, norm
@@ -180,7 +181,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 				return nil, err
 			}
 			models = append(models, m)
-			variants = append(variants, describeModel(m, path, norm))
+			variants = append(variants, describeModel(m, names[i], norm))
 		}
 	}
 	tests := bench.Tests(o.prompts, o.gens, o.depths)
@@ -233,8 +234,8 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 	return all, nil
 }
 
-func describeModel(m *engine.Model, path, norm string) benchResult {
-	v := benchResult{model: modelName(path), arch: m.Arch.Spec.Name, threads: m.Threads(), norm: norm}
+func describeModel(m *engine.Model, name, norm string) benchResult {
+	v := benchResult{model: name, arch: m.Arch.Spec.Name, threads: m.Threads(), norm: norm}
 	for i := range m.File.Tensors {
 		t := &m.File.Tensors[i]
 		v.size += len(t.Data)
@@ -296,7 +297,7 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		} else {
 			row = append(row, nil, nil, nil, nil)
 		}
-		t.Add(append(row, v.memory, bench.CPU(), asm.Active())...)
+		t.Add(append(row, v.memory, bench.CPU(), ops.ISA())...)
 	}
 	return t
 }

@@ -97,7 +97,7 @@ func TestBenchProfile(t *testing.T) {
 	norms, share := map[string]float64{}, 0.0
 	for _, r := range rows {
 		if strings.Contains(r.Operation, "Norm 256") {
-			norms[r.Norm+" "+strings.TrimSuffix(r.Operation, " into batch")] += r.Calls
+			norms[r.Norm+" "+strings.TrimSuffix(r.Operation, ", prepare")] += r.Calls
 		}
 		share += r.Share
 	}

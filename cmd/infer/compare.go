@@ -3,9 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +40,7 @@ const (
 func (o *evalFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
-	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure so many `chunks` at most; 0: all of -f, or %d of the tales", defaultChunks))
+	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure at most this number of `chunks`; 0: all of -f, or %d of the tales", defaultChunks))
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a chunk; 0: %d, or what the model was trained for if that is less", defaultChunk))
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	o.addThreads(cmd)
@@ -80,8 +77,9 @@ func (o *evalFlags) read(ctx context.Context) (err error) {
 	return err
 }
 
-// run measures models, all of the file of the first or compared with it.
-func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine.Model, names []string) (*eval.Report, error) {
+// run measures models, all of the file of the first or compared with it; model is
+// what that is called.
+func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engine.Model, names []string) (*eval.Report, error) {
 	m := models[0]
 	chunk := cmp.Or(o.context, min(defaultChunk, m.Context()))
 	if chunk > m.Context() {
@@ -89,30 +87,21 @@ func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine
 	}
 	var random bool
 	ids, err := await(ctx, func() (ids []int32, err error) {
-		ids, random, err = eval.Text(m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+		ids, random, err = eval.Text(ctx, m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
 		return ids, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	r := &eval.Report{Kind: kind, Model: modelName(path), Arch: m.Arch.Spec.Name,
-		Weights: arch.Parameters(m.File), Text: o.name, Context: chunk, Shards: []int{o.index}, Of: o.of}
+	text := o.name
 	if random {
-		r.Text = "random token ids"
+		text = "random token ids"
 		note("the model has no vocabulary: it gets %d random token ids, which no model can predict", len(ids))
 	}
-	r.Chunks = len(ids) / chunk
-	if o.chunks > 0 {
-		r.Chunks = min(r.Chunks, o.chunks)
-	}
-	r.IDs = digest(ids)
-	mine := (r.Chunks - o.index + o.of - 1) / o.of
-	bar := newBar("measuring", int64(mine*(chunk-1)*len(models)), "tokens")
-	defer bar.done()
-	var done int64
-	results, err := eval.Run(ctx, models, names, ids, eval.Options{
-		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: o.cacheType(),
-		Progress: func(n, _ int64) { bar.add(n - done); done = n },
+	progress, end := track("tokens", "measuring")
+	defer end()
+	r, err := eval.Run(ctx, models, names, ids, eval.Options{
+		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: o.cacheType(), Progress: progress,
 	})
 	if errors.Is(err, eval.ErrShort) {
 		return nil, fmt.Errorf("%w; choose a smaller --ctx, or a longer text", err)
@@ -120,21 +109,8 @@ func (o *evalFlags) run(ctx context.Context, kind, path string, models []*engine
 	if err != nil {
 		return nil, err
 	}
-	for _, res := range results {
-		r.Norms = append(r.Norms, eval.Entry{State: res})
-	}
-	r.Finish()
+	r.Kind, r.Model, r.Arch, r.Weights, r.Text = kind, model, m.Arch.Spec.Name, arch.Parameters(m.File), text
 	return r, nil
-}
-
-// digest returns the SHA-256 of token ids, little-endian.
-func digest(ids []int32) string {
-	b := make([]byte, 0, 4*len(ids))
-	for _, id := range ids {
-		b = binary.LittleEndian.AppendUint32(b, uint32(id))
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 const compareExample = `  infer compare                         the model in this program
@@ -222,19 +198,25 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	var failed error // a mode that cannot run leaves the others
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("no figures of %s: %w", norm, err))
+			continue
 		}
 		models, names = append(models, v), append(names, norm)
 	}
-	for _, p := range others {
+	called := modelNames(append([]string{path}, others...))
+	for i, p := range others {
 		v, err := native.open(ctx, p)
 		if err != nil {
 			return err
 		}
-		models, names = append(models, v), append(names, modelName(p))
+		models, names = append(models, v), append(names, called[1+i])
 	}
 	if o.verify {
 		for i, m := range models {
@@ -243,14 +225,19 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			}
 		}
 	}
-	r, err := o.run(ctx, eval.Compare, path, models, names)
+	if failed != nil && len(models) == 1 {
+		return failed
+	}
+	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
 		return err
 	}
 	if o.shard != "" || o.format.value == "json" {
-		return writeReport(w, r)
+		err = writeReport(w, r)
+	} else {
+		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
-	return writeTable(w, compareTable(r), report.Format(o.format.value))
+	return cmp.Or(err, failed)
 }
 
 // modes are the norm modes beside native. Where other files are compared,
@@ -324,7 +311,7 @@ func chunksOf(r *eval.Report) (n int) {
 // text in the program.
 func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	const tokens = 256
-	ids, _, err := eval.Text(m, tales.Text[:8*tokens], tokens)
+	ids, _, err := eval.Text(ctx, m, tales.Text[:8*tokens], tokens)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // writeFile makes a file that is whole or is not there. It refuses to replace
-// a file unless told to. What is no regular file, such as /dev/stdout, is
-// written to as it is; "-" is stdout.
+// a file unless replace is set. What is no regular file, such as /dev/stdout, is
+// written to directly; "-" is stdout.
 func writeFile(ctx context.Context, path string, replace bool, write func(w io.Writer) error) error {
 	if path == "-" {
 		return fill(ctx, os.Stdout, write)

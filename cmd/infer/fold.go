@@ -52,10 +52,10 @@ and its norms, and stays a valid LayerNorm model in every runner; one that knows
 may run RMSNorm (infer does, with --norm rms-folded). --export writes an RMSNorm
 architecture instead, where llama.cpp has one that computes the same.
 
-What is folded is a matter of the graph, and of some models the answer is no:
-the reason is told. Changed weights that were quantised are stored as F16
-(--strategy dequant), or encoded once more (requant), which adds about one more
-quantisation error and is never exact.
+What can be folded depends on the graph. Some models cannot be; infer says why.
+Changed weights that were quantised are stored as F16 (--strategy dequant), or
+encoded once more (requant), which adds about one more quantisation error and is
+never exact.
 
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
@@ -147,26 +147,9 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 			return err
 		}
 	}
-	var shown *bar
-	var last int64
-	options.Progress = func(done, total int64) {
-		if shown == nil || done < last { // another round
-			what := "writing"
-			if shown == nil {
-				what = "measuring"
-			} else {
-				shown.done()
-			}
-			shown, last = newBar(what, total, "weights"), 0
-		}
-		shown.add(done - last)
-		last = done
-	}
-	defer func() {
-		if shown != nil {
-			shown.done()
-		}
-	}()
+	progress, end := track("weights", "measuring", "writing")
+	defer end()
+	options.Progress = progress
 	out, err := fold.Prepare(ctx, f, m, options)
 	if err != nil {
 		return advise(err)
@@ -190,9 +173,7 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 	if err != nil {
 		return err
 	}
-	if shown != nil {
-		shown.done()
-	}
+	end()
 	r.File, r.Report = target, out.Report
 	return o.tell(ctx, w, path, r)
 }
@@ -344,19 +325,17 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	}
 	const chunk, chunks = 256, 2
 	n := min(chunk, m.Context())
-	ids, random, err := eval.Text(m, tales.Text[:16*chunk*chunks], n*chunks)
+	ids, random, err := eval.Text(ctx, m, tales.Text[:16*chunk*chunks], n*chunks)
 	if err != nil {
 		return nil, err
 	}
-	bar := newBar("comparing predictions", int64(2*chunks*(n-1)), "tokens")
-	defer bar.done()
-	var last int64
-	results, err := eval.Run(ctx, []*engine.Model{m, folded}, []string{"original", "folded"}, ids, eval.Options{Context: n, Chunks: chunks,
-		Progress: func(done, _ int64) { bar.add(done - last); last = done }})
+	progress, end := track("tokens", "comparing predictions")
+	defer end()
+	report, err := eval.Run(ctx, []*engine.Model{m, folded}, []string{"original", "folded"}, ids, eval.Options{Context: n, Chunks: chunks, Progress: progress})
 	if err != nil {
 		return nil, err
 	}
-	f := results[1].Figures()
+	f := report.Norms[1]
 	kl := &klReport{Text: tales.TextName, Tokens: f.Tokens, Mean: f.KLMean, Max: f.KLMax, Top1: f.TopAgreement, Logit: f.MaxLogit}
 	if random {
 		kl.Text = "random token ids"

@@ -23,7 +23,7 @@ type generator struct {
 	loadTime float64            // seconds
 
 	bar    *bar                               // of the prompt that is being read
-	about  string                             // what the model is, if that is to be told
+	about  string                             // a line about the model, to be printed once
 	echo   bool                               // the prompt belongs to the text that is printed
 	enough func(tokens int, text string) bool // ends a text; nil: never
 }

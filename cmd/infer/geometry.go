@@ -68,7 +68,7 @@ docs/GEOMETRY.md says what every figure means.`,
 	f := cmd.Flags()
 	addSites(cmd, &o.sites)
 	o.output.add(cmd)
-	f.IntVar(&o.swapTokens, "swap-tokens", 10_000, "exchange all norms on so many `tokens`; 0: leave that section out")
+	f.IntVar(&o.swapTokens, "swap-tokens", 10_000, "compare predictions with all norms exchanged on this number of `tokens`; 0: not at all")
 	f.StringVar(&o.shard, "shard", "", "read part `I/N` of the text, I from 0 to N-1, and write JSON for infer merge")
 	return cmd
 }
@@ -102,8 +102,9 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 		return err
 	}
 	b := &report.Bundle{Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")}
-	for _, path := range paths {
-		state, err := o.measure(ctx, path)
+	names := modelNames(paths)
+	for i, path := range paths {
+		state, err := o.measure(ctx, path, names[i])
 		if err != nil {
 			return err
 		}

@@ -87,8 +87,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// newCompletion is cobra's command with an example and an answer to shells
-// that nobody knows.
+// newCompletion is cobra's command with an example and an error for unknown
+// shells.
 func newCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	cmd, _, err := root.Find([]string{"completion"})

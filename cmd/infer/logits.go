@@ -21,7 +21,7 @@ func newLogits() *cobra.Command {
 		Long: `logits evaluates a sequence of token ids and writes what the model predicts
 after each of them: float32, little-endian, [tokens x vocabulary]. Checks of
 one runner against another compare such files; so the cache of keys and values
-is F32 here unless told otherwise. With --json it writes an object a line for
+is F32 here by default. With --json it writes an object a line for
 each token instead, to stdout unless -o names a file.`,
 		Example: `  infer logits model.gguf --tokens 3,8,13 -o logits.f32
   ids=$(infer tokenize model.gguf "Hello" --ids)
@@ -56,9 +56,9 @@ each token instead, to stdout unless -o names a file.`,
 
 // logitsRow is what infer logits --json prints for a token.
 type logitsRow struct {
-	Position int       `json:"position"`
-	Token    int32     `json:"token"`
-	Logits   []float32 `json:"logits"` // of what follows it
+	Position int        `json:"position"`
+	Token    int32      `json:"token"`
+	Logits   []*float32 `json:"logits"` // of what follows it; null is -Inf
 }
 
 func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, out string, asJSON bool) error {
@@ -79,7 +79,13 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 		return s.EvalAll(ctx, ids, func(i int, logits []float32) error {
 			bar.add(1)
 			if asJSON {
-				return printJSON(w, logitsRow{i, ids[i], logits})
+				values := make([]*float32, len(logits))
+				for j := range logits {
+					if !math.IsInf(float64(logits[j]), -1) {
+						values[j] = &logits[j]
+					}
+				}
+				return printJSON(w, logitsRow{i, ids[i], values})
 			}
 			for i, v := range logits {
 				binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"unicode"
 
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
 
@@ -36,13 +36,13 @@ func exit(stderr io.Writer, err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, syscall.EPIPE): // whoever read the output has had enough
+	case errors.Is(err, syscall.EPIPE): // the reader of the output has closed it
 		return exitFailed
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "infer: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()))
+	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()+advice(err)))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
@@ -75,12 +75,8 @@ func newRoot() *cobra.Command {
 	})
 	setup(root)
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		isa := os.Getenv(asm.EnvISA)
-		if isa == "" {
-			return nil
-		}
-		if err := asm.Select(isa); err != nil {
-			return usagef("%s=%s: %w", asm.EnvISA, isa, err)
+		if err := ops.SelectISA(""); err != nil { // a wrong NORMSWAP_ISA
+			return usagef("%w", err)
 		}
 		return nil
 	}

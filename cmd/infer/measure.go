@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,8 +20,8 @@ import (
 	"github.com/normswap/normswap/ops"
 )
 
-// measure reads the text, or a part of it, with one model.
-func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.State, error) {
+// measure reads the text, or a part of it, with one model of that name.
+func (o *geometryFlags) measure(ctx context.Context, path, name string) (*geometry.State, error) {
 	m, err := o.open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -31,11 +31,11 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 			m.Close()
 		}
 	}()
-	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
+	w, err := await(ctx, func() (*windows, error) { return o.windows(ctx, m) })
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", modelName(path), err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	state, err := o.collect(ctx, m, modelName(path), w)
+	state, err := o.collect(ctx, m, name, w)
 	if err != nil {
 		return nil, err
 	}
@@ -45,26 +45,45 @@ func (o *geometryFlags) measure(ctx context.Context, path string) (*geometry.Sta
 	}
 	if o.swapTokens > 0 {
 		if state.Swap, err = o.swaps(ctx, m, w); err != nil {
-			return nil, fmt.Errorf("%s: %w", modelName(path), err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if tok, err := m.Tokenizer(); err == nil {
-		state.TokenText = map[int32]string{}
-		for _, s := range state.Sites {
-			for _, e := range slices.Concat(s.TopAngle, s.TopNorm) {
-				state.TokenText[e.Token] = strings.ToValidUTF8(strings.Clone(tok.Piece(e.Token)), string(utf8.RuneError))
-			}
-		}
+		state.NameTokens(func(id int32) string {
+			return strings.ToValidUTF8(strings.Clone(tok.Piece(id)), string(utf8.RuneError))
+		})
 	}
 	return state, nil
 }
 
 // modelName is what a model is called in reports.
-func modelName(path string) string {
-	if path == "" {
-		return tales.Name
+func modelName(path string) string { return modelNames([]string{path})[0] }
+
+// modelNames are what models are called in reports, no two alike: the names of
+// their files, with as many folders in front as it takes to tell them apart, and
+// a number behind a file that is there twice.
+func modelNames(paths []string) []string {
+	parts := make([][]string, len(paths)) // of each path
+	files, most := map[string]bool{}, 1
+	for i, path := range paths {
+		path = filepath.ToSlash(filepath.Clean(strings.TrimSuffix(cmp.Or(path, tales.Name), ".gguf")))
+		parts[i] = strings.Split(path, "/")
+		files[path], most = true, max(most, len(parts[i]))
 	}
-	return strings.TrimSuffix(filepath.Base(path), ".gguf")
+	names := make([]string, len(paths))
+	for n := 1; n <= most; n++ {
+		times := map[string]int{}
+		for i, p := range parts {
+			names[i] = strings.Join(p[max(0, len(p)-n):], "/")
+			if times[names[i]]++; times[names[i]] > 1 {
+				names[i] += fmt.Sprintf(" (%d)", times[names[i]])
+			}
+		}
+		if len(times) == len(files) {
+			break
+		}
+	}
+	return names
 }
 
 var stepInName = regexp.MustCompile(`-step([0-9]+)`)
@@ -103,7 +122,7 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 		note("%s: %d tokens at %s/s", name, n, threeDigits(float64(n)/max(since(start), 1e-9)))
 	}
 	s := meter.State()
-	s.Text, s.Digest, s.Window = w.name, w.digest(), w.size
+	s.Text, s.Digest, s.Window = w.name, eval.Digest(w.ids), w.size
 	s.Causes, err = weightCauses(m, meter.sites)
 	return s, err
 }
@@ -138,7 +157,7 @@ func newMeter(m *engine.Model, name string, norms []*arch.Norm, options geometry
 	}
 	model := geometry.Model{
 		Name: name, Architecture: a.Spec.Name, Dim: a.Dim, Layers: a.Layers, Parameters: arch.Parameters(m.File),
-		Norm: normType(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
+		Norm: normName(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
 	}
 	options.For = t.each
 	t.Collector, err = geometry.NewCollector(model, t.sites, options)
@@ -192,7 +211,7 @@ func (t *meter) add(seq int, h engine.Hidden) {
 // exchange fills swapped with what the other norm makes of in.
 func (t *meter) exchange(s *geometry.Site) {
 	other := ops.RMSNorm
-	if s.Type == geometry.RMSNorm {
+	if !s.Center {
 		other = ops.LayerNorm
 	}
 	if len(t.swapped) < len(t.in) {
@@ -238,25 +257,19 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 		models, names = append(models, v), append(names, string(mode))
 	}
 	chunks := min(max(1, o.swapTokens/w.size), len(w.ids)/w.size)
-	mine := (chunks - o.part.Index + o.part.Count - 1) / o.part.Count
-	bar := newBar("exchanging", int64(mine*(w.size-1)*len(models)), "tokens")
-	defer bar.done()
-	var done int64
-	results, err := eval.Run(ctx, models, names, w.ids, eval.Options{
-		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: o.cacheType(),
-		Progress: func(n, _ int64) { bar.add(n - done); done = n },
+	progress, end := track("tokens", "exchanging")
+	defer end()
+	report, err := eval.Run(ctx, models, names, w.ids, eval.Options{
+		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: o.cacheType(), Progress: progress,
 	})
 	if err != nil {
 		return nil, err
 	}
 	var out []geometry.SwapMode
-	for i, r := range results {
-		s := geometry.SwapMode{Mode: r.Norm, Tokens: int(r.NLL.N), Top1: 1}
-		if r.NLL.N > 0 {
-			s.Perplexity, _ = r.Perplexity()
-			if i > 0 {
-				s.KL, s.Top1 = r.KL.Mean, float64(r.SameTop)/float64(r.NLL.N)
-			}
+	for _, f := range report.Norms {
+		s := geometry.SwapMode{Mode: f.Norm, Tokens: int(f.Tokens), Top1: 1}
+		if f.Tokens > 0 {
+			s.Perplexity, s.KL, s.Top1 = float64(f.Perplexity), float64(f.KLMean), float64(f.TopAgreement)
 		}
 		out = append(out, s)
 	}

@@ -110,7 +110,7 @@ func BenchmarkMeter(b *testing.B) {
 			}
 			defer m.Close()
 			o := corpus{text: tales.Text}
-			w, err := o.windows(m)
+			w, err := o.windows(b.Context(), m)
 			if err != nil {
 				b.Fatal(err)
 			}

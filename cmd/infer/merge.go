@@ -23,8 +23,8 @@ type merger interface {
 	write(w io.Writer, o *geometryOutput) error
 }
 
-// mergers are the kinds of parts, by what their JSON says of itself: the field
-// schema, or the field kind.
+// mergers are the kinds of parts, by the field schema or the field kind of their
+// JSON.
 var mergers = map[string]func() merger{
 	geometry.StateSchema: func() merger { return new(geometryMerger) },
 	eval.Perplexity:      func() merger { return new(evalMerger) },

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/normswap/normswap/arch"
@@ -140,30 +139,8 @@ func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options
 			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
 		}
 	}
-	var mu sync.Mutex // a load that is given up goes on for a moment
-	var b *bar
-	var last int64
-	over := false
-	options.Progress = func(n, total int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		if b == nil {
-			b = newBar(label, total, bytesUnit)
-		}
-		b.add(n - last)
-		last = n
-	}
-	return options, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		if b != nil {
-			b.done()
-		}
-	}, nil
+	options.Progress, done = track(bytesUnit, label)
+	return options, done, nil
 }
 
 // variant loads a model once more, with another mode of its norms. A mode that
@@ -185,7 +162,8 @@ func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.No
 	return v, err
 }
 
-// runnable says of an unknown architecture where the known ones are listed.
+// runnable adds to the error of an unknown architecture where the known ones are
+// listed.
 func runnable(err error) error {
 	var unknown *arch.UnknownError
 	if errors.As(err, &unknown) {
@@ -196,17 +174,13 @@ func runnable(err error) error {
 
 // newSession makes a session. Where the flags do not say how long it may
 // get, it has room for need positions and more, if the model was trained for
-// so many.
+// that many.
 func (o *modelFlags) newSession(m *engine.Model, need int) (*engine.Session, error) {
 	n := o.context
 	if n == 0 {
 		n = min(m.Context(), max(need, engine.DefaultContext))
 	}
-	s, err := m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
-	if errors.Is(err, engine.ErrMemory) {
-		err = fmt.Errorf("%w; choose a smaller --ctx", err)
-	}
-	return s, err
+	return m.NewSession(engine.SessionOptions{Context: n, KV: o.cacheType(), CheckFinite: o.finite})
 }
 
 // cacheType is the type of the cached keys and values.

@@ -19,7 +19,7 @@ func newPerplexity() *cobra.Command {
 		Long: `perplexity prints exp of the mean negative log likelihood of a text's tokens,
 with its standard error, by llama-perplexity's definition: the text is cut into
 chunks, each begins at position 0 (with BOS in place of its first token if the
-model asks for it), and the second half of each is scored. Figures of models
+model requires it), and the second half of each is scored. Figures of models
 with other vocabularies do not compare.`,
 		Example: `  infer perplexity                           the model in this program
   infer perplexity model.gguf -f wiki.test.raw
@@ -65,7 +65,7 @@ func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, as
 		return err
 	}
 	defer m.Close()
-	r, err := o.run(ctx, eval.Perplexity, path, []*engine.Model{m}, []string{o.norm.value})
+	r, err := o.run(ctx, eval.Perplexity, modelName(path), []*engine.Model{m}, []string{o.norm.value})
 	if err != nil {
 		return err
 	}
@@ -79,5 +79,10 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 	f := r.Norms[0].Figures
 	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
 		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, plural(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
+	for _, s := range r.Sentences() {
+		if err == nil {
+			_, err = fmt.Fprintln(w, s)
+		}
+	}
 	return err
 }

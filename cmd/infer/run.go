@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +28,8 @@ type runFlags struct {
 	template, system string
 }
 
-// The tale that is told when nothing is asked for. The seed was chosen for
-// its tale.
+// The tale that infer writes without a model and a prompt. The seed was chosen
+// for its tale.
 const (
 	talePrompt = "Once upon a time there was a king who had three daughters."
 	taleSeed   = 6
@@ -77,10 +80,10 @@ avx2, ...) the kernels for newer processors.`,
 	f.IntVarP(&o.limit, "tokens", "n", 256, "`tokens` to make at most; -1: until the model ends or the context is full")
 	f.Float64Var(&o.sample.Temperature, "temp", 0.8, "`temperature`; 0: always the most likely token")
 	f.IntVar(&o.sample.TopK, "top-k", 40, "draw from the `k` most likely tokens; 0: from all")
-	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all")
+	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
-	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
+	f.Func("seed", "random `seed`; the same one gives the same text (default, and if negative: another each time)", o.setSeed)
 	o.add(cmd, "f16")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
@@ -89,6 +92,18 @@ avx2, ...) the kernels for newer processors.`,
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
 	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(tokenizer.TemplateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// setSeed takes the value of --seed.
+func (o *runFlags) setSeed(s string) (err error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n < 0 {
+		o.sample.Seed = uint64(rand.Uint32())
+		return nil
+	}
+	if o.sample.Seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+		return fmt.Errorf("not a whole number up to %d", uint64(math.MaxUint64))
+	}
+	return nil
 }
 
 // runArgs takes one model at most, and guesses what else was meant.
@@ -114,10 +129,16 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
 	}
 	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
-		return usagef("--interactive asks for the prompts; leave out -p, -f and --json")
+		return usagef("--interactive reads the prompts one by one; leave out -p, -f and --json")
 	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")
+	}
+	if o.sample.RepeatPenalty == 0 {
+		return usagef("--repeat-penalty 0: logits are divided by it; want a positive number (1: none)")
+	}
+	if o.sample.TopP == 0 { // one token is always kept
+		o.sample.TopK = 1
 	}
 	if err := o.sample.Check(); err != nil {
 		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))

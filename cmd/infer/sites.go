@@ -71,13 +71,13 @@ func sitesOf(m *arch.Model) string {
 			names = append(names, n.Site)
 		}
 	}
-	return fmt.Sprintf("it has, with the like of blk.0 in all %d layers: %s", m.Layers, strings.Join(names, ", "))
+	return fmt.Sprintf("it has, with those of blk.0 in each of %d layers: %s", m.Layers, strings.Join(names, ", "))
 }
 
 // geometrySite describes a norm to package geometry.
 func geometrySite(m *arch.Model, n *arch.Norm) (s geometry.Site, err error) {
 	s = geometry.Site{
-		Name: n.Site, Layer: n.Layer, Role: geometry.Role(n.Role), Type: normType(n.Kind),
+		Name: n.Site, Layer: n.Layer, Role: string(n.Role), Center: n.Kind == arch.LayerNorm,
 		Eps: float64(m.Eps), Dim: n.Width, Heads: n.Groups,
 	}
 	if n.Gain != nil {
@@ -91,12 +91,8 @@ func geometrySite(m *arch.Model, n *arch.Norm) (s geometry.Site, err error) {
 	return s, err
 }
 
-func normType(k arch.NormKind) geometry.Type {
-	if k == arch.RMSNorm {
-		return geometry.RMSNorm
-	}
-	return geometry.LayerNorm
-}
+// normName is the name of a kind of norm in geometry.json.
+func normName(k arch.NormKind) string { return strings.ToLower(k.String()) }
 
 // weightCauses finds what the weights put along the uniform vector, a row of
 // weights at a time.

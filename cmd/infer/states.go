@@ -86,7 +86,7 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 	if o.out == "-" && len(norms) > 1 {
 		return usagef("%d norms do not go to stdout together; choose one with --sites", len(norms))
 	}
-	w, err := await(ctx, func() (*windows, error) { return o.windows(m) })
+	w, err := await(ctx, func() (*windows, error) { return o.windows(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelName(path), err)
 	}

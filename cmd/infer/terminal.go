@@ -48,7 +48,7 @@ const patience = 400 * time.Millisecond
 
 const bytesUnit = "B"
 
-// newBar begins a task of total units, -1 if nobody knows.
+// newBar begins a task of total units, -1 if that is unknown.
 func newBar(what string, total int64, unit string) *bar {
 	b := new(bar)
 	if !isTerminal(os.Stderr) || total == 0 {
@@ -131,6 +131,42 @@ func (b *bar) done() {
 	b.mu.Lock()
 	b.visible = false
 	b.mu.Unlock()
+}
+
+// track returns a function for the progress of a library, which a bar shows, and
+// one that removes the bar. Both may be called from any goroutine, and progress
+// after the end is ignored: work that was given up goes on for a moment. A library
+// that begins anew, with less done than before, begins the next of the tasks.
+func track(unit string, tasks ...string) (progress func(done, total int64), end func()) {
+	var mu sync.Mutex
+	var b *bar
+	var last int64
+	over := false
+	progress = func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		if b != nil && done < last && len(tasks) > 1 {
+			b.done()
+			b, tasks = nil, tasks[1:]
+		}
+		if b == nil {
+			b, last = newBar(tasks[0], total, unit), 0
+		}
+		b.add(done - last)
+		last = done
+	}
+	end = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		if b != nil {
+			b.done()
+		}
+	}
+	return progress, end
 }
 
 type writerFunc func(p []byte) (int, error)

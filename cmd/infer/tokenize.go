@@ -89,7 +89,7 @@ else from stdin.`,
 	f := cmd.Flags()
 	f.StringVarP(&file, "file", "f", "", "a `file` with the text; -: stdin")
 	f.BoolVar(&idsOnly, "ids", false, "print the ids alone, on one line")
-	f.BoolVar(&special, "special", false, "add BOS and EOS as the model wants them, and read the names of control tokens as such")
+	f.BoolVar(&special, "special", false, "add BOS and EOS where the model requires them, and read the names of control tokens as such")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

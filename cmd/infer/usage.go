@@ -124,7 +124,7 @@ func completeList(words ...string) cobra.CompletionFunc {
 	}
 }
 
-// exactArgs asks for one argument for each name.
+// exactArgs requires one argument for each name.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

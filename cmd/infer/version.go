@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
 
@@ -48,7 +48,7 @@ func newVersion() *cobra.Command {
 
 func readBuild() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Kernels: asm.Active(), CPUs: runtime.NumCPU()}
+		Kernels: ops.ISA(), CPUs: runtime.NumCPU()}
 	if version != "" {
 		b.Version, b.Commit = version, commit
 		return b

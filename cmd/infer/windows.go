@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -33,7 +30,7 @@ const (
 func (o *corpus) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
-	f.IntVar(&o.tokens, "tokens", 0, "read so many `tokens` at most; 0: all of -f, or 10,000 of the tales")
+	f.IntVar(&o.tokens, "tokens", 0, "read at most this number of `tokens`; 0: all of -f, or 10,000 of the tales")
 	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
 	o.addThreads(cmd)
 	o.addMemory(cmd, "f32")
@@ -72,12 +69,12 @@ type windows struct {
 	bos  int32 // stands for the first token of each window; -1: nothing does
 }
 
-func (o *corpus) windows(m *engine.Model) (*windows, error) {
+func (o *corpus) windows(ctx context.Context, m *engine.Model) (*windows, error) {
 	n := o.tokens
 	if n == 0 {
 		n = defaultTokens
 	}
-	ids, random, err := eval.Text(m, o.text, n)
+	ids, random, err := eval.Text(ctx, m, o.text, n)
 	if err != nil {
 		return nil, err
 	}
@@ -111,16 +108,6 @@ func (w *windows) at(i int) []int32 {
 		ids[0] = w.bos
 	}
 	return ids
-}
-
-// digest returns the SHA-256 of the token ids.
-func (w *windows) digest() string {
-	b := make([]byte, 0, 4*len(w.ids))
-	for _, id := range w.ids {
-		b = binary.LittleEndian.AppendUint32(b, uint32(id))
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // run takes windows through a model, those that has accepts, and shows the

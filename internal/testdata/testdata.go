@@ -1,10 +1,14 @@
-// Package testdata finds the files that tests read.
+// Package testdata finds the files that tests read, and holds results against
+// the references among them.
 package testdata
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -17,17 +21,52 @@ const Env = "NORMSWAP_DATA"
 // test is skipped and the message says what was looked for.
 func Path(t testing.TB, name string) string {
 	t.Helper()
-	root := Root()
-	here := filepath.Join(root, "tests", "testdata", filepath.FromSlash(name))
-	if _, err := os.Stat(here); err == nil {
-		return here
+	for _, folder := range folders() {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
 	}
-	more := Data()
-	there := filepath.Join(more, filepath.FromSlash(name))
-	if _, err := os.Stat(there); err != nil {
-		t.Skipf("no %s in tests/testdata nor in %s (set %s)", name, more, Env)
+	t.Skipf("no %s in %s (set %s)", name, strings.Join(folders(), " nor in "), Env)
+	return ""
+}
+
+// folders are those in which Path looks, in this order.
+func folders() []string {
+	return []string{filepath.Join(Root(), "tests", "testdata"), Data()}
+}
+
+// Files returns the paths of the files of a folder, such as "archs", whose
+// names end in suffix: those of tests/testdata and of the folder that Env
+// names. When there are none, the test is skipped.
+func Files(t testing.TB, folder, suffix string) []string {
+	t.Helper()
+	var paths []string
+	for _, f := range folders() {
+		found, err := filepath.Glob(filepath.Join(f, filepath.FromSlash(folder), "*"+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
 	}
-	return there
+	if len(paths) == 0 {
+		t.Skipf("no %s/*%s in %s (set %s)", folder, suffix, strings.Join(folders(), " nor in "), Env)
+	}
+	return paths
+}
+
+// Fixtures returns the names, such as "archs/gpt2.gguf", of the models in a
+// folder of tests/testdata, which has some.
+func Fixtures(t testing.TB, folder string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(Root(), "tests", "testdata", folder, "*.gguf"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no models in tests/testdata/%s: %v", folder, err)
+	}
+	for i, n := range names {
+		names[i] = folder + "/" + filepath.Base(n)
+	}
+	return names
 }
 
 // Read returns the bytes of the file that Path finds.
@@ -52,4 +91,48 @@ func Data() string {
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// Tokens are those whose logits by llama.cpp lie beside the models: 3, 8, ...,
+// 78.
+func Tokens() []int32 {
+	tokens := make([]int32, 16)
+	for i := range tokens {
+		tokens[i] = int32(3 + 5*i)
+	}
+	return tokens
+}
+
+// Logits returns llama.cpp's logits of a model, [len(Tokens()) x vocabulary].
+func Logits(t testing.TB, model string) []float32 {
+	t.Helper()
+	return Floats(t, Read(t, strings.TrimSuffix(model, ".gguf")+".logits.f32"))
+}
+
+// Floats decodes little-endian float32.
+func Floats(t testing.TB, b []byte) []float32 {
+	t.Helper()
+	if len(b)%4 != 0 {
+		t.Fatalf("%d bytes of float32", len(b))
+	}
+	v := make([]float32, len(b)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return v
+}
+
+// NMSE returns the normalized mean squared error sum (got-want)^2 / sum want^2.
+// It is +Inf where the lengths differ, and NaN where a value is.
+func NMSE(got, want []float32) float64 {
+	if len(got) != len(want) || len(want) == 0 {
+		return math.Inf(1)
+	}
+	var wrong, all float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		wrong += d * d
+		all += float64(w) * float64(w)
+	}
+	return wrong / all
 }

@@ -234,14 +234,27 @@ func (p *pool) write(w *gguf.Writer, t gguf.TensorInfo, rng *rand.Rand) error {
 	if row > len(p.blocks) {
 		return fmt.Errorf("toy: rows of %d are too long", t.Dims[0])
 	}
+	if err := w.Begin(t.Name); err != nil {
+		return err
+	}
 	places := (len(p.blocks)-row)/p.format.Bytes + 1
-	b := make([]byte, 0, row*rows)
-	for range rows {
+	b := make([]byte, 0, max(row, pieceBytes))
+	for i := range rows {
 		at := rng.IntN(places) * p.format.Bytes
 		b = append(b, p.blocks[at:at+row]...)
+		if len(b)+row > cap(b) || i == rows-1 {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
 	}
-	return w.Tensor(t.Name, b)
+	return nil
 }
+
+// pieceBytes is how much of a matrix is made before it is written: whoever
+// cancels a write of gigabytes waits for one piece.
+const pieceBytes = 1 << 20
 
 // Names lists the names of Shapes in order.
 func Names() []string {

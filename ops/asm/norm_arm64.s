@@ -111,27 +111,6 @@ fold:
 	FMOVD F20, ret+32(FP)
 	RET
 
-// func addNEON(x, y []float32, shift float32)
-TEXT ·addNEON(SB), NOSPLIT, $0-52
-	MOVD  x_base+0(FP), R0
-	MOVD  x_len+8(FP), R1
-	MOVD  y_base+24(FP), R2
-	FMOVS shift+48(FP), F30
-	VDUP  V30.S[0], V30.S4
-
-vector:
-	CBZ    R1, done
-	VLD1   (R0), [V0.S4]
-	VLD1.P 16(R2), [V1.S4]
-	FSUB_4S(1, 1, 30)
-	FADD_4S(0, 0, 1)
-	VST1.P [V0.S4], 16(R0)
-	SUB    $4, R1
-	B      vector
-
-done:
-	RET
-
 // func normalizeNEON(dst, x, gain, bias []float32, c, scale, offset float32)
 TEXT ·normalizeNEON(SB), NOSPLIT, $0-108
 	MOVD  dst_base+0(FP), R0

@@ -9,20 +9,10 @@ package asm
 //go:noescape
 func momentsAVX2(x []float32) (mean float64, squares float64)
 
-// addMomentsAVX2 sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.
-//
-//go:noescape
-func addMomentsAVX2(x []float32, y []float32, shift float32) (mean float64, squares float64)
-
 // squaresAVX2 returns the sum of x[i]*x[i].
 //
 //go:noescape
 func squaresAVX2(x []float32) float64
-
-// addSquaresAVX2 sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-//
-//go:noescape
-func addSquaresAVX2(x []float32, y []float32, shift float32) float64
 
 // normalizeAVX2 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
@@ -80,20 +70,10 @@ func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []floa
 //go:noescape
 func momentsAVX512(x []float32) (mean float64, squares float64)
 
-// addMomentsAVX512 sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.
-//
-//go:noescape
-func addMomentsAVX512(x []float32, y []float32, shift float32) (mean float64, squares float64)
-
 // squaresAVX512 returns the sum of x[i]*x[i].
 //
 //go:noescape
 func squaresAVX512(x []float32) float64
-
-// addSquaresAVX512 sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].
-//
-//go:noescape
-func addSquaresAVX512(x []float32, y []float32, shift float32) float64
 
 // normalizeAVX512 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //

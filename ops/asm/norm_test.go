@@ -19,26 +19,10 @@ var normTests = []kernelTest{
 		var mean, squares float64
 		return func() { mean, squares = Moments(x) }, func() error { return checkMoments(x, mean, squares) }
 	}},
-	{"AddMoments", func(o *operands, n int) (func(), func() error) {
-		x, y, shift := o.floats(max(n, 1)), o.floats(max(n, 1)), float32(0.125)
-		old := slices.Clone(x)
-		var mean, squares float64
-		return func() { mean, squares = AddMoments(x, y, shift) }, func() error {
-			return errors.Join(checkMoments(x, mean, squares), checkShifted(x, old, y, shift))
-		}
-	}},
 	{"Squares", func(o *operands, n int) (func(), func() error) {
 		x := o.floats(n)
 		var got float64
 		return func() { got = Squares(x) }, func() error { return checkSquares(x, 0, got) }
-	}},
-	{"AddSquares", func(o *operands, n int) (func(), func() error) {
-		x, y, shift := o.floats(n), o.floats(n), float32(0.125)
-		old := slices.Clone(x)
-		var got float64
-		return func() { got = AddSquares(x, y, shift) }, func() error {
-			return errors.Join(checkSquares(x, 0, got), checkShifted(x, old, y, shift))
-		}
 	}},
 	{"Normalize", normalizeTest(false, false)},
 	{"NormalizeGain", normalizeTest(true, false)},
@@ -69,16 +53,6 @@ func checkSquares(x []float32, c, squares float64) error {
 	return within("squares", squares, want, 2*sumTolerance(want))
 }
 
-// checkShifted: these additions round the same way everywhere.
-func checkShifted(x, old, y []float32, shift float32) error {
-	for i := range x {
-		if want := old[i] + (y[i] - shift); x[i] != want {
-			return fmt.Errorf("x[%d]: got %v, want %v", i, x[i], want)
-		}
-	}
-	return nil
-}
-
 func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), func() error) {
 	return func(o *operands, n int) (func(), func() error) {
 		dst, x := o.floats(n), o.floats(n)
@@ -90,7 +64,7 @@ func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), fu
 			bias = o.floats(n)
 		}
 		c, scale, offset := float32(0.25), float32(1.75), float32(-0.01)
-		return func() { Normalize(dst, x, gain, bias, c, scale, offset) }, func() error {
+		return func() { normalize(dst, x, gain, bias, c, scale, offset) }, func() error {
 			want := make([]float32, n)
 			normalizeGeneric(want, x, gain, bias, c, scale, offset)
 			for i := range want {
@@ -99,7 +73,7 @@ func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), fu
 				}
 			}
 			inPlace := slices.Clone(x)
-			Normalize(inPlace, inPlace, gain, bias, c, scale, offset)
+			normalize(inPlace, inPlace, gain, bias, c, scale, offset)
 			for i := range want {
 				if inPlace[i] != want[i] {
 					return fmt.Errorf("in place, dst[%d]: got %v, want %v", i, inPlace[i], want[i])
@@ -171,20 +145,16 @@ func checkRow(dst, x, gain, bias []float32, center bool, eps float64) error {
 	return nil
 }
 
-func FuzzLayerNorm(f *testing.F)  { fuzzKernel(f, "LayerNorm") }
-func FuzzRMSNorm(f *testing.F)    { fuzzKernel(f, "RMSNorm") }
-func FuzzMoments(f *testing.F)    { fuzzKernel(f, "Moments") }
-func FuzzAddMoments(f *testing.F) { fuzzKernel(f, "AddMoments") }
-func FuzzSquares(f *testing.F)    { fuzzKernel(f, "Squares") }
-func FuzzAddSquares(f *testing.F) { fuzzKernel(f, "AddSquares") }
-func FuzzNormalize(f *testing.F)  { fuzzKernel(f, "NormalizeGainBias") }
+func FuzzLayerNorm(f *testing.F) { fuzzKernel(f, "LayerNorm") }
+func FuzzRMSNorm(f *testing.F)   { fuzzKernel(f, "RMSNorm") }
+func FuzzMoments(f *testing.F)   { fuzzKernel(f, "Moments") }
+func FuzzSquares(f *testing.F)   { fuzzKernel(f, "Squares") }
+func FuzzNormalize(f *testing.F) { fuzzKernel(f, "NormalizeGainBias") }
 
 var normSizes = []int{768, 2048, 4096, 8192}
 
-func BenchmarkMoments(b *testing.B)    { benchKernel(b, "Moments", normSizes...) }
-func BenchmarkAddMoments(b *testing.B) { benchKernel(b, "AddMoments", normSizes...) }
-func BenchmarkSquares(b *testing.B)    { benchKernel(b, "Squares", normSizes...) }
-func BenchmarkAddSquares(b *testing.B) { benchKernel(b, "AddSquares", normSizes...) }
-func BenchmarkNormalize(b *testing.B)  { benchKernel(b, "NormalizeGainBias", normSizes...) }
-func BenchmarkLayerNorm(b *testing.B)  { benchKernel(b, "LayerNorm", normSizes...) }
-func BenchmarkRMSNorm(b *testing.B)    { benchKernel(b, "RMSNorm", normSizes...) }
+func BenchmarkMoments(b *testing.B)   { benchKernel(b, "Moments", normSizes...) }
+func BenchmarkSquares(b *testing.B)   { benchKernel(b, "Squares", normSizes...) }
+func BenchmarkNormalize(b *testing.B) { benchKernel(b, "NormalizeGainBias", normSizes...) }
+func BenchmarkLayerNorm(b *testing.B) { benchKernel(b, "LayerNorm", normSizes...) }
+func BenchmarkRMSNorm(b *testing.B)   { benchKernel(b, "RMSNorm", normSizes...) }

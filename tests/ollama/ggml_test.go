@@ -1,6 +1,6 @@
 // Package ollama holds this repository against Ollama's Go code and its ggml
 // back end: norms, metadata and tensors of the same files. It is a module of its
-// own, because it needs cgo and a C++ compiler; the script run starts it.
+// own, because it needs cgo and a C++ compiler; the script compare starts it.
 package ollama
 
 import (
@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ollama/ollama/ml"
@@ -19,9 +18,6 @@ func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	os.Exit(m.Run())
 }
-
-// testdata returns the path of a file in the repository's tests/testdata.
-func testdata(name string) string { return filepath.Join("..", "testdata", name) }
 
 // open loads a model into Ollama's ggml back end: on the CPU, one thread.
 func open(t testing.TB, path string) ml.Backend {

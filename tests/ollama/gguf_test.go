@@ -4,86 +4,68 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/quant"
 	ollama "github.com/ollama/ollama/fs/gguf"
 )
 
-// models returns the GGUF files of tests/testdata, and of the larger data
-// folder if it is there: $NORMSWAP_DATA, by default ../shared/data beside the
-// repository.
-func models(t *testing.T) []string {
-	t.Helper()
-	data := os.Getenv("NORMSWAP_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	var found []string
-	for _, folder := range []string{testdata(""), data} {
-		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(path, ".gguf") {
-				found = append(found, path)
-			}
-			return err
-		})
-		if err != nil && folder != data {
-			t.Fatal(err)
-		}
-	}
-	if len(found) == 0 {
-		t.Fatal("no models in tests/testdata")
-	}
-	return found
-}
+// folders hold the files that both readers read. Others, such as cases, hold
+// files that are broken on purpose.
+var folders = []string{"archs", "quantized", "trained", "trained/checkpoints", "vocab"}
 
 // Ollama's reader finds the same metadata and the same tensors in the same
 // order, with the same bytes.
 func TestGGUF(t *testing.T) {
-	for _, path := range models(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			ours, err := gguf.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ours.Close()
-			theirs, err := ollama.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer theirs.Close()
-
-			if ours.Version != theirs.Version {
-				t.Errorf("version %d, want %d", ours.Version, theirs.Version)
-			}
-			pairs := ours.Meta.All()
-			if len(pairs) != theirs.NumKeyValues() {
-				t.Fatalf("%d pairs of metadata, want %d", len(pairs), theirs.NumKeyValues())
-			}
-			for i, want := range theirs.KeyValues() {
-				if pairs[i].Key != want.Key {
-					t.Fatalf("pair %d is %s, want %s", i, pairs[i].Key, want.Key)
-				}
-				if !sameValue(pairs[i].Value, want.Value) {
-					t.Errorf("%s differs: %.100s", want.Key, fmt.Sprint(pairs[i].Value))
-				}
-			}
-
-			if len(ours.Tensors) != theirs.NumTensors() {
-				t.Fatalf("%d tensors, want %d", len(ours.Tensors), theirs.NumTensors())
-			}
-			for i, want := range theirs.TensorInfos() {
-				sameTensor(t, &ours.Tensors[i], want, theirs)
+	for _, folder := range folders {
+		t.Run(folder, func(t *testing.T) {
+			for _, path := range testdata.Files(t, folder, ".gguf") {
+				t.Run(filepath.Base(path), func(t *testing.T) { sameFile(t, path) })
 			}
 		})
+	}
+}
+
+func sameFile(t *testing.T, path string) {
+	t.Helper()
+	ours, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	theirs, err := ollama.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+
+	if ours.Version != theirs.Version {
+		t.Errorf("version %d, want %d", ours.Version, theirs.Version)
+	}
+	pairs := ours.Meta.All()
+	if len(pairs) != theirs.NumKeyValues() {
+		t.Fatalf("%d pairs of metadata, want %d", len(pairs), theirs.NumKeyValues())
+	}
+	for i, want := range theirs.KeyValues() {
+		if pairs[i].Key != want.Key {
+			t.Fatalf("pair %d is %s, want %s", i, pairs[i].Key, want.Key)
+		}
+		if !sameValue(pairs[i].Value, want.Value) {
+			t.Errorf("%s differs: %.100s", want.Key, fmt.Sprint(pairs[i].Value))
+		}
+	}
+
+	if len(ours.Tensors) != theirs.NumTensors() {
+		t.Fatalf("%d tensors, want %d", len(ours.Tensors), theirs.NumTensors())
+	}
+	for i, want := range theirs.TensorInfos() {
+		sameTensor(t, &ours.Tensors[i], want, theirs)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/ops"
 	"github.com/ollama/ollama/ml"
 )
@@ -45,26 +46,12 @@ func eachRow(norm func(dst, x, gain, bias []float32), dst, x, gain, bias []float
 	}
 }
 
-func nmse(t testing.TB, got, want []float32) float64 {
-	t.Helper()
-	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%d values, want %d", len(got), len(want))
-	}
-	var diff, size float64
-	for i, w := range want {
-		e := float64(got[i]) - float64(w)
-		diff += e * e
-		size += float64(w) * float64(w)
-	}
-	return diff / size
-}
-
 // Our norms and ggml's agree on rows of any width and mean. The bound is 1e-10
 // relative to the outputs; where the mean m is much larger than the spread s,
 // ggml's float32 sums keep the mean to about 2^-24 m, and the bound is that
 // error over the spread, squared.
 func TestNorms(t *testing.T) {
-	backend := open(t, testdata("archs/gpt2.gguf"))
+	backend := open(t, testdata.Path(t, "archs/gpt2.gguf"))
 	for _, kind := range kinds {
 		for _, d := range []int{1, 7, 32, 100, 768, 2048, 4096, 8192} {
 			for _, mean := range []float64{0, 0.3, 100} {
@@ -77,13 +64,13 @@ func TestNorms(t *testing.T) {
 					want := compute(ctx, kind.ggml(ctx, in.FromFloats(x, d, n), in.FromFloats(gain, d), in.FromFloats(bias, d)))
 					got := make([]float32, len(x))
 					eachRow(kind.ours, got, x, gain, bias)
-					e := nmse(t, got, want)
+					e := testdata.NMSE(got, want)
 					t.Logf("NMSE %.2g", e)
 					bound := 1e-10
 					if rounding := mean / (1 << 24); rounding*rounding > bound {
 						bound = rounding * rounding
 					}
-					if e > bound {
+					if !(e <= bound) {
 						t.Errorf("NMSE %.2g, want at most %.2g", e, bound)
 					}
 				})
@@ -95,7 +82,7 @@ func TestNorms(t *testing.T) {
 // The first norm of a model, on embeddings that Ollama's back end fetched from
 // the file.
 func TestModelNorm(t *testing.T) {
-	backend := open(t, testdata("archs/gpt2.gguf"))
+	backend := open(t, testdata.Path(t, "archs/gpt2.gguf"))
 	ctx := backend.NewContext()
 	defer ctx.Close()
 	tokens := []int32{3, 8, 13, 18}
@@ -107,7 +94,7 @@ func TestModelNorm(t *testing.T) {
 
 	got := make([]float32, len(x))
 	eachRow(kinds[0].ours, got, x, gain.Floats(), bias.Floats())
-	if e := nmse(t, got, want); e > 1e-10 {
+	if e := testdata.NMSE(got, want); !(e <= 1e-10) {
 		t.Errorf("NMSE %.2g, want at most 1e-10", e)
 	}
 }
@@ -117,7 +104,7 @@ func TestModelNorm(t *testing.T) {
 // ratio. ggml's graphs are chains of norms, so that the cost of starting a graph
 // is shared by all of them.
 func BenchmarkNorms(b *testing.B) {
-	backend := open(b, testdata("archs/gpt2.gguf"))
+	backend := open(b, testdata.Path(b, "archs/gpt2.gguf"))
 	for _, kind := range kinds {
 		for _, d := range []int{768, 2048, 4096, 8192} {
 			b.Run(fmt.Sprintf("%s/d=%d", kind.name, d), func(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/tokenizer"
 )
 
@@ -42,7 +43,7 @@ const tale = "High above the city, on a tall column, stood the statue of the Hap
 func TestTrainedModels(t *testing.T) {
 	for _, c := range trained {
 		t.Run(name(c.file), func(t *testing.T) {
-			path := model(t, c.file)
+			path := testdata.Path(t, c.file)
 			done, err := execute("peer", nil, "greedy", path, "--prompt", c.prompt, "-n", strconv.Itoa(c.generate))
 			if err != nil {
 				t.Fatal(err)
@@ -65,11 +66,8 @@ func TestTrainedModels(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, vocab := logits(t, path, tokens)
-			e, err := nmse(got, want)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if e > c.bound {
+			e := testdata.NMSE(got, want)
+			if !(e <= c.bound) {
 				t.Errorf("NMSE %.2g, want at most %.0g", e, c.bound)
 			}
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/normswap/normswap/internal/testdata"
 )
 
 // What stock llama.cpp may lose between a model and its folded file, F32 both.
@@ -16,25 +18,6 @@ const (
 	exact = 1e-11
 	gelu  = 1e-8
 )
-
-// model returns the path of a fixture, or of a file in the larger data folder;
-// without the file the test is skipped and says what was looked for.
-func model(t *testing.T, file string) string {
-	t.Helper()
-	here := filepath.Join(root(), "tests", "testdata", file)
-	if _, err := os.Stat(here); err == nil {
-		return here
-	}
-	folder := os.Getenv("NORMSWAP_DATA")
-	if folder == "" {
-		folder = filepath.Join(root(), "..", "shared", "data")
-	}
-	there := filepath.Join(folder, file)
-	if _, err := os.Stat(there); err != nil {
-		t.Skipf("no %s in tests/testdata nor in %s (set NORMSWAP_DATA)", file, folder)
-	}
-	return there
-}
 
 // A LayerNorm model whose writers are centred, exported under the name of an
 // RMSNorm architecture, gives the same logits on a runner that has never heard
@@ -49,8 +32,8 @@ func TestExports(t *testing.T) {
 		{"trained/fairy-tales-5.5M-layernorm-F32.gguf", "phimoe"},
 	} {
 		t.Run(name(route.file)+"-to-"+route.to, func(t *testing.T) {
-			foldAndCompare(t, model(t, route.file), route.to, exact, "--export", "auto")
-			foldAndCompare(t, model(t, route.file), route.to, exact, "--export", "auto", "--fold-gain")
+			foldAndCompare(t, testdata.Path(t, route.file), route.to, exact, "--export", "auto")
+			foldAndCompare(t, testdata.Path(t, route.file), route.to, exact, "--export", "auto", "--fold-gain")
 		})
 	}
 }
@@ -86,7 +69,7 @@ func TestFoldedFiles(t *testing.T) {
 		{"starcoder2", "starcoder2", gelu},
 	} {
 		t.Run(fixture.name, func(t *testing.T) {
-			path := model(t, "archs/"+fixture.name+".gguf")
+			path := testdata.Path(t, "archs/"+fixture.name+".gguf")
 			foldAndCompare(t, path, fixture.architecture, fixture.bound)
 			foldAndCompare(t, path, fixture.architecture, fixture.bound, "--fold-gain")
 		})
@@ -101,7 +84,7 @@ func TestRefusedFiles(t *testing.T) {
 	for _, fixture := range []string{"bloom", "bloom-tied", "command-r", "cohere2"} {
 		t.Run(fixture, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "folded.gguf")
-			_, err := execute("infer", nil, "fold", model(t, "archs/"+fixture+".gguf"), "-o", out)
+			_, err := execute("infer", nil, "fold", testdata.Path(t, "archs/"+fixture+".gguf"), "-o", out)
 			if err == nil {
 				t.Fatal("infer fold wrote a file that no runner computes correctly")
 			}
@@ -119,9 +102,9 @@ func TestRefusedFiles(t *testing.T) {
 // repaired file has centred writers: from it llama.cpp computes what the original
 // gives with the mean removed at every norm, which only our engine can run.
 func TestPhiMoERepair(t *testing.T) {
-	original := model(t, "archs/phimoe.gguf")
+	original := testdata.Path(t, "archs/phimoe.gguf")
 	out := filepath.Join(t.TempDir(), "logits.f32")
-	if _, err := execute("infer", nil, "logits", original, "--norm", "layer", "--tokens", list(fixtureTokens()), "--out", out); err != nil {
+	if _, err := execute("infer", nil, "logits", original, "--norm", "layer", "--tokens", list(testdata.Tokens()), "--out", out); err != nil {
 		t.Fatal(err)
 	}
 	want, err := readFloats(out)
@@ -135,7 +118,7 @@ func TestPhiMoERepair(t *testing.T) {
 // the result against its logits of the original.
 func foldAndCompare(t *testing.T, original, architecture string, bound float64, options ...string) {
 	t.Helper()
-	want, _, err := peerLogits(original, "", fixtureTokens())
+	want, _, err := peerLogits(original, "", testdata.Tokens())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,19 +138,16 @@ func fold(t *testing.T, original string, options ...string) string {
 
 func compareFolded(t *testing.T, folded string, want []float32, architecture string, bound float64) {
 	t.Helper()
-	got, took, err := peerLogits(folded, "", fixtureTokens())
+	got, took, err := peerLogits(folded, "", testdata.Tokens())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if took != architecture {
 		t.Errorf("llama.cpp takes the folded file for %s, want %s", took, architecture)
 	}
-	e, err := nmse(got, want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testdata.NMSE(got, want)
 	t.Logf("NMSE %.2g", e)
-	if e > bound {
+	if !(e <= bound) {
 		t.Errorf("llama.cpp's logits of the folded file are off by NMSE %.2g, want at most %.0g", e, bound)
 	}
 }

@@ -23,7 +23,7 @@ func main() {
 }
 
 func run(args []string) error {
-	fs := flag.NewFlagSet("tests/peers/run", flag.ExitOnError)
+	fs := flag.NewFlagSet("tests/peers/compare", flag.ExitOnError)
 	var (
 		shapes  = fs.String("shapes", "gpt2-124M,llama-1B", "`shapes` of the random models to write and compare, when no MODEL is given")
 		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`")
@@ -36,7 +36,7 @@ func run(args []string) error {
 		quick   = fs.Bool("quick", false, "one pair on one small trained model: does it work, not how fast is it")
 	)
 	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: tests/peers/run [options] [MODEL.gguf ...]\n\nPrints llama.cpp's and infer's tokens per second side by side, as markdown.\n\n")
+		fmt.Fprintf(fs.Output(), "usage: tests/peers/compare [options] [MODEL.gguf ...]\n\nPrints llama.cpp's and infer's tokens per second side by side, as markdown.\n\n")
 		fs.PrintDefaults()
 	}
 	fs.Parse(args)
@@ -64,7 +64,7 @@ func run(args []string) error {
 	}
 
 	fmt.Printf("Machine: %s. llama.cpp: release v0.5.0, the libraries of node-llama-cpp 3.22.1.\n", cpuModel())
-	fmt.Printf("Command: tests/peers/run %s\n", strings.Join(args, " "))
+	fmt.Printf("Command: tests/peers/compare %s\n", strings.Join(args, " "))
 	fmt.Printf("Load when it started: %s. On a busy machine ratios mean little: whoever spins at a barrier loses.\n\n", loadAverage())
 	fmt.Printf("Tokens per second, medians of %d runs of each side in turn; the ratio is infer / llama.cpp,\n", w.pairs)
 	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Of reading: the tokens\n", w.pairs)

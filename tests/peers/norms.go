@@ -16,11 +16,10 @@ import (
 )
 
 // A chain is a sequence of ggml operations and what replaces it here: the norm
-// with its gain and bias, with the residual addition before it or not.
+// with its gain and bias.
 type chain struct {
 	name string
 	norm ops.Norm
-	add  bool
 }
 
 // chains returns the sequences that `peer norms` times, by its names, with gain
@@ -30,10 +29,8 @@ func chains(d int) []chain {
 	layer := ops.Norm{Gain: gain, Bias: bias, Eps: 1e-5, Center: true}
 	rms := ops.Norm{Gain: gain, Eps: 1e-5}
 	return []chain{
-		{"norm+mul+add", layer, false},
-		{"rms_norm+mul", rms, false},
-		{"add+norm+mul+add", layer, true},
-		{"add+rms_norm+mul", rms, true},
+		{"norm+mul+add", layer},
+		{"rms_norm+mul", rms},
 	}
 }
 
@@ -50,7 +47,7 @@ func randomRow(d int, mean float64) []float32 {
 // ggml's: one thread, each result the next input, the least of ten rounds.
 func (c *chain) nanoseconds(pool *ops.Pool, d, rows int) float64 {
 	const links = 8
-	x, residual := randomRow(d*rows, 0.2), randomRow(d*rows, 0.2)
+	x := randomRow(d*rows, 0.2)
 	to := [2][]float32{make([]float32, d*rows), make([]float32, d*rows)}
 	best := math.Inf(1)
 	for range 10 {
@@ -62,11 +59,7 @@ func (c *chain) nanoseconds(pool *ops.Pool, d, rows int) float64 {
 			// and over would end in subnormal numbers, which are slow.
 			from := x
 			for i := range links {
-				if c.add {
-					pool.AddNorm(to[i%2], residual, from, d, nil, &c.norm)
-				} else {
-					pool.Norm(to[i%2], from, d, &c.norm)
-				}
+				pool.Norm(to[i%2], from, d, &c.norm)
 				from = to[i%2]
 			}
 			n += links * rows

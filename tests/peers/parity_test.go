@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -9,7 +8,9 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 )
 
 // randomTokens returns n tokens of a vocabulary.
@@ -30,12 +31,9 @@ func compare(t *testing.T, path string, tokens []int32, bound float64) {
 		t.Fatal(err)
 	}
 	got, _ := logits(t, path, tokens)
-	e, err := nmse(got, want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testdata.NMSE(got, want)
 	t.Logf("%d tokens: NMSE %.2g", len(tokens), e)
-	if e > bound {
+	if !(e <= bound) {
 		t.Errorf("NMSE %.2g over %d tokens, want at most %.0g", e, len(tokens), bound)
 	}
 }
@@ -46,8 +44,9 @@ func compare(t *testing.T, path string, tokens []int32, bound float64) {
 // itself rounds: GELU to half precision, and the angles of RoPE to float32 where
 // the frequencies are divided by small factors.
 func TestLongSequences(t *testing.T) {
-	for _, path := range fixtures(t, "archs") {
-		t.Run(name(path), func(t *testing.T) {
+	for _, fixture := range testdata.Fixtures(t, "archs") {
+		t.Run(name(fixture), func(t *testing.T) {
+			path := testdata.Path(t, fixture)
 			m, err := engine.Open(t.Context(), path, engine.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -80,24 +79,11 @@ func TestSynthetic(t *testing.T) {
 		for typ, bound := range map[string]float64{"F32": halfGELU, "F16": halfGELU, "Q8_0": 1e-3, "Q4_0": 1e-3, "Q4_K_M": 1e-3} {
 			t.Run(shapeName+"-"+typ, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "model.gguf")
-				if err := writeToy(path, shape, typ); err != nil {
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, typ, 1), 0o666); err != nil {
 					t.Fatal(err)
 				}
 				compare(t, path, randomTokens(20, shape.Vocab), bound)
 			})
 		}
 	}
-}
-
-func writeToy(path string, shape toy.Shape, typ string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w := bufio.NewWriter(f)
-	if err := toy.Write(w, shape, typ, 1); err != nil {
-		return err
-	}
-	return w.Flush()
 }

@@ -1,6 +1,6 @@
 // Command sidebyside runs llama.cpp and infer in turn on the same files and
 // prints what each does per second. The tests beside it check that their
-// outputs agree. The script run builds and starts everything.
+// outputs agree. The script compare builds and starts everything.
 package main
 
 import (
@@ -29,13 +29,13 @@ type finished struct {
 	peak   int64 // most resident memory it ever had, in bytes
 }
 
-// execute runs build/NAME, which the script run has compiled, with extra
+// execute runs build/NAME, which the script compare has compiled, with extra
 // environment variables ("KEY=value"). A program that fails is an error that
 // carries its last words.
 func execute(name string, env []string, args ...string) (finished, error) {
 	path := filepath.Join(here(), "build", name)
 	if _, err := os.Stat(path); err != nil {
-		return finished{}, fmt.Errorf("no program %s: run tests/peers/run --install", path)
+		return finished{}, fmt.Errorf("no program %s: run tests/peers/compare --install", path)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(path, args...)
@@ -94,21 +94,4 @@ func readFloats(path string) ([]float32, error) {
 		f[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
 	return f, nil
-}
-
-// nmse is sum (got-want)^2 / sum want^2.
-func nmse(got, want []float32) (float64, error) {
-	if len(got) != len(want) || len(want) == 0 {
-		return 0, fmt.Errorf("%d values, want %d", len(got), len(want))
-	}
-	var diff, size float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		size += float64(w) * float64(w)
-	}
-	if e := diff / size; !math.IsNaN(e) && !math.IsInf(e, 0) {
-		return e, nil
-	}
-	return 0, fmt.Errorf("the values are not finite")
 }

@@ -9,9 +9,7 @@ import (
 func norm() {
 	for _, t := range []isa{avx2, avx512} {
 		t.moments()
-		t.addMoments()
 		t.squares()
-		t.addSquares()
 		for _, p := range []struct {
 			suffix string
 			params []string
@@ -37,28 +35,8 @@ func (t isa) moments() {
 	x := slices(i, "x")[0]
 	first := t.reg()
 	VBROADCASTSS(x(0), first)
-	t.returnMoments(i, x, first, func(a access, disp int) vector { return a.load(x(disp)) })
-}
-
-func (t isa) addMoments() {
-	TEXT("addMoments"+t.name, NOSPLIT, "func(x, y []float32, shift float32) (mean, squares float64)")
-	Doc("addMoments" + t.name + " sets x[i] += y[i]-shift and returns what moments does. len(x) > 0.")
-	Pragma("noescape")
-	i := GP64()
-	XORQ(i, i)
-	p, shift := slices(i, "x", "y"), t.broadcast("shift")
-	first, y := t.reg(), t.reg()
-	VBROADCASTSS(p[0](0), first)
-	VBROADCASTSS(p[1](0), y)
-	VSUBPS(shift, y, y)
-	VADDPS(y, first, first)
-	t.returnMoments(i, p[0], first, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
-}
-
-// returnMoments emits the rest of a kernel that returns the moments of x.
-func (t isa) returnMoments(i reg.Register, x func(int) Mem, first vector, load func(a access, disp int) vector) {
 	n := Load(Param("x").Len(), GP64())
-	mean, _, squares := t.twoPasses("", i, n, t.inverse(n), x, first, load)
+	mean, _, squares := t.twoPasses("", i, n, t.inverse(n), x, first)
 	VZEROUPPER()
 	Store(mean, ReturnIndex(0))
 	Store(squares, ReturnIndex(1))
@@ -76,12 +54,12 @@ func (t isa) inverse(n reg.Register) reg.VecVirtual {
 }
 
 // twoPasses emits the mean of n elements of x, itself rounded to float32 in
-// all lanes of c, and the sum of the squared differences from c, given 1/n,
-// the first element in all lanes and the load of the first pass.
-func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(int) Mem, first vector, load func(a access, disp int) vector) (mean reg.Register, c vector, squares reg.Register) {
+// all lanes of c, and the sum of the squared differences from c, given 1/n and
+// the first element in all lanes.
+func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(int) Mem, first vector) (mean reg.Register, c vector, squares reg.Register) {
 	one := t.constant(0x3f800000)
 	mean = t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
-		d := load(a, disp)
+		d := a.load(x(disp))
 		VSUBPS(first, d, d)
 		a.keep(d)
 		VFMADD231PS(one, d, acc) // an addition, on the units that VSUBPS leaves free
@@ -107,40 +85,19 @@ func (t isa) squares() {
 	Pragma("noescape")
 	i := GP64()
 	x, n := slices(i, "x")[0], Load(Param("x").Len(), GP64())
-	sum := t.onePass("", i, n, func(a access, disp int) vector { return a.load(x(disp)) })
+	sum := t.onePass("", i, n, x)
 	VZEROUPPER()
 	Store(sum, ReturnIndex(0))
 	RET()
 }
 
-func (t isa) addSquares() {
-	TEXT("addSquares"+t.name, NOSPLIT, "func(x, y []float32, shift float32) float64")
-	Doc("addSquares" + t.name + " sets x[i] += y[i]-shift and returns the sum of x[i]*x[i].")
-	Pragma("noescape")
-	i := GP64()
-	p, shift, n := slices(i, "x", "y"), t.broadcast("shift"), Load(Param("x").Len(), GP64())
-	sum := t.onePass("", i, n, func(a access, disp int) vector { return t.addShifted(a, p, disp, shift) })
-	VZEROUPPER()
-	Store(sum, ReturnIndex(0))
-	RET()
-}
-
-// onePass emits the sum of the squares of what load loads.
-func (t isa) onePass(label string, i, n reg.Register, load func(a access, disp int) vector) reg.Register {
+// onePass emits the sum of the squares of n elements of x.
+func (t isa) onePass(label string, i, n reg.Register, x func(int) Mem) reg.Register {
 	return t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
-		v := load(a, disp)
+		v := a.load(x(disp))
 		a.keep(v)
 		VFMADD231PS(v, v, acc)
 	})
-}
-
-// addShifted sets x += y-shift and returns the new x.
-func (t isa) addShifted(a access, p []func(int) Mem, disp int, shift vector) vector {
-	v := a.load(p[1](disp))
-	VSUBPS(shift, v, v)
-	VADDPS(a.load(p[0](disp)), v, v)
-	a.store(v, p[0](disp))
-	return v
 }
 
 // sum emits a sum over the walk, of which add adds one vector to acc, and
@@ -272,14 +229,13 @@ func (t isa) rows(name string, center bool, params []string) {
 	squares, c, rest := XMM(), XMM(), XMM()
 	sums := func(label string, base reg.Register) {
 		x := indexed(base, i)
-		load := func(a access, disp int) vector { return a.load(x(disp)) }
 		if !center {
-			VMOVAPS(t.onePass(label, i, n, load), squares)
+			VMOVAPS(t.onePass(label, i, n, x), squares)
 			return
 		}
 		first := t.reg()
 		VBROADCASTSS(Mem{Base: base}, first)
-		mean, m, s := t.twoPasses(label, i, n, inverse, x, first, load)
+		mean, m, s := t.twoPasses(label, i, n, inverse, x, first)
 		VMOVAPS(s, squares)
 		VMOVAPS(m.AsX(), c)
 		VCVTSS2SD(c, c, rest)

@@ -1,7 +1,7 @@
 // peer drives stock llama.cpp: the reference and the opponent of the scripts in
 // this folder. It links against the prebuilt libraries that the npm package
 // node-llama-cpp ships, so that no interpreter stands between a measurement and
-// the library. `./run --install` compiles it.
+// the library. `./compare --install` compiles it.
 //
 //   peer logits MODEL --tokens 3,8,13 --out FILE [-t N]
 //   peer greedy MODEL (--tokens 3,8,13 | --prompt TEXT) [-n N] [-t N]
@@ -261,8 +261,8 @@ static void bench(void) {
 }
 
 // The chains that norms() times, as llama.cpp's graphs build them.
-enum { LAYER_NORM, RMS_NORM, ADD_LAYER_NORM, ADD_RMS_NORM, CHAINS };
-static const char * chain_names[CHAINS] = { "norm+mul+add", "rms_norm+mul", "add+norm+mul+add", "add+rms_norm+mul" };
+enum { LAYER_NORM, RMS_NORM, CHAINS };
+static const char * chain_names[CHAINS] = { "norm+mul+add", "rms_norm+mul" };
 
 static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
     enum { LINKS = 8 };
@@ -275,8 +275,7 @@ static double time_chain(ggml_backend_t backend, int chain, int d, int rows) {
 
     struct ggml_tensor * y = x;
     for (int i = 0; i < LINKS; i++) {
-        if (chain == ADD_LAYER_NORM || chain == ADD_RMS_NORM) y = ggml_add(ctx, y, x);
-        if (chain == LAYER_NORM || chain == ADD_LAYER_NORM) {
+        if (chain == LAYER_NORM) {
             y = ggml_add(ctx, ggml_mul(ctx, ggml_norm(ctx, y, 1e-5f), gain), bias);
         } else {
             y = ggml_mul(ctx, ggml_rms_norm(ctx, y, 1e-5f), gain);
