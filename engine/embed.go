@@ -139,8 +139,9 @@ func (m *Model) ends(id int32) bool {
 	if m.tokErr != nil {
 		return false
 	}
-	eos, ok := m.tok.EOS()
-	return ok && id == eos
+	eos, hasEOS := m.tok.EOS()
+	sep, hasSEP := m.tok.SEP()
+	return hasEOS && id == eos || hasSEP && id == sep
 }
 
 // pack returns the first of some sequences, as many as a pass takes at once.

@@ -40,6 +40,8 @@ type Options struct {
 	// TanhGELU computes every GELU in its tanh form, as llama.cpp does, also in
 	// models that were trained with the exact one.
 	TanhGELU bool
+	// Tokenizer says how the vocabulary is read.
+	Tokenizer tokenizer.Options
 	// Norm says what becomes of the norms; "" means Native.
 	Norm NormMode
 	// NormSites limits the modes RMSNaive and Centered to norms it accepts.
@@ -194,7 +196,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 	}
 	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
 	m.passes.init(base)
-	m.tok, m.tokErr = tokenizer.New(&f.Meta)
+	m.tok, m.tokErr = o.Tokenizer.New(&f.Meta)
 	replace, note, err := o.replacement(a)
 	if err != nil {
 		return nil, err

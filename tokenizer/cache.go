@@ -29,20 +29,27 @@ func (c *wordCache) slot(word string) *atomic.Pointer[cachedWord] {
 	return &c.slots[maphash.String(c.seed, word)%uint64(len(c.slots))]
 }
 
-// append writes the ids of the word behind dst, taking them from the cache or
-// else from encode.
-func (c *wordCache) append(dst []int32, word string, encode func([]int32, string) ([]int32, error)) ([]int32, error) {
+// encode appends the ids of the word to e, taking them from the cache or else
+// from encodeWord, and moves on behind the word.
+func (c *wordCache) encode(e *encoding, word string, encodeWord func(e *encoding, word string) error) error {
 	if len(word) > maxCached {
-		return encode(dst, word)
+		if err := encodeWord(e, word); err != nil {
+			return err
+		}
+		return e.next(len(word))
 	}
 	slot := c.slot(word)
-	if e := slot.Load(); e != nil && e.word == word {
-		return append(dst, e.ids...), nil
+	if known := slot.Load(); known != nil && known.word == word {
+		e.ids = append(e.ids, known.ids...)
+		return e.next(len(word))
 	}
-	n := len(dst)
-	dst, err := encode(dst, word)
-	if err == nil {
-		slot.Store(&cachedWord{strings.Clone(word), slices.Clone(dst[n:])})
+	n := len(e.ids)
+	e.odd = false
+	if err := encodeWord(e, word); err != nil {
+		return err
 	}
-	return dst, err
+	if !e.odd { // what is odd depends on what is beside it, or is to be counted
+		slot.Store(&cachedWord{strings.Clone(word), slices.Clone(e.ids[n:])})
+	}
+	return e.next(len(word))
 }

@@ -10,6 +10,8 @@ import (
 func (t *Tokenizer) decodeAll() {
 	var all, buf []byte
 	ends := make([]int, t.Len())
+	w, _ := t.words.(*bpe)
+	byteLevel := w != nil && !w.rule.plain
 	t.text = make([]string, t.Len())
 	for i, token := range t.tokens {
 		t.text[i] = token
@@ -18,7 +20,7 @@ func (t *Tokenizer) decodeAll() {
 		case k == typeByte:
 			b, _ := parseByteToken(token)
 			all, t.text[i] = append(all, b), ""
-		case t.model == "gpt2":
+		case byteLevel:
 			if buf = unspell(buf[:0], token); string(buf) != token {
 				all, t.text[i] = append(all, buf...), ""
 			}

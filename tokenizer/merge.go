@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -60,8 +61,9 @@ func (m *merger) add(start int, id int32) {
 
 // merge joins neighbours until no pair is left that joins. pair returns the
 // rank and the piece that two neighbours make, or a negative rank; the right
-// one of them ends at byte offset end. n is the length of the word.
-func (m *merger) merge(n int, pair func(left, right *symbol, end int32) (rank, id int32)) {
+// one of them ends at byte offset end. n is the length of the word. The work
+// on a long word ends with the error of ctx when that is cancelled.
+func (m *merger) merge(ctx context.Context, n int, pair func(left, right *symbol, end int32) (rank, id int32)) error {
 	endOf := func(s *symbol) int32 {
 		if s.next < 0 {
 			return int32(n)
@@ -83,7 +85,11 @@ func (m *merger) merge(n int, pair func(left, right *symbol, end int32) (rank, i
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.down(i)
 	}
-	for len(m.heap) > 0 {
+	const patience = 1 << 16
+	for steps := 1; len(m.heap) > 0; steps++ {
+		if steps%patience == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		c := m.pop()
 		l := &m.symbols[c.left]
 		if l.next < 0 { // merged away, or the last
@@ -102,6 +108,21 @@ func (m *merger) merge(n int, pair func(left, right *symbol, end int32) (rank, i
 		if l.prev >= 0 {
 			m.push(try(l.prev))
 		}
+	}
+	return nil
+}
+
+// pieces calls yield with every symbol that merging left, in order, and the
+// stretch of the word that it is.
+func (m *merger) pieces(word string, yield func(at int, piece string, id int32)) {
+	for i := int32(0); i >= 0; {
+		s := m.symbols[i]
+		end := int32(len(word))
+		if s.next >= 0 {
+			end = m.symbols[s.next].start
+		}
+		yield(int(s.start), word[s.start:end], s.id)
+		i = s.next
 	}
 }
 

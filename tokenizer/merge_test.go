@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func mergeFast(word string, rank func(a, b string) int) (parts []string, asked i
 	for i := range len(word) {
 		m.add(i, -1)
 	}
-	m.merge(len(word), func(l, r *symbol, end int32) (int32, int32) {
+	_ = m.merge(context.Background(), len(word), func(l, r *symbol, end int32) (int32, int32) {
 		asked++
 		return int32(rank(word[l.start:r.start], word[r.start:end])), 0
 	})

@@ -22,6 +22,38 @@ const (
 
 	patDeepSeek3 = `[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_\x60{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|` +
 		` ?[\p{P}\p{S}]+[\r\n]*|` + whiteSpace
+	patSpark = `[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_\x60{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|` +
+		` ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+`
+	patJais2 = contractions + `|` + letters + `|\p{N}{1,3}|` + symbols + `|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|` +
+		`\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s`
+	patMiniCPM5  = contractions + `|` + letters + `|\p{N}+|` + symbols + `|` + whiteSpace
+	patUfakzeka  = letters + `|\p{N}|` + symbols + `|` + whiteSpace
+	patEXAONEMoE = contractions + `|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+`
+	patYoutu     = capitalised + contractions + `?|` + capitals + contractions + `?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|` + whiteSpace
+	patYoutuCJK  = "[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-\ufe4f]+|" +
+		"[\u3105-\u312f]+|[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
+
+	// Kimi K2 keeps Han characters out of its words.
+	patKimi = `\p{Han}+|[^\r\n\p{L}\p{N}]?` + upperNoHan + `*` + lowerNoHan + `+` + contractions + `?|` +
+		`[^\r\n\p{L}\p{N}]?` + upperNoHan + `+` + lowerNoHan + `*` + contractions + `?|` +
+		`\p{N}{1,3}|` + symbols + `|` + whiteSpace
+	upperNoHan = `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}-[\p{Han}]]`
+	lowerNoHan = `[\p{Ll}\p{Lm}\p{Lo}\p{M}-[\p{Han}]]`
+
+	patSentinel  = `<sentinel:[0-9]+>`
+	patImage     = `(?:IMGIMG)(?:A|B|C|D|E|F|G|H|I){1,4}Z`
+	patIndent    = `(?:[\t\n]|    |  )`
+	patEachMark  = "[\\p{P}!-/:-@\\[-`{-~]"
+	patLineFeeds = `[^\n]+|[\n]+`
+	patNoSpace   = `\S+`
+	patAsian     = "[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-\u2fdf\u0e40-\u0e7f\u0e80-\u0eff" +
+		"\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af\u1100-\u11ff]+"
+
+	// Digits in groups of three, counted from the end of the number.
+	patThreesNumber = `\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))`
+	patThreesWord   = `\d{1,3}(?=(?:\d{3})*\b)`
+	patThreesCut    = `(?=(\d{3})+(?!\d))`
+
 	patSeedCoder   = contractions + `|` + letters + `|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|` + whiteSpace
 	patNumber      = `\p{N}`
 	patNumbers     = `\p{N}+`
@@ -51,4 +83,35 @@ const (
 		"\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17" +
 		"\uff21-\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb" +
 		"\U00010c80-\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943]+"
+)
+
+// The patterns that llama.cpp has in place of some of these, for Options.
+const (
+	// It has no classes of case beyond ASCII, and its tekken and gpt-4o have no
+	// marks.
+	llamaUpper  = `[\p{L}-[a-z]]`
+	llamaLower  = `[\p{L}-[A-Z]]`
+	llamaUpperM = `[\p{L}\p{M}-[a-z]]`
+	llamaLowerM = `[\p{L}\p{M}-[A-Z]]`
+	before      = `[^\r\n\p{L}\p{N}]?`
+	afterCased  = ` ?[^\s\p{L}\p{N}]+[\r\n/]*|` + whiteSpace
+
+	llamaTekken  = before + llamaUpper + `*` + llamaLower + `+|` + before + llamaUpper + `+` + llamaLower + `*|\p{N}|` + afterCased
+	llamaGPT4o   = before + llamaUpper + `*` + llamaLower + `+` + contractions + `?|` + before + llamaUpper + `+` + llamaLower + `*` + contractions + `?|\p{N}{1,3}|` + afterCased
+	llamaGranite = before + llamaUpperM + `*` + llamaLowerM + `+` + contractions + `?|` + before + llamaUpperM + `+` + llamaLowerM + `*` + contractions + `?|\p{N}{1,3}|` + afterCased
+	llamaTinyAya = before + `[\p{L}\p{M}]+` + contractions + `?|\p{N}{1,3}|` + afterCased
+	llamaYoutu   = before + `[\p{L}\p{M}]+` + contractions + `?|\p{N}|` + afterCased
+
+	// Its classes of East Asian characters have no white space.
+	llamaMarks = "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002-[\\s]]+"
+	llamaCJK   = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff-[\\s]]+"
+	llamaAsian = "[\u4e00-\u9fff\u3400-\u4dbf\u8c48-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-\u2fdf\u0e40-\u0e7f\u0e80-\u0eff" +
+		"\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af\u1100-\u11ff]+"
+
+	llamaHan    = "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002ebef\uf900-\ufaff\U0002f800-\U0002fa1f"
+	llamaKimi   = `[` + llamaHan + `]+|` + before + `[\p{L}-[` + llamaHan + `]]+` + contractions + `?|\p{N}{1,3}|` + symbols + `|` + whiteSpace
+	llamaThrees = `\P{N}*\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))` // what stands before a number joins its first group
+
+	// Its \d is ASCII here.
+	llamaThreesCut = `(?=([0-9]{3})+(?![0-9]))`
 )

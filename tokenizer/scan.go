@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dlclark/regexp2/syntax"
 )
 
 // The split patterns that most models use, written by hand: a backtracking
@@ -212,4 +214,63 @@ func nextTrailing(s string) int {
 		return n
 	}
 	return len(s)
+}
+
+// cutters are the patterns that need more of a text than its first piece.
+var cutters = map[string]func(text string, yield func(piece string) bool) bool{
+	patThreesNumber: threes{in: unicode.IsNumber, apart: true, behind: true}.cut,
+	patThreesWord:   threes{in: unicode.IsDigit, apart: true, behind: true, boundary: true}.cut,
+	patThreesCut:    threes{in: unicode.IsDigit}.cut,
+	llamaThrees:     threes{in: unicode.IsNumber, behind: true}.cut,
+	llamaThreesCut:  threes{in: func(r rune) bool { return '0' <= r && r <= '9' }}.cut,
+}
+
+// threes cuts numbers into groups of three digits, counted from their end. As
+// regular expressions these patterns take quadratic time on a long number.
+type threes struct {
+	in       func(rune) bool
+	apart    bool // the number is cut off from what stands before it
+	behind   bool // and from what stands behind it
+	boundary bool // a number that a letter follows is left whole
+}
+
+func (c threes) cut(text string, yield func(piece string) bool) bool {
+	from := 0 // what lies between from and here is not yielded yet
+	emit := func(to int) bool {
+		piece := text[from:to]
+		from = to
+		return piece == "" || yield(piece)
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if !c.in(r) {
+			i += n
+			continue
+		}
+		start, digits, after := i, 0, rune(-1)
+		for ; i < len(text); i += n {
+			if r, n = utf8.DecodeRuneInString(text[i:]); !c.in(r) {
+				after = r
+				break
+			}
+			digits++
+		}
+		if c.boundary && after >= 0 && syntax.IsWordChar(after) {
+			continue
+		}
+		if c.apart && !emit(start) {
+			return false
+		}
+		for at, left := start, digits; left > 0; left-- {
+			if left%3 == 0 && (left < digits || c.apart || !c.behind) && !emit(at) {
+				return false
+			}
+			_, n := utf8.DecodeRuneInString(text[at:])
+			at += n
+		}
+		if c.behind && !emit(i) {
+			return false
+		}
+	}
+	return emit(len(text))
 }

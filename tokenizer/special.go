@@ -1,8 +1,8 @@
 package tokenizer
 
 import (
+	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/normswap/normswap/gguf"
@@ -44,25 +44,48 @@ var visibleNames = []string{"<|channel|>", "<|message|>", "<|start|>", "<|constr
 // loadSpecial finds BOS, EOS and the tokens that end a generation, and builds
 // the tables that find special tokens in a text.
 func (t *Tokenizer) loadSpecial(m *gguf.Meta) error {
-	bos, eos, unk := int32(-1), int32(-1), int32(-1)
-	if t.model == "llama" {
-		bos, eos, unk = 1, 2, 0 // what SentencePiece's trainer gives them
+	t.bos, t.eos, t.sep, t.unk = -1, -1, -1, -1
+	switch t.model { // what the trainers give them
+	case "llama":
+		t.bos, t.eos, t.unk = 1, 2, 0
+		t.addBOS = true
+	case "bert":
+		t.bos, t.sep, t.unk = 101, 102, 100
+		t.addSEP = true
+	case "t5":
+		t.eos, t.unk = 1, 2
+		t.addEOS = true
 	}
-	var err error
-	if t.bos, err = t.idOf(m, keyBOS, bos); err != nil {
-		return err
+	for _, s := range []struct {
+		key string
+		id  *int32
+	}{{keyBOS, &t.bos}, {keyEOS, &t.eos}, {keySEP, &t.sep}, {keyUnknown, &t.unk}} {
+		id, err := t.idOf(m, s.key, *s.id)
+		if err != nil {
+			return err
+		}
+		*s.id = id
 	}
-	if t.eos, err = t.idOf(m, keyEOS, eos); err != nil {
-		return err
+	for _, s := range []struct {
+		key string
+		add *bool
+	}{{keyAddBOS, &t.addBOS}, {keyAddEOS, &t.addEOS}, {keyAddSEP, &t.addSEP}} {
+		add, err := gguf.GetOr(m, s.key, *s.add)
+		if err != nil {
+			return err
+		}
+		*s.add = add
 	}
-	if t.unk, err = t.idOf(m, keyUnknown, unk); err != nil {
-		return err
-	}
-	if t.addBOS, err = gguf.GetOr(m, keyAddBOS, t.addBOS); err != nil {
-		return err
-	}
-	if t.addEOS, err = gguf.GetOr(m, keyAddEOS, false); err != nil {
-		return err
+	switch {
+	case t.model == "bert": // always, whatever the keys are
+		t.addBOS = true
+		if t.bos < 0 || t.sep < 0 || t.unk < 0 {
+			return fmt.Errorf("%s, %s and %s must be in the vocabulary of %d tokens", keyBOS, keySEP, keyUnknown, t.Len())
+		}
+	case t.model == "t5" && t.unk < 0:
+		return fmt.Errorf("%s must be in the vocabulary of %d tokens", keyUnknown, t.Len())
+	case t.pre == "gemma4" || t.pre == "granite-embed-multi-311m": // as llama.cpp overrides it
+		t.addBOS = true
 	}
 	if t.addBOS && t.bos < 0 {
 		t.warn("%s is true but the model has no BOS token; none is added", keyAddBOS)
@@ -75,12 +98,7 @@ func (t *Tokenizer) loadSpecial(m *gguf.Meta) error {
 	if err := t.findEnds(m); err != nil {
 		return err
 	}
-	name, err := gguf.GetOr(m, "general.name", "")
-	if err != nil {
-		return err
-	}
-	t.buildMatchers(strings.ToLower(name))
-	return nil
+	return t.buildMatchers(m)
 }
 
 // idOf reads the id under a key; -1 is none. An id outside the vocabulary is
@@ -170,12 +188,11 @@ func (t *Tokenizer) notEnd(name string, k tokenType) {
 	}
 }
 
-// buildMatchers fills the matchers for special tokens. Phi-3's special tokens drop
-// the white space behind them, which no metadata key says: as in llama.cpp,
-// the model's name decides.
-func (t *Tokenizer) buildMatchers(modelName string) {
-	phi3 := strings.Contains(modelName, "phi-3") || strings.Contains(modelName, "phi3")
-	t.rstrip = make(map[int32]bool)
+// buildMatchers fills the matchers for special tokens.
+func (t *Tokenizer) buildMatchers(m *gguf.Meta) error {
+	if err := t.findStrips(m); err != nil {
+		return err
+	}
 	var all, user []int32
 	for i, k := range t.types {
 		id, token := int32(i), t.tokens[i]
@@ -190,68 +207,53 @@ func (t *Tokenizer) buildMatchers(modelName string) {
 		if k == typeUserDefined {
 			user = append(user, id)
 		}
-		if phi3 && token != "<unk>" && token != "<s>" && token != "<|endoftext|>" {
-			t.rstrip[id] = true
-		}
 	}
 	t.special, t.userDefined = newMatcher(t.tokens, all), newMatcher(t.tokens, user)
+	return nil
 }
 
-// maxSpecial bounds the work that matcher.find does at each byte of a text.
+// maxSpecial bounds the memory of a matcher.
 const maxSpecial = 1024
 
-// A matcher finds special tokens in a text: the leftmost, and of those that
-// start at the same place the longest.
-type matcher struct {
-	tokens []string // sorted
-	ids    []int32
-	first  [257]int32 // tokens[first[b]:first[b+1]] begin with byte b
-}
-
-func newMatcher(all []string, ids []int32) *matcher {
-	m := &matcher{ids: slices.Clone(ids)}
-	slices.SortFunc(m.ids, func(a, b int32) int { return strings.Compare(all[a], all[b]) })
-	for _, id := range m.ids {
-		m.tokens = append(m.tokens, all[id])
+// findStrips marks the tokens that take away white space beside them. No key
+// of the metadata has that: as in llama.cpp, the names of the pre-tokenizer,
+// the architecture and the model tell. Beyond llama.cpp's list, <mask> of
+// RoBERTa and of XLM-RoBERTa's vocabularies takes the white space before it, as
+// their tokenizer.json says.
+func (t *Tokenizer) findStrips(m *gguf.Meta) error {
+	name, err := gguf.GetOr(m, "general.name", "")
+	if err != nil {
+		return err
 	}
-	for b := range 257 {
-		m.first[b] = int32(sort.Search(len(m.tokens), func(i int) bool { return int(m.tokens[i][0]) >= b }))
+	arch, err := gguf.GetOr(m, "general.architecture", "")
+	if err != nil {
+		return err
 	}
-	return m
-}
-
-// find returns the first special token in the text and where it stands. Without
-// one it returns len(text), len(text), -1.
-func (m *matcher) find(text string) (start, end int, id int32) {
-	for i := range len(text) {
-		lo, hi := m.first[text[i]], m.first[int(text[i])+1]
-		if lo == hi {
-			continue
-		}
-		if n, id := m.longest(text[i:], int(lo), int(hi)); n > 0 {
-			return i, i + n, id
+	t.stripsLeft, t.stripsRight = make(map[int32]bool), make(map[int32]bool)
+	left := func(token string) {
+		if id, ok := t.ids[token]; ok {
+			t.stripsLeft[id] = true
 		}
 	}
-	return len(text), len(text), -1
-}
-
-// longest is the longest token that text begins with. Of tokens[lo:hi] it is
-// known that their first byte fits; each further byte narrows the range.
-func (m *matcher) longest(text string, lo, hi int) (n int, id int32) {
-	for depth := 1; ; depth++ {
-		if len(m.tokens[lo]) == depth { // sorted: the shortest is the first
-			n, id = depth, m.ids[lo]
-			lo++
+	name = strings.ToLower(name)
+	switch {
+	case slices.Contains([]string{"jina-v2-de", "jina-v2-es", "jina-v2-code"}, t.pre),
+		arch == "nomic-bert-moe", arch == "jina-bert-v3",
+		!t.llamaCpp && (t.pre == "roberta-bpe" || t.model == "t5"):
+		left("<mask>")
+	case strings.Contains(name, "phi-3"), strings.Contains(name, "phi3"):
+		for i, k := range t.types {
+			if k.special() || t.tokens[i] == "</s>" {
+				t.stripsRight[int32(i)] = true
+			}
 		}
-		if lo == hi || depth == len(text) {
-			return n, id
+		for _, token := range []string{"<unk>", "<s>", "<|endoftext|>"} {
+			if id, ok := t.ids[token]; ok {
+				delete(t.stripsRight, id)
+			}
 		}
-		b, candidates := text[depth], m.tokens[lo:hi]
-		from := sort.Search(len(candidates), func(i int) bool { return candidates[i][depth] >= b })
-		to := from + sort.Search(len(candidates)-from, func(i int) bool { return candidates[from+i][depth] > b })
-		if from == to {
-			return n, id
-		}
-		lo, hi = lo+from, lo+to
+	case strings.Contains(name, "modern-bert"), !t.llamaCpp && t.pre == "modern-bert":
+		left("[MASK]")
 	}
+	return nil
 }

@@ -22,13 +22,14 @@ type spm struct {
 	cache   *wordCache
 }
 
-func (t *Tokenizer) loadSPM(m *gguf.Meta) error {
+func (w *spm) load(m *gguf.Meta) error {
+	t := w.t
 	var err error
 	if t.spacePrefix, err = gguf.GetOr(m, keyPrefix, true); err != nil {
 		return err
 	}
-	w := &spm{t: t, byWord: true, cache: newWordCache()}
-	t.words = w
+	t.form = normalForm{prefix: t.spacePrefix, escape: true}
+	w.byWord, w.cache = true, newWordCache()
 	for b := range t.bytes {
 		// Old files spell a byte that way.
 		if id, ok := t.ids[string([]byte{byte(b)})]; ok && t.bytes[b] < 0 {
@@ -38,25 +39,34 @@ func (t *Tokenizer) loadSPM(m *gguf.Meta) error {
 	return w.loadScores(m)
 }
 
-// loadScores ranks the tokens by score. Control, unknown and byte tokens are
-// not pieces: text that looks like one stays text.
-func (w *spm) loadScores(m *gguf.Meta) error {
-	t := w.t
+// scores reads the score of every token.
+func (t *Tokenizer) scores(m *gguf.Meta) ([]float32, error) {
 	scores, err := gguf.GetOr[[]float32](m, keyScores, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if scores == nil {
 		t.warn("%s is absent; every piece counts the same", keyScores)
 		scores = make([]float32, t.Len())
 	}
 	if len(scores) != t.Len() {
-		return fmt.Errorf("%s has %d entries for %d tokens", keyScores, len(scores), t.Len())
+		return nil, fmt.Errorf("%s has %d entries for %d tokens", keyScores, len(scores), t.Len())
 	}
 	for i, s := range scores {
 		if s != s {
-			return fmt.Errorf("%s[%d] is NaN", keyScores, i)
+			return nil, fmt.Errorf("%s[%d] is NaN", keyScores, i)
 		}
+	}
+	return scores, nil
+}
+
+// loadScores ranks the tokens by score. Control, unknown and byte tokens are
+// not pieces: text that looks like one stays text. To llama.cpp they are.
+func (w *spm) loadScores(m *gguf.Meta) error {
+	t := w.t
+	scores, err := t.scores(m)
+	if err != nil {
+		return err
 	}
 	distinct := slices.Clone(scores)
 	slices.Sort(distinct)
@@ -64,35 +74,38 @@ func (w *spm) loadScores(m *gguf.Meta) error {
 	w.ranks = make([]int32, t.Len())
 	for i, token := range t.tokens {
 		k := t.types[i]
-		if k == typeControl || k == typeUnknown || k == typeByte || t.ids[token] != int32(i) || token == "" {
+		if (k == typeControl || k == typeUnknown || k == typeByte) && !t.llamaCpp || t.ids[token] != int32(i) || token == "" {
 			w.ranks[i] = -1
 			continue
 		}
 		at, _ := slices.BinarySearch(distinct, scores[i])
 		w.ranks[i] = int32(len(distinct) - 1 - at)
 		w.longest = max(w.longest, len(token))
-		if at := strings.LastIndex(token, spmSpace); at > 0 && strings.Trim(token[:at], spmSpace) != "" {
+		if crossesWords(token) {
 			w.byWord = false
 		}
 	}
 	return nil
 }
 
-func (w *spm) encode(dst []int32, text string) ([]int32, error) {
-	text = strings.ReplaceAll(text, " ", spmSpace)
-	if w.t.spacePrefix {
-		text = spmSpace + text
+func (w *spm) encode(e *encoding, text string) error {
+	if !w.byWord || w.t.llamaCpp && !utf8.ValidString(text) { // its characters may swallow spaces
+		return w.encodeWord(e, text)
 	}
-	if !w.byWord {
-		return w.encodeWord(dst, text)
-	}
-	var err error
-	for text != "" && err == nil {
+	for text != "" {
 		n := wordEnd(text)
-		dst, err = w.cache.append(dst, text[:n], w.encodeWord)
+		if err := w.cache.encode(e, text[:n], w.encodeWord); err != nil {
+			return err
+		}
 		text = text[n:]
 	}
-	return dst, err
+	return nil
+}
+
+// crossesWords reports whether a piece goes on behind the start of a word.
+func crossesWords(token string) bool {
+	at := strings.LastIndex(token, spmSpace)
+	return at > 0 && strings.Trim(token[:at], spmSpace) != ""
 }
 
 // wordEnd is where the spaces and the word that text begins with end.
@@ -116,13 +129,12 @@ func (w *spm) piece(text string) (id int32, ok bool) {
 	return id, ok && w.ranks[id] >= 0
 }
 
-func (w *spm) encodeWord(dst []int32, word string) ([]int32, error) {
+func (w *spm) encodeWord(e *encoding, word string) error {
 	m := mergers.Get().(*merger)
 	defer m.release()
 	m.reset(len(word))
 	for i := 0; i < len(word); {
-		// Each byte of invalid UTF-8 is a symbol of its own.
-		_, n := utf8.DecodeRuneInString(word[i:])
+		n := w.charLen(word[i:])
 		id, ok := w.piece(word[i : i+n])
 		if !ok {
 			id = -1
@@ -130,27 +142,31 @@ func (w *spm) encodeWord(dst []int32, word string) ([]int32, error) {
 		m.add(i, id)
 		i += n
 	}
-	m.merge(len(word), func(left, _ *symbol, end int32) (rank, id int32) {
+	err := m.merge(e.ctx, len(word), func(left, _ *symbol, end int32) (rank, id int32) {
 		if id, ok := w.piece(word[left.start:end]); ok {
 			return w.ranks[id], id
 		}
 		return -1, -1
 	})
-	for i := int32(0); i >= 0; {
-		s := m.symbols[i]
-		if s.id >= 0 {
-			dst = append(dst, s.id)
-		} else {
-			end := int32(len(word))
-			if s.next >= 0 {
-				end = m.symbols[s.next].start
-			}
-			var err error
-			if dst, err = w.t.appendBytes(dst, word[s.start:end]); err != nil {
-				return dst, err
-			}
-		}
-		i = s.next
+	if err != nil {
+		return err
 	}
-	return dst, nil
+	m.pieces(word, func(at int, piece string, id int32) {
+		if id >= 0 {
+			e.ids = append(e.ids, id)
+		} else {
+			e.other(at, piece)
+		}
+	})
+	return nil
+}
+
+// charLen is the length of the first character of a text. Each byte that is no
+// UTF-8 is a character of its own; llama.cpp goes by the first byte alone.
+func (w *spm) charLen(text string) int {
+	if w.t.llamaCpp {
+		return llamaCppLen(text)
+	}
+	_, n := utf8.DecodeRuneInString(text)
+	return n
 }

@@ -1,21 +1,20 @@
-// Package tokenizer turns text into token ids and back, exactly as the model
-// in a GGUF file was trained: byte-level BPE (tokenizer.ggml.model "gpt2") and
-// SentencePiece BPE with byte fallback ("llama"). It also recognises the
-// common chat templates. [New] takes a file's metadata; [Tokenizer.Encode] and
-// [Tokenizer.NewDecoder] do the rest.
+// Package tokenizer turns text into token ids and back, as the model in a GGUF
+// file was trained to: byte-level BPE (tokenizer.ggml.model "gpt2"),
+// SentencePiece BPE with byte fallback ("llama"), WordPiece ("bert") and
+// SentencePiece unigram ("t5"). [New] takes a file's metadata;
+// [Tokenizer.Encode] and [Tokenizer.NewDecoder] do the rest.
 //
-// Decode undoes Encode on any bytes, valid UTF-8 or not, with the limits that a
-// vocabulary brings along: SentencePiece writes a space as U+2581 ("▁"), so a
-// text that holds U+2581 itself comes back with a space there; a vocabulary
-// with right-stripping special tokens (Phi-3) drops the white space behind
-// them; and control tokens that Encode was told to read give no text.
+// The ids are those of the tokenizer that the model was trained with, as far as
+// a GGUF file tells. Where llama.cpp's differ, [Options] can choose them;
+// docs/DIFFERENCES.md has the list.
 //
-// The ids are those of llama.cpp, with these exceptions. Bytes that are no
-// UTF-8 are kept, where llama.cpp's BPE reads U+FFFD. Where llama.cpp
-// approximates a pattern of a model's tokenizer.json (tekken, gpt-4o,
-// deepseek), the model's own is used. A byte without a token is the unknown
-// token or an error, and is never dropped. Text that spells a control token is
-// never merged into it. Character categories are those of Go's package unicode.
+// With BPE, Decode undoes Encode on any bytes, valid UTF-8 or not, with the
+// limits that a vocabulary brings along: a vocabulary trained on normalized
+// text gives that; SentencePiece writes a space as U+2581 ("▁"), so a text that
+// holds U+2581 itself comes back with a space there; special tokens that take
+// away white space beside them do not give it back; and control tokens that
+// Encode was told to read give no text. WordPiece and unigram keep no more of
+// a text than a model reads.
 package tokenizer
 
 import (
@@ -28,32 +27,47 @@ import (
 // A Tokenizer belongs to one vocabulary. It does not change after New and is
 // safe for concurrent use.
 type Tokenizer struct {
-	model string // "gpt2" or "llama"
-	pre   string // the pre-tokenizer in use; empty for "llama"
+	model    string // a tokenizer.ggml.model
+	pre      string // the pre-tokenizer in use; empty where the model has none
+	llamaCpp bool
 
 	vocab
-	bos, eos, unk  int32 // -1: the model has none
-	addBOS, addEOS bool
-	eog            map[int32]bool
-	spacePrefix    bool // a space goes before text that starts a fragment
-	template       string
-	special        *matcher // every special token that can stand in a text
-	userDefined    *matcher // those of them that are read from any text
-	words          wordCoder
-	warnings       []string
+	bos, eos, sep, unk     int32 // -1: the model has none
+	addBOS, addEOS, addSEP bool
+	eog                    map[int32]bool
+	form                   normalForm
+	spacePrefix            bool // a space goes before text that starts a fragment
+	template               string
+	special                *matcher // every special token that can stand in a text
+	userDefined            *matcher // those of them that are read from any text
+	words                  wordCoder
+	warnings               []string
 }
 
 // A wordCoder turns a piece of text that holds no special token into ids.
 type wordCoder interface {
-	encode(dst []int32, text string) ([]int32, error)
+	// load reads what the tokenizer model needs beside the tokens.
+	load(m *gguf.Meta) error
+	// encode appends to e's ids. It returns an error only when e is cancelled.
+	encode(e *encoding, text string) error
 }
+
+// Options say how a vocabulary is read.
+type Options struct {
+	// LlamaCpp gives llama.cpp's ids where they are not those of the model's
+	// own tokenizer.
+	LlamaCpp bool
+}
+
+// New reads the vocabulary from a file's metadata, with the zero Options.
+func New(m *gguf.Meta) (*Tokenizer, error) { return Options{}.New(m) }
 
 // New reads the vocabulary from a file's metadata. A file of another tokenizer
 // model, or of none (an error that matches gguf.ErrMissing), gives an error;
 // so does a vocabulary that contradicts itself, naming the key and the index.
 // What can be repaired is reported by Warnings instead.
-func New(m *gguf.Meta) (*Tokenizer, error) {
-	t := new(Tokenizer)
+func (o Options) New(m *gguf.Meta) (*Tokenizer, error) {
+	t := &Tokenizer{llamaCpp: o.LlamaCpp}
 	if err := t.load(m); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -65,8 +79,8 @@ func (t *Tokenizer) load(m *gguf.Meta) error {
 	if t.model, err = gguf.Get[string](m, keyModel); err != nil {
 		return err
 	}
-	if t.model != "gpt2" && t.model != "llama" {
-		return fmt.Errorf("%s is %.40q; only gpt2 (byte-level BPE) and llama (SentencePiece) are known", keyModel, t.model)
+	if t.words, err = t.coder(); err != nil {
+		return err
 	}
 	if err := t.loadTokens(m); err != nil {
 		return err
@@ -74,94 +88,52 @@ func (t *Tokenizer) load(m *gguf.Meta) error {
 	if t.template, err = gguf.GetOr(m, keyTemplate, ""); err != nil {
 		return err
 	}
-	t.addBOS = true
-	var rule preTokenizer
-	if t.model == "gpt2" {
-		if rule, err = t.chooseRule(m); err != nil {
+	if w, ok := t.words.(*bpe); ok {
+		if err := w.choosePreTokenizer(m); err != nil {
 			return err
 		}
 	}
 	if err := t.loadSpecial(m); err != nil {
 		return err
 	}
-	if t.model == "gpt2" {
-		err = t.loadBPE(m, rule)
-	} else {
-		err = t.loadSPM(m)
-	}
-	if err != nil {
+	if err := t.words.load(m); err != nil {
 		return err
 	}
 	t.decodeAll()
 	return nil
 }
 
+// coder makes the algorithm of the tokenizer model.
+func (t *Tokenizer) coder() (wordCoder, error) {
+	switch t.model {
+	case "gpt2", "gemma4", "whitespace":
+		return &bpe{t: t}, nil
+	case "llama":
+		return &spm{t: t}, nil
+	case "bert":
+		return &wordPiece{t: t}, nil
+	case "t5":
+		return &unigram{t: t}, nil
+	case "none", "no_vocab":
+		return nil, fmt.Errorf("%s is %q: the model has no vocabulary, and takes token ids only", keyModel, t.model)
+	case "rwkv", "plamo2", "hybriddna":
+		return nil, fmt.Errorf("%s is %q: this tokenizer is not implemented", keyModel, t.model)
+	}
+	return nil, fmt.Errorf("%s is %.40q, which is unknown", keyModel, t.model)
+}
+
 func (t *Tokenizer) warn(format string, args ...any) {
 	t.warnings = append(t.warnings, fmt.Sprintf(format, args...))
 }
-
-// EncodeOptions says how Encode treats special tokens.
-type EncodeOptions struct {
-	// AddSpecial puts BOS in front and EOS behind where the model asks for
-	// them.
-	AddSpecial bool
-	// ParseSpecial reads the text of a control token, such as <|eot_id|>, as
-	// that token. Without it such text is plain text: leave it off for text
-	// that is not trusted. User-defined tokens are read in either case.
-	ParseSpecial bool
-}
-
-// maxText is the longest text in bytes: with room for SentencePiece, which
-// writes a space as three bytes, offsets fit an int32.
-const maxText = 1 << 29
-
-// Encode returns the ids of a text, of any bytes. It fails on a byte that the
-// vocabulary has no token for (only vocabularies made for a few letters lack
-// any), and on texts above 512 MiB.
-func (t *Tokenizer) Encode(text string, opt EncodeOptions) ([]int32, error) {
-	if len(text) > maxText {
-		return nil, fmt.Errorf("tokenizer: a text of %d bytes is above the limit of %d", len(text), maxText)
-	}
-	ids := make([]int32, 0, len(text)/3+2)
-	if opt.AddSpecial && t.addBOS {
-		ids = append(ids, t.bos)
-	}
-	specials := t.userDefined
-	if opt.ParseSpecial {
-		specials = t.special
-	}
-	for rest := text; rest != ""; {
-		start, end, id := specials.find(rest)
-		if start > 0 {
-			var err error
-			fragment := rest[:start]
-			if ids, err = t.words.encode(ids, fragment); err != nil {
-				return nil, fmt.Errorf("tokenizer: %w", err)
-			}
-		}
-		if id >= 0 {
-			ids = append(ids, id)
-			if t.rstrip[id] {
-				for end < len(rest) && isASCIISpace(rest[end]) {
-					end++
-				}
-			}
-		}
-		rest = rest[end:]
-	}
-	if opt.AddSpecial && t.addEOS {
-		ids = append(ids, t.eos)
-	}
-	return ids, nil
-}
-
-func isASCIISpace(b byte) bool { return b == ' ' || '\t' <= b && b <= '\r' }
 
 // BOS returns the token that begins a text, if the model has one.
 func (t *Tokenizer) BOS() (id int32, ok bool) { return t.bos, t.bos >= 0 }
 
 // EOS returns the token that ends a text, if the model has one.
 func (t *Tokenizer) EOS() (id int32, ok bool) { return t.eos, t.eos >= 0 }
+
+// SEP returns the token that separates two texts, if the model has one.
+func (t *Tokenizer) SEP() (id int32, ok bool) { return t.sep, t.sep >= 0 }
 
 // IsEOG reports whether a model that emits the token has finished: EOS, the
 // end of a turn or a message, and the names that models are known to use for
@@ -174,13 +146,22 @@ func (t *Tokenizer) AddBOS() bool { return t.addBOS }
 // AddEOS reports whether the model asks for EOS at the end of a text.
 func (t *Tokenizer) AddEOS() bool { return t.addEOS }
 
+// AddSEP reports whether the model asks for SEP between two texts.
+func (t *Tokenizer) AddSEP() bool { return t.addSEP }
+
+// DoubledBOS reports whether ids, which Encode returned with AddSpecial, begin
+// with BOS twice: the text began with it already.
+func (t *Tokenizer) DoubledBOS(ids []int32) bool {
+	return t.addBOS && len(ids) >= 2 && ids[0] == t.bos && ids[1] == t.bos
+}
+
 // Len is the number of tokens.
 func (t *Tokenizer) Len() int { return len(t.tokens) }
 
-// Model is the kind of tokenizer as the file names it: "gpt2" or "llama".
+// Model is the tokenizer model as the file names it, such as "gpt2".
 func (t *Tokenizer) Model() string { return t.model }
 
-// Pre is the name of the pre-tokenizer in use, empty for model "llama".
+// Pre is the name of the pre-tokenizer in use, empty where the model has none.
 func (t *Tokenizer) Pre() string { return t.pre }
 
 // Warnings returns what was repaired or guessed in the vocabulary, such as an

@@ -9,19 +9,25 @@ import (
 
 // The metadata keys of a vocabulary.
 const (
-	keyModel    = "tokenizer.ggml.model"
-	keyPre      = "tokenizer.ggml.pre"
-	keyTokens   = "tokenizer.ggml.tokens"
-	keyScores   = "tokenizer.ggml.scores"
-	keyTypes    = "tokenizer.ggml.token_type"
-	keyMerges   = "tokenizer.ggml.merges"
-	keyBOS      = "tokenizer.ggml.bos_token_id"
-	keyEOS      = "tokenizer.ggml.eos_token_id"
-	keyUnknown  = "tokenizer.ggml.unknown_token_id"
-	keyAddBOS   = "tokenizer.ggml.add_bos_token"
-	keyAddEOS   = "tokenizer.ggml.add_eos_token"
-	keyPrefix   = "tokenizer.ggml.add_space_prefix"
-	keyTemplate = "tokenizer.chat_template"
+	keyModel     = "tokenizer.ggml.model"
+	keyPre       = "tokenizer.ggml.pre"
+	keyTokens    = "tokenizer.ggml.tokens"
+	keyScores    = "tokenizer.ggml.scores"
+	keyTypes     = "tokenizer.ggml.token_type"
+	keyMerges    = "tokenizer.ggml.merges"
+	keyBOS       = "tokenizer.ggml.bos_token_id"
+	keyEOS       = "tokenizer.ggml.eos_token_id"
+	keySEP       = "tokenizer.ggml.seperator_token_id" // spelt so
+	keyUnknown   = "tokenizer.ggml.unknown_token_id"
+	keyAddBOS    = "tokenizer.ggml.add_bos_token"
+	keyAddEOS    = "tokenizer.ggml.add_eos_token"
+	keyAddSEP    = "tokenizer.ggml.add_sep_token"
+	keyPrefix    = "tokenizer.ggml.add_space_prefix"
+	keySqueeze   = "tokenizer.ggml.remove_extra_whitespaces"
+	keyCharsMap  = "tokenizer.ggml.precompiled_charsmap"
+	keyLowercase = "tokenizer.ggml.normalizer.lowercase"
+	keyStrip     = "tokenizer.ggml.normalizer.strip_accents"
+	keyTemplate  = "tokenizer.chat_template"
 )
 
 // A tokenType is a value of tokenizer.ggml.token_type.
@@ -50,7 +56,9 @@ type vocab struct {
 	text   []string         // the bytes that each token stands for
 	ids    map[string]int32 // stored token to id; of duplicates the first
 	bytes  [256]int32       // the token of each single byte, or -1
-	rstrip map[int32]bool   // white space behind these tokens is dropped
+
+	// The white space before and behind these tokens is dropped.
+	stripsLeft, stripsRight map[int32]bool
 }
 
 // loadTokens reads the tokens and their types and finds the byte tokens.
@@ -120,20 +128,4 @@ func parseByteToken(s string) (b byte, ok bool) {
 		}
 	}
 	return b, true
-}
-
-// appendBytes writes text as byte tokens: the last resort for text that no
-// longer token covers.
-func (t *Tokenizer) appendBytes(dst []int32, text string) ([]int32, error) {
-	for i := range len(text) {
-		id := t.bytes[text[i]]
-		if id < 0 {
-			id = t.unk
-		}
-		if id < 0 {
-			return nil, fmt.Errorf("the vocabulary has no token for the byte 0x%02x (of %.20q), and none for the unknown", text[i], text)
-		}
-		dst = append(dst, id)
-	}
-	return dst, nil
 }

@@ -45,6 +45,7 @@ func (o *evalFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	o.addThreads(cmd)
 	o.addMemory(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -87,7 +88,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 	}
 	var random bool
 	ids, err := await(ctx, func() (ids []int32, err error) {
-		ids, random, err = eval.Text(ctx, m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+		ids, random, err = textIDs(ctx, m, o.file, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
 		return ids, err
 	})
 	if err != nil {
@@ -311,7 +312,7 @@ func chunksOf(r *eval.Report) (n int) {
 // text in the program.
 func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	const tokens = 256
-	ids, _, err := eval.Text(ctx, m, tales.Text[:8*tokens], tokens)
+	ids, _, err := eval.Probe(ctx, m, tales.Text[:8*tokens], tokens)
 	if err != nil {
 		return err
 	}

@@ -325,7 +325,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	}
 	const chunk, chunks = 256, 2
 	n := min(chunk, m.Context())
-	ids, random, err := eval.Text(ctx, m, tales.Text[:16*chunk*chunks], n*chunks)
+	ids, random, err := eval.Probe(ctx, m, tales.Text[:16*chunk*chunks], n*chunks)
 	if err != nil {
 		return nil, err
 	}

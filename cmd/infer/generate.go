@@ -51,9 +51,15 @@ func newGenerator(o *runFlags, m *engine.Model) (*generator, error) {
 // encode returns the tokens of a prompt. An empty one is the token that
 // begins a text.
 func (g *generator) encode(prompt string) ([]int32, error) {
-	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true, Continued: true})
+	if len(ids) > 0 {
+		err = leftOut(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the prompt: %w", err)
+	}
+	if g.tok.DoubledBOS(ids) {
+		note("warning: the prompt begins with the token that begins a text, and the model gets it once more")
 	}
 	if len(ids) == 0 {
 		bos, ok := g.tok.BOS()

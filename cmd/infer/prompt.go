@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/normswap/normswap/internal/text"
 )
 
 // maxText bounds a text that is read. No context holds so much.
@@ -62,6 +65,13 @@ func readAll(r io.Reader, name string) (string, error) {
 	}
 	if len(b) > maxText {
 		return "", fmt.Errorf("%s is longer than %s, too much for one text", name, bytesText(maxText))
+	}
+	if err := text.Check(b); err != nil {
+		advice := ""
+		if e := (*text.Error)(nil); errors.As(err, &e) && e.IConv != "" {
+			advice = "; convert it first: iconv -f " + e.IConv + " -t UTF-8"
+		}
+		return "", fmt.Errorf("%s: %w%s", name, err, advice)
 	}
 	return string(b), nil
 }

@@ -85,6 +85,7 @@ avx2, ...) the kernels for newer processors.`,
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
 	f.Func("seed", "random `seed`; the same one gives the same text (default, and if negative: another each time)", o.setSeed)
 	o.add(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
 	f.StringVar(&o.template, "template", "", "chat `template`, instead of the one in the file")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes bpe.gguf and reference.json beside it.
+"""Makes bpe.gguf, plain.gguf and reference.json beside it.
 
     make_reference.py REFERENCE
 
 REFERENCE is reference.c, built against llama.cpp. bpe.gguf is a byte-level
 BPE vocabulary made by hand: the 256 bytes, and a merge for every two characters
-of a small alphabet, so that where a text is cut shows in its ids.
+of a small alphabet, so that where a text is cut shows in its ids. plain.gguf is
+the same with pieces of plain text.
 reference.json holds llama.cpp's ids of many texts, under this vocabulary with
 every pre-tokenizer, and under the SentencePiece vocabulary of
 tests/testdata/trained/stories260K-F32.gguf, each also with changed metadata.
@@ -138,6 +139,41 @@ def make_bpe():
     }
 
 
+def make_plain():
+    """A vocabulary of BPE over plain text, as Gemma 4 has it: a space is U+2581, and bytes are tokens of their own."""
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    types = [2, 3, 3] + [6] * 256
+    merges = []
+    some = list("aesTr0179.,!'-\té²Ж中か▁")
+    tokens += some + ["\n", "\n\n", "\n\n\n"]
+
+    def merge(left, right):
+        if left + right not in tokens:
+            tokens.append(left + right)
+            merges.append(left + " " + right)
+
+    for a in some:
+        for b in some:
+            merge(a, b)
+    merge("▁t", "he")
+    merge("▁▁", "▁▁")
+    merge("a", "re")
+    merge("a", "▁a")
+    types += [1] * (len(tokens) - len(types))
+    tokens += ["<|turn>", "<tool>"]
+    types += [3, 4]
+    return {
+        "general.architecture": (STRING, b"llama"),
+        "tokenizer.ggml.model": (STRING, b"gpt2"),
+        "tokenizer.ggml.pre": (STRING, b"gemma4"),
+        "tokenizer.ggml.tokens": ((ARRAY, STRING), [t.encode() for t in tokens]),
+        "tokenizer.ggml.token_type": ((ARRAY, INT32), types),
+        "tokenizer.ggml.merges": ((ARRAY, STRING), [m.encode() for m in merges]),
+        "tokenizer.ggml.bos_token_id": (UINT32, 1),
+        "tokenizer.ggml.eos_token_id": (UINT32, 2),
+    }
+
+
 TEXTS = [
     "",
     " ",
@@ -181,7 +217,12 @@ llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 dbrx smaug-bpe glm4 chatglm-bp
 kormo f2llmv2 megrez hunyuan solar-open grok-2 qwen35 falcon starcoder refact command-r smollm codeshell exaone
 minerva-7b mellum2 deepseek-llm deepseek-coder deepseek-v3 hunyuan-dense joyai-llm hy_v4 bloom poro-chat
 gpt3-finnish viking tekken gpt-4o llama4 kanana2 talkie minimax-m2 seed-coder bailingmoe bailingmoe2
-llada-moe""".split()
+llada-moe jina-es jina-de jina-v2-es jina-v2-de modern-bert jina-v1-en jina-v2-code roberta-bpe jina-v5-nano jais-2
+minicpm5 ufakzeka laguna exaone-moe spark2_5 afmoe granite-embed-multi-97m tiny_aya cohere2moe youtu kimi-k2 superbpe
+chameleon""".split()
+
+# Pre-tokenizers of vocabularies whose pieces are plain text.
+PLAIN = ["gemma4", "granite-embed-multi-311m", "sarvam-moe"]
 
 SPECIAL = [["<|user|>", 4], ["<|end|>", 3], ["<|assistant|>", 3], ["<|endoftext|>", 3], ["\n\n\n", 4]]
 ENDS = [["<EOT>", 1], ["<|eom_id|>", 4], ["<fim_pad>", 3], ["<|file_sep|>", 3], ["<fim_prefix>", 4], ["<|channel|>", 3], ["<reponame>", 4],
@@ -190,11 +231,18 @@ ENDS = [["<EOT>", 1], ["<|eom_id|>", 4], ["<fim_pad>", 3], ["<|file_sep|>", 3], 
 
 def main():
     tool = sys.argv[1]
-    bases = {"bpe.gguf": make_bpe(), "stories260K": read_metadata(STORIES)}
-    write_metadata(os.path.join(HERE, "bpe.gguf"), bases["bpe.gguf"])
+    bases = {"bpe.gguf": make_bpe(), "plain.gguf": make_plain(), "stories260K": read_metadata(STORIES)}
+    for base in ("bpe.gguf", "plain.gguf"):
+        write_metadata(os.path.join(HERE, base), bases[base])
     jobs = [("bpe.gguf", {"set": {"tokenizer.ggml.pre": name}}, [False]) for name in PRE]
+    jobs += [("plain.gguf", {"set": {"tokenizer.ggml.pre": name}}, [False]) for name in PLAIN]
     jobs += [
         ("bpe.gguf", {}, [True]),
+        ("plain.gguf", {}, [False, True]),
+        ("plain.gguf", {"set": {"tokenizer.ggml.model": "gemma4"}}, [True]),
+        ("plain.gguf", {"set": {"tokenizer.ggml.model": "whitespace", "tokenizer.ggml.pre": "whitespace"}}, [False]),
+        ("plain.gguf", {"set": {"tokenizer.ggml.model": "whitespace", "tokenizer.ggml.pre": "whitespace",
+                                "tokenizer.ggml.normalizer.lowercase": True}}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_eos_token": True}}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.pre": "llama-bpe"}}, [True]),
         ("bpe.gguf", {"set": {"tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.add_bos_token": False}}, [True]),

@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
 	uint32_t head[3];
 	while (fread(head, sizeof head, 1, stdin) == 1) {
 		char *text = malloc(head[2] + 1);
-		int32_t max = (int32_t)head[2] + 8;
+		int32_t max = 3 * (int32_t)head[2] + 8; /* a byte that is no UTF-8 may be three tokens */
 		llama_token *ids = malloc(max * sizeof *ids);
 		if (head[2] && fread(text, head[2], 1, stdin) != 1)
 			return 1;
