@@ -28,13 +28,15 @@ type EmbedOptions struct {
 	Progress func(done, total int64)
 }
 
-// Errors of [Model.Embed].
-var (
-	// ErrTooLong tells that a sequence is longer than the model's context.
-	ErrTooLong = errors.New("the sequence is longer than the context of the model")
-	// ErrNoScores tells that a model has no classification head.
-	ErrNoScores = errors.New("the model has no classification head, and gives no scores")
-)
+// ErrNoScores tells that a model has no classification head.
+var ErrNoScores = errors.New("the model has no classification head, and gives no scores")
+
+// A TooLongError tells that a sequence is longer than the context of the model.
+type TooLongError struct{ Sequence, Tokens, Context int }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("engine: sequence %d has %d tokens, the context is %d", e.Sequence, e.Tokens, e.Context)
+}
 
 // Embed returns for each sequence one vector: of the width of the model, or the
 // scores of its classification head. Without pooling it is the vectors of all
@@ -121,7 +123,7 @@ func (m *Model) fit(sequences [][]int32, truncate bool) ([][]int32, error) {
 		}
 		if len(tokens) > most {
 			if !truncate {
-				return nil, fmt.Errorf("engine: %w: sequence %d has %d tokens, the context is %d", ErrTooLong, i, len(tokens), most)
+				return nil, &TooLongError{i, len(tokens), most}
 			}
 			last := tokens[len(tokens)-1]
 			tokens = slices.Clone(tokens[:most])

@@ -183,18 +183,17 @@ func TestEmbedRefusals(t *testing.T) {
 	rank := arch.PoolRank
 	for _, c := range []struct {
 		want      string
-		is        error
 		sequences [][]int32
 		o         EmbedOptions
 	}{
-		{"sequence 1 has 65 tokens, the context is 64", ErrTooLong, [][]int32{{1}, long}, EmbedOptions{}},
-		{"sequence 0 has no tokens", nil, [][]int32{{}}, EmbedOptions{}},
-		{"token 128 of sequence 0 is not in the vocabulary of 128", nil, [][]int32{{128}}, EmbedOptions{}},
-		{"token -1 ", nil, [][]int32{{-1}}, EmbedOptions{}},
-		{"no classification head", ErrNoScores, [][]int32{{1}}, EmbedOptions{Pooling: &rank}},
+		{"sequence 1 has 65 tokens, the context is 64", [][]int32{{1}, long}, EmbedOptions{}},
+		{"sequence 0 has no tokens", [][]int32{{}}, EmbedOptions{}},
+		{"token 128 of sequence 0 is not in the vocabulary of 128", [][]int32{{128}}, EmbedOptions{}},
+		{"token -1 ", [][]int32{{-1}}, EmbedOptions{}},
+		{"no classification head", [][]int32{{1}}, EmbedOptions{Pooling: &rank}},
 	} {
 		_, err := m.Embed(t.Context(), c.sequences, c.o)
-		if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}

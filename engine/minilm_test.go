@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/tokenizer"
 )
 
 const miniLM = "real/all-MiniLM-L6-v2-Q8_0.gguf"
@@ -14,12 +15,20 @@ const miniLM = "real/all-MiniLM-L6-v2-Q8_0.gguf"
 // miniLMTexts returns the ids of the reference's texts.
 func miniLMTexts(t testing.TB) [][]int32 {
 	t.Helper()
-	var texts []struct{ IDs []int32 }
+	var texts []struct {
+		Text string
+		IDs  []int32
+	}
 	if err := json.Unmarshal(testdata.Read(t, "real/minilm.json"), &texts); err != nil {
 		t.Fatal(err)
 	}
+	m := open(t, miniLM, Options{})
 	var all [][]int32
 	for _, text := range texts {
+		ids, err := m.tok.Encode(text.Text, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+		if err != nil || !slices.Equal(ids, text.IDs) {
+			t.Errorf("%q: %v, want %v (%v)", text.Text, ids, text.IDs, err)
+		}
 		all = append(all, text.IDs)
 	}
 	return all
