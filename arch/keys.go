@@ -27,9 +27,17 @@ const (
 	keyAttnScale    = "attention.scale"
 	keyAttnSoftcap  = "attn_logit_softcapping"
 	keyWindow       = "attention.sliding_window"
+	keyCausal       = "attention.causal"
 	keyLogitSoftcap = "final_logit_softcapping"
 
 	keyWindowPattern = "attention.sliding_window_pattern"
+
+	keyPooling      = "pooling_type"
+	keyLabels       = "classifier.output_labels"
+	keyActivation   = "hidden_activation"
+	keyExpertsEvery = "moe_every_n_layers"
+	keyDense2Out    = "dense_2_feat_out"
+	keyDense3In     = "dense_3_feat_in"
 
 	// KeyLogitScale is the factor of the logits.
 	KeyLogitScale = "logit_scale"

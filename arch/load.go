@@ -76,9 +76,6 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Form == PostNorm {
-		return nil, fmt.Errorf("arch: %s is a post-norm encoder; only decoders with norms before their branches can be run", s.Name)
-	}
 	b.spec = s
 	if vocab == 0 {
 		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
@@ -99,6 +96,10 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	}
 	m := b.model(h, shape, windows, parallel)
 	m.Warnings = warnings
+	b.outlet(r, m)
+	if b.err == nil {
+		b.err = r.err
+	}
 	return m, b.err
 }
 
@@ -138,7 +139,11 @@ func (r *reader) windows(s *Spec, layers int) []int {
 		return all
 	}
 	for i := range all {
-		if every == 0 || i%every != every-1 { // 0: no layer is global
+		global := every - 1
+		if s.GlobalFirst {
+			global = 0
+		}
+		if every == 0 || i%every != global { // 0: no layer is global
 			all[i] = width
 		}
 	}
@@ -201,6 +206,9 @@ func (b *binder) tensor(name string, p Presence, dims ...int) *gguf.Tensor {
 		b.fail("tensor %s is %v, want %v", name, t.Dims, dims)
 	}
 	b.used[name] = true
+	if p == Unused {
+		return nil
+	}
 	return t
 }
 
@@ -231,7 +239,7 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	}
 	return &Norm{
 		Site: site, Role: role, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1,
-		Residual: role == BeforeAttention || role == BeforeFFN || role == BeforeHead,
+		Residual: role == BeforeAttention || role == BeforeFFN || role == BeforeHead || role == OnSum,
 		Gain:     b.tensor(WeightName(site), s.Gain, width),
 		Bias:     b.tensor(BiasName(site), s.Bias, width),
 	}
@@ -288,8 +296,11 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
 	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
-	m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
+	if !s.Encoder {
+		m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
+	}
 	switch {
+	case s.Encoder:
 	case m.Head.W == nil:
 		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
 	case m.Embed == nil:
@@ -299,17 +310,19 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 		if b.err != nil {
 			break // the file lacks a layer; block_count may be anything
 		}
-		m.Blocks[i] = b.layer(i, &h, shape.heads[i], shape.kvHeads[i], shape.ffn[i], windows[i], parallel)
+		m.Blocks[i] = b.layer(i, &h, shape.at(i), windows[i], parallel)
 	}
 	return m
 }
 
 // layer binds block i.
-func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, parallel bool) Block {
-	s := b.spec
+func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Block {
+	s, heads, kvHeads, ffn := b.spec, is.heads, is.kvHeads, is.ffn
 	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
 	l.Rotary = s.Rotary != NoRotary && (window > 0 || !s.WindowedRotary)
-	l.AttnNorm = b.norm(BeforeAttention, i, s.AttnNorm, h.Dim)
+	before := s.AttnNorm
+	before.Optional = before.Optional || i == 0 && s.RawFirst
+	l.AttnNorm = b.norm(BeforeAttention, i, before, h.Dim)
 	l.FFNNorm = b.norm(BeforeFFN, i, s.FFNNorm, h.Dim)
 	if l.AttnNorm == nil && s.AttnNorm.Optional && l.FFNNorm != nil { // the one norm serves both branches
 		l.AttnNorm, l.FFNNorm = l.FFNNorm, nil
@@ -320,6 +333,9 @@ func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, paralle
 	}
 	l.AttnPost = b.norm(AfterBranch, i, s.AttnPost, h.Dim)
 	l.FFNPost = b.norm(AfterBranch, i, s.FFNPost, h.Dim)
+	l.AttnSum = b.norm(OnSum, i, s.AttnSum, h.Dim)
+	l.AttnSum2 = b.norm(OnSum, i, s.AttnSum2, h.Dim)
+	l.FFNSum = b.norm(OnSum, i, s.FFNSum, h.Dim)
 
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
 	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {
@@ -349,12 +365,19 @@ func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, paralle
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
 
-	if n := h.Experts; n > 0 {
+	if n := is.experts; n > 0 {
 		l.Router = b.linear(Router, Router.Name(i), Required, Absent, h.Dim, n)
-		l.Gate, l.Up, l.Down = b.experts(Gate, i, h.Dim, ffn, n), b.experts(Up, i, h.Dim, ffn, n), b.experts(Down, i, ffn, h.Dim, n)
+		if s.Gating != Plain {
+			l.Gate = b.experts(Gate, i, h.Dim, ffn, n)
+		}
+		l.Up, l.Down = b.experts(Up, i, h.Dim, ffn, n), b.experts(Down, i, ffn, h.Dim, n)
 		return l
 	}
-	switch s.Gating {
+	gating := s.Gating
+	if gating == AnyGate {
+		gating = b.gating(i, ffn)
+	}
+	switch gating {
 	case Gated:
 		l.Gate = b.linear(Gate, Gate.Name(i), Required, s.FFNBias, h.Dim, ffn)
 		l.Up = b.linear(Up, Up.Name(i), Required, s.FFNBias, h.Dim, ffn)

@@ -98,6 +98,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.LogitScale == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".logit_scale", Value: float32(0.25)})
 	}
+	if spec.ExpertsEvery {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
+	}
 	m := new(gguf.Meta)
 	for _, kv := range append(kvs, s.Keys...) {
 		if err := m.Set(kv.Key, kv.Value); err != nil {
