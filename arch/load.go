@@ -237,27 +237,26 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	}
 }
 
-// qkNorm binds a norm on queries or keys. Its gain has one element for every
-// coordinate of a head, shared by the heads or not, or it covers the full
-// width, which is then normalised as one.
+// qkNorm binds a norm on queries or keys.
 func (b *binder) qkNorm(layer int, name string, heads, headDim int) *Norm {
 	site := block(layer, name)
-	gain := WeightName(site)
-	if !b.has(gain) && (b.spec.QKNorm != Required || b.made == nil) {
-		if b.spec.QKNorm == Required {
-			b.fail("missing tensor %s", gain)
+	gain := b.spec.QKNorm
+	if gain == Optional {
+		if !b.has(WeightName(site)) {
+			return nil
 		}
-		return nil
+		gain = Required
 	}
 	n := &Norm{Site: site, Role: OnQueryKey, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
 	dims := []int{headDim}
-	if t, ok := b.find(gain); ok && len(trim(t.Dims)) == 2 {
+	switch b.spec.QKGain {
+	case HeadGains:
 		dims = []int{headDim, heads}
-	} else if ok && !slices.Equal(trim(t.Dims), dims) {
-		dims = []int{heads * headDim}
+	case AllHeads:
 		n.Width, n.Groups = heads*headDim, 1
+		dims = []int{n.Width}
 	}
-	n.Gain = b.tensor(gain, Required, dims...)
+	n.Gain = b.tensor(WeightName(site), gain, dims...)
 	n.Bias = b.tensor(BiasName(site), b.spec.QKBias, dims...)
 	return n
 }
@@ -292,6 +291,7 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	switch {
 	case m.Head.W == nil:
 		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
+		m.Head.B = b.tensor(BiasName(Head.Name(-1)), s.HeadBias, h.Vocab)
 	case m.Embed == nil:
 		m.Tied, m.Embed = true, m.Head.W
 	}
@@ -343,8 +343,8 @@ func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, paralle
 	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
-		if l.QNorm == nil {
-			l.KNorm = nil // llama.cpp norms both or, without the first, neither
+		if (l.QNorm == nil) != (l.KNorm == nil) {
+			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
 		}
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)

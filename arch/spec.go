@@ -45,6 +45,16 @@ type NormSpec struct {
 	Optional   bool // the norm itself may be missing
 }
 
+// GainForm tells what a norm on queries or keys normalises together, and which
+// elements its gain has.
+type GainForm uint8
+
+const (
+	PerHead   GainForm = iota // each head; all share one gain
+	HeadGains                 // each head; each has a gain
+	AllHeads                  // all heads together
+)
+
 // Form is the form of a block.
 type Form uint8
 
@@ -145,6 +155,7 @@ type Spec struct {
 	EmbedNorm NormSpec // on the embedding
 	FinalNorm NormSpec
 	QKNorm    Presence // on the projected queries and keys
+	QKGain    GainForm
 	QKBias    Presence // its bias
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int
