@@ -19,7 +19,7 @@ func Load(f *gguf.File) (*Model, error) {
 	}
 	b := &binder{find: f.Tensor, used: map[string]bool{}}
 	vocab := 0
-	for _, name := range []string{WeightName(nameEmbed), WeightName(Head.Name(-1))} {
+	for _, name := range []string{WeightName(NameEmbed), WeightName(Head.Name(-1))} {
 		if t, ok := f.Tensor(name); ok && vocab == 0 {
 			vocab = t.Items() / max(t.Dims[0], 1)
 		}
@@ -32,10 +32,11 @@ func Load(f *gguf.File) (*Model, error) {
 	for _, name := range m.Spec.Unused {
 		if _, ok := f.Tensor(name); ok {
 			b.used[name] = true
-			m.Warnings = append(m.Warnings, fmt.Sprintf("the tensor %s is not used", name))
+			b.warn("the tensor %s is not used", name)
 		}
 	}
 	b.leftover(f)
+	m.Warnings = b.warnings
 	return m, b.err
 }
 
@@ -81,7 +82,7 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	}
 	b.spec = s
 	if vocab == 0 {
-		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
+		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(NameEmbed))
 	}
 	r := &reader{meta: meta, spec: s, read: map[string]bool{}}
 	h, shape := r.hyper(s, vocab)
@@ -93,12 +94,11 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if s.Form == ParallelByKey {
 		parallel = need[bool](r, keyParallel)
 	}
-	warnings := r.unread(&h)
+	b.warnings = r.unread(&h)
 	if r.err != nil {
 		return nil, r.err
 	}
 	m := b.model(h, shape, windows, parallel)
-	m.Warnings = warnings
 	return m, b.err
 }
 
@@ -168,6 +168,8 @@ type binder struct {
 	used map[string]bool
 	err  error
 
+	warnings []string
+
 	// When shapes are wanted rather than tensors: what to invent, and where
 	// to put it.
 	want func(name string) bool
@@ -178,6 +180,10 @@ func (b *binder) fail(format string, args ...any) {
 	if b.err == nil {
 		b.err = fmt.Errorf("arch: %s: "+format, append([]any{b.spec.Name}, args...)...)
 	}
+}
+
+func (b *binder) warn(format string, args ...any) {
+	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
 }
 
 // tensor returns a tensor of the given shape, innermost dimension first; nil
@@ -283,14 +289,14 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	if s.EmbedHead {
 		embed = Optional
 	}
-	m.Embed = b.tensor(WeightName(nameEmbed), embed, h.Dim, h.Vocab)
+	m.Embed = b.tensor(WeightName(NameEmbed), embed, h.Dim, h.Vocab)
 	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
 	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
 	m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
 	switch {
 	case m.Head.W == nil:
-		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
+		m.Tied, m.Head.Name, m.Head.W = true, NameEmbed, m.Embed
 		m.Head.B = b.tensor(BiasName(Head.Name(-1)), s.HeadBias, h.Vocab)
 	case m.Embed == nil:
 		m.Tied, m.Embed = true, m.Head.W
@@ -343,7 +349,11 @@ func (b *binder) layer(i int, h *Hyper, heads, kvHeads, ffn, window int, paralle
 	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
-		if (l.QNorm == nil) != (l.KNorm == nil) {
+		switch {
+		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
+			b.warn("%s is ignored without one on queries, as llama.cpp has it", l.KNorm.Site)
+			l.KNorm = nil
+		case (l.QNorm == nil) != (l.KNorm == nil):
 			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
 		}
 	}

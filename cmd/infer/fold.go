@@ -142,6 +142,9 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 		}
 		options.Type = &t
 	}
+	if err := fold.Check(m, options); err != nil {
+		return advise(err)
+	}
 	if !o.plan {
 		if options.SourceSHA256, err = hashSource(ctx, f); err != nil {
 			return err
@@ -345,8 +348,11 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	const chunk, chunks = 256, 2
 	n := min(chunk, m.Context())
 	ids, random, err := eval.Text(m, tales.Text[:16*chunk*chunks], n*chunks)
-	if err != nil {
-		return nil, err
+	if err != nil || len(ids) < n { // a vocabulary of a few characters cannot read the text
+		random, ids = true, make([]int32, n*chunks)
+		for i := range ids {
+			ids[i] = int32((3 + 7919*i) % m.Vocab())
+		}
 	}
 	bar := newBar("comparing predictions", int64(2*chunks*(n-1)), "tokens")
 	defer bar.done()
