@@ -72,7 +72,8 @@ type Report struct {
 	Strategy    Strategy `json:"strategy"`
 	Steps       []string `json:"steps"`
 	Requantised bool     `json:"requantised"`
-	GainKept    []string `json:"gain_kept,omitempty"` // norms whose gain or bias could not be folded, with the reason
+	GainKept    []string `json:"gain_kept,omitempty"`  // norms whose gain or bias could not be folded, with the reason
+	BeyondF16   []string `json:"beyond_f16,omitempty"` // tensors that are F32 because F16 cannot hold a weight
 	Bytes       int64    `json:"tensor_bytes"`
 
 	// What storing the changed tensors costs, once they have been measured.
@@ -342,6 +343,7 @@ func (o *Output) chooseType(ctx context.Context, it *item) error {
 	if err := quant.Encode(make([]byte, it.blockBytes()), *t, slices.Repeat([]float32{largest}, it.blockItems())); err != nil {
 		if byDefault {
 			*t = quant.F32
+			o.Report.BeyondF16 = append(o.Report.BeyondF16, it.info.Name)
 			return nil
 		}
 		return &EncodeError{it.info.Name, *t, fmt.Sprintf("a weight is %v", largest)}

@@ -75,3 +75,38 @@ func TestKeysOfModels(t *testing.T) {
 		t.Errorf("an epsilon of 0: %+v", r)
 	}
 }
+
+// TestFoldRefusals: what cannot be folded is refused before the file is hashed,
+// and the command says which flag helps.
+func TestFoldRefusals(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	refuse := func(words []string, args ...string) {
+		t.Helper()
+		r := infer(t, append([]string{"fold", "-o", out}, args...)...)
+		r.fails(t, 1, words...)
+		if strings.Contains(r.stderr, "reading") {
+			t.Errorf("%v: hashed first: %q", args, r.stderr)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%v: left a file", args)
+		}
+	}
+	refuse([]string{"RMSNorm already"}, testdata.Path(t, "archs/llama.gguf"))
+	refuse([]string{"its head is the embedding", "--export plamo"}, testdata.Path(t, "archs/command-r.gguf"))
+	refuse([]string{"blk.1.attn_output.bias", "NaN"}, altered(t, "archs/gpt2.gguf", func(f *gguf.File) error {
+		x, _ := f.Tensor("blk.1.attn_output.bias")
+		x.Data = bytes.Clone(x.Data)
+		copy(x.Data, []byte{0, 0, 0xc0, 0x7f})
+		return nil
+	}))
+}
+
+// TestFoldVerifyCharacters: a model whose vocabulary has three characters is
+// probed with token ids.
+func TestFoldVerifyCharacters(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	text := works(t, "fold", testdata.Path(t, "trained/nano-sort-85k-F32.gguf"), "-o", out, "--verify")
+	if !strings.Contains(text, "100.00 % of the top-1 the same") {
+		t.Error(text)
+	}
+}

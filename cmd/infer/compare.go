@@ -324,10 +324,7 @@ func chunksOf(r *eval.Report) (n int) {
 // text in the program.
 func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	const tokens = 256
-	ids, _, err := eval.Text(m, tales.Text[:8*tokens], tokens)
-	if err != nil {
-		return err
-	}
+	ids, _ := probe(m, tales.Text[:8*tokens], tokens)
 	ratios, err := m.MeanRatios(ctx, ids[:min(len(ids), tokens)])
 	if err != nil {
 		return err

@@ -52,10 +52,11 @@ and its norms, and stays a valid LayerNorm model in every runner; one that knows
 may run RMSNorm (infer does, with --norm rms-folded). --export writes an RMSNorm
 architecture instead, where llama.cpp has one that computes the same.
 
-What is folded is a matter of the graph, and of some models the answer is no:
-the reason is told. Changed weights that were quantised are stored as F16
-(--strategy dequant), or encoded once more (requant), which adds about one more
-quantisation error and is never exact.
+What is folded is a matter of the graph; a model that cannot be folded is refused
+with the reason. Changed weights are stored as F16, or as F32 where the source has
+F32 or F16 cannot hold them (--strategy dequant): the logits move by less than
+1e-6 (NMSE). Or they are encoded once more in their own type (requant), which adds
+about one more quantisation error and is never exact.
 
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
@@ -284,6 +285,9 @@ func (r *foldReport) summary(is string) string {
 	for _, s := range r.GainKept {
 		fmt.Fprintf(&b, "The gain stays at %s\n", s)
 	}
+	for _, name := range r.BeyondF16 {
+		fmt.Fprintf(&b, "%s is F32: F16 cannot hold its weights\n", name)
+	}
 	return b.String()
 }
 
@@ -312,6 +316,20 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 	}
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// probe returns the ids of a text in this program or, where the vocabulary
+// cannot read it (one of a few characters), n token ids of the whole of it.
+func probe(m *engine.Model, text string, n int) (ids []int32, random bool) {
+	ids, random, err := eval.Text(m, text, n)
+	if err == nil && len(ids) >= n {
+		return ids, random
+	}
+	ids = make([]int32, n)
+	for i := range ids {
+		ids[i] = int32((3 + 7919*i) % m.Vocab())
+	}
+	return ids, true
 }
 
 // check runs the original and the file that was written.
@@ -347,13 +365,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	}
 	const chunk, chunks = 256, 2
 	n := min(chunk, m.Context())
-	ids, random, err := eval.Text(m, tales.Text[:16*chunk*chunks], n*chunks)
-	if err != nil || len(ids) < n { // a vocabulary of a few characters cannot read the text
-		random, ids = true, make([]int32, n*chunks)
-		for i := range ids {
-			ids[i] = int32((3 + 7919*i) % m.Vocab())
-		}
-	}
+	ids, random := probe(m, tales.Text[:16*chunk*chunks], n*chunks)
 	bar := newBar("comparing predictions", int64(2*chunks*(n-1)), "tokens")
 	defer bar.done()
 	var last int64
