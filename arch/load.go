@@ -19,7 +19,7 @@ func Load(f *gguf.File) (*Model, error) {
 	}
 	b := &binder{find: f.Tensor, used: map[string]bool{}}
 	vocab := 0
-	for _, name := range []string{WeightName(nameEmbed), WeightName(Head.Name(-1))} {
+	for _, name := range []string{WeightName(NameEmbed), WeightName(Head.Name(-1))} {
 		if t, ok := f.Tensor(name); ok && vocab == 0 {
 			vocab = t.Items() / max(t.Dims[0], 1)
 		}
@@ -32,10 +32,11 @@ func Load(f *gguf.File) (*Model, error) {
 	for _, name := range m.Spec.Unused {
 		if _, ok := f.Tensor(name); ok {
 			b.used[name] = true
-			m.Warnings = append(m.Warnings, fmt.Sprintf("the tensor %s is not used", name))
+			b.warn("the tensor %s is not used", name)
 		}
 	}
 	b.leftover(f)
+	m.Warnings = b.warnings
 	return m, b.err
 }
 
@@ -78,7 +79,7 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	}
 	b.spec = s
 	if vocab == 0 {
-		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
+		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(NameEmbed))
 	}
 	r := &reader{meta: meta, spec: s, read: map[string]bool{}}
 	h, shape := r.hyper(s, vocab)
@@ -90,12 +91,11 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if s.Form == ParallelByKey {
 		parallel = need[bool](r, keyParallel)
 	}
-	warnings := r.unread(&h)
+	b.warnings = r.unread(&h)
 	if r.err != nil {
 		return nil, r.err
 	}
 	m := b.model(h, shape, windows, parallel)
-	m.Warnings = warnings
 	b.outlet(r, m)
 	if b.err == nil {
 		b.err = r.err
@@ -173,6 +173,8 @@ type binder struct {
 	used map[string]bool
 	err  error
 
+	warnings []string
+
 	// When shapes are wanted rather than tensors: what to invent, and where
 	// to put it.
 	want func(name string) bool
@@ -183,6 +185,10 @@ func (b *binder) fail(format string, args ...any) {
 	if b.err == nil {
 		b.err = fmt.Errorf("arch: %s: "+format, append([]any{b.spec.Name}, args...)...)
 	}
+}
+
+func (b *binder) warn(format string, args ...any) {
+	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
 }
 
 // tensor returns a tensor of the given shape, innermost dimension first; nil
@@ -245,27 +251,26 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	}
 }
 
-// qkNorm binds a norm on queries or keys. Its gain has one element for every
-// coordinate of a head, shared by the heads or not, or it covers the full
-// width, which is then normalised as one.
+// qkNorm binds a norm on queries or keys.
 func (b *binder) qkNorm(layer int, name string, heads, headDim int) *Norm {
 	site := block(layer, name)
-	gain := WeightName(site)
-	if !b.has(gain) && (b.spec.QKNorm != Required || b.made == nil) {
-		if b.spec.QKNorm == Required {
-			b.fail("missing tensor %s", gain)
+	gain := b.spec.QKNorm
+	if gain == Optional {
+		if !b.has(WeightName(site)) {
+			return nil
 		}
-		return nil
+		gain = Required
 	}
 	n := &Norm{Site: site, Role: OnQueryKey, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
 	dims := []int{headDim}
-	if t, ok := b.find(gain); ok && len(trim(t.Dims)) == 2 {
+	switch b.spec.QKGain {
+	case HeadGains:
 		dims = []int{headDim, heads}
-	} else if ok && !slices.Equal(trim(t.Dims), dims) {
-		dims = []int{heads * headDim}
+	case AllHeads:
 		n.Width, n.Groups = heads*headDim, 1
+		dims = []int{n.Width}
 	}
-	n.Gain = b.tensor(gain, Required, dims...)
+	n.Gain = b.tensor(WeightName(site), gain, dims...)
 	n.Bias = b.tensor(BiasName(site), b.spec.QKBias, dims...)
 	return n
 }
@@ -292,7 +297,7 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	if s.EmbedHead {
 		embed = Optional
 	}
-	m.Embed = b.tensor(WeightName(nameEmbed), embed, h.Dim, h.Vocab)
+	m.Embed = b.tensor(WeightName(NameEmbed), embed, h.Dim, h.Vocab)
 	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
 	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
@@ -302,7 +307,8 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	switch {
 	case s.Encoder:
 	case m.Head.W == nil:
-		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
+		m.Tied, m.Head.Name, m.Head.W = true, NameEmbed, m.Embed
+		m.Head.B = b.tensor(BiasName(Head.Name(-1)), s.HeadBias, h.Vocab)
 	case m.Embed == nil:
 		m.Tied, m.Embed = true, m.Head.W
 	}
@@ -359,8 +365,12 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
-		if l.QNorm == nil {
-			l.KNorm = nil // llama.cpp norms both or, without the first, neither
+		switch {
+		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
+			b.warn("%s is ignored without one on queries, as llama.cpp has it", l.KNorm.Site)
+			l.KNorm = nil
+		case (l.QNorm == nil) != (l.KNorm == nil):
+			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
 		}
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)

@@ -46,6 +46,16 @@ type NormSpec struct {
 	Optional   bool // the norm itself may be missing
 }
 
+// GainForm tells what a norm on queries or keys normalises together, and which
+// elements its gain has.
+type GainForm uint8
+
+const (
+	PerHead   GainForm = iota // each head; all share one gain
+	HeadGains                 // each head; each has a gain
+	AllHeads                  // all heads together
+)
+
 // Form is the form of a block.
 type Form uint8
 
@@ -154,6 +164,7 @@ type Spec struct {
 	AttnSum2  NormSpec // PostNorm: on AttnSum's output, to which the layer's input is added again
 	FFNSum    NormSpec // PostNorm: on the sum of the stream and what the FFN writes
 	QKNorm    Presence // on the projected queries and keys
+	QKGain    GainForm
 	QKBias    Presence // its bias
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int
