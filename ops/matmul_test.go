@@ -92,7 +92,7 @@ func effective(x []float32, floats bool, t quant.Type) []float64 {
 		y[i] = float64(v)
 	}
 	if !floats && storageOf(t).route == integer {
-		a := asm.NewCodes(len(x) / asm.Group)
+		a := asm.NewQ8(len(x) / asm.Group)
 		asm.Quantize(a, x)
 		for i := range y {
 			y[i] = float64(a.Q[i]) * float64(a.Scale[i/asm.Group])
@@ -346,7 +346,7 @@ func TestMatrixErrors(t *testing.T) {
 		typ        quant.Type
 		rows, cols int
 		bytes      int
-	}{{quant.Q8_0, 2, 33, 68}, {quant.Q8_0, 2, 32, 67}, {quant.Q8_0, -1, 32, 0}, {quant.Type(99), 1, 1, 1}, {quant.F32, 1 << 62, 1, 4}} {
+	}{{quant.Q8_0, 2, 33, 68}, {quant.Q8_0, 2, 32, 67}, {quant.Q8_0, -1, 32, 0}, {quant.Type(99), 1, 1, 1}, {quant.F32, math.MaxInt/2 + 1, 1, 4}} {
 		if _, err := NewMatrix(c.typ, c.rows, c.cols, make([]byte, c.bytes)); err == nil {
 			t.Errorf("NewMatrix(%v, %d, %d, %d bytes) gave no error", c.typ, c.rows, c.cols, c.bytes)
 		}

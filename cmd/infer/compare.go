@@ -3,18 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
@@ -154,7 +153,7 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.compare(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.compare(cmd.Context(), stdout, args)
 		},
 	}
 	o.add(cmd)
@@ -199,10 +198,15 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	var failed error // a mode that cannot run leaves the others
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("no figures of %s: %w", norm, err))
+			continue
 		}
 		models, names = append(models, v), append(names, norm)
 	}
@@ -221,14 +225,19 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			}
 		}
 	}
+	if failed != nil && len(models) == 1 {
+		return failed
+	}
 	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
 		return err
 	}
 	if o.shard != "" || o.format.value == "json" {
-		return writeReport(w, r)
+		err = writeReport(w, r)
+	} else {
+		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
-	return writeTable(w, compareTable(r), report.Format(o.format.value))
+	return cmp.Or(err, failed)
 }
 
 // modes are the norm modes beside native. Where other files are compared,
@@ -247,15 +256,13 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 }
 
 func writeReport(w io.Writer, r *eval.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(r)
+	return plain.WriteJSON(w, r, " ")
 }
 
 // compareTable lays a comparison out.
 func compareTable(r *eval.Report) *report.Table {
 	t := &report.Table{
-		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plural(chunksOf(r), "chunk"), r.Context),
+		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
 			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
@@ -315,7 +322,7 @@ func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	for _, r := range ratios {
 		t.Add(r.Site, r.Norm, r.Largest, r.RMS)
 	}
-	t.Width = screenWidth(os.Stderr)
-	noteText(t)
+	t.Width = screenWidth(stderr)
+	noteText(t.String())
 	return nil
 }
