@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
+	"golang.org/x/text/unicode/norm"
 )
 
 // neoxMeta is a vocabulary that begins as GPT-NeoX-20B's does.
@@ -55,6 +57,25 @@ func TestNormalForm(t *testing.T) {
 	}
 	if w := mustNew(t, neoxMeta(t, nil)).Warnings(); len(w) > 0 {
 		t.Errorf("gpt-neox without a pre-tokenizer: %q", w)
+	}
+}
+
+// TestComposed holds the composition of many marks against that of few.
+func TestComposed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	marks := []rune("\u0301\u0300\u0327\u0323\u0308\u0345\u05b0\u0f71 aeouA\u1100\u1161\u11a8\uac00\u0958\u00e9\u1e69\u2126\u0340\ufffd")
+	for range 20000 {
+		text := make([]rune, rng.IntN(8))
+		for i := range text {
+			text[i] = marks[rng.IntN(len(marks))]
+		}
+		if got, want := composedLong(string(text)), norm.NFC.String(string(text)); got != want {
+			t.Fatalf("%+q: %+q, want %+q", string(text), got, want)
+		}
+	}
+	many := strings.Repeat("\u0301", 100)
+	if got := composed("a\u0327e" + many + "\xff" + graphemeJoiner); got != "a\u0327\u00e9"+many[2:]+"\xff"+graphemeJoiner {
+		t.Errorf("%+q", got)
 	}
 }
 
