@@ -64,7 +64,7 @@ func oneLine(s string) string {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newLogits(), newFold(), newCompare(), newPerplexity(), newGeometry(), newStates(),
+	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newFold(), newCompare(), newPerplexity(), newGeometry(), newStates(),
 		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
