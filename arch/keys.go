@@ -69,8 +69,11 @@ func (s *Spec) Rename(m *gguf.Meta, to *Spec) error {
 	var renamed gguf.Meta
 	for _, kv := range m.All() {
 		if rest, ok := strings.CutPrefix(kv.Key, s.Name+"."); ok {
-			if rest == s.epsKey() {
+			switch {
+			case rest == s.epsKey():
 				rest = to.epsKey()
+			case rest == to.epsKey():
+				continue // of a norm that the model does not have
 			}
 			kv.Key = to.Key(rest)
 		}

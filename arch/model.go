@@ -19,6 +19,10 @@ type Model struct {
 	FinalNorm *Norm
 	Head      Linear // its W is Embed when the file has no head of its own
 	Tied      bool   // that is so
+
+	// Warnings tell what in the file is not used: keys that are not known, and
+	// tensors that logits do not need.
+	Warnings []string
 }
 
 // Hyper holds the hyper-parameters. Heads, KVHeads and FFN are those of the
@@ -53,6 +57,7 @@ type RoPE struct {
 	// Each pair's frequency is divided by its factor: one of LongFactors in a
 	// session with more than OrigContext positions, one of Factors in others.
 	Factors, LongFactors []float32
+	Long                 bool // the scaling is LongRoPE (Ding et al. 2024), which is these factors
 }
 
 // A Block is one layer.

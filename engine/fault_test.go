@@ -15,7 +15,7 @@ import (
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/internal/toytest"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 )
 
 // onDisk writes a model that a test may damage.
@@ -32,7 +32,7 @@ func onDisk(t *testing.T, b []byte) string {
 // call that meets it, whichever kernel on whichever goroutine touches it, and
 // of the next; other models go on.
 func TestShrunkFile(t *testing.T) {
-	defer asm.Reset()
+	defer ops.SelectISA("")
 	healthy := open(t, "archs/gpt2.gguf", Options{Threads: 2})
 	want := allLogits(t, healthy, testdata.Tokens())
 	faults := 0
@@ -40,8 +40,8 @@ func TestShrunkFile(t *testing.T) {
 		shape := toy.Tiny("gpt2", nil)
 		shape.Dim, shape.FFN = 256, 256
 		whole := toytest.Bytes(t, shape, typ, 1)
-		for _, tier := range asm.Tiers() {
-			if err := asm.Select(tier); err != nil {
+		for _, tier := range ops.ISAs() {
+			if err := ops.SelectISA(tier); err != nil {
 				t.Fatal(err)
 			}
 			for _, threads := range []int{1, 3} {
@@ -81,7 +81,7 @@ func TestShrunkFile(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if got := allLogits(t, healthy, testdata.Tokens()); tier == asm.Tiers()[0] && !slices.Equal(got, want) && testdata.NMSE(got, want) > 1e-10 {
+			if got := allLogits(t, healthy, testdata.Tokens()); tier == ops.ISAs()[0] && !slices.Equal(got, want) && testdata.NMSE(got, want) > 1e-10 {
 				t.Error("another model suffers")
 			}
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
@@ -19,7 +20,23 @@ func notFinite(x []float32) int {
 	return -1
 }
 
-// A FiniteError tells that a logit is not finite.
+// badLogit returns the index of the first logit that is NaN or +Inf, that of one
+// if all are -Inf, and -1 if there is a prediction. A logit of -Inf is a value, the
+// probability 0: makers suppress tokens by it in the bias of the head.
+func badLogit(logits []float32) int {
+	bad := 0
+	for i, v := range logits {
+		if !(v <= math.MaxFloat32) {
+			return i
+		}
+		if v >= -math.MaxFloat32 {
+			bad = -1
+		}
+	}
+	return bad
+}
+
+// A FiniteError tells that a logit is NaN or +Inf, or that all are -Inf.
 type FiniteError struct {
 	Pos   int // of the token in the timeline
 	Logit int

@@ -11,9 +11,10 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/internal/toytest"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -98,11 +99,11 @@ func TestEveryTensorNotFinite(t *testing.T) {
 // TestNotFiniteTiers: no instruction set loses a NaN, whatever stores the
 // weights and however many tokens go at once.
 func TestNotFiniteTiers(t *testing.T) {
-	defer asm.Reset()
+	defer ops.SelectISA("")
 	for _, typ := range []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"} {
 		whole := toytest.Bytes(t, toy.Tiny("gpt2", nil), typ, 1)
-		for _, tier := range asm.Tiers() {
-			if err := asm.Select(tier); err != nil {
+		for _, tier := range ops.ISAs() {
+			if err := ops.SelectISA(tier); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range []string{"blk.0.attn_norm.weight", "blk.1.ffn_norm.bias", "output_norm.weight"} {
@@ -154,6 +155,42 @@ func TestWhereNotFinite(t *testing.T) {
 	}
 }
 
+// TestSuppressed: a logit of -Inf is a value, of a fold too, and no token that is
+// drawn. The model's makers suppressed tokens 100 to 127 in the bias of the head.
+func TestSuppressed(t *testing.T) {
+	const name = "cases/round2/phi2-neginf.gguf"
+	for _, mode := range []NormMode{Native, RMSFolded} {
+		want := testdata.Logits(t, name)
+		m := open(t, name, Options{Norm: mode})
+		got := allLogits(t, m, testdata.Tokens())
+		for i, v := range got {
+			if suppressed := i%m.Vocab() >= 100; suppressed != math.IsInf(float64(v), -1) || suppressed != math.IsInf(float64(want[i]), -1) {
+				t.Fatalf("%s: logit %d is %v, llama.cpp's %v", mode, i%m.Vocab(), v, want[i])
+			}
+			if i%m.Vocab() >= 100 {
+				got[i], want[i] = 0, 0
+			}
+		}
+		if e := testdata.NMSE(got, want); !(e <= 1e-6) {
+			t.Errorf("%s: NMSE %.2g of the others", mode, e)
+		}
+		for id, err := range newSession(t, m, SessionOptions{}).Generate(t.Context(), testdata.Tokens(), GenerateOptions{Max: 200, Sample: SampleOptions{Temperature: 3}}) {
+			if err != nil || id >= 100 {
+				t.Fatalf("%s: token %d, %v", mode, id, err)
+			}
+		}
+	}
+	f := toytest.Parse(t, testdata.Read(t, name))
+	bias, _ := f.Tensor("output.bias")
+	for i := range bias.Items() {
+		binary.LittleEndian.PutUint32(bias.Data[4*i:], math.Float32bits(float32(math.Inf(-1))))
+	}
+	err := evaluate(f, Options{}, SessionOptions{CheckFinite: true}, 1)
+	if err == nil || !strings.Contains(err.Error(), "logit 0 is -Inf") || !strings.Contains(err.Error(), "output.bias has -Inf at index 0") {
+		t.Errorf("every token suppressed: %v", err)
+	}
+}
+
 // TestOverflow: finite weights whose products are not, in float32 and in the
 // F16 cache alone.
 func TestOverflow(t *testing.T) {
@@ -175,7 +212,7 @@ func TestOverflow(t *testing.T) {
 		{"token_embd.weight", 0, quant.F16, ""},
 		{"token_embd.weight", math.SmallestNonzeroFloat32, quant.F16, ""},
 	} {
-		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny("gpt2", nil), "F32", 1))
+		f := toytest.Parse(t, toytest.Bytes(t, toy.Tiny("starcoder2", func(tensor string) bool { return strings.Contains(tensor, "attn_v.bias") }), "F32", 1))
 		for name := range strings.FieldsSeq(c.tensor) {
 			x, ok := f.Tensor(name)
 			if !ok {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
+	"github.com/normswap/normswap/internal/machine"
 	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
 )
 
 // linears maps the matrices of the graph to what runs: one each, or one for
@@ -83,7 +85,7 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 		case fold.CenterOutput:
 			n := m.norms[s.Norm]
 			for i, f := range n.parts {
-				n.parts[i] = centered{f}
+				n.parts[i] = centered{withCenteredBias(f)}
 			}
 		case fold.Swap:
 			n := m.norms[s.Norm]
@@ -107,11 +109,26 @@ func (c centered) Apply(dst, x []float32) {
 	centerRow(dst)
 }
 
-// centerRow removes the mean of x.
+// withCenteredBias returns f, of which only the centered output is wanted, with a
+// bias that is centered already: a large mean of it would take the last bits of
+// what it is added to.
+func withCenteredBias(f Norm) Norm {
+	built, ok := f.(*ops.Norm)
+	if !ok || built.Bias == nil {
+		return f
+	}
+	changed := *built
+	changed.Bias = slices.Clone(built.Bias)
+	centerRow(changed.Bias)
+	return &changed
+}
+
+// centerRow removes the mean of x. That is in float64: where the mean is large,
+// its rounding to float32 would stay in what is left.
 func centerRow(x []float32) {
-	mean := float32(ops.Mean(x))
-	for i := range x {
-		x[i] -= mean
+	mean := ops.Mean(x)
+	for i, v := range x {
+		x[i] = float32(float64(v) - mean)
 	}
 }
 
@@ -151,6 +168,65 @@ func negligible(means []float32, w *ops.Matrix) bool {
 		squares += ops.SumSquares(row) / float64(n)
 	}
 	return math.Sqrt(ops.SumSquares(means)) <= largestRatio(w.Type)/10*math.Sqrt(squares)
+}
+
+// centerWeights replaces the matrices whose means are subtracted from products
+// by centered copies in F32. That is exact where the means are so large that
+// the subtraction would take the last bits of the result. It does nothing, and
+// returns false, if there is no memory for the copies.
+func (m *Model) centerWeights(ctx context.Context) (bool, error) {
+	var all []*linear
+	var bytes int64
+	for _, linears := range m.linears() {
+		for _, l := range linears {
+			if l.means != nil {
+				all, bytes = append(all, l), bytes+4*int64(l.w.Rows)*int64(l.w.Cols)
+			}
+		}
+	}
+	if len(all) == 0 || bytes > machine.Memory().Bytes-spare {
+		return false, nil
+	}
+	for _, l := range all {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if err := l.centerWeights(); err != nil {
+			return false, fmt.Errorf("engine: %w", err)
+		}
+	}
+	m.remark("%s centers copies of weights whose means are large: they take %.3g MB", RMSFolded, float64(bytes)/1e6)
+	return true, nil
+}
+
+// centerWeights makes w a copy in F32 without the column means of each group of
+// outputs, which nothing subtracts then from products.
+func (l *linear) centerWeights() error {
+	row, means := make([]float32, l.w.Cols), make([]float64, l.w.Cols)
+	size, rows := 4*l.w.Cols, l.w.Rows/len(l.means)
+	data := make([]byte, size*l.w.Rows)
+	for first := 0; first < l.w.Rows; first += rows {
+		clear(means)
+		for i := first; i < first+rows; i++ {
+			l.w.Row(row, i)
+			for j, v := range row {
+				means[j] += float64(v) / float64(rows)
+			}
+		}
+		for i := first; i < first+rows; i++ {
+			l.w.Row(row, i)
+			for j, v := range row {
+				row[j] = float32(float64(v) - means[j])
+			}
+			if err := quant.Encode(data[i*size:(i+1)*size], quant.F32, row); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	l.means = nil
+	l.w, err = ops.NewMatrix(quant.F32, l.w.Rows, l.w.Cols, data)
+	return err
 }
 
 // remark adds to what the norms have to say for themselves.

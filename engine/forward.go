@@ -54,17 +54,14 @@ func (p *pass) embed() []float32 {
 	for _, seg := range p.segments {
 		for i, id := range seg.tokens {
 			x := row(p.x, seg.row+i, d)
-			m.embed.Row(x, int(id))
+			m.embeddingRow(x, &m.embed, int(id))
 			if m.Arch.EmbedScale != 1 {
 				scale(x, m.Arch.EmbedScale)
 			}
 			if m.positions.Rows > 0 {
 				position := p.work[:d]
-				m.positions.Row(position, seg.pos+i)
+				m.embeddingRow(position, &m.positions, seg.pos+i)
 				p.pool.Add(x, position, d)
-			}
-			if m.centerEmbed {
-				centerRow(x)
 			}
 		}
 	}
@@ -72,6 +69,15 @@ func (p *pass) embed() []float32 {
 		p.normalize(p.x, p.x, m.embedNorm)
 	}
 	return p.x
+}
+
+// embeddingRow decodes row i of a table, centered if the fold says so: before
+// anything is added to it, or a large mean would take the last bits of that.
+func (m *Model) embeddingRow(dst []float32, table *ops.Matrix, i int) {
+	table.Row(dst, i)
+	if m.centerEmbed {
+		centerRow(dst)
+	}
 }
 
 // attention returns what the heads read from the cache, for the matrix that

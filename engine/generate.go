@@ -38,7 +38,10 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, o GenerateOption
 			if o.Max > 0 && n == o.Max {
 				return
 			}
-			next[0] = sampler.Sample(logits, s.tokens)
+			if next[0], err = sampler.Sample(logits, s.tokens); err != nil {
+				yield(0, err)
+				return
+			}
 			if tok := s.model.tok; tok != nil && !o.IgnoreEOG && tok.IsEOG(next[0]) {
 				return
 			}

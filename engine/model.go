@@ -37,6 +37,8 @@ type Options struct {
 	// where the machine has both the pages and the memory: a token reads every
 	// weight, and is generated faster from there.
 	Mapped bool
+	// Tokenizer says how the vocabulary is read.
+	Tokenizer tokenizer.Options
 	// Norm says what becomes of the norms; "" means Native.
 	Norm NormMode
 	// NormSites limits the modes RMSNaive and Centered to norms it accepts.
@@ -183,7 +185,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 	}
 	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
 	m.passes.init(base)
-	m.tok, m.tokErr = tokenizer.New(&f.Meta)
+	m.tok, m.tokErr = o.Tokenizer.New(&f.Meta)
 	replace, note, err := o.replacement(a)
 	if err != nil {
 		return nil, err
@@ -283,6 +285,9 @@ func (p *progress) part() func(done, total int64) {
 // Note returns what the options of the norms have to say, such as that a mode
 // changes nothing; "" if nothing.
 func (m *Model) Note() string { return m.note }
+
+// Warnings tell what in the file is not used, such as keys that are not known.
+func (m *Model) Warnings() []string { return m.Arch.Warnings }
 
 // Plan returns the fold that was carried out; nil if there was none.
 func (m *Model) Plan() *fold.Plan { return m.plan }

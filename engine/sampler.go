@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -8,14 +9,20 @@ import (
 )
 
 // SampleOptions say how a token is drawn from logits. The zero value is
-// greedy: the most likely token, always.
+// greedy: the most likely token, always. A field that is 0 changes nothing, so
+// that Temperature alone draws from all tokens.
 type SampleOptions struct {
-	Temperature   float64 // divides the logits; 0: greedy
-	TopK          int     // only the k most likely; 0: all
-	TopP          float64 // only the most likely whose probabilities reach p (Holtzman et al. 2019); 0 or 1: all
-	MinP          float64 // only those at least this fraction as likely as the first (Nguyen et al. 2024); 0: all
-	RepeatPenalty float64 // divides positive logits of recent tokens and multiplies negative ones (Keskar et al. 2019); 0 or 1: none
-	RepeatLast    int     // how many tokens are recent; 0 means 64
+	Temperature float64 // divides the logits; 0: greedy
+	TopK        int     // only the k most likely; 0: all
+	// TopP keeps the most likely tokens whose probabilities reach p, and always
+	// one (Holtzman et al. 2019); 0 or 1: all. Where other tools keep one token
+	// for a p of 0, TopK 1 does that here.
+	TopP float64
+	MinP float64 // only those at least this fraction as likely as the first (Nguyen et al. 2024); 0: all
+	// RepeatPenalty divides positive logits of recent tokens and multiplies
+	// negative ones (Keskar et al. 2019); 0 or 1: none.
+	RepeatPenalty float64
+	RepeatLast    int // how many tokens are recent; 0 means 64
 	Seed          uint64
 }
 
@@ -24,6 +31,7 @@ func (o *SampleOptions) Check() error {
 	bad := func(name string, v any, want string) error {
 		return fmt.Errorf("engine: %s is %v, want %s", name, v, want)
 	}
+	penalty := float32(o.RepeatPenalty)
 	switch {
 	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
 		return bad("the temperature", o.Temperature, "0 (greedy) or a positive number")
@@ -33,8 +41,8 @@ func (o *SampleOptions) Check() error {
 		return bad("top-p", o.TopP, "a number from 0 to 1")
 	case !(o.MinP >= 0 && o.MinP <= 1):
 		return bad("min-p", o.MinP, "a number from 0 to 1")
-	case !(o.RepeatPenalty >= 0) || math.IsInf(o.RepeatPenalty, 0):
-		return bad("the repeat penalty", o.RepeatPenalty, "a positive number (1: none)")
+	case o.RepeatPenalty != 0 && !(penalty > 0 && penalty <= math.MaxFloat32 && 1/penalty <= math.MaxFloat32):
+		return bad("the repeat penalty", o.RepeatPenalty, "a positive number, it and its inverse in the range of float32 (1: none)")
 	case o.RepeatLast < 0:
 		return bad("repeat-last", o.RepeatLast, "a positive number")
 	}
@@ -68,14 +76,23 @@ func NewSampler(o SampleOptions) (*Sampler, error) {
 // Sample draws the token that follows recent. It changes the logits of
 // recent tokens when there is a repeat penalty. The order is that of
 // llama.cpp: penalty, top-k, top-p, min-p, temperature.
-func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
+//
+// A token with a logit of -Inf is never drawn. It is an error if nothing else
+// can be: without any other logits, or with a NaN among them.
+func (s *Sampler) Sample(logits []float32, recent []int32) (int32, error) {
 	s.penalise(logits, recent)
 	if s.o.Temperature == 0 {
 		return argmax(logits)
 	}
-	c := s.candidates(logits)
+	c, err := s.candidates(logits)
+	if err != nil {
+		return 0, err
+	}
 	// Probabilities relative to the first, which is the most likely.
 	top := c[0].v
+	if math.IsInf(float64(top), 1) {
+		return c[0].id, nil
+	}
 	if p := s.o.TopP; p > 0 && p < 1 {
 		var sum float64
 		for _, x := range c {
@@ -104,12 +121,17 @@ func (s *Sampler) Sample(logits []float32, recent []int32) int32 {
 		sum += float64(c[i].v)
 	}
 	at := s.rand.Float64() * sum
+	id := c[0].id
 	for _, x := range c {
+		if x.v == 0 { // and so are those behind it
+			break
+		}
+		id = x.id
 		if at -= float64(x.v); at < 0 {
-			return x.id
+			break
 		}
 	}
-	return c[len(c)-1].id
+	return id, nil
 }
 
 // penalise makes recent tokens less likely, each once. Those that are not in
@@ -134,7 +156,7 @@ func (s *Sampler) penalise(logits []float32, recent []int32) {
 
 // candidates returns the k most likely tokens, or all, the most likely
 // first. Ties go to the lower id.
-func (s *Sampler) candidates(logits []float32) []candidate {
+func (s *Sampler) candidates(logits []float32) ([]candidate, error) {
 	k := s.o.TopK
 	if k == 0 || k > len(logits) {
 		k = len(logits)
@@ -145,6 +167,8 @@ func (s *Sampler) candidates(logits []float32) []candidate {
 	for id, v := range logits {
 		x := candidate{int32(id), v}
 		switch {
+		case v != v:
+			return nil, unlikely(logits)
 		case len(c) < k:
 			c = append(c, x)
 			if len(c) == k {
@@ -164,7 +188,10 @@ func (s *Sampler) candidates(logits []float32) []candidate {
 		return 1
 	})
 	s.cand = c
-	return c
+	if len(c) == 0 || math.IsInf(float64(c[0].v), -1) {
+		return nil, unlikely(logits)
+	}
+	return c, nil
 }
 
 // worse orders candidates.
@@ -187,13 +214,32 @@ func sink(c []candidate, i int) {
 	}
 }
 
-// argmax returns the index of the greatest value, the first of equals.
-func argmax(x []float32) int32 {
+// argmax returns the most likely token, the first of equals.
+func argmax(logits []float32) (int32, error) {
 	best := 0
-	for i, v := range x {
-		if v > x[best] {
+	for i, v := range logits {
+		if v != v {
+			return 0, unlikely(logits)
+		}
+		if v > logits[best] {
 			best = i
 		}
 	}
-	return int32(best)
+	if len(logits) == 0 || math.IsInf(float64(logits[best]), -1) {
+		return 0, unlikely(logits)
+	}
+	return int32(best), nil
+}
+
+// unlikely is the error about logits that make no token the most likely one.
+func unlikely(logits []float32) error {
+	for i, v := range logits {
+		if v != v {
+			return fmt.Errorf("engine: no token can be drawn: logit %d is NaN", i)
+		}
+	}
+	if len(logits) == 0 {
+		return errors.New("engine: no token can be drawn: there are no logits")
+	}
+	return fmt.Errorf("engine: no token can be drawn: all %d logits are -Inf", len(logits))
 }

@@ -180,7 +180,7 @@ func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f
 			}
 			for i := range rows {
 				logits := row(s.logits, i, m.Arch.Vocab)
-				if j := notFinite(logits); j >= 0 {
+				if j := badLogit(logits); j >= 0 {
 					return s.finiteError(p, len(s.tokens)-len(batch)+r+i, j, logits[j])
 				}
 				if err := f(done+r+i, logits); err != nil {

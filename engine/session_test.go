@@ -100,7 +100,11 @@ func TestSampler(t *testing.T) {
 		}
 		n := map[int32]int{}
 		for range 2000 {
-			n[s.Sample(slices.Clone(logits), recent)]++
+			id, err := s.Sample(slices.Clone(logits), recent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[id]++
 		}
 		return n
 	}
@@ -164,7 +168,9 @@ func TestNoAllocation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			next[0] = sampler.Sample(logits, s.Tokens())
+			if next[0], err = sampler.Sample(logits, s.Tokens()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		token()
 		if n := testing.AllocsPerRun(100, token); n != 0 {

@@ -30,22 +30,38 @@ type Options struct {
 
 // Text returns the ids of a text for a model, with BOS in front if the
 // model's vocabulary requires it. A model without a vocabulary gets n random
-// ids, and random is true.
+// ids, and random is true. Where the vocabulary has no token for some bytes, the
+// ids of the rest come with a *tokenizer.UnknownBytesError.
 func Text(ctx context.Context, m *engine.Model, text string, n int) (ids []int32, random bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
 	tok, err := m.Tokenizer()
 	if err != nil {
-		rng := rand.New(rand.NewPCG(1, 1))
-		ids = make([]int32, n)
-		for i := range ids {
-			ids[i] = int32(rng.IntN(m.Vocab()))
-		}
-		return ids, true, nil
+		return randomIDs(m, n), true, nil
 	}
-	ids, err = tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true})
+	ids, err = tok.EncodeContext(ctx, text, tokenizer.EncodeOptions{AddSpecial: true})
 	return ids, false, err
+}
+
+// Probe returns ids to try a model on: those of the text, or n random ones
+// where the vocabulary cannot write all of it.
+func Probe(ctx context.Context, m *engine.Model, text string, n int) (ids []int32, random bool, err error) {
+	ids, random, err = Text(ctx, m, text, n)
+	var unknown *tokenizer.UnknownBytesError
+	if errors.As(err, &unknown) {
+		return randomIDs(m, n), true, nil
+	}
+	return ids, random, err
+}
+
+func randomIDs(m *engine.Model, n int) []int32 {
+	rng := rand.New(rand.NewPCG(1, 1))
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32(rng.IntN(m.Vocab()))
+	}
+	return ids
 }
 
 // Digest returns the SHA-256 of token ids as little-endian int32, in hexadecimal:

@@ -243,3 +243,98 @@ func TestRefusals(t *testing.T) {
 		t.Error("no models are accepted")
 	}
 }
+
+// TestSuppressed: logits of -Inf are probabilities of 0.
+func TestSuppressed(t *testing.T) {
+	inf := math.Inf(1)
+	score := func(first, second []float32, next int) scored {
+		a, b := line{logits: first}, line{logits: second}
+		a.sum()
+		b.sum()
+		return b.against(&a, next)
+	}
+	no := float32(-inf)
+	for _, c := range []struct {
+		name          string
+		first, second []float32
+		next          int
+		want          scored
+	}{
+		{"by both", []float32{no, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2}},
+		{"by both, and the text has it", []float32{no, 2, 2}, []float32{no, 2, 2}, 0, scored{nll: inf}},
+		{"by the second", []float32{2, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2, dnll: math.Ln2 - math.Log(3), dp: 0.5 - 1./3, kl: inf, dlogit: inf}},
+		{"by the second, and the text has it", []float32{2, 2, 2}, []float32{no, 2, 2}, 0, scored{nll: inf, dnll: inf, dp: -1. / 3, kl: inf, dlogit: inf}},
+		{"by the first", []float32{no, 2, 2}, []float32{2, 2, 2}, 0, scored{nll: math.Log(3), dnll: -inf, dp: 1. / 3, kl: math.Log(1.5), dlogit: inf}},
+		{"by the second, and the first gives it nothing", []float32{-3e38, 2, 2}, []float32{no, 2, 2}, 1, scored{nll: math.Ln2, dlogit: inf}},
+	} {
+		got := score(c.first, c.second, c.next)
+		for _, x := range [][2]float64{{got.nll, c.want.nll}, {got.dnll, c.want.dnll}, {got.kl, c.want.kl}, {got.dp, c.want.dp}, {got.dlogit, c.want.dlogit}} {
+			if x[0] != x[1] && !(math.Abs(x[0]-x[1]) < 1e-12) {
+				t.Errorf("suppressed %s: %+v, want %+v", c.name, got, c.want)
+				break
+			}
+		}
+	}
+	m := open(t, "cases/round2/phi2-neginf.gguf", engine.Options{})
+	ids := make([]int32, 64)
+	for i := range ids {
+		ids[i] = int32(i) // none of those from 100 on
+	}
+	run := func() *Report {
+		r, err := Run(t.Context(), []*engine.Model{m}, []string{"native"}, ids, Options{Context: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if f := run().Norms[0].Figures; f.Suppressed != 0 || !(f.Perplexity > 1 && float64(f.Perplexity) < inf) {
+		t.Errorf("a text without the suppressed tokens: %+v", f)
+	}
+	ids[20], ids[60] = 100, 127
+	r := run()
+	r.Kind, r.Of, r.Shards = Perplexity, 1, []int{0}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Report{r, again} {
+		if f := r.Norms[0].Figures; f.Suppressed != 2 || f.Tokens != 30 || !math.IsInf(float64(f.Perplexity), 1) || !strings.Contains(r.Verdict, "2 of the 30 tokens scored have the probability 0") {
+			t.Errorf("a text with suppressed tokens: %+v, %q", f, r.Verdict)
+		}
+	}
+}
+
+// TestInfiniteMoments: parts of a sample with infinite values merge to the whole.
+func TestInfiniteMoments(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		values []float64
+		mean   float64
+	}{
+		{nil, math.NaN()}, {[]float64{1, 2, 6}, 3}, {[]float64{inf}, inf}, {[]float64{1, inf, 2}, inf}, {[]float64{-inf, 1, 2}, -inf}, {[]float64{inf, -inf}, math.NaN()},
+	} {
+		var whole, parts moments
+		for _, v := range c.values {
+			whole.Add(v)
+			part := moments{}
+			part.Add(v)
+			parts.Merge(part)
+		}
+		for _, m := range []moments{whole, parts} {
+			if got := m.Average(); got != c.mean && !(math.IsNaN(got) && math.IsNaN(c.mean)) || m.Count() != int64(len(c.values)) {
+				t.Errorf("%v: mean %v of %d", c.values, got, m.Count())
+			}
+		}
+	}
+	var h histogram
+	for _, v := range []float64{0, 1, inf} {
+		h.Add(v)
+	}
+	if a, b := h.Quantile(0.6), h.Quantile(0.99); math.Abs(a-1) > 0.02 || b != inf {
+		t.Errorf("quantiles %v and %v", a, b)
+	}
+}

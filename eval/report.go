@@ -62,6 +62,7 @@ func (e *Entry) UnmarshalJSON(b []byte) error {
 type Figures struct {
 	Norm          string `json:"norm"`
 	Tokens        int64  `json:"tokens_scored"`
+	Suppressed    int64  `json:"tokens_suppressed,omitempty"` // of them, those that have the probability 0
 	Perplexity    Number `json:"perplexity"`
 	PerplexitySE  Number `json:"perplexity_se"`
 	Ratio         Number `json:"perplexity_ratio"` // to the first model's, as all below
@@ -91,7 +92,7 @@ func (x Number) MarshalJSON() ([]byte, error) {
 
 // figures computes what r comes to.
 func (r *result) figures() Figures {
-	f := Figures{Norm: r.Norm, Tokens: r.NLL.N, Speed: Number(r.speed())}
+	f := Figures{Norm: r.Norm, Tokens: r.NLL.Count(), Suppressed: r.NLL.Above, Speed: Number(r.speed())}
 	pair := func(a, b *Number, x, y float64) { *a, *b = Number(x), Number(y) }
 	ppl, se := r.perplexity()
 	pair(&f.Perplexity, &f.PerplexitySE, ppl, se)
@@ -103,11 +104,11 @@ func (r *result) figures() Figures {
 		to *Number
 		x  float64
 	}{
-		{&f.KLMean, r.KL.Mean}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.KLMax},
-		{&f.TopAgreement, r.topAgreement()}, {&f.RMSDeltaP, r.rmsDeltaP()}, {&f.MaxLogit, r.MaxLogit},
+		{&f.KLMean, r.KL.Average()}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.klMax()},
+		{&f.TopAgreement, r.topAgreement()}, {&f.RMSDeltaP, r.rmsDeltaP()}, {&f.MaxLogit, r.maxLogit()},
 	} {
 		*v.to = Number(v.x)
-		if r.KL.N == 0 {
+		if r.KL.Count() == 0 {
 			*v.to = Number(math.NaN())
 		}
 	}
@@ -170,6 +171,9 @@ func (r *Report) Missing() []int {
 	return missing
 }
 
+// maxShards bounds the parts of a text, for the list of those that are missing.
+const maxShards = 1 << 20
+
 // Parse reads a report from JSON.
 func Parse(b []byte) (*Report, error) {
 	r := new(Report)
@@ -181,6 +185,18 @@ func Parse(b []byte) (*Report, error) {
 		return nil, fmt.Errorf("eval: a report of kind %q; want %s or %s", r.Kind, Perplexity, Compare)
 	case r.Of < 1 || len(r.Shards) == 0 || len(r.Norms) == 0:
 		return nil, errors.New("eval: the report has no shards or no norms")
+	case r.Of > maxShards:
+		return nil, fmt.Errorf("eval: the report is of %d shards; the limit is %d", r.Of, maxShards)
+	}
+	for _, s := range r.Shards {
+		if s < 0 || s >= r.Of {
+			return nil, fmt.Errorf("eval: the report has shard %d of %d", s, r.Of)
+		}
+	}
+	for i := range r.Norms {
+		if err := r.Norms[i].state.check(); err != nil {
+			return nil, fmt.Errorf("eval: figures of %s: %w", r.Norms[i].state.Norm, err)
+		}
 	}
 	r.finish()
 	return r, nil
@@ -190,9 +206,16 @@ func Parse(b []byte) (*Report, error) {
 // are float32.
 const exactKL = 1e-8
 
-// Sentences say in words what each swap costs.
+// Sentences say in words where a perplexity is infinite, and what each swap
+// costs.
 func (r *Report) Sentences() []string {
 	var all []string
+	for i := range r.Norms {
+		if f := &r.Norms[i].Figures; f.Suppressed > 0 {
+			all = append(all, fmt.Sprintf("%s: %d of the %s scored have the probability 0 (a logit of -Inf), so that the perplexity is infinite.",
+				f.Norm, f.Suppressed, plain.Count(int(f.Tokens), "token")))
+		}
+	}
 	for i := range r.Norms[1:] {
 		all = append(all, r.Norms[1+i].sentence(&r.Norms[0]))
 	}
@@ -201,12 +224,12 @@ func (r *Report) Sentences() []string {
 
 func (e *Entry) sentence(first *Entry) string {
 	f := &e.Figures
-	if e.state.KL.N == 0 {
+	if e.state.KL.Count() == 0 {
 		return fmt.Sprintf("%s: nothing was scored.", f.Norm)
 	}
 	cost := f.cost(first)
 	switch {
-	case e.state.KLMax == 0 && e.state.MaxLogit == 0:
+	case f.KLMax == 0 && f.MaxLogit == 0:
 		return fmt.Sprintf("%s gives the same logits to the bit.", f.Norm)
 	case f.Norm == "rms-folded" && f.KLMean <= exactKL:
 		return fmt.Sprintf("The fold is exact to a mean KL of %.1g nats, which is rounding.", f.KLMean)

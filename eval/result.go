@@ -18,10 +18,11 @@ type result struct {
 	DNLL     moments   `json:"dnll"` // change of the negative log likelihood
 	KL       moments   `json:"kl"`   // KL(first || this), nats
 	KLBins   histogram `json:"kl_bins"`
-	KLMax    float64   `json:"kl_max"`
-	SameTop  int64     `json:"same_top"`   // how often the most likely token is the same
-	DeltaP2  moments   `json:"delta_p2"`   // squared change of the probability of the text's token
-	MaxLogit float64   `json:"max_dlogit"` // largest |difference| of a logit
+	KLMax    float64   `json:"kl_max"`          // of the finite ones
+	SameTop  int64     `json:"same_top"`        // how often the most likely token is the same
+	DeltaP2  moments   `json:"delta_p2"`        // squared change of the probability of the text's token
+	MaxLogit float64   `json:"max_dlogit"`      // largest |difference| of a logit, of the finite ones
+	Apart    int64     `json:"apart,omitempty"` // how often there is an infinite one: one model alone has -Inf
 
 	// On every 16th chunk, at the norms that run as another kind than they
 	// were trained as.
@@ -29,12 +30,9 @@ type result struct {
 }
 
 // perplexity returns exp of the mean negative log likelihood, and its
-// standard error.
+// standard error. It is infinite if a token of the text has the probability 0.
 func (r *result) perplexity() (ppl, se float64) {
-	if r.NLL.N == 0 {
-		return math.NaN(), math.NaN()
-	}
-	ppl = math.Exp(r.NLL.Mean)
+	ppl = math.Exp(r.NLL.Average())
 	return ppl, ppl * r.NLL.StandardError()
 }
 
@@ -42,10 +40,7 @@ func (r *result) perplexity() (ppl, se float64) {
 // standard error, which is that of the paired change: far smaller than that
 // of either perplexity.
 func (r *result) ratio() (ratio, se float64) {
-	if r.DNLL.N == 0 {
-		return math.NaN(), math.NaN()
-	}
-	ratio = math.Exp(r.DNLL.Mean)
+	ratio = math.Exp(r.DNLL.Average())
 	return ratio, ratio * r.DNLL.StandardError()
 }
 
@@ -54,7 +49,23 @@ func (r *result) speed() float64 { return float64(r.Tokens) / r.Seconds }
 
 // topAgreement returns the share of tokens whose most likely successor is the
 // first model's.
-func (r *result) topAgreement() float64 { return float64(r.SameTop) / float64(r.KL.N) }
+func (r *result) topAgreement() float64 { return float64(r.SameTop) / float64(r.KL.Count()) }
+
+// klMax returns the largest divergence.
+func (r *result) klMax() float64 {
+	if r.KL.Above > 0 {
+		return math.Inf(1)
+	}
+	return r.KLMax
+}
+
+// maxLogit returns the largest |difference| of a logit.
+func (r *result) maxLogit() float64 {
+	if r.Apart > 0 {
+		return math.Inf(1)
+	}
+	return r.MaxLogit
+}
 
 // rmsDeltaP returns the root mean square change of the probability of the
 // text's tokens.
@@ -75,6 +86,7 @@ func (r *result) merge(o *result) (err error) {
 	r.DeltaP2.Merge(o.DeltaP2)
 	r.Tokens, r.Seconds = r.Tokens+o.Tokens, r.Seconds+o.Seconds
 	r.SameTop += o.SameTop
+	r.Apart += o.Apart
 	r.KLMax, r.MaxLogit = max(r.KLMax, o.KLMax), max(r.MaxLogit, o.MaxLogit)
 	return nil
 }

@@ -36,8 +36,14 @@ func (r *run) score(next []int32) {
 			res.KL.Add(s.kl)
 			res.KLBins.Add(s.kl)
 			res.DeltaP2.Add(s.dp * s.dp)
-			res.KLMax = max(res.KLMax, s.kl)
-			res.MaxLogit = max(res.MaxLogit, s.dlogit)
+			if !math.IsInf(s.kl, 1) {
+				res.KLMax = max(res.KLMax, s.kl)
+			}
+			if math.IsInf(s.dlogit, 1) {
+				res.Apart++
+			} else {
+				res.MaxLogit = max(res.MaxLogit, s.dlogit)
+			}
 			if lines[t].top == first[t].top {
 				res.SameTop++
 			}
@@ -78,6 +84,9 @@ func (l *line) sum() {
 // divergence from it is
 //
 //	sum over i of p[i] * (log p[i] - log q[i])
+//
+// A token with a logit of -Inf has the probability 0. Where p[i] is 0 the term
+// is 0, where only q[i] is 0 it is infinite.
 func (l *line) against(first *line, next int) scored {
 	nll := l.lse - float64(l.logits[next])
 	if l == first {
@@ -85,10 +94,18 @@ func (l *line) against(first *line, next int) scored {
 	}
 	was := first.lse - float64(first.logits[next])
 	s := scored{nll: nll, dnll: nll - was, dp: math.Exp(-nll) - math.Exp(-was)}
+	if math.IsNaN(s.dnll) { // both are infinite
+		s.dnll = 0
+	}
 	shift := l.lse - first.lse
 	for i, v := range first.logits {
 		d := float64(v) - float64(l.logits[i])
-		s.kl += math.Exp(float64(v)-first.lse) * (d + shift)
+		if math.IsNaN(d) { // both are -Inf
+			d = 0
+		}
+		if p := math.Exp(float64(v) - first.lse); p > 0 {
+			s.kl += p * (d + shift)
+		}
 		s.dlogit = max(s.dlogit, math.Abs(d))
 	}
 	return s

@@ -11,28 +11,18 @@ type Activation uint8
 
 // The activations. Phi is the normal distribution function.
 const (
-	GELU    Activation = iota // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-	GELUErf                   // the exact form: x * Phi(x)
-	SiLU                      // x / (1 + exp(-x))
-	ReLU                      // max(x, 0)
-	ReLU2                     // max(x, 0)^2
+	GELU    Activation = asm.GELU    // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
+	GELUErf Activation = asm.GELUErf // the exact form: x * Phi(x)
+	SiLU    Activation = asm.SiLU    // x / (1 + exp(-x))
+	ReLU    Activation = asm.ReLU    // max(x, 0)
+	ReLU2   Activation = asm.ReLU2   // max(x, 0)^2
 )
 
-var activations = [...]struct {
-	name  string
-	apply func(dst, x []float32)
-	gate  func(dst, gate, up []float32)
-}{
-	GELU:    {"gelu", asm.GELU, asm.GELUMul},
-	GELUErf: {"gelu_erf", asm.GELUErf, asm.GELUErfMul},
-	SiLU:    {"silu", asm.SiLU, asm.SiLUMul},
-	ReLU:    {"relu", asm.ReLU, asm.ReLUMul},
-	ReLU2:   {"relu2", asm.ReLU2, asm.ReLU2Mul},
-}
+var activationNames = [...]string{GELU: "gelu", GELUErf: "gelu_erf", SiLU: "silu", ReLU: "relu", ReLU2: "relu2"}
 
 func (a Activation) String() string {
-	if int(a) < len(activations) {
-		return activations[a].name
+	if int(a) < len(activationNames) {
+		return activationNames[a]
 	}
 	return fmt.Sprintf("Activation(%d)", uint8(a))
 }
@@ -40,14 +30,14 @@ func (a Activation) String() string {
 // Apply sets dst = act(x), elementwise. dst may be x.
 func (a Activation) Apply(dst, x []float32) {
 	checkLen("dst", len(dst), len(x))
-	activations[a].apply(dst, x)
+	asm.Activate(int(a), dst, x)
 }
 
 // Gate sets dst = act(gate) * up, elementwise. dst may be gate or up.
 func (a Activation) Gate(dst, gate, up []float32) {
 	checkLen("dst", len(dst), len(gate))
 	checkLen("up", len(up), len(gate))
-	activations[a].gate(dst, gate, up)
+	asm.Gate(int(a), dst, gate, up)
 }
 
 // stretch is the number of elements in one unit of pooled elementwise work, a
@@ -69,10 +59,10 @@ func (p *Pool) Gate(a Activation, dst, gate, up []float32) {
 
 func activate(w *rowWork, lo, hi int) {
 	lo, hi = lo*stretch, min(hi*stretch, len(w.x))
-	activations[w.act].apply(w.dst[lo:hi], w.x[lo:hi])
+	asm.Activate(int(w.act), w.dst[lo:hi], w.x[lo:hi])
 }
 
 func gateUp(w *rowWork, lo, hi int) {
 	lo, hi = lo*stretch, min(hi*stretch, len(w.x))
-	activations[w.act].gate(w.dst[lo:hi], w.x[lo:hi], w.y[lo:hi])
+	asm.Gate(int(w.act), w.dst[lo:hi], w.x[lo:hi], w.y[lo:hi])
 }

@@ -242,8 +242,8 @@ func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) 
 	// positions lo to hi-1 of the block are seen by some row
 	lo := max(0, a.first(t.pos+first)-start)
 	hi := min(kvBlock, t.pos+first+n-start)
-	from := lo / asm.Lanes * asm.Lanes
-	panels := (hi - from + asm.Lanes - 1) / asm.Lanes
+	from := lo / asm.PanelCols * asm.PanelCols
+	panels := (hi - from + asm.PanelCols - 1) / asm.PanelCols
 	c.mulKeys(w.s[from:], w.q, b, at+from*a.HeadDim, rows, panels)
 	for r := range rows {
 		pos := t.pos + first + r/group
@@ -257,7 +257,7 @@ func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) 
 			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
 		}
 	}
-	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.Lanes, rows, hi-lo, pad)
+	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 }
 
 // bias turns dot products of one query head with consecutive keys, the first

@@ -41,7 +41,7 @@ func (t *columns) Do(worker, lo, hi int) {
 			rows := min(asm.PanelRows, w.Rows-o)
 			if st.route == integer {
 				first := s.unpack(0, st.format, w, o, from, n)
-				asm.AddColumns(st.format, sum, s.panel[0], o-first, rows)
+				asm.SumColumns(st.format, sum, s.panel[0], o-first, rows)
 				continue
 			}
 			s.widen(0, st, w, o, from, n)

@@ -15,13 +15,13 @@ type Input struct {
 	rows, cols int
 	forms      Forms
 
-	data    []float32 // the rows; nil if they are there in the layouts alone
-	own     []float32 // memory of rows that a norm made
-	layouts layouts   // those below that hold the rows
-	code    asm.Codes // the rows, quantized
-	eight   []asm.Eight
-	tile    asm.Tile
-	side    []uint32 // 16 rows side by side, float32 bits
+	data      []float32   // the rows; nil if they are there in the layouts alone
+	own       []float32   // memory of rows that a norm made
+	layouts   layouts     // those below that hold the rows
+	q8        asm.Q8      // the rows, quantized
+	q8x8      []asm.Q8x8  // the same, eight groups side by side
+	q8Panel   asm.Q8Panel // the same, 16 rows side by side; panel i follows panel i-1
+	f32Panels []uint32    // 16 rows side by side, float32 bits
 
 	prepare preparation // the tasks that run on this input
 	dots    columnDots
@@ -97,20 +97,20 @@ func (in *Input) check(t quant.Type, want Forms) {
 type layouts uint8
 
 const (
-	codes  layouts = 1 << iota // code
-	eights                     // eight: the codes in eights, for few rows
-	tiles                      // tile: the codes, 16 rows side by side; tile i follows tile i-1
-	sides                      // side
-	plain                      // data
+	plainQ8   layouts = 1 << iota // q8
+	blockedQ8                     // q8x8, for few rows
+	panelsQ8                      // q8Panel
+	panelsF32                     // f32Panels
+	plainF32                      // data
 
-	quantized = codes | eights | tiles
+	quantized = plainQ8 | blockedQ8 | panelsQ8
 )
 
 // layoutsOf returns the layouts of a number of rows in the forms.
 func layoutsOf(f Forms, rows int) layouts {
-	ints, floats := eights, plain
+	ints, floats := blockedQ8, plainF32
 	if rows >= sideBySide {
-		ints, floats = tiles, sides
+		ints, floats = panelsQ8, panelsF32
 	}
 	var l layouts
 	if f&Quantized != 0 {
@@ -120,105 +120,105 @@ func layoutsOf(f Forms, rows int) layouts {
 		l |= floats
 	}
 	if f&Dots != 0 && f&Quantized != 0 {
-		l |= codes
+		l |= plainQ8
 	}
 	if f&Rows != 0 || f&Dots != 0 && f&Floats != 0 {
-		l |= plain
+		l |= plainF32
 	}
 	return l
 }
 
-// tiled tells whether the rows are multiplied a tile at a time.
+// tiled tells whether the rows are multiplied a panel at a time.
 func (in *Input) tiled() bool { return in.rows >= sideBySide }
 
-// panels is the number of tiles.
-func (in *Input) panels() int { return (in.rows + asm.TileRows - 1) / asm.TileRows }
+// panels is the number of panels of 16 rows.
+func (in *Input) panels() int { return (in.rows + asm.PanelRows - 1) / asm.PanelRows }
 
 // begin makes in an input of rows of a width, with room for what f asks for.
 func (in *Input) begin(rows, cols int, f Forms) {
 	in.rows, in.cols, in.forms, in.layouts = rows, cols, f, layoutsOf(f, rows)
 	groups := cols / asm.Group
-	room := in.panels() * asm.TileRows
-	if in.layouts&codes != 0 && len(in.code.Scale) < rows*groups {
-		in.code = asm.NewCodes(rows * groups)
+	room := in.panels() * asm.PanelRows
+	if in.layouts&plainQ8 != 0 && len(in.q8.Scale) < rows*groups {
+		in.q8 = asm.NewQ8(rows * groups)
 	}
-	if in.layouts&eights != 0 {
-		in.eight = grow(in.eight, rows*asm.Eights(groups))
+	if in.layouts&blockedQ8 != 0 {
+		in.q8x8 = grow(in.q8x8, rows*asm.Q8x8Count(groups))
 	}
-	if in.layouts&tiles != 0 {
-		in.tile.Q = grow(in.tile.Q, room*cols/4)
-		in.tile.Scale, in.tile.Low = grow(in.tile.Scale, room*groups), grow(in.tile.Low, room*groups)
-		if asm.TileHalves() {
-			in.tile.Half = grow(in.tile.Half, room*groups)
+	if in.layouts&panelsQ8 != 0 {
+		in.q8Panel.Q = grow(in.q8Panel.Q, room*cols/4)
+		in.q8Panel.Scale, in.q8Panel.ScaledSum = grow(in.q8Panel.Scale, room*groups), grow(in.q8Panel.ScaledSum, room*groups)
+		if asm.ReadsHalfSums() {
+			in.q8Panel.HalfSum = grow(in.q8Panel.HalfSum, room*groups)
 		}
 	}
-	if in.layouts&sides != 0 {
-		in.side = grow(in.side, room*cols)
+	if in.layouts&panelsF32 != 0 {
+		in.f32Panels = grow(in.f32Panels, room*cols)
 	}
 }
 
-// codesAt returns where the codes of the rows from 16*i are: in the input, if
-// they are among its layouts, or in scratch on the way to others.
-func (in *Input) codesAt(i int, s *scratch) asm.Codes {
+// q8At returns where the quantized form of the rows from 16*i is: in the input, if
+// that is among its layouts, else in scratch on the way to others.
+func (in *Input) q8At(i int, s *scratch) asm.Q8 {
 	groups := in.cols / asm.Group
-	from, to := i*asm.TileRows*groups, min((i+1)*asm.TileRows, in.rows)*groups
+	from, to := i*asm.PanelRows*groups, min((i+1)*asm.PanelRows, in.rows)*groups
 	switch {
-	case in.layouts&codes != 0:
-		return in.code.Groups(from, to)
+	case in.layouts&plainQ8 != 0:
+		return in.q8.Groups(from, to)
 	case in.layouts&quantized == 0:
-		return asm.Codes{}
-	case len(s.code.Scale) < to-from:
-		s.code = asm.NewCodes(asm.TileRows * groups)
+		return asm.Q8{}
+	case len(s.q8.Scale) < to-from:
+		s.q8 = asm.NewQ8(asm.PanelRows * groups)
 	}
-	return s.code.Groups(0, to-from)
+	return s.q8.Groups(0, to-from)
 }
 
-// arrange makes the layouts of the rows from 16*i, given their codes and
-// themselves.
-func (in *Input) arrange(i int, code asm.Codes, x []float32) {
+// arrange makes the layouts of the rows from 16*i, given their quantized
+// form and themselves.
+func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
 	groups := in.cols / asm.Group
 	rows := len(x) / in.cols
-	if in.layouts&eights != 0 {
+	if in.layouts&blockedQ8 != 0 {
 		for r := range rows {
-			asm.Arrange(in.rowEights(i*asm.TileRows+r), code.Groups(r*groups, (r+1)*groups))
+			asm.PackQ8x8(in.rowQ8x8(i*asm.PanelRows+r), q8.Groups(r*groups, (r+1)*groups))
 		}
 	}
-	if in.layouts&tiles != 0 {
-		t := in.tile8(i)
-		asm.Transpose(t.Q, view[uint32](code.Q), in.cols/4, rows, in.cols/4, asm.TileFlip())
-		asm.Transpose(view[uint32](t.Scale), view[uint32](code.Scale), groups, rows, groups, 0)
-		asm.Transpose(view[uint32](t.Low), view[uint32](code.Low), groups, rows, groups, 0)
-		if asm.TileHalves() {
-			asm.PackHalves(t.Half, code.Half, rows)
+	if in.layouts&panelsQ8 != 0 {
+		t := in.q8PanelAt(i)
+		asm.Transpose(t.Q, view[uint32](q8.Q), in.cols/4, rows, in.cols/4, asm.SignFlip())
+		asm.Transpose(view[uint32](t.Scale), view[uint32](q8.Scale), groups, rows, groups, 0)
+		asm.Transpose(view[uint32](t.ScaledSum), view[uint32](q8.ScaledSum), groups, rows, groups, 0)
+		if asm.ReadsHalfSums() {
+			asm.PackHalfSums(t.HalfSum, q8.HalfSum, rows)
 		}
 	}
-	if in.layouts&sides != 0 {
-		asm.Transpose(in.side[i*asm.TileRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
+	if in.layouts&panelsF32 != 0 {
+		asm.Transpose(in.f32Panels[i*asm.PanelRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
 	}
 }
 
-// rowEights returns the quantized form of row r of few rows.
-func (in *Input) rowEights(r int) []asm.Eight {
-	n := asm.Eights(in.cols / asm.Group)
-	return in.eight[r*n:][:n]
+// rowQ8x8 returns the quantized form of row r of few rows.
+func (in *Input) rowQ8x8(r int) []asm.Q8x8 {
+	n := asm.Q8x8Count(in.cols / asm.Group)
+	return in.q8x8[r*n:][:n]
 }
 
-// tile8 returns the quantized form of the rows from 16*i.
-func (in *Input) tile8(i int) asm.Tile {
-	n, groups := asm.TileRows*in.cols/4, asm.TileRows*in.cols/asm.Group
-	t := asm.Tile{
-		Q:     in.tile.Q[i*n:][:n],
-		Scale: in.tile.Scale[i*groups:][:groups],
-		Low:   in.tile.Low[i*groups:][:groups],
+// q8PanelAt returns the quantized form of the rows from 16*i.
+func (in *Input) q8PanelAt(i int) asm.Q8Panel {
+	n, groups := asm.PanelRows*in.cols/4, asm.PanelRows*in.cols/asm.Group
+	t := asm.Q8Panel{
+		Q:         in.q8Panel.Q[i*n:][:n],
+		Scale:     in.q8Panel.Scale[i*groups:][:groups],
+		ScaledSum: in.q8Panel.ScaledSum[i*groups:][:groups],
 	}
-	if asm.TileHalves() {
-		t.Half = in.tile.Half[i*groups:][:groups]
+	if asm.ReadsHalfSums() {
+		t.HalfSum = in.q8Panel.HalfSum[i*groups:][:groups]
 	}
 	return t
 }
 
-// sideF returns the float32 form of some tiles, the rows from 16*i.
-func (in *Input) sideF(i, tiles int) []float32 {
-	n := asm.TileRows * in.cols
-	return view[float32](in.side[i*n:][:tiles*n])
+// f32PanelsAt returns the float32 form of some panels, the rows from 16*i.
+func (in *Input) f32PanelsAt(i, panels int) []float32 {
+	n := asm.PanelRows * in.cols
+	return view[float32](in.f32Panels[i*n:][:panels*n])
 }

@@ -11,7 +11,7 @@ import (
 // for 256 positions at a time, when the first of them is stored.
 type KV struct {
 	// Positions are kept in blocks of kvBlock. Within a block of one head, keys
-	// and values lie in panels of asm.Lanes columns, so that one kernel computes
+	// and values lie in panels of asm.PanelCols columns, so that one kernel computes
 	// both scores (query times keys: a column is a position) and outputs
 	// (probabilities times values: a column is an element of the head).
 	heads, dim, capacity int
@@ -96,28 +96,28 @@ func (c *KV) store(pos int, k, v []float32, lo, hi int) {
 			head := (r*c.heads + h) * c.dim
 			kRow, vRow := k[head:head+c.dim], v[head:head+c.dim]
 			b, at := (pos+r)/kvBlock, (pos+r)%kvBlock
-			kAt := h*c.size + at/asm.Lanes*asm.Lanes*c.dim + at%asm.Lanes
-			vAt := h*c.size + at*asm.Lanes
+			kAt := h*c.size + at/asm.PanelCols*asm.PanelCols*c.dim + at%asm.PanelCols
+			vAt := h*c.size + at*asm.PanelCols
 			if c.f16 {
 				asm.Scatter16(c.k16[b][kAt:], kRow)
-				asm.Spread16(c.v16[b][vAt:], vRow, kvBlock*asm.Lanes)
+				asm.Spread16(c.v16[b][vAt:], vRow, kvBlock*asm.PanelCols)
 			} else {
 				asm.Scatter32(c.k32[b][kAt:], kRow)
-				asm.Spread32(c.v32[b][vAt:], vRow, kvBlock*asm.Lanes)
+				asm.Spread32(c.v32[b][vAt:], vRow, kvBlock*asm.PanelCols)
 			}
 		}
 	}
 }
 
-func padLanes(n int) int { return (n + asm.Lanes - 1) / asm.Lanes * asm.Lanes }
+func padLanes(n int) int { return (n + asm.PanelCols - 1) / asm.PanelCols * asm.PanelCols }
 
 // mulKeys sets s, rows of kvBlock scores, to the product of rows of queries
 // with panels of keys of block b.
 func (c *KV) mulKeys(s, q []float32, b, at, rows, panels int) {
 	if c.f16 {
-		asm.MulPanels16(s, q, c.k16[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
+		asm.MulPanels16(s, q, c.k16[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.PanelCols*c.dim)
 	} else {
-		asm.MulPanels32(s, q, c.k32[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.Lanes*c.dim)
+		asm.MulPanels32(s, q, c.k32[b][at:], rows, c.dim, panels, kvBlock, c.dim, asm.PanelCols*c.dim)
 	}
 }
 
@@ -125,8 +125,8 @@ func (c *KV) mulKeys(s, q []float32, b, at, rows, panels int) {
 // kvBlock probabilities, of which n are used, with the values of block b.
 func (c *KV) mulValues(out, s []float32, b, at, rows, n, pad int) {
 	if c.f16 {
-		asm.MulPanels16(out, s, c.v16[b][at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
+		asm.MulPanels16(out, s, c.v16[b][at:], rows, n, pad/asm.PanelCols, pad, kvBlock, kvBlock*asm.PanelCols)
 	} else {
-		asm.MulPanels32(out, s, c.v32[b][at:], rows, n, pad/asm.Lanes, pad, kvBlock, kvBlock*asm.Lanes)
+		asm.MulPanels32(out, s, c.v32[b][at:], rows, n, pad/asm.PanelCols, pad, kvBlock, kvBlock*asm.PanelCols)
 	}
 }

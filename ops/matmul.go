@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/quant"
 )
 
 // A Product is one matrix product of a [Pool.MatMul].
@@ -121,7 +122,7 @@ func (t *product) Do(worker, lo, hi int) {
 func (t *product) together(w *Matrix) int {
 	st, size := t.in.storage(w.Type), 4
 	if st.route == integer {
-		size = asm.CodeBytes(st.format)
+		size = asm.QuantBytes(st.format)
 	}
 	return min(together, max(1, panelBytes/max(1, asm.PanelRows*w.Cols*size)))
 }
@@ -150,7 +151,7 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	data := w.Data[o*stride:]
 	if st.route == decode {
 		s.widen(0, st, w, o, 0, w.Cols)
-		st.float, stride, data = asm.F32, 4*(w.Cols+pad), view[byte](s.wide[0])
+		st.format, stride, data = quant.F32, 4*(w.Cols+pad), view[byte](s.wide[0])
 	} else if st.route == integer && w.Cols < 8*asm.Group {
 		stride, data = s.precede(st.format, w, o, n)
 	}
@@ -158,9 +159,9 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	sums := s.sums[:n]
 	for r := range in.rows {
 		if st.route == integer {
-			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowEights(r))
+			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowQ8x8(r))
 		} else {
-			asm.GemvFloat(st.float, sums, data, stride, row(in.data, r, in.cols))
+			asm.GemvFloat(st.format, sums, data, stride, row(in.data, r, in.cols))
 		}
 		dst := d.Dst[r*w.Rows+o:][:n]
 		for i, v := range sums {
@@ -197,21 +198,21 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 		if many = 1; st.route != integer && i+1 < hi {
 			many = 2
 		}
-		r := i * asm.TileRows
+		r := i * asm.PanelRows
 		for k := range n {
 			at := o + k*asm.PanelRows
-			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.TileRows, in.rows-r)) // while the products are made
+			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.PanelRows, in.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
-				asm.Gemm(st.format, one, s.panel[k], in.tile8(i), w.Cols, &s.chains)
+				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, &s.chains)
 				asm.Fetch(take(&ahead, piece))
 			case many == 1:
-				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.sideF(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
+				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:
-				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, in.sideF(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
+				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
-				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.TileRows:])
+				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.PanelRows:])
 			}
 		}
 	}
@@ -227,8 +228,8 @@ func take(b *[]byte, n int) []byte {
 
 // finish writes the products of tile i with the panel of the outputs from o.
 func (t *product) finish(d *Product, i, o int, c []float32) {
-	w, r := d.W, i*asm.TileRows
-	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.TileRows, t.in.rows-r)
+	w, r := d.W, i*asm.PanelRows
+	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.PanelRows, t.in.rows-r)
 	var bias, mean []float32
 	if d.Bias != nil {
 		bias = d.Bias[o:][:have]
@@ -236,5 +237,5 @@ func (t *product) finish(d *Product, i, o int, c []float32) {
 	if d.Mean != nil {
 		mean = d.Mean[r:][:rows]
 	}
-	asm.Finish(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, mean, d.Add)
+	asm.Epilogue(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, mean, d.Add)
 }

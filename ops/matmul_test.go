@@ -92,7 +92,7 @@ func effective(x []float32, floats bool, t quant.Type) []float64 {
 		y[i] = float64(v)
 	}
 	if !floats && storageOf(t).route == integer {
-		a := asm.NewCodes(len(x) / asm.Group)
+		a := asm.NewQ8(len(x) / asm.Group)
 		asm.Quantize(a, x)
 		for i := range y {
 			y[i] = float64(a.Q[i]) * float64(a.Scale[i/asm.Group])

@@ -58,39 +58,31 @@ func (m *Matrix) stride() int {
 	return len(m.Data) / m.Rows
 }
 
-// route tells how products read the weights of a type.
+// A route is how products read the weights of a type.
 type route uint8
 
 const (
 	decode  route = iota // to float32, with package quant
-	integer              // as integer codes, times quantised activations
+	integer              // as quants, times quantised activations
 	float                // as numbers
 )
 
-// A storage is the route of a type and its name in package asm.
+// A storage is a type of weights and the route that products take.
 type storage struct {
 	route  route
-	format asm.Format
-	float  asm.Float
+	format quant.Type
 }
 
-// storageOf tells how weights of type t are read where activations may be
+// storageOf returns how weights of type t are read where activations may be
 // quantized.
-func storageOf(t quant.Type) storage { return storages[min(int(t), len(storages)-1)] }
-
-// storages is indexed by type; the types that it leaves out are decoded.
-var storages = [64]storage{
-	quant.F32:  {route: float, float: asm.F32},
-	quant.F16:  {route: float, float: asm.F16},
-	quant.BF16: {route: float, float: asm.BF16},
-	quant.Q8_0: {route: integer, format: asm.Q8_0},
-	quant.Q4_0: {route: integer, format: asm.Q4_0},
-	quant.Q4_1: {route: integer, format: asm.Q4_1},
-	quant.Q5_0: {route: integer, format: asm.Q5_0},
-	quant.Q5_1: {route: integer, format: asm.Q5_1},
-	quant.Q4_K: {route: integer, format: asm.Q4_K},
-	quant.Q5_K: {route: integer, format: asm.Q5_K},
-	quant.Q6_K: {route: integer, format: asm.Q6_K},
+func storageOf(t quant.Type) storage {
+	if t == quant.F32 || t == quant.F16 || t == quant.BF16 {
+		return storage{float, t}
+	}
+	if _, ok := t.Layout(); ok {
+		return storage{integer, t}
+	}
+	return storage{decode, t}
 }
 
 // panelsAfter returns the weights of the n panels, or what there is of them,

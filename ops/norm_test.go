@@ -202,8 +202,7 @@ func FuzzNorm(f *testing.F) {
 }
 
 // BenchmarkNorm normalises 64 Ki elements, which the second cache holds,
-// and reports the time of a row. The copies read and write the same memory in
-// one pass: the floor.
+// and reports the time of a row.
 func BenchmarkNorm(b *testing.B) {
 	defer asm.Reset()
 	const elements = 64 << 10
@@ -220,17 +219,7 @@ func BenchmarkNorm(b *testing.B) {
 			run  func()
 		}{
 			{"layernorm", func() { p.Norm(dst, x, width, ln) }},
-			{"layernorm-floor", func() {
-				for i := range rows {
-					asm.Normalize(row(dst, i, width), row(x, i, width), gain, bias, 0, 1, 0)
-				}
-			}},
 			{"rmsnorm", func() { p.Norm(dst, x, width, rms) }},
-			{"rmsnorm-floor", func() {
-				for i := range rows {
-					asm.Normalize(row(dst, i, width), row(x, i, width), gain, nil, 0, 1, 0)
-				}
-			}},
 		} {
 			for _, tier := range asm.Tiers() {
 				if err := asm.Select(tier); err != nil {

@@ -14,9 +14,9 @@ func (p *Pool) Prepare(in *Input, x []float32, cols int, f Forms) {
 	checkRows("x", len(x), cols)
 	in.begin(len(x)/cols, cols, f)
 	in.data = x
-	if in.layouts&^plain != 0 && in.rows > 0 {
+	if in.layouts&^plainF32 != 0 && in.rows > 0 {
 		in.prepare = preparation{pool: p, in: in, x: x}
-		p.Run(&in.prepare, in.panels(), max(1, inline/(4*asm.TileRows*cols)))
+		p.Run(&in.prepare, in.panels(), max(1, inline/(4*asm.PanelRows*cols)))
 		in.prepare = preparation{}
 	}
 }
@@ -34,13 +34,13 @@ func (p *Pool) PrepareNorm(in *Input, x []float32, cols int, n *Norm, f Forms) {
 	n.check(cols)
 	in.begin(len(x)/cols, cols, f)
 	in.data = nil
-	if in.layouts&plain != 0 {
+	if in.layouts&plainF32 != 0 {
 		in.own = grow(in.own, len(x))
 		in.data = in.own[:len(x)]
 	}
 	scalar := in.layouts&^quantized == 0 && !n.Center && n.Gain == nil && n.Bias == nil
 	in.prepare = preparation{p, in, x, n, scalar}
-	p.Run(&in.prepare, in.panels(), max(1, rowGrain/(2*asm.TileRows*cols)))
+	p.Run(&in.prepare, in.panels(), max(1, rowGrain/(2*asm.PanelRows*cols)))
 	in.prepare = preparation{}
 }
 
@@ -56,11 +56,11 @@ type preparation struct {
 func (t *preparation) Do(worker, lo, hi int) {
 	in, s := t.in, &t.pool.scratch[worker]
 	for i := lo; i < hi; i++ {
-		from, to := i*asm.TileRows*in.cols, min((i+1)*asm.TileRows, in.rows)*in.cols
-		y, code := t.x[from:to], in.codesAt(i, s)
+		from, to := i*asm.PanelRows*in.cols, min((i+1)*asm.PanelRows, in.rows)*in.cols
+		y, q8 := t.x[from:to], in.q8At(i, s)
 		if t.scalar {
-			t.deferred(code, y)
-			in.arrange(i, code, y)
+			t.deferred(q8, y)
+			in.arrange(i, q8, y)
 			continue
 		}
 		if t.norm != nil {
@@ -68,28 +68,28 @@ func (t *preparation) Do(worker, lo, hi int) {
 			if in.data != nil {
 				y = in.data[from:to]
 			} else { // rows that nobody reads stay in the cache
-				s.rows16 = grow(s.rows16, asm.TileRows*in.cols)
+				s.rows16 = grow(s.rows16, asm.PanelRows*in.cols)
 				y = s.rows16[:to-from]
 			}
 			t.norm.apply(y, x, in.cols)
 		}
 		if in.layouts&quantized != 0 {
-			asm.Quantize(code, y)
+			asm.Quantize(q8, y)
 		}
-		in.arrange(i, code, y)
+		in.arrange(i, q8, y)
 	}
 }
 
 // deferred quantizes rows and multiplies their scales by their norms' scalars.
-func (t *preparation) deferred(code asm.Codes, rows []float32) {
+func (t *preparation) deferred(q8 asm.Q8, rows []float32) {
 	cols := t.in.cols
 	groups := cols / asm.Group
-	asm.Quantize(code, rows)
+	asm.Quantize(q8, rows)
 	for r := range len(rows) / cols {
-		x, a := row(rows, r, cols), code.Groups(r*groups, (r+1)*groups)
+		x, a := row(rows, r, cols), q8.Groups(r*groups, (r+1)*groups)
 		s := float32(1 / math.Sqrt(asm.Squares(x)/float64(cols)+float64(t.norm.Eps)))
 		asm.Scale(a.Scale, s)
-		asm.Scale(a.Low, s)
+		asm.Scale(a.ScaledSum, s)
 	}
 }
 
@@ -100,7 +100,7 @@ func (t *preparation) describe(s *Span, _ int) {
 		s.Op, s.Bytes = fmt.Sprintf("LayerNorm %d, prepare", t.in.cols), 2*s.Bytes
 	case n != nil:
 		s.Op, s.Bytes = fmt.Sprintf("RMSNorm %d, prepare", t.in.cols), 2*s.Bytes
-	case t.in.layouts&sides != 0:
+	case t.in.layouts&panelsF32 != 0:
 		s.Op = fmt.Sprintf("transpose activations %d", t.in.cols)
 	default:
 		s.Op = fmt.Sprintf("quantize activations %d", t.in.cols)
@@ -120,7 +120,7 @@ func (p *Pool) ColumnDot(dst []float32, in *Input, c []float32, t quant.Type) {
 	}
 	in.check(t, Dots)
 	in.dots = columnDots{in, in.storage(t).route, dst, c}
-	p.Run(&in.dots, in.panels(), max(1, inline/(asm.TileRows*max(1, in.cols))))
+	p.Run(&in.dots, in.panels(), max(1, inline/(asm.PanelRows*max(1, in.cols))))
 	in.dots = columnDots{}
 }
 
@@ -133,12 +133,12 @@ type columnDots struct {
 
 func (t *columnDots) Do(_, lo, hi int) {
 	in, groups := t.in, t.in.cols/asm.Group
-	from, to := lo*asm.TileRows, min(hi*asm.TileRows, in.rows)
+	from, to := lo*asm.PanelRows, min(hi*asm.PanelRows, in.rows)
 	if t.route == integer {
-		asm.DotCodes(t.dst[from:to], in.code.Groups(from*groups, to*groups), t.c)
+		asm.DotQ8(t.dst[from:to], in.q8.Groups(from*groups, to*groups), t.c)
 		return
 	}
-	asm.GemvFloat(asm.F32, t.dst[from:to], view[byte](in.data[from*in.cols:to*in.cols]), 4*in.cols, t.c)
+	asm.GemvFloat(quant.F32, t.dst[from:to], view[byte](in.data[from*in.cols:to*in.cols]), 4*in.cols, t.c)
 }
 
 func (t *columnDots) describe(s *Span, _ int) {

@@ -27,15 +27,15 @@ type scratch struct {
 	chains asm.Chains
 	sums   []float32 // of some outputs
 	rows16 []float32 // 16 rows of an input
-	code   asm.Codes // the same, quantised
+	q8     asm.Q8    // the same, quantised
 }
 
-// precede copies so many rows from o to where zeros precede each of them, as
+// precede copies the first rows from o to where zeros precede each of them, as
 // rows of less than eight groups must be read.
-func (s *scratch) precede(f asm.Format, w *Matrix, o, rows int) (stride int, data []byte) {
+func (s *scratch) precede(t quant.Type, w *Matrix, o, rows int) (stride int, data []byte) {
 	from := w.stride()
-	l := f.Layout()
-	stride = 8 * asm.Group / l.Items * l.Bytes
+	f, _ := t.Format()
+	stride = 8 * asm.Group / f.Items * f.Bytes
 	s.rows = grow(s.rows, asm.PanelRows*stride)
 	clear(s.rows)
 	for r := range rows {
@@ -64,15 +64,16 @@ const pad = 16
 
 // unpack fills panel i with n columns, from the given one, of the window of
 // row o. It returns the first row of the window.
-func (s *scratch) unpack(i int, f asm.Format, w *Matrix, o, column, n int) (from int) {
-	l, p := f.Layout(), &s.panel[i]
-	codes := asm.PanelRows * n
-	p.Q = grow(p.Q, codes*asm.CodeBytes(f))
-	p.Scale = grow(p.Scale, codes/l.Group)
-	p.Low = grow(p.Low, codes/l.Group)
-	p.Start = grow(p.Start, codes/l.Group)
+func (s *scratch) unpack(i int, t quant.Type, w *Matrix, o, column, n int) (from int) {
+	f, _ := t.Format()
+	l, _ := t.Layout()
+	p, quants := &s.panel[i], asm.PanelRows*n
+	p.Q = grow(p.Q, quants*asm.QuantBytes(t))
+	p.Scale = grow(p.Scale, quants/l.Group)
+	p.Min = grow(p.Min, quants/l.Group)
+	p.Compensation = grow(p.Compensation, quants/l.Group)
 	from, data, stride := s.window(w, o)
-	asm.Unpack(f, *p, n/l.Items, data[column/l.Items*l.Bytes:], stride)
+	asm.Unpack(t, *p, n/f.Items, data[column/f.Items*f.Bytes:], stride)
 	return from
 }
 
@@ -87,7 +88,7 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 		to := s.wide[i][r*(n+pad):][:n]
 		data := w.Data[(o+r)*stride+column/f.Items*f.Bytes:][:n/f.Items*f.Bytes]
 		if st.route == float {
-			asm.Widen(st.float, to, data)
+			asm.Widen(st.format, to, data)
 		} else if err := quant.Decode(to, w.Type, data); err != nil {
 			panic(err) // NewMatrix has checked all it can complain about
 		}
@@ -95,7 +96,7 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 }
 
 // outSize is the number of products of a panel with a tile.
-const outSize = asm.PanelRows * asm.TileRows
+const outSize = asm.PanelRows * asm.PanelRows
 
 // view returns the memory of x as elements of another type.
 func view[T, S int8 | byte | int32 | uint32 | float32](x []S) []T {

@@ -45,7 +45,7 @@ func TestActivationsOnPool(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 1000, 100003} {
 		x, y := randoms(r, n), randoms(r, n)
-		for a := range Activation(len(activations)) {
+		for a := range Activation(len(activationNames)) {
 			applied, gated := make([]float32, n), make([]float32, n)
 			a.Apply(applied, x)
 			a.Gate(gated, x, y)

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/internal/testdata"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 )
 
 // command builds the command once and returns its path.
@@ -197,8 +197,8 @@ func TestTale(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[0], "Built-in model") || !strings.Contains(lines[1], "--seed ") {
 		t.Errorf("stderr %q, want what the model is, and the timing", first.stderr)
 	}
-	for _, isa := range asm.Tiers() {
-		t.Setenv(asm.EnvISA, isa)
+	for _, isa := range ops.ISAs() {
+		t.Setenv(ops.EnvISA, isa)
 		if got := works(t, "-n", "60"); !strings.HasPrefix(first.stdout, strings.TrimSuffix(got, "\n")) {
 			t.Errorf("with the kernels for %s another tale: %q", isa, got)
 		}

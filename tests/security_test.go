@@ -19,8 +19,11 @@ func TestSecurityTable(t *testing.T) {
 	named := regexp.MustCompile("`([a-z]+)[.]((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
 	for _, m := range named {
 		dir := m[1]
-		if dir == "infer" {
+		switch dir {
+		case "infer":
 			dir = "cmd/infer"
+		case "machine":
+			dir = "internal/machine"
 		}
 		if sources[dir] == "" {
 			files, err := filepath.Glob(filepath.Join(testdata.Root(), dir, "*_test.go"))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/internal/bench"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
@@ -65,9 +65,9 @@ test, the file included (Linux).`,
 				if len(args) > 0 {
 					return usagef("--ops measures kernels, without a model; leave out %q", args[0])
 				}
-				return o.writeKernels(cmd.Context(), cmd.OutOrStdout())
+				return o.writeKernels(cmd.Context(), stdout)
 			}
-			return o.run(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.run(cmd.Context(), stdout, args)
 		},
 	}
 	f := cmd.Flags()
@@ -297,7 +297,7 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		} else {
 			row = append(row, nil, nil, nil, nil)
 		}
-		t.Add(append(row, v.memory, bench.CPU(), asm.Active())...)
+		t.Add(append(row, v.memory, bench.CPU(), ops.ISA())...)
 	}
 	return t
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"github.com/normswap/normswap/internal/bench"
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/report"
 )
 
@@ -14,7 +14,7 @@ import (
 func (o *benchFlags) writeKernels(ctx context.Context, w io.Writer) error {
 	sizes := bench.DefaultSizes()
 	total := len(sizes.NormRows)*len(sizes.NormWidths)*2 + 2*len(sizes.Types)
-	bar := newBar("measuring", int64(total*len(o.threads)*len(asm.Tiers())), "kernels")
+	bar := newBar("measuring", int64(total*len(o.threads)*len(ops.ISAs())), "kernels")
 	defer bar.done()
 	var all []bench.Kernel
 	for _, threads := range o.threads {

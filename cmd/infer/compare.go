@@ -3,18 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
@@ -45,6 +44,7 @@ func (o *evalFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	o.addThreads(cmd)
 	o.addMemory(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
@@ -87,7 +87,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 	}
 	var random bool
 	ids, err := await(ctx, func() (ids []int32, err error) {
-		ids, random, err = eval.Text(ctx, m, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
+		ids, random, err = textIDs(ctx, m, o.file, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
 		return ids, err
 	})
 	if err != nil {
@@ -153,7 +153,7 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.compare(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.compare(cmd.Context(), stdout, args)
 		},
 	}
 	o.add(cmd)
@@ -198,10 +198,15 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			err = errors.Join(err, m.Close())
 		}
 	}()
+	var failed error // a mode that cannot run leaves the others
 	for _, norm := range o.modes(m, len(others) > 0) {
 		v, err := o.variant(ctx, m, engine.NormMode(norm))
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil {
+			failed = cmp.Or(failed, fmt.Errorf("no figures of %s: %w", norm, err))
+			continue
 		}
 		models, names = append(models, v), append(names, norm)
 	}
@@ -220,14 +225,19 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 			}
 		}
 	}
+	if failed != nil && len(models) == 1 {
+		return failed
+	}
 	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
 		return err
 	}
 	if o.shard != "" || o.format.value == "json" {
-		return writeReport(w, r)
+		err = writeReport(w, r)
+	} else {
+		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
-	return writeTable(w, compareTable(r), report.Format(o.format.value))
+	return cmp.Or(err, failed)
 }
 
 // modes are the norm modes beside native. Where other files are compared,
@@ -246,15 +256,13 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 }
 
 func writeReport(w io.Writer, r *eval.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(r)
+	return plain.WriteJSON(w, r, " ")
 }
 
 // compareTable lays a comparison out.
 func compareTable(r *eval.Report) *report.Table {
 	t := &report.Table{
-		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plural(chunksOf(r), "chunk"), r.Context),
+		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
 			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
@@ -301,7 +309,7 @@ func chunksOf(r *eval.Report) (n int) {
 // text in the program.
 func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	const tokens = 256
-	ids, _, err := eval.Text(ctx, m, tales.Text[:8*tokens], tokens)
+	ids, _, err := eval.Probe(ctx, m, tales.Text[:8*tokens], tokens)
 	if err != nil {
 		return err
 	}
@@ -314,7 +322,7 @@ func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	for _, r := range ratios {
 		t.Add(r.Site, r.Norm, r.Largest, r.RMS)
 	}
-	t.Width = screenWidth(os.Stderr)
-	noteText(t)
+	t.Width = screenWidth(stderr)
+	noteText(t.String())
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -55,9 +54,15 @@ func (g *generator) encode(ctx context.Context, prompt string, pieces []chat.Pie
 		}
 		return ids, err
 	}
-	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true, Continued: true})
+	if len(ids) > 0 {
+		err = leftOut(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the prompt: %w", err)
+	}
+	if g.tok.DoubledBOS(ids) {
+		note("warning: the prompt begins with the token that begins a text, and the model gets it once more")
 	}
 	if len(ids) == 0 {
 		bos, ok := g.tok.BOS()
@@ -104,10 +109,11 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 	return kept, nil
 }
 
-// generate continues a prompt, or the pieces of a chat, and streams the text to stdout, unless that
-// is for JSON. When ctx is cancelled the result is what there is so far.
+// generate continues a prompt, or the pieces of a chat, and streams the text to
+// stdout, unless that is for JSON. When ctx is cancelled the result is what
+// there is so far.
 func (g *generator) generate(ctx context.Context, prompt string, pieces []chat.Piece) (*result, error) {
-	out := &stream{w: newScreen(os.Stdout), trim: g.chat || prompt == ""}
+	out := &stream{w: newScreen(stdout), trim: g.chat || prompt == ""}
 	if g.json {
 		out.w = io.Discard
 	}

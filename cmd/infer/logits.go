@@ -56,9 +56,9 @@ each token instead, to stdout unless -o names a file.`,
 
 // logitsRow is what infer logits --json prints for a token.
 type logitsRow struct {
-	Position int       `json:"position"`
-	Token    int32     `json:"token"`
-	Logits   []float32 `json:"logits"` // of what follows it
+	Position int        `json:"position"`
+	Token    int32      `json:"token"`
+	Logits   []*float32 `json:"logits"` // of what follows it; null is -Inf
 }
 
 func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, out string, asJSON bool) error {
@@ -75,11 +75,17 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 	bar := newBar("evaluating", int64(len(ids)), "tokens")
 	defer bar.done()
 	row := make([]byte, 4*m.Vocab())
-	return writeFile(ctx, out, true, func(w io.Writer) error {
+	write := func(w io.Writer) error {
 		return s.EvalAll(ctx, ids, func(i int, logits []float32) error {
 			bar.add(1)
 			if asJSON {
-				return printJSON(w, logitsRow{i, ids[i], logits})
+				values := make([]*float32, len(logits))
+				for j := range logits {
+					if !math.IsInf(float64(logits[j]), -1) {
+						values[j] = &logits[j]
+					}
+				}
+				return printJSON(w, logitsRow{i, ids[i], values})
 			}
 			for i, v := range logits {
 				binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(v))
@@ -87,7 +93,11 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 			_, err := w.Write(row)
 			return err
 		})
-	})
+	}
+	if asJSON && out == "-" {
+		return fill(ctx, stdout, write)
+	}
+	return writeFile(ctx, out, true, write)
 }
 
 // parseIDs reads token ids.

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/normswap/normswap/chat"
+	"github.com/normswap/normswap/internal/plain"
 	"golang.org/x/term"
 )
 
@@ -51,7 +53,7 @@ func (g *generator) loop(ctx context.Context) error {
 		case word == "/quit" || word == "/exit" || word == "/bye":
 			return nil
 		case word == "/help":
-			fmt.Fprintln(os.Stderr, dim(loopHelp))
+			noteText(loopHelp)
 			continue
 		case word == "/clear":
 			turns = g.opening()
@@ -83,7 +85,7 @@ func (g *generator) loop(ctx context.Context) error {
 		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 			return err
 		}
-		exit(os.Stderr, err)
+		exit(stderr, err)
 	}
 }
 
@@ -102,18 +104,28 @@ func newLines() *lines {
 	screen := struct {
 		io.Reader
 		io.Writer
-	}{os.Stdin, os.Stderr}
+	}{os.Stdin, editorOutput{}}
 	return &lines{editor: term.NewTerminal(screen, "> ")}
+}
+
+// editorOutput is what the line editor writes to. It moves the cursor by C0
+// controls, and shows what was typed or pasted: there nothing else may do so.
+type editorOutput struct{}
+
+func (editorOutput) Write(p []byte) (int, error) {
+	_, err := io.WriteString(stderr.file, strings.Map(func(r rune) rune {
+		if r >= 0x7f && plain.Unsafe(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, string(p)))
+	return len(p), err
 }
 
 // read returns the next line, or the lines that were pasted at once.
 func (l *lines) read() (string, error) {
 	if l.editor == nil {
-		line, err := l.scanner.ReadString('\n')
-		if line != "" {
-			err = nil
-		}
-		return strings.TrimRight(line, "\r\n"), err
+		return l.scan()
 	}
 	state, err := term.MakeRaw(int(os.Stdin.Fd()))
 	if err != nil {
@@ -121,7 +133,7 @@ func (l *lines) read() (string, error) {
 	}
 	l.cooked.Store(state)
 	defer l.restore()
-	if w, h, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 && h > 0 {
+	if w, h, err := term.GetSize(int(stderr.file.Fd())); err == nil && w > 0 && h > 0 {
 		_ = l.editor.SetSize(w, h) // a wrong size only looks bad
 	}
 	l.editor.SetBracketedPasteMode(true)
@@ -132,11 +144,29 @@ func (l *lines) read() (string, error) {
 		text.WriteString(line)
 		if err != term.ErrPasteIndicator {
 			if err == io.EOF {
-				fmt.Fprint(os.Stderr, "\r\n") // the terminal is raw
+				fmt.Fprint(stderr.file, "\r\n") // the terminal is raw
 			}
 			return text.String(), err
 		}
 		text.WriteByte('\n')
+	}
+}
+
+// scan returns the next line of a stdin that is no terminal.
+func (l *lines) scan() (string, error) {
+	var line []byte
+	for {
+		part, err := l.scanner.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxText:
+			return "", fmt.Errorf("a line on stdin is longer than %s, too much for one prompt", bytesText(maxText))
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err != nil && len(line) == 0:
+			return "", err
+		default:
+			return strings.TrimRight(string(line), "\r\n"), nil
+		}
 	}
 }
 

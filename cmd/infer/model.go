@@ -25,6 +25,7 @@ type modelFlags struct {
 	threads    int
 	context    int
 	kv, act    choice
+	tokenizer  choice
 	norm       choice
 	normLayers string
 	foldGain   bool
@@ -115,6 +116,9 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if err != nil {
 		return nil, runnable(err)
 	}
+	if w := m.Warnings(); len(w) > 0 {
+		note("warning: %s", strings.Join(w, "; "))
+	}
 	if m.Note() != "" {
 		note("%s", m.Note())
 	}
@@ -129,7 +133,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 // options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
 func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
-	options = engine.Options{Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
+	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
 	if o.normLayers != "" {
 		a, err := arch.Load(f)
 		if err == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -59,9 +58,6 @@ avx2, ...) the kernels for newer processors.`,
 		Args:              runArgs,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("seed") {
-				o.sample.Seed = uint64(rand.Uint32())
-			}
 			if o.chat = o.chat || o.template != "" || o.system != ""; o.chat && !cmd.Flags().Changed("tokens") {
 				o.limit = -1
 			}
@@ -77,11 +73,13 @@ avx2, ...) the kernels for newer processors.`,
 	f.IntVarP(&o.limit, "tokens", "n", 256, "`tokens` to make at most; -1: until the model ends or the context is full")
 	f.Float64Var(&o.sample.Temperature, "temp", 0.8, "`temperature`; 0: always the most likely token")
 	f.IntVar(&o.sample.TopK, "top-k", 40, "draw from the `k` most likely tokens; 0: from all")
-	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all")
+	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
-	f.Uint64Var(&o.sample.Seed, "seed", 0, "random `seed`; the same one gives the same text (default: another each time)")
+	o.sample.Seed = randomSeed()
+	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
+	addTokenizer(cmd, &o.tokenizer)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
 	addTemplateName(cmd, &o.template)
@@ -117,6 +115,12 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")
+	}
+	if o.sample.RepeatPenalty == 0 {
+		return usagef("--repeat-penalty 0: logits are divided by it; want a positive number (1: none)")
+	}
+	if o.sample.TopP == 0 { // one token is always kept
+		o.sample.TopK = 1
 	}
 	if err := o.sample.Check(); err != nil {
 		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))
@@ -212,7 +216,7 @@ func (g *generator) once(ctx context.Context, prompt string) error {
 		return err
 	}
 	if g.json {
-		err = printJSON(os.Stdout, r)
+		err = printJSON(stdout, r)
 	} else {
 		note("%s", r)
 	}

@@ -64,7 +64,7 @@ Where the template raises an error, so does this command.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			w := bufio.NewWriter(os.Stdout)
+			w := bufio.NewWriter(stdout)
 			switch {
 			case pieces:
 				for _, p := range prompt {
@@ -77,7 +77,7 @@ Where the template raises an error, so does this command.`,
 				}
 				printIDs(w, ids)
 			default:
-				screen := newScreen(os.Stdout)
+				screen := newScreen(stdout)
 				if _, err := io.WriteString(screen, chat.Text(prompt)); err != nil {
 					return err
 				}
@@ -193,7 +193,7 @@ func (o *runFlags) useTemplate(cmd *cobra.Command, m *engine.Model, loop bool) {
 		if o.chat = true; !cmd.Flags().Changed("tokens") {
 			o.limit = -1
 		}
-	case isTerminal(os.Stderr):
+	case stderr.terminal:
 		note("the model has a chat template; --chat uses it")
 	}
 }
@@ -222,6 +222,9 @@ func templateAdvice(err error) error {
 // encodePieces returns the tokens of a chat.
 func encodePieces(ctx context.Context, tok *tokenizer.Tokenizer, pieces []chat.Piece) ([]int32, error) {
 	ids, err := chat.Encode(ctx, tok, pieces)
+	if len(ids) > 0 {
+		err = leftOut(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the prompt: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"unicode/utf8"
 
 	"github.com/normswap/normswap/tokenizer"
@@ -15,6 +14,7 @@ import (
 func newTokenize() *cobra.Command {
 	var file string
 	var idsOnly, asJSON, special bool
+	var whose choice
 	cmd := &cobra.Command{
 		Use:   "tokenize MODEL [TEXT | -f FILE]",
 		Short: "Show how a model cuts a text into tokens",
@@ -44,7 +44,7 @@ else from stdin.`,
 				return err
 			}
 			defer f.Close()
-			t, err := tokenizer.New(&f.Meta)
+			t, err := tokenizerOptions(whose).New(&f.Meta)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -64,12 +64,15 @@ else from stdin.`,
 				return err
 			}
 			ids, err := await(cmd.Context(), func() ([]int32, error) {
-				return t.Encode(text, tokenizer.EncodeOptions{AddSpecial: special, ParseSpecial: special})
+				return t.EncodeContext(cmd.Context(), text, tokenizer.EncodeOptions{AddSpecial: special, ParseSpecial: special})
 			})
-			if err != nil {
+			if err = leftOut(err); err != nil {
 				return err
 			}
-			w := bufio.NewWriter(os.Stdout)
+			if special && t.DoubledBOS(ids) {
+				note("warning: the text begins with the token that begins a text, and gets it once more")
+			}
+			w := bufio.NewWriter(stdout)
 			switch {
 			case asJSON:
 				err = printJSON(w, jsonTokens(t, ids))
@@ -90,6 +93,7 @@ else from stdin.`,
 	f.StringVarP(&file, "file", "f", "", "a `file` with the text; -: stdin")
 	f.BoolVar(&idsOnly, "ids", false, "print the ids alone, on one line")
 	f.BoolVar(&special, "special", false, "add BOS and EOS where the model requires them, and read the names of control tokens as such")
+	addTokenizer(cmd, &whose)
 	addJSON(cmd, &asJSON)
 	return cmd
 }

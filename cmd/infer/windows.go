@@ -8,7 +8,6 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/spf13/cobra"
 )
@@ -34,6 +33,7 @@ func (o *corpus) add(cmd *cobra.Command) {
 	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
 	o.addThreads(cmd)
 	o.addMemory(cmd, "f32")
+	addTokenizer(cmd, &o.tokenizer)
 }
 
 func (o *corpus) check() error {
@@ -74,7 +74,7 @@ func (o *corpus) windows(ctx context.Context, m *engine.Model) (*windows, error)
 	if n == 0 {
 		n = defaultTokens
 	}
-	ids, random, err := eval.Text(ctx, m, o.text, n)
+	ids, random, err := textIDs(ctx, m, o.file, o.text, n)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/normswap/normswap/ops"
-	"github.com/normswap/normswap/ops/asm"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -69,8 +68,8 @@ func DefaultSizes() Sizes {
 func Kernels(ctx context.Context, sizes Sizes, threads int, f func(Kernel)) error {
 	pool := ops.NewPool(threads)
 	defer pool.Close()
-	defer asm.Reset()
-	asm.Reset()
+	defer ops.SelectISA("")
+	ops.SelectISA("")
 	b := &kernelBench{Sizes: sizes, ctx: ctx, pool: pool, emit: f, memory: make([]byte, sizes.DecodeBytes), weight: make([]byte, sizes.DecodeBytes)}
 	for i := range b.memory {
 		b.memory[i] = byte(i)
@@ -98,7 +97,7 @@ type kernelBench struct {
 // each measures call on every instruction set, in turn with limit, which
 // runs on the best one.
 func (b *kernelBench) each(k Kernel, amount int, limit, call func()) {
-	tiers := asm.Tiers()
+	tiers := ops.ISAs()
 	best := make([]time.Duration, len(tiers)+1) // that of the limit comes last
 	const rounds = 5
 	for range rounds {
@@ -107,10 +106,10 @@ func (b *kernelBench) each(k Kernel, amount int, limit, call func()) {
 				return
 			}
 			f := limit
-			asm.Reset()
+			ops.SelectISA("")
 			if i < len(tiers) {
 				f = call
-				if err := asm.Select(tiers[i]); err != nil {
+				if err := ops.SelectISA(tiers[i]); err != nil {
 					panic(err) // it was listed
 				}
 			}
@@ -123,7 +122,7 @@ func (b *kernelBench) each(k Kernel, amount int, limit, call func()) {
 			}
 		}
 	}
-	asm.Reset()
+	ops.SelectISA("")
 	k.Limit = float64(amount) / float64(best[len(tiers)].Nanoseconds())
 	for i, tier := range tiers {
 		k.Tier, k.Time = tier, best[i]
@@ -204,7 +203,7 @@ type copying struct {
 func (t copying) Do(_, lo, hi int) {
 	for r := lo; r < hi; r++ {
 		x := t.x[r*t.width : (r+1)*t.width]
-		asm.Read(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)))
+		ops.ReadLoop(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)))
 		copy(t.dst[r*t.width:], x)
 	}
 }
@@ -214,7 +213,7 @@ func (b *kernelBench) products(t quant.Type) {
 	if err != nil {
 		panic(err) // b.Cols is a multiple of every block
 	}
-	rows := b.DecodeBytes / stride / asm.PanelRows * asm.PanelRows
+	rows := b.DecodeBytes / stride / someRows * someRows
 	b.fill(t, stride)
 	matrix := func(rows int) *ops.Matrix {
 		m, err := ops.NewMatrix(t, rows, b.Cols, b.weight[:rows*stride])
@@ -236,18 +235,21 @@ func (b *kernelBench) products(t quant.Type) {
 		Bytes: rows * stride, Flops: 2 * rows * b.Cols, Basis: Reading},
 		len(b.memory), func() { read(b.pool, b.memory) }, product(rows, 1))
 	adding := adding{rounds: 1 << 16}
-	flops, _ := asm.Peak(adding.rounds)
+	flops := ops.PeakLoop(adding.rounds)
 	b.each(Kernel{Name: "matmul " + t.String(), Shape: fmt.Sprintf("%d x %d, %d rows", b.PrefillRows, b.Cols, b.Tokens), Threads: threads,
 		Bytes: b.PrefillRows * stride, Flops: 2 * b.PrefillRows * b.Cols * b.Tokens, Basis: Adding},
 		flops*threads, func() { b.pool.Run(adding, threads, 1) }, product(b.PrefillRows, b.Tokens))
 }
 
+// someRows is how many rows of weights are made; matrices have a multiple of it.
+const someRows = 16
+
 // fill makes weights of a type: random rows, encoded once and repeated.
 func (b *kernelBench) fill(t quant.Type, stride int) {
-	if err := quant.Encode(b.weight[:asm.PanelRows*stride], t, randomFloats(asm.PanelRows*b.Cols)); err != nil {
+	if err := quant.Encode(b.weight[:someRows*stride], t, randomFloats(someRows*b.Cols)); err != nil {
 		panic(err) // every type of DefaultSizes can be encoded
 	}
-	for n := asm.PanelRows * stride; n < len(b.weight); n *= 2 {
+	for n := someRows * stride; n < len(b.weight); n *= 2 {
 		copy(b.weight[n:], b.weight[:n])
 	}
 }
@@ -257,6 +259,6 @@ type adding struct{ rounds int }
 
 func (t adding) Do(_, lo, hi int) {
 	for range hi - lo {
-		asm.Peak(t.rounds)
+		ops.PeakLoop(t.rounds)
 	}
 }

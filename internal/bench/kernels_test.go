@@ -7,14 +7,14 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 )
 
 func TestKernels(t *testing.T) {
 	sizes := Sizes{NormWidths: []int{256}, NormRows: []int{1, 3}, Types: []quant.Type{quant.F32, quant.Q4_K},
 		Cols: 256, DecodeBytes: 1 << 20, PrefillRows: 32, Tokens: 16}
-	before := asm.Active()
+	before := ops.ISA()
 	var seen []string
 	err := Kernels(context.Background(), sizes, 2, func(k Kernel) {
 		seen = append(seen, k.Name+" "+k.Shape+" "+k.Tier)
@@ -31,15 +31,15 @@ func TestKernels(t *testing.T) {
 		"matmul F32 1024 x 256, 1 row", "matmul F32 32 x 256, 16 rows",
 		fmt.Sprintf("matmul Q4_K %d x 256, 1 row", 1<<20/144/16*16), "matmul Q4_K 32 x 256, 16 rows",
 	} {
-		for _, tier := range asm.Tiers() {
+		for _, tier := range ops.ISAs() {
 			want = append(want, shape+" "+tier)
 		}
 	}
 	if !slices.Equal(seen, want) {
 		t.Errorf("measured %q, want %q", seen, want)
 	}
-	if asm.Active() != before {
-		t.Errorf("the instruction set is %s, was %s", asm.Active(), before)
+	if ops.ISA() != before {
+		t.Errorf("the instruction set is %s, was %s", ops.ISA(), before)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/ops"
-	"github.com/normswap/normswap/ops/asm"
 )
 
 // reading reads pieces of memory.
@@ -15,7 +14,7 @@ const readPiece = 1 << 20
 
 func (t reading) Do(_, lo, hi int) {
 	for _, piece := range t[lo:hi] {
-		asm.Read(piece)
+		ops.ReadLoop(piece)
 	}
 }
 

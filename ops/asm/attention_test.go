@@ -29,22 +29,22 @@ func panelsTest[T float32 | uint16](values func(o *operands, n int) []T, widen f
 	return func(o *operands, n int) (func(), func() error) {
 		n = min(n, 130)
 		rows, panels := 1+(n+o.off)%13, 1+(n+3*o.off)%9
-		ldc, lda, stride := Lanes*panels+o.off, n+o.off, Lanes*n+o.off
-		c := o.floats((rows-1)*ldc + Lanes*panels)
-		a, b := o.floats((rows-1)*lda+n), values(o, (panels-1)*stride+Lanes*n)
+		ldc, lda, stride := PanelCols*panels+o.off, n+o.off, PanelCols*n+o.off
+		c := o.floats((rows-1)*ldc + PanelCols*panels)
+		a, b := o.floats((rows-1)*lda+n), values(o, (panels-1)*stride+PanelCols*n)
 		old := slices.Clone(c)
 		return func() { mul(c, a, b, rows, n, panels, ldc, lda, stride) }, func() error {
 			for r := range rows - 1 {
-				if err := equal("between the rows of c", c[r*ldc+Lanes*panels:(r+1)*ldc], old[r*ldc+Lanes*panels:(r+1)*ldc]); err != nil {
+				if err := equal("between the rows of c", c[r*ldc+PanelCols*panels:(r+1)*ldc], old[r*ldc+PanelCols*panels:(r+1)*ldc]); err != nil {
 					return err
 				}
 			}
 			for r := range rows {
-				for j := range Lanes * panels {
+				for j := range PanelCols * panels {
 					var chain float32
 					var sum, size float64
 					for i := range n {
-						x, y := a[r*lda+i], widen(b[j/Lanes*stride+Lanes*i+j%Lanes])
+						x, y := a[r*lda+i], widen(b[j/PanelCols*stride+PanelCols*i+j%PanelCols])
 						chain = fma(x, y, chain)
 						sum += float64(x) * float64(y)
 						size += math.Abs(float64(x) * float64(y))
@@ -134,8 +134,8 @@ var attentionTests = []kernelTest{
 	{"RotateHalves", rotateTest(false, RotateHalves)},
 	{"RotatePairs", rotateTest(true, RotatePairs)},
 	{"Spread16", func(o *operands, n int) (func(), func() error) {
-		const stride = 3 * Lanes
-		x, dst := o.floats(n), o.halves(n/Lanes*stride+n%Lanes)
+		const stride = 3 * PanelCols
+		x, dst := o.floats(n), o.halves(n/PanelCols*stride+n%PanelCols)
 		want := slices.Clone(dst)
 		return func() { Spread16(dst, x, stride) }, func() error {
 			spread16Generic(want, x, stride)
@@ -146,7 +146,7 @@ var attentionTests = []kernelTest{
 		}
 	}},
 	{"Scatter16", func(o *operands, n int) (func(), func() error) {
-		x, dst := o.floats(n), o.halves(n*Lanes)
+		x, dst := o.floats(n), o.halves(n*PanelCols)
 		want := slices.Clone(dst)
 		return func() { Scatter16(dst, x) }, func() error {
 			scatter16Generic(want, x)
@@ -180,8 +180,8 @@ func BenchmarkMulPanels(b *testing.B) {
 					b.Fatal(err)
 				}
 				for name, mul := range map[string]func(){
-					"f16": func() { MulPanels16(c, a, h, rows, n, 256/Lanes, 256, n, Lanes*n) },
-					"f32": func() { MulPanels32(c, a, f, rows, n, 256/Lanes, 256, n, Lanes*n) },
+					"f16": func() { MulPanels16(c, a, h, rows, n, 256/PanelCols, 256, n, PanelCols*n) },
+					"f32": func() { MulPanels32(c, a, f, rows, n, 256/PanelCols, 256, n, PanelCols*n) },
 				} {
 					b.Run(fmt.Sprintf("kv=%s/rows=%d/n=%d/impl=%s", name, rows, n, tier), func(b *testing.B) {
 						for b.Loop() {

@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 
-// ADD_4 adds four weights to V(d) and V(d+1): codes in c, times V0, plus V1.
+// ADD_4 adds four weights to V(d) and V(d+1): quants in c, times V0, plus V1.
 #define ADD_4(SXTL, c, d) \
 	SXTL(5, c) \
 	SCVTF_4S(5, 5) \
@@ -14,13 +14,13 @@
 	FADD_2D(d, d, 5) \
 	FADD_2D(d+1, d+1, 6)
 
-// ADD_COLUMNS adds rows of a panel to sums, which stay in registers for 16
-// columns. LOW loads a low to V1, which is zero before.
-#define ADD_COLUMNS(group, LOW) \
+// SUM_COLUMNS adds rows of a panel to sums, which stay in registers for 16
+// columns. MIN loads a min to V1, which is zero before.
+#define SUM_COLUMNS(group, MIN) \
 	MOVD sum+0(FP), R0 \
 	MOVD q+8(FP), R1 \
 	MOVD scale+16(FP), R2 \
-	MOVD low+24(FP), R3 \
+	MOVD min+24(FP), R3 \
 	MOVD groups+32(FP), R4 \
 	MOVD $group, R10 \
 	ZERO(1) \
@@ -36,7 +36,7 @@ columns: \
 	VLD1 (R11), [V20.D2, V21.D2, V22.D2, V23.D2] \
 row: \
 	VLD1R.P 4(R6), [V0.S4] \
-	LOW \
+	MIN \
 	VLD1.P (R5)(R10), [V2.B16] \
 	SXTL_8H(3, 2) \
 	SXTL2_8H(4, 2) \
@@ -58,22 +58,22 @@ row: \
 	SUB  $1, R4 \
 	CBNZ R4, groups
 
-#define NO_LOW
+#define NO_MIN
 
-#define LOAD_LOW \
+#define LOAD_MIN \
 	VLD1R.P 4(R7), [V1.S4]
 
-// func addColumnsNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
-TEXT ·addColumnsNEON(SB), NOSPLIT, $0-48
-	ADD_COLUMNS(32, NO_LOW)
+// func sumColumnsNEON(sum *float64, q *int8, scale, min *float32, groups, rows int)
+TEXT ·sumColumnsNEON(SB), NOSPLIT, $0-48
+	SUM_COLUMNS(32, NO_MIN)
 	RET
 
-// func addColumnsLowNEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
-TEXT ·addColumnsLowNEON(SB), NOSPLIT, $0-48
-	ADD_COLUMNS(32, LOAD_LOW)
+// func sumColumnsMinNEON(sum *float64, q *int8, scale, min *float32, groups, rows int)
+TEXT ·sumColumnsMinNEON(SB), NOSPLIT, $0-48
+	SUM_COLUMNS(32, LOAD_MIN)
 	RET
 
-// func addColumns16NEON(sum *float64, q *int8, scale, low *float32, groups, rows int)
-TEXT ·addColumns16NEON(SB), NOSPLIT, $0-48
-	ADD_COLUMNS(16, NO_LOW)
+// func sumColumnsSub16NEON(sum *float64, q *int8, scale, min *float32, groups, rows int)
+TEXT ·sumColumnsSub16NEON(SB), NOSPLIT, $0-48
+	SUM_COLUMNS(16, NO_MIN)
 	RET

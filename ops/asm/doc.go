@@ -15,13 +15,17 @@
 // foo_noasm.go; a row in foo_test.go; BenchmarkFoo and FuzzFoo.
 package asm
 
+//go:generate go run -C _gen . -family types -out ../types_amd64.go
 //go:generate go run -C _gen . -family attention -out ../attention_amd64.s -stubs ../attention_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family columns -out ../columns_amd64.s -stubs ../columns_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family dotq8 -out ../dotq8_amd64.s -stubs ../dotq8_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family float -out ../float_amd64.s -stubs ../float_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family gemv -out ../gemv_amd64.s -stubs ../gemv_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family norm -out ../norm_amd64.s -stubs ../norm_stubs_amd64.go -pkg asm
-//go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family pool -out ../pool_amd64.s -stubs ../pool_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family probe -out ../probe_amd64.s -stubs ../probe_stubs_amd64.go -pkg asm
 //go:generate go run -C _gen . -family quantize -out ../quantize_amd64.s -stubs ../quantize_stubs_amd64.go -pkg asm
-//go:generate go run -C _gen . -family gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg asm
-//go:generate go run -C _gen . -family dot -out ../dot_amd64.s -stubs ../dot_stubs_amd64.go -pkg asm
-//go:generate go run -C _gen . -family dotcodes -out ../dotcodes_amd64.s -stubs ../dotcodes_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family transpose -out ../transpose_amd64.s -stubs ../transpose_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family unpack -out ../unpack_amd64.s -stubs ../unpack_stubs_amd64.go -pkg asm
+//go:generate go run -C _gen . -family vec -out ../vec_amd64.s -stubs ../vec_stubs_amd64.go -pkg asm

@@ -8,22 +8,25 @@ import (
 	"unsafe"
 
 	"github.com/x448/float16"
+
+	"github.com/normswap/normswap/quant"
 )
 
-// stored returns n numbers of a format, at an odd address, and their values.
-func stored(f Float, n, off int, r *rand.Rand) ([]byte, []float64) {
-	b := make([]byte, n*f.Bytes()+off)[off:]
+// stored returns n numbers of a type, at an odd address, and their values.
+func stored(f quant.Type, n, off int, r *rand.Rand) ([]byte, []float64) {
+	size, _ := f.RowBytes(n)
+	b := make([]byte, size+off)[off:]
 	v := make([]float64, n)
 	for i := range v {
 		x := float32(r.NormFloat64())
 		switch f {
-		case F32:
+		case quant.F32:
 			*(*[4]byte)(b[4*i:]) = *(*[4]byte)(unsafe.Pointer(&x))
-		case F16:
+		case quant.F16:
 			h := float16.Fromfloat32(x).Bits()
 			b[2*i], b[2*i+1] = byte(h), byte(h>>8)
 			x = float16.Frombits(h).Float32()
-		case BF16:
+		case quant.BF16:
 			u := math.Float32bits(x) >> 16
 			b[2*i], b[2*i+1] = byte(u), byte(u>>8)
 			x = math.Float32frombits(u << 16)
@@ -46,9 +49,9 @@ func TestFloats(t *testing.T) {
 				for i := range x {
 					x[i] = float32(r.NormFloat64())
 				}
-				for _, f := range []Float{F32, F16, BF16} {
+				for _, f := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
 					if err := checkFloat(f, x, n, off, r); err != nil {
-						t.Errorf("format %d, n=%d, off=%d: %v", f, n, off, err)
+						t.Errorf("%v, n=%d, off=%d: %v", f, n, off, err)
 					}
 				}
 				if err := checkGemmFloat(n, off, r); err != nil {
@@ -59,7 +62,7 @@ func TestFloats(t *testing.T) {
 	})
 }
 
-func checkFloat(f Float, x []float32, n, off int, r *rand.Rand) error {
+func checkFloat(f quant.Type, x []float32, n, off int, r *rand.Rand) error {
 	w, v := stored(f, n*PanelRows, off, r)
 	wide := make([]float32, n*PanelRows+2)
 	wide[0], wide[len(wide)-1] = 7, 7
@@ -73,7 +76,7 @@ func checkFloat(f Float, x []float32, n, off int, r *rand.Rand) error {
 		return fmt.Errorf("Widen writes outside dst")
 	}
 	got := make([]float32, PanelRows)
-	GemvFloat(f, got, w, n*f.Bytes(), x)
+	GemvFloat(f, got, w, len(w)/PanelRows, x)
 	for row, g := range got {
 		var sum, size float64
 		for i, a := range x {
@@ -101,31 +104,31 @@ func checkFloat(f Float, x []float32, n, off int, r *rand.Rand) error {
 func checkGemmFloat(n, off int, r *rand.Rand) error {
 	stride := n + 3
 	w := make([]float32, PanelRows*stride+off)[off:]
-	a := make([]float32, 2*n*TileRows+off)[off:]
+	a := make([]float32, 2*n*PanelRows+off)[off:]
 	for i := range w {
 		w[i] = float32(r.NormFloat64())
 	}
 	for i := range a {
 		a[i] = float32(r.NormFloat64())
 	}
-	var c [PanelRows * TileRows]float32
-	GemmFloat(&c, w, stride, a[:n*TileRows], make([]byte, off))
-	var two, want [2 * PanelRows * TileRows]float32
+	var c [PanelRows * PanelRows]float32
+	GemmFloat(&c, w, stride, a[:n*PanelRows], make([]byte, off))
+	var two, want [2 * PanelRows * PanelRows]float32
 	GemmFloat2(&two, w, stride, a, make([]byte, off))
 	copy(want[:], c[:])
-	GemmFloat((*[PanelRows * TileRows]float32)(want[len(c):]), w, stride, a[n*TileRows:], nil)
+	GemmFloat((*[PanelRows * PanelRows]float32)(want[len(c):]), w, stride, a[n*PanelRows:], nil)
 	if two != want {
 		return fmt.Errorf("products of two tiles differ from those of each")
 	}
 	for row := range PanelRows {
-		for lane := range TileRows {
+		for lane := range PanelRows {
 			var sum, size float64
 			for k := range n {
-				p := float64(w[row*stride+k]) * float64(a[k*TileRows+lane])
+				p := float64(w[row*stride+k]) * float64(a[k*PanelRows+lane])
 				sum, size = sum+p, size+math.Abs(p)
 			}
-			if e := math.Abs(float64(c[row*TileRows+lane]) - sum); !(e <= float64(n)*0x1p-24*size) {
-				return fmt.Errorf("%d, %d: %v, want %v", row, lane, c[row*TileRows+lane], sum)
+			if e := math.Abs(float64(c[row*PanelRows+lane]) - sum); !(e <= float64(n)*0x1p-24*size) {
+				return fmt.Errorf("%d, %d: %v, want %v", row, lane, c[row*PanelRows+lane], sum)
 			}
 		}
 	}
@@ -140,14 +143,14 @@ func TestWidenHalf(t *testing.T) {
 	}
 	eachTier(t, func(t *testing.T) {
 		got := make([]float32, 1<<16)
-		Widen(F16, got, b)
+		Widen(quant.F16, got, b)
 		for i, v := range got {
 			want := float16.Frombits(uint16(i)).Float32()
 			if v != want && (v == v || want == want) {
 				t.Fatalf("F16 %#04x: %v, want %v", i, v, want)
 			}
 		}
-		Widen(BF16, got, b)
+		Widen(quant.BF16, got, b)
 		for i, v := range got {
 			if want := uint32(i) << 16; math.Float32bits(v) != want {
 				t.Fatalf("BF16 %#04x: %#08x, want %#08x", i, math.Float32bits(v), want)
@@ -170,7 +173,7 @@ func FuzzFloats(f *testing.F) {
 			for i := range x {
 				x[i] = float32(r.NormFloat64())
 			}
-			for _, format := range []Float{F32, F16, BF16} {
+			for _, format := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
 				if err := checkFloat(format, x, size, int(off)%8, r); err != nil {
 					t.Fatalf("%s: %v", tier, err)
 				}
@@ -185,8 +188,8 @@ func FuzzFloats(f *testing.F) {
 func BenchmarkGemmFloat(b *testing.B) {
 	defer Reset()
 	const n = 768
-	w, a := make([]float32, PanelRows*(n+16)), make([]float32, n*TileRows)
-	var c [PanelRows * TileRows]float32
+	w, a := make([]float32, PanelRows*(n+16)), make([]float32, n*PanelRows)
+	var c [PanelRows * PanelRows]float32
 	for _, tier := range Tiers() {
 		if err := Select(tier); err != nil {
 			b.Fatal(err)
@@ -195,7 +198,7 @@ func BenchmarkGemmFloat(b *testing.B) {
 			for b.Loop() {
 				GemmFloat(&c, w, n+16, a, nil)
 			}
-			b.ReportMetric(float64(n*PanelRows*TileRows)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmac/s")
+			b.ReportMetric(float64(n*PanelRows*PanelRows)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmac/s")
 		})
 	}
 }

@@ -10,19 +10,19 @@
 	MOVD c+0(FP), R0 \
 	MOVD q+8(FP), R1 \
 	MOVD scale+16(FP), R2 \
-	MOVD low+24(FP), R3 \
-	MOVD tq+32(FP), R4 \
-	MOVD tscale+40(FP), R5 \
-	MOVD tlow+48(FP), R6 \
+	MOVD min+24(FP), R3 \
+	MOVD aq+32(FP), R4 \
+	MOVD ascale+40(FP), R5 \
+	MOVD asum+48(FP), R6 \
 	MOVD columns+56(FP), R7 \
 	LSR  $5, R7 \
 	MOVD chains+64(FP), R10 \
 	ADD  $2048, R10, R11
 
 // GROUPS adds all groups of one part of the products to its chains. GROUP adds
-// one of 32 and moves R9 on; TURN sets it for the next ones, up to the given
+// one of 32 and moves R9 on; ROUND sets it for the next ones, up to the given
 // end.
-#define GROUPS(TURN, GROUP, end) \
+#define GROUPS(ROUND, GROUP, end) \
 	MOVD R1, R12 \
 	MOVD R2, R13 \
 	MOVD R3, R14 \
@@ -39,26 +39,26 @@ zero: \
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R9) \
 	CMP  R9, R11 \
 	BNE  zero \
-turn: \
-	TURN \
+round: \
+	ROUND \
 group: \
 	GROUP \
 	SUB  $1, R8 \
 	CMP  R9, end \
 	BNE  group \
-	CBNZ R8, turn
+	CBNZ R8, round
 
-// TURN_32 goes through the chains, through the last ones if there are fewer
+// ROUND_32 takes the chains in order, the last ones if there are fewer
 // groups.
-#define TURN_32 \
+#define ROUND_32 \
 	MOVD $8, R20 \
 	CMP  R20, R8 \
 	CSEL LT, R8, R20, R20 \
 	SUB  R20<<8, R11, R9
 
-// TURN_16 goes through the first four chains; the others are for the second
+// ROUND_16 takes the first four chains; the others are for the second
 // groups of 16.
-#define TURN_16 \
+#define ROUND_16 \
 	MOVD R10, R9 \
 	ADD  $1024, R10, R21
 
@@ -116,11 +116,11 @@ group: \
 
 // GEMM multiplies four rows of weights at a time with the tile. V16 to V31
 // have 16 products of each row.
-#define GEMM(group, TURN, GROUP, end) \
+#define GEMM(group, ROUND, GROUP, end) \
 	GEMM_ARGS \
 	MOVD $4, R19 \
 quad: \
-	GROUPS(TURN, GROUP, end) \
+	GROUPS(ROUND, GROUP, end) \
 	MOVD R10, R20 \
 	MOVD $4, R9 \
 sum: \
@@ -175,7 +175,7 @@ sum: \
 
 // CHAIN_ROW adds the products d to d+3 of a row to its chain, times the scale
 // in lane i of V0 and those in V4 to V7.
-#define CHAIN_ROW(LOW, d, i) \
+#define CHAIN_ROW(MIN, d, i) \
 	FMUL_LANE_4S(12, 4, 0, i) \
 	FMUL_LANE_4S(13, 5, 0, i) \
 	FMUL_LANE_4S(14, 6, 0, i) \
@@ -189,42 +189,42 @@ sum: \
 	FMLA_4S(9, d+1, 13) \
 	FMLA_4S(10, d+2, 14) \
 	FMLA_4S(11, d+3, 15) \
-	LOW(i) \
+	MIN(i) \
 	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], 64(R9)
 
-#define NO_LOW(i)
+#define NO_MIN(i)
 
-// LOW_ROW adds the products of the low in lane i of V1 and those at R17.
-#define LOW_ROW(i) \
+// MIN_ROW adds the products of the min in lane i of V1 and those at R17.
+#define MIN_ROW(i) \
 	VLD1 (R17), [V12.S4, V13.S4, V14.S4, V15.S4] \
 	FMLA_LANE_4S(8, 12, 1, i) \
 	FMLA_LANE_4S(9, 13, 1, i) \
 	FMLA_LANE_4S(10, 14, 1, i) \
 	FMLA_LANE_4S(11, 15, 1, i)
 
-#define CHAIN_ROWS(LOW) \
+#define CHAIN_ROWS(MIN) \
 	VLD1 (R13), [V0.S4] \
 	VLD1 (R16), [V4.S4, V5.S4, V6.S4, V7.S4] \
 	ADD  $64, R13 \
-	CHAIN_ROW(LOW, 16, 0) \
-	CHAIN_ROW(LOW, 20, 1) \
-	CHAIN_ROW(LOW, 24, 2) \
-	CHAIN_ROW(LOW, 28, 3)
+	CHAIN_ROW(MIN, 16, 0) \
+	CHAIN_ROW(MIN, 20, 1) \
+	CHAIN_ROW(MIN, 24, 2) \
+	CHAIN_ROW(MIN, 28, 3)
 
 #define GROUP_32(DOT_ROW) \
 	ZERO_16 \
 	DOT_16(DOT_ROW, 32, 0) \
 	DOT_16(DOT_ROW, 32, 16) \
-	CHAIN_ROWS(NO_LOW) \
+	CHAIN_ROWS(NO_MIN) \
 	ADD $512, R12 \
 	ADD $64, R16
 
-#define GROUP_LOW(DOT_ROW) \
+#define GROUP_MIN(DOT_ROW) \
 	ZERO_16 \
 	DOT_16(DOT_ROW, 32, 0) \
 	DOT_16(DOT_ROW, 32, 16) \
 	VLD1 (R14), [V1.S4] \
-	CHAIN_ROWS(LOW_ROW) \
+	CHAIN_ROWS(MIN_ROW) \
 	ADD $512, R12 \
 	ADD $64, R14 \
 	ADD $64, R16 \
@@ -233,7 +233,7 @@ sum: \
 #define HALF_GROUP(DOT_ROW) \
 	ZERO_16 \
 	DOT_16(DOT_ROW, 16, 0) \
-	CHAIN_ROWS(NO_LOW) \
+	CHAIN_ROWS(NO_MIN) \
 	ADD $256, R12
 
 #define GROUP_16(DOT_ROW) \
@@ -243,12 +243,12 @@ sum: \
 // GEMM_2X2 multiplies eight rows of weights at a time with eight rows of
 // activations. V16 to V31 have 2x2 products each; a pair of rows of weights
 // has four of them.
-#define GEMM_2X2(group, TURN, GROUP, end) \
+#define GEMM_2X2(group, ROUND, GROUP, end) \
 	GEMM_ARGS \
 	MOVD $2, R19 \
 	MOVD $32, R22 \
 octets: \
-	GROUPS(TURN, GROUP, end) \
+	GROUPS(ROUND, GROUP, end) \
 	MOVD R10, R20 \
 	MOVD R0, R23 \
 	MOVD $4, R9 \
@@ -315,39 +315,39 @@ sum: \
 	MMLA_8(1)
 
 // CHAIN_2X2 adds products to their chain, times the scales in V0 and n.
-#define CHAIN_2X2(LOW, d, n, i) \
+#define CHAIN_2X2(MIN, d, n, i) \
 	FMUL_4S(2, n, 0) \
 	SCVTF_4S(d, d) \
 	FMOVQ (16*(d-16))(R9), F3 \
 	FMLA_4S(3, d, 2) \
-	LOW(n+4) \
+	MIN(n+4) \
 	FMOVQ F3, (16*(d-16))(R9)
 
-// LOW_2X2 adds the products of the lows in V1 and n.
-#define LOW_2X2(n) FMLA_4S(3, n, 1)
+// MIN_2X2 adds the products of the mins in V1 and n.
+#define MIN_2X2(n) FMLA_4S(3, n, 1)
 
-#define LOAD_LOW \
+#define LOAD_MIN \
 	VLD1R.P 8(R17), [V1.D2]
 
-#define CHAIN_COLUMN(LOAD, LOW, i) \
+#define CHAIN_COLUMN(LOAD, MIN, i) \
 	VLD1R.P 8(R16), [V0.D2] \
 	LOAD \
-	CHAIN_2X2(LOW, 16+i, 8, i) \
-	CHAIN_2X2(LOW, 20+i, 9, i) \
-	CHAIN_2X2(LOW, 24+i, 10, i) \
-	CHAIN_2X2(LOW, 28+i, 11, i)
+	CHAIN_2X2(MIN, 16+i, 8, i) \
+	CHAIN_2X2(MIN, 20+i, 9, i) \
+	CHAIN_2X2(MIN, 24+i, 10, i) \
+	CHAIN_2X2(MIN, 28+i, 11, i)
 
-#define CHAIN_OCTETS(LOAD, LOW) \
+#define CHAIN_OCTETS(LOAD, MIN) \
 	VLD1  (R13), [V0.S4, V1.S4] \
 	VZIP1 V0.S4, V0.S4, V8.S4 \
 	VZIP2 V0.S4, V0.S4, V9.S4 \
 	VZIP1 V1.S4, V1.S4, V10.S4 \
 	VZIP2 V1.S4, V1.S4, V11.S4 \
 	ADD   $64, R13 \
-	CHAIN_COLUMN(LOAD, LOW, 0) \
-	CHAIN_COLUMN(LOAD, LOW, 1) \
-	CHAIN_COLUMN(LOAD, LOW, 2) \
-	CHAIN_COLUMN(LOAD, LOW, 3) \
+	CHAIN_COLUMN(LOAD, MIN, 0) \
+	CHAIN_COLUMN(LOAD, MIN, 1) \
+	CHAIN_COLUMN(LOAD, MIN, 2) \
+	CHAIN_COLUMN(LOAD, MIN, 3) \
 	ADD   $256, R9
 
 #define NOTHING
@@ -356,11 +356,11 @@ sum: \
 	ZERO_16 \
 	MMLA_16(32, 0) \
 	MMLA_16(32, 16) \
-	CHAIN_OCTETS(NOTHING, NO_LOW) \
+	CHAIN_OCTETS(NOTHING, NO_MIN) \
 	ADD $512, R12 \
 	ADD $32, R16
 
-#define GROUP_LOW_2X2 \
+#define GROUP_MIN_2X2 \
 	ZERO_16 \
 	MMLA_16(32, 0) \
 	MMLA_16(32, 16) \
@@ -369,7 +369,7 @@ sum: \
 	VZIP2 V2.S4, V2.S4, V13.S4 \
 	VZIP1 V3.S4, V3.S4, V14.S4 \
 	VZIP2 V3.S4, V3.S4, V15.S4 \
-	CHAIN_OCTETS(LOAD_LOW, LOW_2X2) \
+	CHAIN_OCTETS(LOAD_MIN, MIN_2X2) \
 	ADD $512, R12 \
 	ADD $64, R14 \
 	ADD $32, R16 \
@@ -378,7 +378,7 @@ sum: \
 #define HALF_GROUP_2X2 \
 	ZERO_16 \
 	MMLA_16(16, 0) \
-	CHAIN_OCTETS(NOTHING, NO_LOW) \
+	CHAIN_OCTETS(NOTHING, NO_MIN) \
 	ADD $256, R12 \
 	SUB $32, R16
 
@@ -386,47 +386,47 @@ sum: \
 	TWICE(HALF_GROUP_2X2) \
 	ADD $64, R16
 
-// func gemmNEON(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
+// func gemmNEON(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 TEXT ·gemmNEON(SB), NOSPLIT, $0-72
-	GEMM(32, TURN_32, GROUP_32(DOT_ROW_NEON), R11)
+	GEMM(32, ROUND_32, GROUP_32(DOT_ROW_NEON), R11)
 	RET
 
-// func gemmLowNEON(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemmLowNEON(SB), NOSPLIT, $0-72
-	GEMM(32, TURN_32, GROUP_LOW(DOT_ROW_NEON), R11)
+// func gemmMinNEON(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmMinNEON(SB), NOSPLIT, $0-72
+	GEMM(32, ROUND_32, GROUP_MIN(DOT_ROW_NEON), R11)
 	RET
 
-// func gemm16NEON(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemm16NEON(SB), NOSPLIT, $0-72
-	GEMM(16, TURN_16, GROUP_16(DOT_ROW_NEON), R21)
+// func gemmSub16NEON(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16NEON(SB), NOSPLIT, $0-72
+	GEMM(16, ROUND_16, GROUP_16(DOT_ROW_NEON), R21)
 	RET
 
-// func gemmDotProd(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
+// func gemmDotProd(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 TEXT ·gemmDotProd(SB), NOSPLIT, $0-72
-	GEMM(32, TURN_32, GROUP_32(DOT_ROW_DOTPROD), R11)
+	GEMM(32, ROUND_32, GROUP_32(DOT_ROW_DOTPROD), R11)
 	RET
 
-// func gemmLowDotProd(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemmLowDotProd(SB), NOSPLIT, $0-72
-	GEMM(32, TURN_32, GROUP_LOW(DOT_ROW_DOTPROD), R11)
+// func gemmMinDotProd(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmMinDotProd(SB), NOSPLIT, $0-72
+	GEMM(32, ROUND_32, GROUP_MIN(DOT_ROW_DOTPROD), R11)
 	RET
 
-// func gemm16DotProd(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemm16DotProd(SB), NOSPLIT, $0-72
-	GEMM(16, TURN_16, GROUP_16(DOT_ROW_DOTPROD), R21)
+// func gemmSub16DotProd(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16DotProd(SB), NOSPLIT, $0-72
+	GEMM(16, ROUND_16, GROUP_16(DOT_ROW_DOTPROD), R21)
 	RET
 
-// func gemmI8MM(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
+// func gemmI8MM(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 TEXT ·gemmI8MM(SB), NOSPLIT, $0-72
-	GEMM_2X2(32, TURN_32, GROUP_32_2X2, R11)
+	GEMM_2X2(32, ROUND_32, GROUP_32_2X2, R11)
 	RET
 
-// func gemmLowI8MM(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemmLowI8MM(SB), NOSPLIT, $0-72
-	GEMM_2X2(32, TURN_32, GROUP_LOW_2X2, R11)
+// func gemmMinI8MM(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmMinI8MM(SB), NOSPLIT, $0-72
+	GEMM_2X2(32, ROUND_32, GROUP_MIN_2X2, R11)
 	RET
 
-// func gemm16I8MM(c *float32, q *int8, scale, low *float32, tq *uint32, tscale, tlow *float32, columns int, chains *Chains)
-TEXT ·gemm16I8MM(SB), NOSPLIT, $0-72
-	GEMM_2X2(16, TURN_16, GROUP_16_2X2, R21)
+// func gemmSub16I8MM(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16I8MM(SB), NOSPLIT, $0-72
+	GEMM_2X2(16, ROUND_16, GROUP_16_2X2, R21)
 	RET

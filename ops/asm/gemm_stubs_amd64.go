@@ -4,47 +4,47 @@
 
 package asm
 
-// gemmAVX512 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmAVX512(c *float32, q *int8, scale *float32, low *float32, start *int32, tq *uint32, tscale *float32, tlow *float32, columns int, chains *float32)
+func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
 
-// gemmLowAVX512 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmMinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmLowAVX512(c *float32, q *int8, scale *float32, low *float32, start *int32, tq *uint32, tscale *float32, tlow *float32, columns int, chains *float32)
+func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
 
-// gemm16AVX512 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmSub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemm16AVX512(c *float32, q *int8, scale *float32, low *float32, start *int32, tq *uint32, tscale *float32, tlow *float32, columns int, chains *float32)
+func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
 
-// gemmQ8_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmQ8_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
-// gemmQ4_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmMinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmQ4_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmMinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
-// gemmQ5_0AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmQ5_0AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
-// gemmLow4AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmMinBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmLow4AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmMinBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
-// gemmLow5AVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmBits8AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmLow5AVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
-// gemmQ6_KAVX2 is gemmGeneric over so many columns, whole groups of 32, at least one.
+// gemmSub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmQ6_KAVX2(c *float32, q *int8, scale *float32, low *float32, tq *uint32, tscale *float32, tlow *float32, thalf *uint32, columns int, chains *float32)
+func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)

@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "neon_arm64.h"
-#include "codes_arm64.h"
+#include "quants_arm64.h"
 
 DATA ·byteOfCode+0(SB)/8, $0x0000000000000000
 DATA ·byteOfCode+8(SB)/8, $0x0101010101010101
@@ -12,7 +12,7 @@ DATA ·byteOfCode+24(SB)/8, $0x0303030303030303
 GLOBL ·byteOfCode(SB), RODATA|NOPTR, $32
 
 // DOT_NEON and DOT_DOTPROD add the products of 16 bytes, four to each word of
-// d. Two products of halfwords overflow if all four codes are -128, which
+// d. Two products of halfwords overflow if all four quants are -128, which
 // takes an activation that is no number.
 #define DOT_NEON(d, n, m) \
 	SMULL_8H(18, n, m) \
@@ -22,11 +22,11 @@ GLOBL ·byteOfCode(SB), RODATA|NOPTR, $32
 #define DOT_DOTPROD(d, n, m) SDOT_4S(d, n, m)
 
 // GEMV multiplies rows of weights with an activation row. The lanes of V30 and
-// V31 are the chains 0 to 3 and 4 to 7 of a sum. EIGHT adds eight groups to
-// them, of blocks at R4, which it moves on, with the Eight at R6, of which R5
-// goes through the codes. If less than eight groups are left, R4 goes back:
-// the Eight has zeros for those it has passed.
-#define GEMV(bytes, EIGHT) \
+// V31 are the chains 0 to 3 and 4 to 7 of a sum. GROUPS_8 adds eight groups to
+// them, of blocks at R4, which it moves on, with the Q8x8 at R6, of which R5
+// runs over the quants. If less than eight groups are left, R4 goes back:
+// the Q8x8 has zeros for those it has passed.
+#define GEMV(bytes, GROUPS_8) \
 	MOVD dst+0(FP), R0 \
 	MOVD w+8(FP), R1 \
 	MOVD stride+16(FP), R2 \
@@ -45,9 +45,9 @@ next: \
 	BGE  eight \
 	MADD R8, R4, R12, R4 \
 eight: \
-	ADD  $Eight_Q, R6, R5 \
-	EIGHT \
-	ADD  $Eight__size, R6 \
+	ADD  $Q8x8_Q, R6, R5 \
+	GROUPS_8 \
+	ADD  $Q8x8__size, R6 \
 	CMP  $0, R8 \
 	BGT  next \
 	FADD_4S(30, 30, 31) \
@@ -61,8 +61,8 @@ eight: \
 	SUB  $1, R3 \
 	CBNZ R3, row
 
-// LOAD_EIGHT loads eight words of the Eight to V2 and V3.
-#define LOAD_EIGHT(field) \
+// LOAD_8 loads eight words of the Q8x8 to V2 and V3.
+#define LOAD_8(field) \
 	FMOVQ (field)(R6), F2 \
 	FMOVQ (field+16)(R6), F3
 
@@ -75,10 +75,10 @@ eight: \
 	VADDP V12.S4, V10.S4, V10.S4 \
 	VADDP V16.S4, V14.S4, V14.S4
 
-// OFFSET subtracts the offset of the codes, a power of two, times the sums of
+// ZERO_POINT subtracts the offset of the quants, a power of two, times the sums of
 // the activations.
-#define OFFSET(log, sums) \
-	LOAD_EIGHT(sums) \
+#define ZERO_POINT(log, sums) \
+	LOAD_8(sums) \
 	VSHL   $log, V2.S4, V2.S4 \
 	VSHL   $log, V3.S4, V3.S4 \
 	VSUB   V2.S4, V10.S4, V10.S4 \
@@ -95,7 +95,7 @@ eight: \
 	VFMLA V21.S4, V14.S4, V31.S4
 
 #define ADD_32 \
-	LOAD_EIGHT(Eight_Scale) \
+	LOAD_8(Q8x8_Scale) \
 	ADD_DOTS
 
 // DOT_32 multiplies a group of 32.
@@ -106,41 +106,41 @@ eight: \
 	DOT(d, 1, 3)
 
 // BLOCK multiplies block i, which begins with its scale.
-#define BLOCK(CODES, DOT, i) \
+#define BLOCK(QUANTS, DOT, i) \
 	VLD1.P 2(R4), V20.H[i] \
-	CODES \
+	QUANTS \
 	DOT_32(DOT, 10+i)
 
 // BLOCKS multiplies eight such blocks.
-#define BLOCKS(CODES, DOT) \
-	BLOCK(CODES, DOT, 0) \
-	BLOCK(CODES, DOT, 1) \
-	BLOCK(CODES, DOT, 2) \
-	BLOCK(CODES, DOT, 3) \
-	BLOCK(CODES, DOT, 4) \
-	BLOCK(CODES, DOT, 5) \
-	BLOCK(CODES, DOT, 6) \
-	BLOCK(CODES, DOT, 7) \
+#define BLOCKS(QUANTS, DOT) \
+	BLOCK(QUANTS, DOT, 0) \
+	BLOCK(QUANTS, DOT, 1) \
+	BLOCK(QUANTS, DOT, 2) \
+	BLOCK(QUANTS, DOT, 3) \
+	BLOCK(QUANTS, DOT, 4) \
+	BLOCK(QUANTS, DOT, 5) \
+	BLOCK(QUANTS, DOT, 6) \
+	BLOCK(QUANTS, DOT, 7) \
 	SUM_WORDS \
 	FCVTL2_4S(21, 20) \
 	FCVTL_4S(20, 20)
 
-// LOW_BLOCK multiplies a block that begins with its scale and low, in lane j
+// MIN_BLOCK multiplies a block that begins with its scale and min, in lane j
 // of V20 or V21.
-#define LOW_BLOCK(CODES, DOT, v, i, j) \
+#define MIN_BLOCK(QUANTS, DOT, v, i, j) \
 	VLD1.P 4(R4), v.S[j] \
-	CODES \
+	QUANTS \
 	DOT_32(DOT, 10+i)
 
-#define LOW_BLOCKS(CODES, DOT) \
-	LOW_BLOCK(CODES, DOT, V20, 0, 0) \
-	LOW_BLOCK(CODES, DOT, V20, 1, 1) \
-	LOW_BLOCK(CODES, DOT, V20, 2, 2) \
-	LOW_BLOCK(CODES, DOT, V20, 3, 3) \
-	LOW_BLOCK(CODES, DOT, V21, 4, 0) \
-	LOW_BLOCK(CODES, DOT, V21, 5, 1) \
-	LOW_BLOCK(CODES, DOT, V21, 6, 2) \
-	LOW_BLOCK(CODES, DOT, V21, 7, 3) \
+#define MIN_BLOCKS(QUANTS, DOT) \
+	MIN_BLOCK(QUANTS, DOT, V20, 0, 0) \
+	MIN_BLOCK(QUANTS, DOT, V20, 1, 1) \
+	MIN_BLOCK(QUANTS, DOT, V20, 2, 2) \
+	MIN_BLOCK(QUANTS, DOT, V20, 3, 3) \
+	MIN_BLOCK(QUANTS, DOT, V21, 4, 0) \
+	MIN_BLOCK(QUANTS, DOT, V21, 5, 1) \
+	MIN_BLOCK(QUANTS, DOT, V21, 6, 2) \
+	MIN_BLOCK(QUANTS, DOT, V21, 7, 3) \
 	SUM_WORDS \
 	VUZP2 V21.H8, V20.H8, V22.H8 \
 	VUZP1 V21.H8, V20.H8, V20.H8 \
@@ -149,27 +149,27 @@ eight: \
 	FCVTL2_4S(28, 22) \
 	FCVTL_4S(22, 22) \
 	ADD_32 \
-	LOAD_EIGHT(Eight_Low) \
+	LOAD_8(Q8x8_ScaledSum) \
 	VFMLA V22.S4, V2.S4, V30.S4 \
 	VFMLA V28.S4, V3.S4, V31.S4
 
 #define BYTES \
 	VLD1.P 32(R4), [V0.B16, V1.B16]
 
-#define EIGHT_Q8_0(DOT) BLOCKS(BYTES, DOT) \
+#define GROUPS_8_Q8_0(DOT) BLOCKS(BYTES, DOT) \
 	ADD_32
 
-#define EIGHT_Q4_0(DOT) BLOCKS(NIBBLES, DOT) \
-	OFFSET(3, Eight_Sum) \
+#define GROUPS_8_Q4_0(DOT) BLOCKS(NIBBLES, DOT) \
+	ZERO_POINT(3, Q8x8_Sum) \
 	ADD_32
 
-#define EIGHT_Q5_0(DOT) BLOCKS(NIBBLES_AND_FIFTHS, DOT) \
-	OFFSET(4, Eight_Sum) \
+#define GROUPS_8_Q5_0(DOT) BLOCKS(NIBBLES_AND_HIGH_BITS, DOT) \
+	ZERO_POINT(4, Q8x8_Sum) \
 	ADD_32
 
 // SUPER_64 multiplies two groups of 32 of a block of 256.
-#define SUPER_64(CODES, DOT, d) \
-	CODES \
+#define SUPER_64(QUANTS, DOT, d) \
+	QUANTS \
 	VLD1.P 64(R5), [V2.B16, V3.B16, V4.B16, V5.B16] \
 	ZERO(d) \
 	ZERO(d+1) \
@@ -178,23 +178,23 @@ eight: \
 	DOT(d, 1, 3) \
 	DOT(d+1, 7, 5)
 
-#define SUPER_256(CODES, DOT) \
-	SUPER_64(CODES, DOT, 10) \
-	SUPER_64(CODES, DOT, 12) \
-	SUPER_64(CODES, DOT, 14) \
-	SUPER_64(CODES, DOT, 16) \
+#define SUPER_256(QUANTS, DOT) \
+	SUPER_64(QUANTS, DOT, 10) \
+	SUPER_64(QUANTS, DOT, 12) \
+	SUPER_64(QUANTS, DOT, 14) \
+	SUPER_64(QUANTS, DOT, 16) \
 	SUM_WORDS \
 	ADD_32 \
-	LOAD_EIGHT(Eight_Low) \
+	LOAD_8(Q8x8_ScaledSum) \
 	VFMLS V22.S4, V2.S4, V30.S4 \
 	VFMLS V28.S4, V3.S4, V31.S4
 
-#define EIGHT_Q4_K(DOT) SUPER_SCALES \
+#define GROUPS_8_Q4_K(DOT) SUPER_SCALES \
 	SUPER_256(SUPER_NIBBLES, DOT)
 
-#define EIGHT_Q5_K(DOT) SUPER_SCALES \
+#define GROUPS_8_Q5_K(DOT) SUPER_SCALES \
 	VLD1.P 32(R4), [V8.B16, V9.B16] \
-	SUPER_256(SUPER_FIFTHS, DOT)
+	SUPER_256(SUPER_HIGH_BITS, DOT)
 
 // SIX_64 multiplies four groups of 16, two to the dots d and d+1, two to d+4
 // and d+5.
@@ -223,7 +223,7 @@ eight: \
 	VUSHR  $4, V3.B16, V3.B16 \
 	SIX_64(DOT, 12) \
 	SUM_WORDS \
-	OFFSET(5, Eight_Half+32*h) \
+	ZERO_POINT(5, Q8x8_HalfSum+32*h) \
 	FMOVD.P 8(R20), F20 \
 	SXTL_8H(20, 20) \
 	VUZP2  V20.H8, V20.H8, V21.H8 \
@@ -234,11 +234,11 @@ eight: \
 	SCVTF_4S(21, 21) \
 	FMUL_LANE_4S(20, 20, 29, 0) \
 	FMUL_LANE_4S(21, 21, 29, 0) \
-	FMOVQ  (Eight_Scale+16*h)(R6), F2 \
+	FMOVQ  (Q8x8_Scale+16*h)(R6), F2 \
 	VORR   V2.B16, V2.B16, V3.B16 \
 	ADD_DOTS
 
-#define EIGHT_Q6_K(DOT) \
+#define GROUPS_8_Q6_K(DOT) \
 	ADD    $128, R4, R19 \
 	ADD    $192, R4, R20 \
 	ADD    $208, R4, R21 \
@@ -248,96 +248,96 @@ eight: \
 	SIX_128(DOT, 1) \
 	ADD    $2, R21, R4
 
-// func gemvQ8_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ8_0NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ8_0NEON(SB), NOSPLIT, $0-48
-	GEMV(34, EIGHT_Q8_0(DOT_NEON))
+	GEMV(34, GROUPS_8_Q8_0(DOT_NEON))
 	RET
 
-// func gemvQ8_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ8_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ8_0DotProd(SB), NOSPLIT, $0-48
-	GEMV(34, EIGHT_Q8_0(DOT_DOTPROD))
+	GEMV(34, GROUPS_8_Q8_0(DOT_DOTPROD))
 	RET
 
-// func gemvQ4_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_0NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_0NEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(18, EIGHT_Q4_0(DOT_NEON))
+	GEMV(18, GROUPS_8_Q4_0(DOT_NEON))
 	RET
 
-// func gemvQ4_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_0DotProd(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(18, EIGHT_Q4_0(DOT_DOTPROD))
+	GEMV(18, GROUPS_8_Q4_0(DOT_DOTPROD))
 	RET
 
-// func gemvQ4_1NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_1NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_1NEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(20, LOW_BLOCKS(NIBBLES, DOT_NEON))
+	GEMV(20, MIN_BLOCKS(NIBBLES, DOT_NEON))
 	RET
 
-// func gemvQ4_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_1DotProd(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(20, LOW_BLOCKS(NIBBLES, DOT_DOTPROD))
+	GEMV(20, MIN_BLOCKS(NIBBLES, DOT_DOTPROD))
 	RET
 
-// func gemvQ5_0NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_0NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_0NEON(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
-	GEMV(22, EIGHT_Q5_0(DOT_NEON))
+	HIGH_BIT_CONSTANTS
+	GEMV(22, GROUPS_8_Q5_0(DOT_NEON))
 	RET
 
-// func gemvQ5_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_0DotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_0DotProd(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
-	GEMV(22, EIGHT_Q5_0(DOT_DOTPROD))
+	HIGH_BIT_CONSTANTS
+	GEMV(22, GROUPS_8_Q5_0(DOT_DOTPROD))
 	RET
 
-// func gemvQ5_1NEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_1NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_1NEON(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
-	GEMV(24, LOW_BLOCKS(NIBBLES_AND_FIFTHS, DOT_NEON))
+	HIGH_BIT_CONSTANTS
+	GEMV(24, MIN_BLOCKS(NIBBLES_AND_HIGH_BITS, DOT_NEON))
 	RET
 
-// func gemvQ5_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_1DotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_1DotProd(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
-	GEMV(24, LOW_BLOCKS(NIBBLES_AND_FIFTHS, DOT_DOTPROD))
+	HIGH_BIT_CONSTANTS
+	GEMV(24, MIN_BLOCKS(NIBBLES_AND_HIGH_BITS, DOT_DOTPROD))
 	RET
 
-// func gemvQ4_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_KNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_KNEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(144, EIGHT_Q4_K(DOT_NEON))
+	GEMV(144, GROUPS_8_Q4_K(DOT_NEON))
 	RET
 
-// func gemvQ4_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ4_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ4_KDotProd(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	GEMV(144, EIGHT_Q4_K(DOT_DOTPROD))
+	GEMV(144, GROUPS_8_Q4_K(DOT_DOTPROD))
 	RET
 
-// func gemvQ5_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_KNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_KNEON(SB), NOSPLIT, $0-48
 	VMOVI $31, V27.B16
-	GEMV(176, EIGHT_Q5_K(DOT_NEON))
+	GEMV(176, GROUPS_8_Q5_K(DOT_NEON))
 	RET
 
-// func gemvQ5_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ5_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ5_KDotProd(SB), NOSPLIT, $0-48
 	VMOVI $31, V27.B16
-	GEMV(176, EIGHT_Q5_K(DOT_DOTPROD))
+	GEMV(176, GROUPS_8_Q5_K(DOT_DOTPROD))
 	RET
 
-// func gemvQ6_KNEON(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ6_KNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-48
 	VMOVI $63, V27.B16
-	GEMV(210, EIGHT_Q6_K(DOT_NEON))
+	GEMV(210, GROUPS_8_Q6_K(DOT_NEON))
 	RET
 
-// func gemvQ6_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *Eight)
+// func gemvQ6_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-48
 	VMOVI $63, V27.B16
-	GEMV(210, EIGHT_Q6_K(DOT_DOTPROD))
+	GEMV(210, GROUPS_8_Q6_K(DOT_DOTPROD))
 	RET

@@ -2,9 +2,7 @@
 
 package asm
 
-// Moments returns the mean of x and the sum of (x[i]-float32(mean))^2. x must
-// not be empty.
-func Moments(x []float32) (mean, squares float64) {
+func moments(x []float32) (mean, squares float64) {
 	switch {
 	case useAVX512:
 		mean, squares = momentsAVX512(x)
@@ -17,8 +15,7 @@ func Moments(x []float32) (mean, squares float64) {
 	return momentsGeneric(x)
 }
 
-// Squares returns the sum of x[i]*x[i].
-func Squares(x []float32) float64 {
+func sumSquares(x []float32) float64 {
 	var s float64
 	switch {
 	case useAVX512:
@@ -32,10 +29,7 @@ func Squares(x []float32) float64 {
 	return squaresGeneric(x)
 }
 
-// Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i]. A nil
-// gain is 1, a nil bias 0; otherwise their length is len(x), as is len(dst).
-// dst may be x.
-func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
+func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	switch {
 	case !useAVX2 || gain == nil && bias != nil:
 		normalizeGeneric(dst, x, gain, bias, c, scale, offset)
@@ -54,8 +48,6 @@ func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	}
 }
 
-// layerNormRows is LayerNorm for the first rows of x that float32 sums hold,
-// and tells how many these are.
 func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 	switch {
 	case !useAVX2 || gain == nil && bias != nil:
@@ -70,12 +62,10 @@ func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 		return layerNormGainBiasAVX2(dst, x, gain, bias, width, eps)
 	case gain != nil:
 		return layerNormGainAVX2(dst, x, gain, width, eps)
-	default:
-		return layerNormAVX2(dst, x, width, eps)
 	}
+	return layerNormAVX2(dst, x, width, eps)
 }
 
-// rmsNormRows is the like for RMSNorm.
 func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 	switch {
 	case !useAVX2 || gain == nil && bias != nil:
@@ -90,7 +80,6 @@ func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 		return rmsNormGainBiasAVX2(dst, x, gain, bias, width, eps)
 	case gain != nil:
 		return rmsNormGainAVX2(dst, x, gain, width, eps)
-	default:
-		return rmsNormAVX2(dst, x, width, eps)
 	}
+	return rmsNormAVX2(dst, x, width, eps)
 }

@@ -16,9 +16,7 @@ func diffSquaresNEON(x []float32, c float32) float64
 //go:noescape
 func normalizeNEON(dst, x, gain, bias []float32, c, scale, offset float32)
 
-// Moments returns the mean of x and the sum of (x[i]-float32(mean))^2. x must
-// not be empty.
-func Moments(x []float32) (mean, squares float64) {
+func moments(x []float32) (mean, squares float64) {
 	if !useNEON {
 		return momentsGeneric(x)
 	}
@@ -39,8 +37,7 @@ func Moments(x []float32) (mean, squares float64) {
 	return momentsGeneric(x)
 }
 
-// Squares returns the sum of x[i]*x[i].
-func Squares(x []float32) float64 {
+func sumSquares(x []float32) float64 {
 	if !useNEON {
 		return squaresGeneric(x)
 	}
@@ -51,10 +48,7 @@ func Squares(x []float32) float64 {
 	return squaresGeneric(x)
 }
 
-// Normalize sets dst[i] = ((x[i]-c)*scale + offset)*gain[i] + bias[i]. A nil
-// gain is 1, a nil bias 0; otherwise their length is len(x), as is len(dst).
-// dst may be x.
-func Normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
+func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	n := 0
 	if useNEON && (gain != nil || bias == nil) {
 		n = len(x) &^ 3
@@ -69,5 +63,6 @@ func head(x []float32, n int) []float32 { return x[:min(n, len(x))] }
 // tail is x[n:], nil if x is.
 func tail(x []float32, n int) []float32 { return x[min(n, len(x)):] }
 
-func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int { return 0 }
-func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int   { return 0 }
+func layerNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
+
+func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }

@@ -64,7 +64,7 @@ func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), fu
 			bias = o.floats(n)
 		}
 		c, scale, offset := float32(0.25), float32(1.75), float32(-0.01)
-		return func() { Normalize(dst, x, gain, bias, c, scale, offset) }, func() error {
+		return func() { normalize(dst, x, gain, bias, c, scale, offset) }, func() error {
 			want := make([]float32, n)
 			normalizeGeneric(want, x, gain, bias, c, scale, offset)
 			for i := range want {
@@ -73,7 +73,7 @@ func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), fu
 				}
 			}
 			inPlace := slices.Clone(x)
-			Normalize(inPlace, inPlace, gain, bias, c, scale, offset)
+			normalize(inPlace, inPlace, gain, bias, c, scale, offset)
 			for i := range want {
 				if inPlace[i] != want[i] {
 					return fmt.Errorf("in place, dst[%d]: got %v, want %v", i, inPlace[i], want[i])

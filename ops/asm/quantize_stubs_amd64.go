@@ -4,149 +4,17 @@
 
 package asm
 
-// quantizeAVX512 is quantizeGeneric of so many groups, at least one.
+// quantizeAVX512 is quantizeGeneric of that many groups, at least one.
 //
 //go:noescape
-func quantizeAVX512(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
+func quantizeAVX512(q *int8, scale *float32, scaledSum *float32, sum *int32, halfSum *int32, x *float32, groups int)
 
-// transposeAVX512 is transposeGeneric, with 0 < rows <= 16.
+// quantizeAVX2 is quantizeGeneric of that many groups, at least one.
 //
 //go:noescape
-func transposeAVX512(dst *uint32, src *uint32, stride int, rows int, cols int, flip uint32)
+func quantizeAVX2(q *int8, scale *float32, scaledSum *float32, sum *int32, halfSum *int32, x *float32, groups int)
 
-// finishAVX512 is finishGeneric, with 0 < rows <= 16, 0 < lanes <= 16. It reads whole rows of c, 16 of them.
+// shuffleAVX2 is shuffleGeneric.
 //
 //go:noescape
-func finishAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bias *float32, shift *float32, add bool)
-
-// quantizeAVX2 is quantizeGeneric of so many groups, at least one.
-//
-//go:noescape
-func quantizeAVX2(q *int8, scale *float32, low *float32, sum *int32, half *int32, x *float32, groups int)
-
-// transposeAVX2 is transposeGeneric, with 0 < rows <= 16, and cols a multiple of eight, at least eight.
-//
-//go:noescape
-func transposeAVX2(dst *uint32, src *uint32, stride int, rows int, cols int, flip uint32)
-
-// finishAVX2 is finishGeneric of 16 rows, with 0 < lanes <= 16. It reads whole rows of c.
-//
-//go:noescape
-func finishAVX2(dst *float32, stride int, c *float32, lanes int, bias *float32, shift *float32, add bool)
-
-// crossAVX2 is crossGeneric.
-//
-//go:noescape
-func crossAVX2(e *byte)
-
-// addColumnsAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
-// with codes that are stored so much above their value.
-//
-//go:noescape
-func addColumnsAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
-
-// addColumnsNibblesAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
-// with codes that are stored so much above their value.
-//
-//go:noescape
-func addColumnsNibblesAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
-
-// addColumnsLowAVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
-// with codes that are stored so much above their value.
-//
-//go:noescape
-func addColumnsLowAVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
-
-// addColumns16AVX2 is addColumnsGeneric of so many groups and rows, at least one of each,
-// with codes that are stored so much above their value.
-//
-//go:noescape
-func addColumns16AVX2(sum *float64, q *int8, scale *float32, low *float32, groups int, rows int, offset int32)
-
-// unpackQ8_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ8_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ8_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ8_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ4_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ4_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ4_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ4_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ4_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ4_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ4_1AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ4_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ5_0AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ5_0AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ5_0AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ5_0AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ5_1AVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ5_1AVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ5_1AVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ5_1AVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ4_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ4_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ4_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ4_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ5_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ5_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ5_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ5_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
-
-// unpackQ6_KAVX512 is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.
-//
-//go:noescape
-func unpackQ6_KAVX512(q *int8, scale *float32, low *float32, start *int32, w *byte, stride int, blocks int)
-
-// unpackRowQ6_KAVX2 unpacks so many blocks, at least one, to a row of a panel. Codes stay as they are stored,
-// not negative; those of Q8_0, 128 above their value, become two nibbles, the high ones 32 bytes behind the low ones.
-//
-//go:noescape
-func unpackRowQ6_KAVX2(q *int8, scale *float32, low *float32, w *byte, blocks int)
+func shuffleAVX2(e *byte)

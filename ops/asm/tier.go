@@ -11,19 +11,48 @@ import (
 // active tier uses the next lower one it has.
 type tier struct {
 	name      string
-	available bool // on this CPU
-	use       *bool
+	available bool  // on this CPU
+	use       *bool // for the kernels that are called directly
+	kernels   kernels
 }
 
+// kernels is the table of a tier. A nil function is done by its definition.
+type kernels struct {
+	ints   [types]intKernels
+	floats [types]floatKernels
+
+	quantize  func(q *int8, scale, scaledSum *float32, sum, halfSum *int32, x *float32, groups int)
+	shuffle   func(a *byte) // nil: nothing reads Paired and Transposed
+	transpose func(dst, src []uint32, stride, rows, cols int, flip uint32)
+	signFlip  uint32
+	halfSums  bool // Q8Panel.HalfSum is read
+	dotQ8     func(dst *float32, q *int8, scale, c *float32, rows, groups int)
+	epilogue  func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
+
+	gemmFloat  func(c *Tile, w []float32, stride int, a []float32, ahead []byte)
+	gemmFloat2 func(c *[2 * len(Tile{})]float32, w []float32, stride int, a []float32, ahead []byte) // nil: twice gemmFloat
+	addFloats  func(sum *float64, x *float32, n int)
+
+	mulPanels32 func(c, a, b []float32, rows, k, panels, ldc, lda, stride int)
+	mulPanels16 func(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int)
+
+	activations [numActivations]activationKernels
+}
+
+// active is the table in use.
+var active kernels
+
+func init() { _ = Reset() } // who calls Reset again gets the error
+
 // EnvISA is the environment variable that caps the ladder, by a name that
-// [Tiers] lists. It is read once, when the program starts.
+// [Tiers] lists.
 const EnvISA = "NORMSWAP_ISA"
 
 // generic is the lowest tier: plain Go.
 const generic = "generic"
 
 // Tiers lists the tiers that this machine can run, lowest first. The first
-// is always "generic", the last is what is used unless told otherwise.
+// is always "generic", the last is what is used unless EnvISA names another.
 func Tiers() []string {
 	names := []string{generic}
 	for _, t := range tiers {
@@ -56,34 +85,35 @@ func Select(name string) error {
 		}
 	}
 	if top < 0 {
-		return fmt.Errorf("asm: no instruction set %q on this machine, have %s", name, strings.Join(names, ", "))
+		return fmt.Errorf("no instruction set %q on this machine, have %s", name, strings.Join(names, ", "))
 	}
+	active = kernels{}
 	i := 0
 	for _, t := range tiers {
 		if t.available {
 			i++
 		}
-		*t.use = t.available && i <= top
+		if *t.use = t.available && i <= top; *t.use {
+			active = t.kernels
+		}
 	}
 	return nil
 }
 
-// Reset restores the choice made at program start.
-func Reset() { startTier() }
-
-// startTier selects the best tier, or the one EnvISA names.
-func startTier() error {
+// Reset restores the choice made at program start: the best tier, or the one
+// that EnvISA names. If the machine has none of that name, it selects the best
+// and returns an error.
+func Reset() error {
 	names := Tiers()
-	name := names[len(names)-1]
-	if s := os.Getenv(EnvISA); s != "" {
-		if err := Select(s); err != nil {
-			Select(name)
-			return fmt.Errorf("%s: %w", EnvISA, err)
-		}
-		return nil
+	best := names[len(names)-1]
+	name := os.Getenv(EnvISA)
+	if name == "" {
+		return Select(best)
 	}
-	return Select(name)
+	err := Select(name)
+	if err != nil {
+		_ = Select(best) // it was listed
+		return fmt.Errorf("%s: %w", EnvISA, err)
+	}
+	return nil
 }
-
-// StartErr tells what was wrong with EnvISA, if anything.
-var StartErr = startTier()

@@ -2,13 +2,64 @@
 
 package asm
 
-import "golang.org/x/sys/cpu"
+import (
+	"golang.org/x/sys/cpu"
+
+	"github.com/normswap/normswap/quant"
+)
 
 var useNEON, useDotProd, useI8MM bool
 
 // Advanced SIMD is part of the arm64 baseline; its switch exists for tests.
 var tiers = []tier{
-	{"neon", true, &useNEON},
-	{"dotprod", cpu.ARM64.HasASIMDDP, &useDotProd},
-	{"i8mm", cpu.ARM64.HasASIMDDP && cpu.ARM64.HasI8MM, &useI8MM},
+	{"neon", true, &useNEON, kernelsNEON(gemvsNEON, gemmNEON, gemmMinNEON, gemmSub16NEON)},
+	{"dotprod", cpu.ARM64.HasASIMDDP, &useDotProd, kernelsNEON(gemvsDotProd, gemmDotProd, gemmMinDotProd, gemmSub16DotProd)},
+	{"i8mm", cpu.ARM64.HasASIMDDP && cpu.ARM64.HasI8MM, &useI8MM, kernelsNEON(gemvsDotProd, gemmI8MM, gemmMinI8MM, gemmSub16I8MM)},
+}
+
+// kernelsNEON returns the table of a tier, given what differs: the products of
+// one row, and those of panels with groups of 32, of 32 and a min, and of 16.
+func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16 gemmKernel) kernels {
+	k := kernels{
+		floats: [types]floatKernels{
+			quant.F32:  {nil, gemvF32NEON},
+			quant.F16:  {widenF16NEON, gemvF16NEON},
+			quant.BF16: {widenBF16NEON, gemvBF16NEON},
+		},
+		quantize:    quantizeNEON,
+		transpose:   transpose4,
+		dotQ8:       dotQ8NEON,
+		epilogue:    epilogue4,
+		gemmFloat:   gemmFloat,
+		addFloats:   addFloatsNEON,
+		mulPanels32: mulPanels32NEON,
+		mulPanels16: mulPanels16NEON,
+		activations: [numActivations]activationKernels{
+			GELU:    activation4(geluNEON, gelu),
+			GELUErf: activation4(geluErfNEON, geluErf),
+			SiLU:    activation4(siluNEON, silu),
+			ReLU:    activation4(reluNEON, relu),
+			ReLU2:   activation4(relu2NEON, relu2),
+		},
+	}
+	for t, gemv := range gemvs {
+		w := &weightTypes[t]
+		if gemv == nil {
+			continue
+		}
+		product, sum := group32, sumColumnsNEON
+		switch {
+		case w.Group == 16:
+			product, sum = group16, sumColumnsSub16NEON
+		case w.HasMin():
+			product, sum = group32Min, sumColumnsMinNEON
+		}
+		k.ints[t] = intKernels{
+			gemv:       gemv,
+			unpack:     unpack(unpacksNEON[t]),
+			gemm:       gemm(product),
+			sumColumns: sumColumns(sum, w.Group),
+		}
+	}
+	return k
 }

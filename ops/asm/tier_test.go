@@ -8,13 +8,13 @@ import (
 // A tier that the environment names must be there: this is how ./check knows
 // that an emulated processor has those it should test.
 func TestStartTier(t *testing.T) {
-	if StartErr != nil {
-		t.Error(StartErr)
+	if err := Reset(); err != nil {
+		t.Error(err)
 	}
 }
 
 func TestSelect(t *testing.T) {
-	t.Cleanup(Reset) // after the environment is restored
+	t.Cleanup(func() { Reset() }) // after the environment is restored
 	for _, name := range Tiers() {
 		if err := Select(strings.ToUpper(name)); err != nil || Active() != name {
 			t.Errorf("Select(%s): active is %s, error %v", name, Active(), err)
@@ -25,11 +25,11 @@ func TestSelect(t *testing.T) {
 		t.Errorf("Select(mmx): active is %s, error %v", Active(), err)
 	}
 	t.Setenv(EnvISA, "mmx")
-	if err := startTier(); err == nil || !strings.Contains(err.Error(), EnvISA) || Active() != best {
+	if err := Reset(); err == nil || !strings.Contains(err.Error(), EnvISA) || Active() != best {
 		t.Errorf("%s=mmx: active is %s, error %v", EnvISA, Active(), err)
 	}
 	t.Setenv(EnvISA, generic)
-	if err := startTier(); err != nil || Active() != generic {
+	if err := Reset(); err != nil || Active() != generic {
 		t.Errorf("%s=generic: active is %s, error %v", EnvISA, Active(), err)
 	}
 }

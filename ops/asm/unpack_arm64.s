@@ -2,14 +2,14 @@
 
 #include "textflag.h"
 #include "neon_arm64.h"
-#include "codes_arm64.h"
+#include "quants_arm64.h"
 
-// UNPACK unpacks 16 rows. BLOCK unpacks the block at R4: codes to R5, scales
-// to R6, lows to R7; the next group's are R14 and R15 bytes further on.
+// UNPACK unpacks 16 rows. BLOCK unpacks the block at R4: quants to R5, scales
+// to R6, mins to R7; the next group's are R14 and R15 bytes further on.
 #define UNPACK(group, BLOCK) \
 	MOVD q+0(FP), R0 \
 	MOVD scale+8(FP), R1 \
-	MOVD low+16(FP), R2 \
+	MOVD min+16(FP), R2 \
 	MOVD w+24(FP), R3 \
 	MOVD stride+32(FP), R10 \
 	MOVD blocks+40(FP), R11 \
@@ -36,21 +36,21 @@ block: \
 #define BYTES \
 	VLD1.P 32(R4), [V0.B16, V1.B16]
 
-// SCALE_BLOCK begins with its scale. V30 is what to subtract from the codes.
-#define SCALE_BLOCK(CODES) \
+// SCALE_BLOCK begins with its scale. V30 is what to subtract from the quants.
+#define SCALE_BLOCK(QUANTS) \
 	VLD1.P 2(R4), V20.H[0] \
 	FCVTHS F20, F20 \
-	CODES \
+	QUANTS \
 	VSUB   V30.B16, V0.B16, V0.B16 \
 	VSUB   V30.B16, V1.B16, V1.B16 \
 	VST1.P [V0.B16, V1.B16], (R5)(R14) \
 	FMOVS.P F20, 64(R6)
 
-// LOW_BLOCK begins with its scale and low.
-#define LOW_BLOCK(CODES) \
+// MIN_BLOCK begins with its scale and min.
+#define MIN_BLOCK(QUANTS) \
 	VLD1.P 4(R4), V20.S[0] \
 	FCVTL_4S(20, 20) \
-	CODES \
+	QUANTS \
 	VST1.P [V0.B16, V1.B16], (R5)(R14) \
 	VST1.P V20.S[0], (R6)(R15) \
 	VST1.P V20.S[1], (R7)(R15)
@@ -70,16 +70,16 @@ block: \
 	STORE_4(V22, R7) \
 	STORE_4(V28, R7)
 
-#define SUPER_64(CODES) \
-	CODES \
+#define SUPER_64(QUANTS) \
+	QUANTS \
 	VST1.P [V0.B16, V1.B16], (R5)(R14) \
 	VST1.P [V6.B16, V7.B16], (R5)(R14)
 
-#define SUPER_256(CODES) \
-	SUPER_64(CODES) \
-	SUPER_64(CODES) \
-	SUPER_64(CODES) \
-	SUPER_64(CODES)
+#define SUPER_256(QUANTS) \
+	SUPER_64(QUANTS) \
+	SUPER_64(QUANTS) \
+	SUPER_64(QUANTS) \
+	SUPER_64(QUANTS)
 
 #define BLOCK_Q4_K \
 	SUPER_BLOCK_SCALES \
@@ -88,7 +88,7 @@ block: \
 #define BLOCK_Q5_K \
 	SUPER_BLOCK_SCALES \
 	VLD1.P 32(R4), [V8.B16, V9.B16] \
-	SUPER_256(SUPER_FIFTHS)
+	SUPER_256(SUPER_HIGH_BITS)
 
 #define SIX_64 \
 	SIXES \
@@ -135,51 +135,51 @@ block: \
 	SIX_128 \
 	MOVD   R20, R4
 
-// func unpackQ8_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ8_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ8_0NEON(SB), NOSPLIT, $0-48
 	ZERO(30)
 	UNPACK(32, SCALE_BLOCK(BYTES))
 	RET
 
-// func unpackQ4_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ4_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ4_0NEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
 	VMOVI $8, V30.B16
 	UNPACK(32, SCALE_BLOCK(NIBBLES))
 	RET
 
-// func unpackQ4_1NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ4_1NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ4_1NEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
-	UNPACK(32, LOW_BLOCK(NIBBLES))
+	UNPACK(32, MIN_BLOCK(NIBBLES))
 	RET
 
-// func unpackQ5_0NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ5_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ5_0NEON(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
+	HIGH_BIT_CONSTANTS
 	VMOVI $16, V30.B16
-	UNPACK(32, SCALE_BLOCK(NIBBLES_AND_FIFTHS))
+	UNPACK(32, SCALE_BLOCK(NIBBLES_AND_HIGH_BITS))
 	RET
 
-// func unpackQ5_1NEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ5_1NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ5_1NEON(SB), NOSPLIT, $0-48
-	FIFTHS_CONSTANTS
-	UNPACK(32, LOW_BLOCK(NIBBLES_AND_FIFTHS))
+	HIGH_BIT_CONSTANTS
+	UNPACK(32, MIN_BLOCK(NIBBLES_AND_HIGH_BITS))
 	RET
 
-// func unpackQ4_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ4_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ4_KNEON(SB), NOSPLIT, $0-48
 	NIBBLE_CONSTANTS
 	UNPACK(32, BLOCK_Q4_K)
 	RET
 
-// func unpackQ5_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ5_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ5_KNEON(SB), NOSPLIT, $0-48
 	VMOVI $31, V27.B16
 	UNPACK(32, BLOCK_Q5_K)
 	RET
 
-// func unpackQ6_KNEON(q *int8, scale, low *float32, w *byte, stride, blocks int)
+// func unpackQ6_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ6_KNEON(SB), NOSPLIT, $0-48
 	VMOVI $63, V27.B16
 	VMOVI $32, V30.B16

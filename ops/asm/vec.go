@@ -13,6 +13,10 @@ import "math"
 // and by |x|*2^-149 for x < 0, where the exponential is below the normal
 // numbers. NaN gives NaN, -Inf 0 and +Inf +Inf.
 
+// Max returns the largest x[i], -Inf if there is none. If one is NaN, the
+// result is any of them.
+func Max(x []float32) float32 { return largest(x) }
+
 func maxGeneric(x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range x {
@@ -20,6 +24,9 @@ func maxGeneric(x []float32) float32 {
 	}
 	return m
 }
+
+// ExpSum sets x[i] = exp(x[i]-m) and returns the sum of the new x.
+func ExpSum(x []float32, m float32) float64 { return expSum(x, m) }
 
 // expSumGeneric is the definition of ExpSum.
 func expSumGeneric(x []float32, m float32) float64 {
@@ -31,10 +38,49 @@ func expSumGeneric(x []float32, m float32) float64 {
 	return s
 }
 
+// Scale sets x[i] *= s.
+func Scale(x []float32, s float32) { scale(x, s) }
+
 func scaleGeneric(x []float32, s float32) {
 	for i := range x {
 		x[i] *= s
 	}
+}
+
+// The activations: functions f of one element.
+const (
+	GELU    = iota // x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715*x^3)))
+	GELUErf        // x * Phi(x)
+	SiLU           // x / (1 + exp(-x))
+	ReLU           // max(x, 0)
+	ReLU2          // max(x, 0)^2
+	numActivations
+)
+
+var activations = [numActivations]func(x float32) float32{gelu, geluErf, silu, relu, relu2}
+
+// activationKernels are what a tier has for an activation.
+type activationKernels struct {
+	apply func(dst, x []float32)
+	gate  func(dst, x, y []float32)
+}
+
+// Activate sets dst[i] = f(x[i]). dst may be x.
+func Activate(f int, dst, x []float32) {
+	if kernel := active.activations[f].apply; kernel != nil {
+		kernel(dst, x)
+		return
+	}
+	mapGeneric(dst, x, activations[f])
+}
+
+// Gate sets dst[i] = f(x[i]) * y[i]. dst may be x or y.
+func Gate(f int, dst, x, y []float32) {
+	if kernel := active.activations[f].gate; kernel != nil {
+		kernel(dst, x, y)
+		return
+	}
+	mapMulGeneric(dst, x, y, activations[f])
 }
 
 func silu(x float32) float32 { return float32(timesSigmoid(float64(x), float64(x))) }

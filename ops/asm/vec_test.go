@@ -18,25 +18,24 @@ func ulp(x float64) float64 {
 // activationTests are the elementwise kernels with their definitions and the
 // bounds that vec.go states.
 var activationTests = []struct {
-	name  string
-	apply func(dst, x []float32)
-	mul   func(dst, x, y []float32)
-	want  func(x float64) float64
-	tol   func(x, want float64) float64
+	name string
+	f    int
+	want func(x float64) float64
+	tol  func(x, want float64) float64
 }{
-	{"SiLU", SiLU, SiLUMul, func(x float64) float64 { return timesSigmoid(x, x) },
+	{"SiLU", SiLU, func(x float64) float64 { return timesSigmoid(x, x) },
 		func(x, want float64) float64 { return 4*ulp(want) + edge(x) }},
-	{"GELU", GELU, GELUMul, func(x float64) float64 { return timesSigmoid(x, geluArgument(x)) },
+	{"GELU", GELU, func(x float64) float64 { return timesSigmoid(x, geluArgument(x)) },
 		func(x, want float64) float64 { return 4*ulp(want) + edge(x) + 3*0x1p-24*math.Abs(want*geluArgument(x)) }},
-	{"GELUErf", GELUErf, GELUErfMul, func(x float64) float64 {
+	{"GELUErf", GELUErf, func(x float64) float64 {
 		if math.IsInf(x, -1) {
 			return 0
 		}
 		return 0.5 * x * math.Erfc(-x/math.Sqrt2)
 	}, func(x, want float64) float64 { return 7*ulp(want) + edge(x) }},
-	{"ReLU", ReLU, ReLUMul, func(x float64) float64 { return max(x, 0) },
+	{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) },
 		func(x, want float64) float64 { return 0 }},
-	{"ReLU2", ReLU2, ReLU2Mul, func(x float64) float64 { return max(x, 0) * max(x, 0) },
+	{"ReLU2", ReLU2, func(x float64) float64 { return max(x, 0) * max(x, 0) },
 		func(x, want float64) float64 { return ulp(want) / 2 }},
 }
 
@@ -99,23 +98,23 @@ var vecTests = func() []kernelTest {
 		tests = append(tests,
 			kernelTest{a.name, func(o *operands, n int) (func(), func() error) {
 				dst, x := o.floats(n), o.floats(n)
-				return func() { a.apply(dst, x) }, func() error {
+				return func() { Activate(a.f, dst, x) }, func() error {
 					for i, v := range x {
 						want := a.want(float64(v))
 						if err := same(fmt.Sprintf("f(%v)", v), dst[i], want, a.tol(float64(v), want)); err != nil {
 							return err
 						}
 					}
-					a.apply(x, x)
+					Activate(a.f, x, x)
 					if !slices.Equal(x, dst) {
 						return fmt.Errorf("in place: got %v, want %v", x, dst)
 					}
 					return nil
 				}
 			}},
-			kernelTest{a.name + "Mul", func(o *operands, n int) (func(), func() error) {
+			kernelTest{a.name + "Gate", func(o *operands, n int) (func(), func() error) {
 				dst, x, y := o.floats(n), o.floats(n), o.floats(n)
-				return func() { a.mul(dst, x, y) }, func() error {
+				return func() { Gate(a.f, dst, x, y) }, func() error {
 					for i, v := range x {
 						want := a.want(float64(v)) * float64(y[i])
 						tol := a.tol(float64(v), a.want(float64(v)))*math.Abs(float64(y[i])) + ulp(want)
@@ -123,7 +122,7 @@ var vecTests = func() []kernelTest {
 							return err
 						}
 					}
-					a.mul(y, x, y)
+					Gate(a.f, y, x, y)
 					if !slices.Equal(y, dst) {
 						return fmt.Errorf("in place: got %v, want %v", y, dst)
 					}
@@ -168,30 +167,30 @@ func TestBounds(t *testing.T) {
 		ExpSum(y, 0)
 		check("exp", math.Exp, func(x, want float64) float64 { return 2 * ulp(want) })
 		for _, a := range activationTests {
-			a.apply(y, x)
+			Activate(a.f, y, x)
 			check(a.name, a.want, a.tol)
 		}
 	})
 }
 
-func FuzzMax(f *testing.F)        { fuzzKernel(f, "Max") }
-func FuzzScale(f *testing.F)      { fuzzKernel(f, "Scale") }
-func FuzzExpSum(f *testing.F)     { fuzzKernel(f, "ExpSum") }
-func FuzzSiLU(f *testing.F)       { fuzzKernel(f, "SiLU") }
-func FuzzSiLUMul(f *testing.F)    { fuzzKernel(f, "SiLUMul") }
-func FuzzGELU(f *testing.F)       { fuzzKernel(f, "GELU") }
-func FuzzGELUMul(f *testing.F)    { fuzzKernel(f, "GELUMul") }
-func FuzzGELUErf(f *testing.F)    { fuzzKernel(f, "GELUErf") }
-func FuzzGELUErfMul(f *testing.F) { fuzzKernel(f, "GELUErfMul") }
-func FuzzReLU(f *testing.F)       { fuzzKernel(f, "ReLU") }
-func FuzzReLUMul(f *testing.F)    { fuzzKernel(f, "ReLUMul") }
-func FuzzReLU2(f *testing.F)      { fuzzKernel(f, "ReLU2") }
-func FuzzReLU2Mul(f *testing.F)   { fuzzKernel(f, "ReLU2Mul") }
+func FuzzMax(f *testing.F)         { fuzzKernel(f, "Max") }
+func FuzzScale(f *testing.F)       { fuzzKernel(f, "Scale") }
+func FuzzExpSum(f *testing.F)      { fuzzKernel(f, "ExpSum") }
+func FuzzSiLU(f *testing.F)        { fuzzKernel(f, "SiLU") }
+func FuzzSiLUGate(f *testing.F)    { fuzzKernel(f, "SiLUGate") }
+func FuzzGELU(f *testing.F)        { fuzzKernel(f, "GELU") }
+func FuzzGELUGate(f *testing.F)    { fuzzKernel(f, "GELUGate") }
+func FuzzGELUErf(f *testing.F)     { fuzzKernel(f, "GELUErf") }
+func FuzzGELUErfGate(f *testing.F) { fuzzKernel(f, "GELUErfGate") }
+func FuzzReLU(f *testing.F)        { fuzzKernel(f, "ReLU") }
+func FuzzReLUGate(f *testing.F)    { fuzzKernel(f, "ReLUGate") }
+func FuzzReLU2(f *testing.F)       { fuzzKernel(f, "ReLU2") }
+func FuzzReLU2Gate(f *testing.F)   { fuzzKernel(f, "ReLU2Gate") }
 
-func BenchmarkMax(b *testing.B)     { benchKernel(b, "Max", 256, 4096) }
-func BenchmarkScale(b *testing.B)   { benchKernel(b, "Scale", 256, 4096) }
-func BenchmarkExpSum(b *testing.B)  { benchKernel(b, "ExpSum", 256, 4096) }
-func BenchmarkSiLUMul(b *testing.B) { benchKernel(b, "SiLUMul", 4096) }
-func BenchmarkGELU(b *testing.B)    { benchKernel(b, "GELU", 4096) }
-func BenchmarkGELUErf(b *testing.B) { benchKernel(b, "GELUErf", 4096) }
-func BenchmarkReLU2(b *testing.B)   { benchKernel(b, "ReLU2", 4096) }
+func BenchmarkMax(b *testing.B)      { benchKernel(b, "Max", 256, 4096) }
+func BenchmarkScale(b *testing.B)    { benchKernel(b, "Scale", 256, 4096) }
+func BenchmarkExpSum(b *testing.B)   { benchKernel(b, "ExpSum", 256, 4096) }
+func BenchmarkSiLUGate(b *testing.B) { benchKernel(b, "SiLUGate", 4096) }
+func BenchmarkGELU(b *testing.B)     { benchKernel(b, "GELU", 4096) }
+func BenchmarkGELUErf(b *testing.B)  { benchKernel(b, "GELUErf", 4096) }
+func BenchmarkReLU2(b *testing.B)    { benchKernel(b, "ReLU2", 4096) }

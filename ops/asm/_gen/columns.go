@@ -6,14 +6,21 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// addColumns2 adds rows of a panel to sums in float64, which stay in registers
-// for a group of columns. With two planes, codes are two nibbles.
-func addColumns2(name string, group, planes int, low bool) {
-	TEXT(name, NOSPLIT, "func(sum *float64, q *int8, scale, low *float32, groups, rows int, offset int32)")
-	Doc(name+" is addColumnsGeneric of so many groups and rows, at least one of each,",
-		"with codes that are stored so much above their value.")
+func columnsFamily() {
+	sumColumns2("sumColumnsAVX2", 32, 1, false)
+	sumColumns2("sumColumnsNibblesAVX2", 32, 2, false)
+	sumColumns2("sumColumnsMinAVX2", 32, 1, true)
+	sumColumns2("sumColumnsSub16AVX2", 16, 1, false)
+}
+
+// sumColumns2 adds rows of a panel to sums in float64, which stay in registers
+// for a group of columns. With two planes, quants are two nibbles.
+func sumColumns2(name string, group, planes int, min bool) {
+	TEXT(name, NOSPLIT, "func(sum *float64, q *int8, scale, min *float32, groups, rows int, offset int32)")
+	Doc(name+" is sumColumnsGeneric of that many groups and rows, at least one of each,",
+		"with quants that are stored offset above their value.")
 	Pragma("noescape")
-	sum, q, scale, lows := pointer("sum"), pointer("q"), pointer("scale"), pointer("low")
+	sum, q, scale, mins := pointer("sum"), pointer("q"), pointer("scale"), pointer("min")
 	groups := integer("groups")
 	r, at, left, offset := GP64(), GP64(), GP64(), YMM()
 	VMOVD(Load(Param("offset"), GP32()), offset.AsX())
@@ -29,8 +36,8 @@ func addColumns2(name string, group, planes int, low bool) {
 		loop("row", left, func() {
 			s, l := YMM(), YMM()
 			VBROADCASTSS(Mem{Base: scale.Base, Index: r, Scale: 4}, s)
-			if low {
-				VBROADCASTSS(Mem{Base: lows.Base, Index: r, Scale: 4}, l)
+			if min {
+				VBROADCASTSS(Mem{Base: mins.Base, Index: r, Scale: 4}, l)
 			}
 			for i := range group / 8 {
 				v, lo, hi := YMM(), YMM(), XMM()
@@ -42,7 +49,7 @@ func addColumns2(name string, group, planes int, low bool) {
 				}
 				VPSUBD(offset, v, v)
 				VCVTDQ2PS(v, v)
-				if low {
+				if min {
 					VFMADD213PS(l, s, v)
 				} else {
 					VMULPS(s, v, v)
@@ -61,7 +68,7 @@ func addColumns2(name string, group, planes int, low bool) {
 		}
 		ADDQ(U32(8*group), sum.Base)
 		ADDQ(U32(panelRows*planes*group), q.Base)
-		for _, p := range []reg.Register{scale.Base, lows.Base} {
+		for _, p := range []reg.Register{scale.Base, mins.Base} {
 			ADDQ(U8(4*panelRows), p)
 		}
 	})

@@ -8,9 +8,9 @@ import (
 
 func gemmFamily() {
 	gemm512("gemmAVX512", 32, false)
-	gemm512("gemmLowAVX512", 32, true)
-	gemm512("gemm16AVX512", 16, false)
-	for _, f := range gemm2Forms {
+	gemm512("gemmMinAVX512", 32, true)
+	gemm512("gemmSub16AVX512", 16, false)
+	for _, f := range gemm2Forms() {
 		gemm2(f)
 	}
 }
@@ -21,15 +21,15 @@ const chains = 8
 // chainBytes is the size of one chain of all products of a call.
 const chainBytes = panelRows * 64
 
-// gemm512 multiplies a panel with a tile. Lanes are activation rows: the codes
+// gemm512 multiplies a panel with a tile. Lanes are activation rows: the quants
 // of the tile are read whole, those of the panel four at a time and repeated.
 // The chains are in memory; the first group in a chain sets it.
-func gemm512(name string, group int, low bool) {
-	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, low *float32, start *int32, tq *uint32, tscale, tlow *float32, columns int, chains *float32)")
-	Doc(name + " is gemmGeneric over so many columns, whole groups of 32, at least one.")
+func gemm512(name string, group int, min bool) {
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32)")
+	Doc(name + " is gemmGeneric over that many columns, whole groups of 32, at least one.")
 	Pragma("noescape")
-	q, scale, lows, start := pointer("q"), pointer("scale"), pointer("low"), pointer("start")
-	tq, tscale, tlow := pointer("tq"), pointer("tscale"), pointer("tlow")
+	q, scale, mins, comp := pointer("q"), pointer("scale"), pointer("min"), pointer("comp")
+	aq, ascale, asum := pointer("aq"), pointer("ascale"), pointer("asum")
 	end, sums := integer("columns"), pointer("chains")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
@@ -44,19 +44,19 @@ func gemm512(name string, group int, low bool) {
 			}
 			dot := avx512.regs(panelRows)
 			for r := range dot {
-				VPBROADCASTD(at(start, r), dot[r])
+				VPBROADCASTD(at(comp, r), dot[r])
 			}
 			for k := range group / 4 {
 				a := ZMM()
-				VMOVDQU32(Mem{Base: tq.Base, Index: i, Scale: 8, Disp: (sub*group/4 + k) * 64}, a)
+				VMOVDQU32(Mem{Base: aq.Base, Index: i, Scale: 8, Disp: (sub*group/4 + k) * 64}, a)
 				for r := range dot {
 					VPDPBUSD_BCST(Mem{Base: q.Base, Index: i, Scale: 8, Disp: sub*group*panelRows + r*group + 4*k}, a, dot[r])
 				}
 			}
 			as, al := ZMM(), ZMM()
-			VMOVUPS(Mem{Base: tscale.Base, Index: i, Scale: 1}, as)
-			if low {
-				VMOVUPS(Mem{Base: tlow.Base, Index: i, Scale: 1}, al)
+			VMOVUPS(Mem{Base: ascale.Base, Index: i, Scale: 1}, as)
+			if min {
+				VMOVUPS(Mem{Base: asum.Base, Index: i, Scale: 1}, al)
 			}
 			for r := range dot {
 				s, acc := ZMM(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
@@ -67,8 +67,8 @@ func gemm512(name string, group int, low bool) {
 				} else {
 					VFMADD213PS(acc, s, dot[r])
 				}
-				if low {
-					VFMADD231PS_BCST(at(lows, r), al, dot[r])
+				if min {
+					VFMADD231PS_BCST(at(mins, r), al, dot[r])
 				}
 				VMOVUPS(dot[r], acc)
 			}

@@ -21,13 +21,20 @@ var families = map[string]func(){
 	"vec":       vec,
 	"quantize":  quantizeFamily,
 	"gemm":      gemmFamily,
-	"dot":       dotFamily,
-	"dotcodes":  dotCodesFamily,
+	"gemv":      gemvFamily,
+	"dotq8":     dotQ8Family,
+	"unpack":    unpackFamily,
+	"columns":   columnsFamily,
+	"transpose": transposeFamily,
 }
 
 func main() {
 	family := flag.String("family", "", "which kernels to generate")
 	flag.Parse() // avo registers -out, -stubs and -pkg on the same set
+	if *family == "types" {
+		typeTables(flag.Lookup("out").Value.String())
+		return
+	}
 	emit, ok := families[*family]
 	if !ok {
 		log.Fatalf("gen: unknown -family %q", *family)

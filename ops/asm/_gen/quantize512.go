@@ -8,28 +8,16 @@ import (
 
 func quantizeFamily() {
 	quantize512()
-	transpose512()
-	finish512()
 	quantize2()
-	transpose2()
-	finish2()
-	cross2()
-	addColumns2("addColumnsAVX2", 32, 1, false)
-	addColumns2("addColumnsNibblesAVX2", 32, 2, false)
-	addColumns2("addColumnsLowAVX2", 32, 1, true)
-	addColumns2("addColumns16AVX2", 16, 1, false)
-	for _, f := range blockFormats {
-		unpack512(f)
-		unpack2(f)
-	}
+	shuffle2()
 }
 
 func quantize512() {
-	TEXT("quantizeAVX512", NOSPLIT, "func(q *int8, scale, low *float32, sum, half *int32, x *float32, groups int)")
-	Doc("quantizeAVX512 is quantizeGeneric of so many groups, at least one.")
+	TEXT("quantizeAVX512", NOSPLIT, "func(q *int8, scale, scaledSum *float32, sum, halfSum *int32, x *float32, groups int)")
+	Doc("quantizeAVX512 is quantizeGeneric of that many groups, at least one.")
 	Pragma("noescape")
-	q, scale, low := pointer("q"), pointer("scale"), pointer("low")
-	sum, half, x, groups := pointer("sum"), pointer("half"), pointer("x"), integer("groups")
+	q, scale, scaledSum := pointer("q"), pointer("scale"), pointer("scaledSum")
+	sum, halfSum, x, groups := pointer("sum"), pointer("halfSum"), pointer("x"), integer("groups")
 	abs, ones := avx512.repeat(0x7fffffff), avx2.repeat(0x01010101)
 	c127, inv127, tiny := XMM(), XMM(), XMM()
 	VMOVSS(constant(0x42fe0000), c127)   // 127
@@ -70,156 +58,27 @@ func quantize512() {
 		VMOVDQU(lo, q)
 		VPXOR(acc, acc, acc)
 		VPDPBUSD(lo, ones, acc)
-		// The first words of both halves become the sums of 16 codes.
+		// The first words of both halves become the sums of 16 quants.
 		for _, swap := range []int{0x4e, 0xb1} {
 			u := YMM()
 			VPSHUFD(U8(swap), acc, u)
 			VPADDD(u, acc, acc)
 		}
 		VEXTRACTI128(U8(1), acc, t)
-		VMOVD(acc.AsX(), half)
-		VMOVD(t, half.Offset(4))
+		VMOVD(acc.AsX(), halfSum)
+		VMOVD(t, halfSum.Offset(4))
 		VPADDD(t, acc.AsX(), acc.AsX())
 		VMOVD(acc.AsX(), sum)
 		VCVTDQ2PS(acc.AsX(), t)
 		VMULSS(s, t, t)
-		VMOVSS(t, low)
+		VMOVSS(t, scaledSum)
 		ADDQ(U8(32), q.Base)
-		for _, p := range []Mem{scale, low, sum} {
+		for _, p := range []Mem{scale, scaledSum, sum} {
 			ADDQ(U8(4), p.Base)
 		}
-		ADDQ(U8(8), half.Base)
+		ADDQ(U8(8), halfSum.Base)
 		ADDQ(U32(128), x.Base)
 	})
-	VZEROUPPER()
-	RET()
-}
-
-// transposed16 returns the columns of 16 rows of 16 words. It uses the rows up.
-func transposed16(r []vector) []vector {
-	pairs := func(op func(...Op), a, b vector) vector { t := ZMM(); op(b, a, t); return t }
-	t := make([]vector, 16)
-	for i := 0; i < 16; i += 2 {
-		t[i], t[i+1] = pairs(VPUNPCKLDQ, r[i], r[i+1]), pairs(VPUNPCKHDQ, r[i], r[i+1])
-	}
-	// q[4*i+j] has in lane l column 4*l+j of the rows 4*i to 4*i+3.
-	q := make([]vector, 16)
-	for i := 0; i < 16; i += 4 {
-		q[i], q[i+1] = pairs(VPUNPCKLQDQ, t[i], t[i+2]), pairs(VPUNPCKHQDQ, t[i], t[i+2])
-		q[i+2], q[i+3] = pairs(VPUNPCKLQDQ, t[i+1], t[i+3]), pairs(VPUNPCKHQDQ, t[i+1], t[i+3])
-	}
-	lanes := func(sel int, a, b vector) vector { t := ZMM(); VSHUFI32X4(U8(sel), b, a, t); return t }
-	c := make([]vector, 16)
-	for j := range 4 {
-		even0, odd0 := lanes(0x88, q[j], q[4+j]), lanes(0xdd, q[j], q[4+j])
-		even1, odd1 := lanes(0x88, q[8+j], q[12+j]), lanes(0xdd, q[8+j], q[12+j])
-		c[j], c[8+j] = lanes(0x88, even0, even1), lanes(0xdd, even0, even1)
-		c[4+j], c[12+j] = lanes(0x88, odd0, odd1), lanes(0xdd, odd0, odd1)
-	}
-	return c
-}
-
-func transpose512() {
-	TEXT("transposeAVX512", NOSPLIT, "func(dst, src *uint32, stride, rows, cols int, flip uint32)")
-	Doc("transposeAVX512 is transposeGeneric, with 0 < rows <= 16.")
-	Pragma("noescape")
-	dst, src, stride, rows, cols := pointer("dst"), pointer("src"), integer("stride"), integer("rows"), integer("cols")
-	SHLQ(U8(2), stride)
-	flip, all, m := ZMM(), K(), GP32()
-	VPBROADCASTD(Load(Param("flip"), GP32()), flip)
-	MOVL(U32(0xffffffff), m)
-	BZHIL(rows.As32(), m, m)
-	have := K()
-	KMOVW(m, have)
-	KXNORW(all, all, all)
-	Label("block")
-	CMPQ(cols, U8(0))
-	JE(LabelRef("done"))
-	mask := K()
-	KMOVW(all, mask)
-	CMPQ(cols, U8(16))
-	JGE(LabelRef("whole"))
-	MOVL(U32(0xffffffff), m)
-	BZHIL(cols.As32(), m, m)
-	KMOVW(m, mask)
-	Label("whole")
-	// Rows that are not there read the last one instead.
-	p, next := GP64(), GP64()
-	MOVQ(src.Base, p)
-	r := make([]vector, 16)
-	for i := range r {
-		if i > 0 {
-			LEAQ(Mem{Base: p, Index: stride, Scale: 1}, next)
-			CMPQ(rows, U8(i))
-			CMOVQGT(next, p)
-		}
-		r[i] = ZMM()
-		VMOVDQU32_Z(Mem{Base: p}, mask, r[i])
-	}
-	for i, c := range transposed16(r) {
-		VMOVDQA32_Z(c, have, c)
-		VPXORD(flip, c, c)
-		CMPQ(cols, U8(i))
-		JE(LabelRef("done"))
-		VMOVDQU32(c, dst.Offset(64*i))
-	}
-	ADDQ(U32(16*64), dst.Base)
-	ADDQ(U8(64), src.Base)
-	SUBQ(U8(16), cols)
-	JMP(LabelRef("block"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
-func finish512() {
-	TEXT("finishAVX512", NOSPLIT, "func(dst *float32, stride int, c *float32, rows, lanes int, bias, shift *float32, add bool)")
-	Doc("finishAVX512 is finishGeneric, with 0 < rows <= 16, 0 < lanes <= 16. It reads whole rows of c, 16 of them.")
-	Pragma("noescape")
-	dst, stride, c, rows, lanes := pointer("dst"), integer("stride"), pointer("c"), integer("rows"), integer("lanes")
-	bias, shift := pointer("bias"), pointer("shift")
-	SHLQ(U8(2), stride)
-	// What is not to be added is masked out, and read from where it can be.
-	m, none := GP32(), GP32()
-	MOVL(U32(0xffffffff), m)
-	BZHIL(rows.As32(), m, m)
-	XORL(none, none)
-	have, biased, shifted, added := K(), K(), K(), K()
-	KMOVW(m, have)
-	choose := func(k Op, test func()) {
-		t := GP32()
-		MOVL(m, t)
-		test()
-		CMOVLEQ(none, t)
-		KMOVW(t, k)
-	}
-	choose(biased, func() { TESTQ(bias.Base, bias.Base) })
-	choose(shifted, func() { TESTQ(shift.Base, shift.Base) })
-	a := Load(Param("add"), GP8())
-	choose(added, func() { TESTB(a, a) })
-	b := ZMM()
-	TESTQ(bias.Base, bias.Base)
-	CMOVQEQ(c.Base, bias.Base)
-	TESTQ(shift.Base, shift.Base)
-	CMOVQEQ(c.Base, shift.Base)
-	VMOVUPS_Z(bias, biased, b)
-	r := make([]vector, 16)
-	for i := range r {
-		r[i] = ZMM()
-		VMOVUPS(c.Offset(64*i), r[i])
-	}
-	for i, v := range transposed16(r) {
-		VADDPS(dst, v, added, v)
-		VADDPS(b, v, biased, v)
-		VSUBPS_BCST(shift.Offset(4*i), v, shifted, v)
-		VMOVUPS(v, have, dst)
-		if i < 15 {
-			ADDQ(stride, dst.Base)
-			CMPQ(lanes, U8(i+1))
-			JE(LabelRef("done"))
-		}
-	}
-	Label("done")
 	VZEROUPPER()
 	RET()
 }

@@ -83,13 +83,13 @@ func transpose2() {
 	RET()
 }
 
-// finish2 is finish512 for whole panels, in eight rows of activations and
+// epilogue2 is epilogue512 for whole panels, in eight rows of activations and
 // outputs at a time.
-func finish2() {
-	TEXT("finishAVX2", NOSPLIT, "func(dst *float32, stride int, c *float32, lanes int, bias, shift *float32, add bool)")
-	Doc("finishAVX2 is finishGeneric of 16 rows, with 0 < lanes <= 16. It reads whole rows of c.")
+func epilogue2() {
+	TEXT("epilogueAVX2", NOSPLIT, "func(dst *float32, stride int, c *float32, lanes int, bias, mean *float32, add bool)")
+	Doc("epilogueAVX2 is epilogueGeneric of 16 rows, with 0 < lanes <= 16. It reads whole rows of c.")
 	Pragma("noescape")
-	dst, stride, c, bias, shift := pointer("dst"), integer("stride"), pointer("c"), pointer("bias"), pointer("shift")
+	dst, stride, c, bias, mean := pointer("dst"), integer("stride"), pointer("c"), pointer("bias"), pointer("mean")
 	SHLQ(U8(2), stride)
 	add := Load(Param("add"), GP8())
 	// What changes nothing: -0 added, 0 subtracted.
@@ -98,8 +98,8 @@ func finish2() {
 	TESTQ(bias.Base, bias.Base)
 	CMOVQEQ(nothing, bias.Base)
 	LEAQ(wordTable("zeros", repeatWord(0, 16)...), nothing)
-	TESTQ(shift.Base, shift.Base)
-	CMOVQEQ(nothing, shift.Base)
+	TESTQ(mean.Base, mean.Base)
+	CMOVQEQ(nothing, mean.Base)
 	to, left := GP64(), integer("lanes")
 	Label("lanes")
 	for h := range 2 {
@@ -116,7 +116,7 @@ func finish2() {
 			Label(plain)
 			VADDPS(bias.Offset(32*h), v, v)
 			s := YMM()
-			VBROADCASTSS(shift.Offset(4*i), s)
+			VBROADCASTSS(mean.Offset(4*i), s)
 			VSUBPS(s, v, v)
 			VMOVUPS(v, at)
 			if i < 7 {
@@ -129,7 +129,7 @@ func finish2() {
 	}
 	LEAQ(Mem{Base: dst.Base, Index: stride, Scale: 8}, dst.Base)
 	ADDQ(U8(32), c.Base)
-	ADDQ(U8(32), shift.Base)
+	ADDQ(U8(32), mean.Base)
 	SUBQ(U8(8), left)
 	JG(LabelRef("lanes"))
 	VZEROUPPER()
@@ -142,30 +142,4 @@ func repeatWord(w uint32, n int) []uint32 {
 		v[i] = w
 	}
 	return v
-}
-
-// cross2 makes the forms of the codes of eight groups that rowdot.go reads.
-func cross2() {
-	TEXT("crossAVX2", NOSPLIT, "func(e *byte)")
-	Doc("crossAVX2 is crossGeneric.")
-	Pragma("noescape")
-	e := pointer("e")
-	groups := make([]vector, 8)
-	for g := range groups {
-		groups[g] = YMM()
-		VMOVUPS(e.Offset(eightQ+32*g), groups[g])
-	}
-	for k := range 4 {
-		for half, halves := range []uint8{0x20, 0x31} {
-			v := YMM()
-			VPERM2F128(U8(halves), groups[k+4], groups[k], v)
-			VMOVUPS(v, e.Offset(eightPaired+64*k+32*half))
-		}
-	}
-	words := transposed8(groups)
-	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
-		VMOVUPS(words[n], e.Offset(eightCrossed+32*k))
-	}
-	VZEROUPPER()
-	RET()
 }

@@ -6,6 +6,13 @@ import (
 	"github.com/mmcloughlin/avo/x86"
 )
 
+func unpackFamily() {
+	for _, f := range weightTypes {
+		unpack512(f)
+		unpack2(f)
+	}
+}
+
 // rowSums adds up, for each of 16 rows, the words of the n vectors that leaf
 // makes. It returns two registers for each vector, with the sums of the low
 // halves and of the high ones.
@@ -58,28 +65,28 @@ func gatherHalves(w weightRows, disp int) vector {
 }
 
 // unpack512 unpacks 16 rows of weights to a panel.
-func unpack512(f blockFormat) {
-	name := "unpack" + f.name + "AVX512"
-	TEXT(name, NOSPLIT, "func(q *int8, scale, low *float32, start *int32, w *byte, stride, blocks int)")
-	Doc(name + " is unpackGeneric of 16 rows, and sets start to -128 times the sum of the codes.")
+func unpack512(f weightType) {
+	name := "unpack" + f.Name + "AVX512"
+	TEXT(name, NOSPLIT, "func(q *int8, scale, min *float32, comp *int32, w *byte, stride, blocks int)")
+	Doc(name + " is unpackGeneric of 16 rows, and sets comp to -128 times the sum of the quants.")
 	Pragma("noescape")
-	q, scale, low, start := pointer("q"), pointer("scale"), pointer("low"), pointer("start")
+	q, scale, min, comp := pointer("q"), pointer("scale"), pointer("min"), pointer("comp")
 	w, blocks := loadWeightRows(), integer("blocks")
-	bias, offset := avx2.repeat(0x80808080), avx2.repeat(uint32(f.offset)*0x01010101)
+	bias, offset := avx2.repeat(0x80808080), avx2.repeat(uint32(f.aboveValue())*0x01010101)
 	loop("block", blocks, func() {
-		s := f.step(w)
+		s := f.stepOf(w)
 		for _, p := range s.parts {
 			lo, hi := rowSums(len(p.sums), func(r int) []vector {
-				codes := p.codes(r)
+				quants := p.quants(r)
 				var dots []vector
 				for i, columns := range p.sums {
-					c, d, to := codes[i], YMM(), columns[0][0]
-					if f.offset > 0 {
+					c, d, to := quants[i], YMM(), columns[0][0]
+					if f.aboveValue() > 0 {
 						VPSUBB(offset, c, c)
 					}
 					zero(d)
 					VPDPBUSD(c, bias, d)
-					if f.group == 32 {
+					if f.Group == 32 {
 						VMOVDQU32(c, q.Offset(to*panelRows+32*r))
 					} else {
 						VMOVDQU32(c.AsX(), q.Offset(to*panelRows+16*r))
@@ -90,9 +97,9 @@ func unpack512(f blockFormat) {
 				return dots
 			})
 			for i, columns := range p.sums {
-				g := columns[0][0] / f.group
+				g := columns[0][0] / f.Group
 				dots := []vector{lo[i], hi[i]}
-				if f.group == 32 {
+				if f.Group == 32 {
 					VPADDD(hi[i], lo[i], lo[i])
 					dots = dots[:1]
 				}
@@ -100,18 +107,18 @@ func unpack512(f blockFormat) {
 					t := ZMM()
 					zero(t)
 					VPSUBD(d, t, d)
-					VMOVDQU32(d, start.Offset(64*(g+k)))
-					VMOVUPS(s.scale((g+k)*f.group), scale.Offset(64*(g+k)))
-					if f.low {
-						VMOVUPS(s.low((g+k)*f.group), low.Offset(64*(g+k)))
+					VMOVDQU32(d, comp.Offset(64*(g+k)))
+					VMOVUPS(s.scale((g+k)*f.Group), scale.Offset(64*(g+k)))
+					if f.HasMin() {
+						VMOVUPS(s.min((g+k)*f.Group), min.Offset(64*(g+k)))
 					}
 				}
 			}
 		}
-		w.advance(f.bytes)
-		ADDQ(U32(f.items*panelRows), q.Base)
-		for _, p := range []Mem{scale, low, start} {
-			ADDQ(U32(f.items/f.group*64), p.Base)
+		w.advance(f.Bytes)
+		ADDQ(U32(f.Items*panelRows), q.Base)
+		for _, p := range []Mem{scale, min, comp} {
+			ADDQ(U32(f.Items/f.Group*64), p.Base)
 		}
 	})
 	VZEROUPPER()

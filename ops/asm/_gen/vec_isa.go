@@ -280,7 +280,7 @@ func (w walk) rest(f body) {
 }
 
 // turnsOf returns a register with the number of elements in turns, and sets i
-// to where they start.
+// to where they comp.
 func (w walk) turnsOf() reg.Register {
 	m := copyOf(w.n)
 	ANDQ(I32(-w.unroll*w.lanes), m)

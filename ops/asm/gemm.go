@@ -1,0 +1,53 @@
+package asm
+
+import "github.com/normswap/normswap/quant"
+
+// A Tile is the products of a panel of weights and a panel of activations: that
+// of row r of weights and row n of activations is c[r*16+n].
+type Tile = [PanelRows * PanelRows]float32
+
+// Chains is scratch for Gemm.
+type Chains [chains * PanelRows * PanelRows]float32
+
+// Gemm multiplies the rows of two panels, that many columns of each: c[r*16+n]
+// is for row r of weights and row n of activations what [Gemv] computes, to the
+// last bit.
+func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
+	if kernel := active.ints[t].gemm; kernel != nil && columns > 0 {
+		kernel(c, p, a, columns, s)
+		return
+	}
+	gemmGeneric(t, c, p, a, columns)
+}
+
+// gemmGeneric is the definition of Gemm.
+func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int) {
+	l := &weightTypes[t]
+	n := columns / l.Group
+	for r := range PanelRows {
+		var sum [PanelRows][chains]float32
+		for g := range n {
+			at, chain := g*l.Group/Group*PanelRows, chainOf32(g, n)
+			if l.Group == 16 {
+				chain = chainOf16(g)
+			}
+			i := g*PanelRows + r
+			var dot [PanelRows]int32
+			for k, w := range p.Q[i*l.Group:][:l.Group] {
+				for n, q := range (*[PanelRows]uint32)(a.Q[(g*l.Group+k)/4*PanelRows:]) {
+					dot[n] += int32(w) * int32(int8(q>>(k%4*8)))
+				}
+			}
+			for n, d := range dot {
+				acc := &sum[n][chain]
+				*acc = fma(float32(d), p.Scale[i]*a.Scale[at+n], *acc)
+				if l.HasMin() {
+					*acc = fma(p.Min[i], a.ScaledSum[at+n], *acc)
+				}
+			}
+		}
+		for n := range sum {
+			c[r*PanelRows+n] = sumChains(&sum[n])
+		}
+	}
+}

@@ -1,0 +1,52 @@
+//go:build (!amd64 && !arm64) || purego
+
+package asm
+
+// Without assembly there is one tier, generic.
+var tiers []tier
+
+func pause() {}
+
+func fetchRows(*float32, int, int) {}
+
+func read(sums *[8]uint64, x []byte) { readGeneric(sums, x) }
+
+func peak(rounds int) (lanes int, sum float32) { return 1, peakGeneric(rounds) }
+
+func largest(x []float32) float32 { return maxGeneric(x) }
+
+func expSum(x []float32, m float32) float64 { return expSumGeneric(x, m) }
+
+func scale(x []float32, s float32) { scaleGeneric(x, s) }
+
+func moments(x []float32) (mean, squares float64) { return momentsGeneric(x) }
+
+func sumSquares(x []float32) float64 { return squaresGeneric(x) }
+
+func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
+	normalizeGeneric(dst, x, gain, bias, c, scale, offset)
+}
+
+func layerNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
+
+func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
+
+func bias(x []float32, scale, slope, first float32) float32 {
+	return biasGeneric(x, scale, slope, first)
+}
+
+func softcap(x []float32, scale, limit float32) { softcapGeneric(x, scale, limit) }
+
+func scaleAdd(x, y []float32, a, b float32) { scaleAddGeneric(x, y, a, b) }
+
+func rotateHalves(x, own, other []float32, heads, headDim int) {
+	rotateHalvesGeneric(x, own, other, heads, headDim)
+}
+
+func rotatePairs(x, own, other []float32, heads, headDim int) {
+	rotatePairsGeneric(x, own, other, heads, headDim)
+}
+
+func spread16(dst []uint16, x []float32, stride int) { spread16Generic(dst, x, stride) }
+
+func scatter16(dst []uint16, x []float32) { scatter16Generic(dst, x) }

@@ -1,0 +1,49 @@
+//go:build !purego
+
+package asm
+
+import "github.com/normswap/normswap/quant"
+
+// An unpackKernel is unpackGeneric of that many blocks, at least one.
+type unpackKernel func(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+var unpacksNEON = [types]unpackKernel{
+	quant.Q8_0: unpackQ8_0NEON,
+	quant.Q4_0: unpackQ4_0NEON,
+	quant.Q4_1: unpackQ4_1NEON,
+	quant.Q5_0: unpackQ5_0NEON,
+	quant.Q5_1: unpackQ5_1NEON,
+	quant.Q4_K: unpackQ4_KNEON,
+	quant.Q5_K: unpackQ5_KNEON,
+	quant.Q6_K: unpackQ6_KNEON,
+}
+
+func unpack(kernel unpackKernel) func(p Panel, blocks int, w []byte, stride int) {
+	return func(p Panel, blocks int, w []byte, stride int) {
+		kernel(&p.Q[0], &p.Scale[0], &p.Min[0], &w[0], stride, blocks)
+	}
+}
+
+//go:noescape
+func unpackQ8_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ4_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ4_1NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ5_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ5_1NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ4_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ5_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackQ6_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)

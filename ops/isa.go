@@ -1,0 +1,49 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/normswap/normswap/ops/asm"
+)
+
+// EnvISA is the environment variable that names the best instruction set to use,
+// one of [ISAs]. A name that the machine does not have is left out of account;
+// [SelectISA] returns the error.
+const EnvISA = asm.EnvISA
+
+// ISAs returns the instruction sets that this machine can run, lowest first. The
+// first is "generic", plain Go. The last is in use unless [EnvISA] names another.
+func ISAs() []string { return asm.Tiers() }
+
+// ISA returns the best instruction set in use. Operations that have nothing for
+// it use the next lower one.
+func ISA() string { return asm.Active() }
+
+// SelectISA makes operations use the named instruction set, in either case, and
+// those below it. An empty name restores what the program started with: the best,
+// or the one that [EnvISA] names. It is an error if the machine does not have it;
+// an EnvISA that is wrong is an error that names it. No operation may run at the
+// same time.
+func SelectISA(name string) error {
+	err := asm.Reset()
+	if name != "" {
+		err = asm.Select(name)
+	}
+	if err != nil {
+		return fmt.Errorf("ops: %w", err)
+	}
+	return nil
+}
+
+// ReadLoop reads x, as fast as memory is read, and returns the sum of its 64-bit
+// words. The last len(x)%512 bytes are left out. Benchmarks put operations that
+// are bound by memory beside it.
+func ReadLoop(x []byte) uint64 { return asm.Read(x) }
+
+// PeakLoop runs rounds of fused multiply-adds that only the arithmetic bounds, and
+// returns how many floating-point operations they were. Benchmarks put operations
+// that are bound by arithmetic beside it.
+func PeakLoop(rounds int) (flops int) {
+	flops, _ = asm.Peak(rounds)
+	return flops
+}
