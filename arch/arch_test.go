@@ -204,7 +204,6 @@ func TestRefusals(t *testing.T) {
 		{"gpt2.attention.head_count", set("gpt2.attention.head_count", uint32(0))},
 		{"gpt2.attention.head_count_kv", set("gpt2.attention.head_count_kv", uint32(0))},
 		{"gpt2.attention.head_count_kv", set("gpt2.attention.head_count_kv", uint32(3))},
-		{"gpt2.attention.layer_norm_epsilon", set("gpt2.attention.layer_norm_epsilon", float32(0))},
 		{"gpt2.attention.layer_norm_epsilon", set("gpt2.attention.layer_norm_epsilon", float32(-1))},
 		{"gpt2.attention.head_count", set("gpt2.attention.head_count", []int32{4, 4, 4})},
 		{"gpt2.context_length", set("gpt2.context_length", uint32(0))},

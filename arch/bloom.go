@@ -11,6 +11,7 @@ var _ = register(Spec{
 
 	ALiBi:    Required,
 	MaxALiBi: 8,
+	QKVFused: true,
 	QKVBias:  Required,
 	OutBias:  Required,
 

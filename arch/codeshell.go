@@ -15,5 +15,6 @@ var _ = register(Spec{
 	Activation: GELU,
 	FFNBias:    Required,
 
-	Head: Optional,
+	Head:      Required,
+	EmbedHead: true,
 })

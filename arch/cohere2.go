@@ -12,10 +12,12 @@ var _ = register(Spec{
 	Rotary:         Pairwise,
 	WindowedRotary: true,
 	WindowPeriod:   4,
+	Windows:        Required,
+	WindowRoPE:     WindowRoPE{Scaled: true, AttnFactor: true},
 	QKVBias:        Optional,
 
 	Activation: SiLU,
 	Gating:     Gated,
 
-	LogitScale: true,
+	LogitScale: Required,
 })

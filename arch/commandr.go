@@ -3,13 +3,14 @@ package arch
 // Command-R (Cohere 2024): LayerNorm with a gain alone, one a block; logits
 // scaled; the models of 64 layers and more norm queries and keys per head.
 var _ = register(Spec{
-	Name:      "command-r",
-	Norm:      LayerNorm,
-	Exports:   []string{"plamo"},
-	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
-	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
-	QKNorm:    Optional,
-	Form:      Parallel,
+	Name:         "command-r",
+	Norm:         LayerNorm,
+	Exports:      []string{"plamo"},
+	AttnNorm:     NormSpec{Name: "attn_norm", Gain: Required},
+	FinalNorm:    NormSpec{Name: "output_norm", Gain: Required},
+	QKNorm:       Required,
+	QKNormLayers: 64,
+	Form:         Parallel,
 
 	Rotary:  Pairwise,
 	QKVBias: Optional,
@@ -17,5 +18,5 @@ var _ = register(Spec{
 	Activation: SiLU,
 	Gating:     Gated,
 
-	LogitScale: true,
+	LogitScale: Optional,
 })

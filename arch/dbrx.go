@@ -8,8 +8,9 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "attn_output_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
-	Rotary: HalfSplit,
-	Clamp:  true,
+	Rotary:   HalfSplit,
+	QKVFused: true,
+	Clamp:    Required,
 
 	Activation: SiLU,
 	Gating:     Gated,

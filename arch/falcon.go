@@ -5,12 +5,13 @@ package arch
 var _ = register(Spec{
 	Name:      "falcon",
 	Norm:      LayerNorm,
-	AttnNorm:  NormSpec{Name: "attn_norm_2", Gain: Required, Bias: Required, Optional: true},
+	AttnNorm:  NormSpec{Name: "attn_norm_2", Gain: Required, Bias: Optional, Optional: true},
 	FFNNorm:   NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 	Form:      Parallel,
 
-	Rotary: HalfSplit,
+	Rotary:   HalfSplit,
+	QKVFused: true,
 
 	Activation: GELU,
 

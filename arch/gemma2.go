@@ -1,7 +1,7 @@
 package arch
 
 // Gemma 2 (Google 2024): norms after the branches too, a sliding window on
-// every other layer, and soft caps (by their keys).
+// every other layer, and soft caps.
 var _ = register(Spec{
 	Name:      "gemma2",
 	Norm:      RMSNorm,
@@ -13,11 +13,16 @@ var _ = register(Spec{
 
 	Rotary:           HalfSplit,
 	WindowPeriod:     2,
+	Windows:          Optional,
+	Window:           4096,
+	WindowRoPE:       WindowRoPE{BaseKey: true, Scaled: true, AttnFactor: true},
+	AttnSoftcap:      50,
 	QKVBias:          Optional,
 	AttnScaleByDepth: map[int]Scale{46: InvSqrtQuery}, // the 27B model
 
 	Activation: GELU,
 	Gating:     Gated,
 
-	EmbedScale: SqrtDim,
+	EmbedScale:   SqrtDim,
+	LogitSoftcap: 30,
 })

@@ -15,12 +15,14 @@ var _ = register(Spec{
 	Rotary:           HalfSplit,
 	WindowPeriod:     6,
 	QKVBias:          Optional,
-	WindowBase:       10000,                           // as its predecessor, whatever the base of global layers
-	AttnScaleByDepth: map[int]Scale{62: InvSqrtQuery}, // the 27B model
+	Windows:          Optional,
+	WindowRoPE:       WindowRoPE{BaseKey: true, Base: 10000, AttnFactor: true}, // the base of its predecessor
+	AttnScaleByDepth: map[int]Scale{62: InvSqrtQuery},                          // the 27B model
 
 	Activation: GELU,
 	Gating:     Gated,
 
 	EmbedScale: SqrtDim,
 	Head:       Optional,
+	Unused:     []string{"dense_2.weight", "dense_3.weight"}, // of an embedder
 })

@@ -15,7 +15,8 @@ var _ = register(Spec{
 
 	Rotary:       HalfSplit,
 	WindowPeriod: 6,
-	WindowBase:   10000,
+	Windows:      Optional,
+	WindowRoPE:   WindowRoPE{BaseKey: true, Base: 10000, AttnFactor: true},
 	QKVBias:      Optional,
 
 	Activation: GELU,

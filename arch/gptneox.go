@@ -11,9 +11,10 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 	Form:      ParallelByKey,
 
-	Rotary:  HalfSplit,
-	QKVBias: Required,
-	OutBias: Required,
+	Rotary:   HalfSplit,
+	QKVFused: true,
+	QKVBias:  Required,
+	OutBias:  Required,
 
 	Activation: GELU,
 	FFNBias:    Required,

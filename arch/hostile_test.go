@@ -48,8 +48,7 @@ func TestWrongKeys(t *testing.T) {
 		"expert_used_count": {uint32(0), uint32(3)}, "rope.dimension_count": {uint32(0), uint32(7), uint32(10)},
 		"rope.scaling.original_context_length": {uint32(0)},
 		"attention.sliding_window_pattern":     {uint32(0), []bool{true}, []bool{true, false, true}},
-		"attention.layer_norm_epsilon":         {float32(0), float32(1), float32(2)}, "attention.layer_norm_rms_epsilon": {float32(0), float32(1)},
-		"rope.freq_base": {float32(0)}, "rope.freq_base_swa": {float32(0)}, "rope.scaling.factor": {float32(1e-45)},
+		"rope.freq_base":                       {float32(0)}, "rope.freq_base_swa": {float32(0)}, "rope.scaling.factor": {float32(1e-45)},
 	}
 	tried, refused := 0, 0
 	for _, s := range runnable() {
@@ -193,7 +192,7 @@ func TestWrongTensors(t *testing.T) {
 					}
 				}
 				// Of the optional ones some bring others with them.
-				try("missing", map[bool]string{false: name, true: ""}[all], all, func(f *gguf.File) { f.Tensors = slices.Delete(f.Tensors, i, i+1) })
+				try("missing", map[bool]string{false: name, true: ""}[all], all || s.EmbedHead && name == "token_embd.weight", func(f *gguf.File) { f.Tensors = slices.Delete(f.Tensors, i, i+1) })
 				dims := func(d ...int) func(f *gguf.File) { return func(f *gguf.File) { f.Tensors[i].Dims = d } }
 				is := plain.Tensors[i].Dims
 				vocab := name == "token_embd.weight" || name == "output.weight" && len(is) == 2
@@ -218,7 +217,13 @@ func TestWrongTensors(t *testing.T) {
 						try(fmt.Sprint(other), "tensor ", false, dims(other...))
 					}
 				}
-				try("with another dimension", name, false, dims(append(slices.Clone(is), 1)...))
+				try("with another dimension", name, false, dims(append(slices.Clone(is), 2)...))
+				trailing := *plain
+				trailing.Tensors = slices.Clone(plain.Tensors)
+				trailing.Tensors[i].Dims = append(slices.Clone(is), 1, 1)[:min(len(is)+2, 4)]
+				if _, err := arch.Load(&gguf.File{Version: 3, Alignment: 32, Meta: plain.Meta, Tensors: trailing.Tensors}); err != nil {
+					t.Errorf("%s, all %v: %s with trailing dimensions of 1: %v", s.Name, all, name, err)
+				}
 				try("flat", "tensor ", false, dims(is[0]*2))
 			}
 		}

@@ -26,6 +26,7 @@ const (
 type reader struct {
 	meta *gguf.Meta
 	spec *Spec
+	read map[string]bool // keys that were asked for, without the architecture
 	err  error
 }
 
@@ -39,12 +40,14 @@ func (r *reader) fail(err error) {
 
 // need returns a key that must be there, opt one that may be absent.
 func need[T gguf.Value](r *reader, k string) T {
+	r.read[k] = true
 	v, err := gguf.Get[T](r.meta, r.key(k))
 	r.fail(err)
 	return v
 }
 
 func opt[T gguf.Value](r *reader, k string, def T) T {
+	r.read[k] = true
 	v, err := gguf.GetOr(r.meta, r.key(k), def)
 	r.fail(err)
 	return v
@@ -67,6 +70,18 @@ func (r *reader) float(k string, def float64) float64 {
 	return v
 }
 
+// byPresence returns a number that an architecture requires, may have or does
+// not; 0 if it is not there.
+func (r *reader) byPresence(k string, p Presence) float64 {
+	if p == Absent {
+		return 0
+	}
+	if p == Required {
+		need[float64](r, k)
+	}
+	return r.float(k, 0)
+}
+
 // above0 returns a number that must be a positive float32.
 func (r *reader) above0(k string, def float64) float64 {
 	v := r.float(k, def)
@@ -79,6 +94,7 @@ func (r *reader) above0(k string, def float64) float64 {
 // perLayer returns a key that is one number, from 1 to most, for all layers or
 // an array with one for each.
 func (r *reader) perLayer(k string, layers, most int, def []int) []int {
+	r.read[k] = true
 	all := make([]int, layers)
 	one, err := gguf.Get[int](r.meta, r.key(k))
 	switch {
@@ -148,11 +164,8 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		}
 	}
 	epsKey := s.epsKey()
-	eps := need[float64](r, epsKey)
-	if r.err == nil && !(float32(eps) > 0 && eps < 1) {
-		r.err = fmt.Errorf("arch: %s is %v, want a small positive number", r.key(epsKey), eps)
-	}
-	h.Eps = float32(eps)
+	need[float64](r, epsKey)
+	h.Eps = float32(r.float(epsKey, 0))
 
 	if s.Experts != Absent {
 		h.Experts = opt(r, KeyExperts, 0)
@@ -163,9 +176,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	}
 	shape.experts = r.expertLayers(s, &h)
 	h.Activation = r.activation(s)
-	if s.Clamp {
-		h.Clamp = float32(r.float(keyClamp, 0))
-	}
+	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	if s.ALiBi != Absent {
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
 	}
@@ -177,19 +188,15 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	if s.AttnScale == DefaultScale && s.AttnScaleByDepth == nil {
 		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
 	}
-	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, 0))
-	h.LogitSoftcap = float32(r.float(keyLogitSoftcap, 0))
+	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, s.AttnSoftcap))
+	h.LogitSoftcap = float32(r.float(keyLogitSoftcap, s.LogitSoftcap))
 	h.EmbedScale = 1
 	if s.EmbedScale != DefaultScale {
 		h.EmbedScale = float32(s.EmbedScale.value(&h))
 	}
-	h.LogitScale = 1
-	if s.LogitScale {
-		if v := float32(r.float(KeyLogitScale, 1)); v != 0 {
-			h.LogitScale = v
-		}
-	}
+	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), 1)
 	r.rope(s, &h)
+	r.outlet(s, &h)
 	return h, shape
 }
 
@@ -253,36 +260,66 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key(keyRoPEDims), p.Dims, h.HeadDim, r.key(keyHeadDim))
 	}
 	p.Base = r.above0(keyRoPEBase, 10000)
-	factor := r.float(keyRoPEFactor, 0)
-	if factor == 0 {
-		factor = r.float(keyRoPELinear, 0)
+	factorKey := keyRoPEFactor
+	if _, ok := r.meta.Lookup(r.key(keyRoPEFactor)); !ok {
+		factorKey = keyRoPELinear // in older files
 	}
-	if factor != 0 {
-		p.Scale = 1 / factor
-	}
+	r.read[keyRoPELinear] = true
+	factor := cmp.Or(r.float(factorKey, 0), 1)
+	p.Scale = 1 / factor
 	if r.err == nil && p.Scale > math.MaxFloat32 {
-		r.err = fmt.Errorf("arch: %s is %v, too small", r.key(keyRoPEFactor), factor)
+		r.err = fmt.Errorf("arch: %s is %v, too small", r.key(factorKey), factor)
 	}
 	p.OrigContext = r.positive(keyRoPEOrigContext, opt(r, keyRoPEOrigContext, h.Context), math.MaxInt32)
 	p.BetaFast = r.float(keyYaRNBetaFast, 32)
 	p.BetaSlow = r.float(keyYaRNBetaSlow, 1)
-	switch kind := opt(r, keyRoPEType, "linear"); kind {
+	kind := opt(r, keyRoPEType, "linear")
+	ext := 0.0
+	switch kind {
 	case "none":
 		p.Scale = 1
-	case "linear", "longrope":
-	case "yarn":
-		p.Ext = r.float(keyYaRNExt, 1)
-		// YaRN multiplies queries and keys by 1 + 0.1 ln(factor); a logit
-		// multiplier in the file replaces that.
-		if mul := r.float(keyYaRNLogMul, 0); mul != 0 && factor > 1 {
-			p.Attn = (1 + 0.1*math.Log(factor)) / (1 + 0.1*mul*math.Log(factor)) / (1 + 0.1*math.Log(factor))
+		if factor != 1 && s.WindowRoPE.Scaled {
+			r.fail(fmt.Errorf("%s is none, but %s is %v", r.key(keyRoPEType), r.key(factorKey), factor))
 		}
+	case "linear":
+	case "longrope":
+		p.Long = true
+	case "yarn":
+		ext = 1
 	default:
 		r.fail(fmt.Errorf("%s is %.64q; known are none, linear, yarn and longrope", r.key(keyRoPEType), kind))
 	}
+	p.Ext = r.float(keyYaRNExt, ext)
+	if p.Ext != 0 && kind != "yarn" {
+		r.fail(fmt.Errorf("%s is %v, but %s is %.64q", r.key(keyYaRNExt), p.Ext, r.key(keyRoPEType), kind))
+	}
+	if mul := r.float(keyYaRNLogMul, 0); p.Ext != 0 {
+		// YaRN multiplies queries and keys by mscale(1); a logarithmic multiplier
+		// divides that by mscale(mul). A factor below 1 has neither.
+		mscale := func(mul float64) float64 {
+			if factor <= 1 {
+				return 1
+			}
+			return 1 + 0.1*mul*math.Log(factor)
+		}
+		p.Attn = mscale(1) / mscale(mul) / (1 + 0.1*math.Log(factor)) // what ops multiplies by anyway
+	}
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
 	h.RoPE = p
-	w := p
-	w.Base, w.Scale, w.Ext, w.Attn = r.above0(keyRoPEWindowBase, cmp.Or(s.WindowBase, p.Base)), 1, 0, 1
-	h.WindowRoPE = w
+	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
+}
+
+// windowRoPE returns the rotary embedding of layers with a sliding window; p is
+// that of global layers.
+func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
+	if s.BaseKey {
+		p.Base = r.above0(keyRoPEWindowBase, cmp.Or(s.Base, p.Base))
+	}
+	if !s.Scaled {
+		p.Scale, p.Ext = 1, 0
+	}
+	if !s.AttnFactor {
+		p.Attn = 1
+	}
+	return p
 }

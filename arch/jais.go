@@ -10,6 +10,7 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
 	ALiBi:     Optional,
+	QKVFused:  true,
 	QKVBias:   Required,
 	OutBias:   Required,
 	AttnScale: InvHeadDim,

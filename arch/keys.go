@@ -31,6 +31,7 @@ const (
 
 	keyWindowPattern = "attention.sliding_window_pattern"
 
+	keyCausal       = "attention.causal"
 	keyPooling      = "pooling_type"
 	keyLabels       = "classifier.output_labels"
 	keyActivation   = "hidden_activation"
@@ -76,8 +77,11 @@ func (s *Spec) Rename(m *gguf.Meta, to *Spec) error {
 	var renamed gguf.Meta
 	for _, kv := range m.All() {
 		if rest, ok := strings.CutPrefix(kv.Key, s.Name+"."); ok {
-			if rest == s.epsKey() {
+			switch {
+			case rest == s.epsKey():
 				rest = to.epsKey()
+			case rest == to.epsKey():
+				continue // of a norm that the model does not have
 			}
 			kv.Key = to.Key(rest)
 		}

@@ -9,9 +9,10 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
-	Rotary:  Pairwise,
-	QKVBias: Optional,
-	OutBias: Optional,
+	Rotary:     Pairwise,
+	RoPETables: ByScaling,
+	QKVBias:    Optional,
+	OutBias:    Optional,
 
 	Activation: SiLU,
 	Gating:     Gated,

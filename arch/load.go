@@ -4,28 +4,36 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/normswap/normswap/gguf"
 )
 
 // Load binds the tensors of a file to the architecture that its metadata
 // names. A tensor that is missing, misshapen or unknown to the architecture
-// is an error that names it.
+// is an error that names it, and so is a key that would change the result and
+// that nothing here implements. It is a [*NotModelError] if the file is known
+// to be something else, and an [*UnknownError] if it is of another architecture.
 func Load(f *gguf.File) (*Model, error) {
+	if err := identify(f); err != nil {
+		return nil, err
+	}
 	b := &binder{find: f.Tensor, used: map[string]bool{}}
 	vocab := 0
 	for _, name := range []string{WeightName(nameEmbed), WeightName(Head.Name(-1))} {
-		if t, ok := f.Tensor(name); ok && len(t.Dims) == 2 && vocab == 0 {
-			vocab = t.Dims[1]
+		if t, ok := f.Tensor(name); ok && vocab == 0 {
+			vocab = t.Items() / max(t.Dims[0], 1)
 		}
 	}
 	m, err := b.bind(&f.Meta, vocab)
 	if err != nil {
 		return nil, err
 	}
-	if m.Spec.Rotary != NoRotary {
-		b.ropeFactors(m)
+	b.ropeTables(m)
+	for _, name := range m.Spec.Unused {
+		if _, ok := f.Tensor(name); ok {
+			b.used[name] = true
+			m.Warnings = append(m.Warnings, fmt.Sprintf("the tensor %s is not used", name))
+		}
 	}
 	b.leftover(f)
 	return m, b.err
@@ -72,7 +80,7 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if vocab == 0 {
 		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
 	}
-	r := &reader{meta: meta, spec: s}
+	r := &reader{meta: meta, spec: s, read: map[string]bool{}}
 	h, shape := r.hyper(s, vocab)
 	if r.err != nil {
 		return nil, r.err
@@ -82,14 +90,13 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if s.Form == ParallelByKey {
 		parallel = need[bool](r, keyParallel)
 	}
+	warnings := r.unread(&h)
 	if r.err != nil {
 		return nil, r.err
 	}
 	m := b.model(h, shape, windows, parallel)
-	b.outlet(r, m)
-	if b.err == nil {
-		b.err = r.err
-	}
+	b.outlet(m)
+	m.Warnings = warnings
 	return m, b.err
 }
 
@@ -99,14 +106,18 @@ func (r *reader) windows(s *Spec, layers int) []int {
 	if s.WindowPeriod == 0 {
 		return all
 	}
-	width := opt(r, keyWindow, 0)
-	if width < 0 {
+	if s.Windows == Required {
+		need[int](r, keyWindow)
+	}
+	width := opt(r, keyWindow, s.Window)
+	if width < 0 || width == 0 && (s.Windows == Required || s.Window > 0) {
 		r.fail(fmt.Errorf("%s is %d", r.key(keyWindow), width))
 	}
 	if r.err != nil || width == 0 {
 		return all
 	}
 	const key = keyWindowPattern
+	r.read[key] = true
 	if each, ok := flags(r.meta, r.key(key)); ok {
 		if len(each) != layers {
 			r.fail(fmt.Errorf("%s has %d elements, want one for each of %d layers", r.key(key), len(each), layers))
@@ -119,13 +130,17 @@ func (r *reader) windows(s *Spec, layers int) []int {
 		}
 		return all
 	}
-	every := r.positive(key, opt(r, key, s.WindowPeriod), layers+s.WindowPeriod)
+	every := opt(r, key, s.WindowPeriod)
+	if every < 0 || every > layers+s.WindowPeriod {
+		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(key), every, layers+s.WindowPeriod))
+		return all
+	}
 	for i := range all {
 		global := every - 1
 		if s.GlobalFirst {
 			global = 0
 		}
-		if r.err == nil && i%every != global {
+		if every == 0 || i%every != global { // 0: no layer is global
 			all[i] = width
 		}
 	}
@@ -184,7 +199,7 @@ func (b *binder) tensor(name string, p Presence, dims ...int) *gguf.Tensor {
 		}
 		return nil
 	}
-	if !slices.Equal(t.Dims, dims) {
+	if !slices.Equal(trim(t.Dims), trim(dims)) {
 		b.fail("tensor %s is %v, want %v", name, t.Dims, dims)
 	}
 	b.used[name] = true
@@ -192,6 +207,16 @@ func (b *binder) tensor(name string, p Presence, dims ...int) *gguf.Tensor {
 		return nil
 	}
 	return t
+}
+
+// trim leaves out trailing dimensions of 1, which change nothing: a file may
+// have them or not.
+func trim(dims []int) []int {
+	n := len(dims)
+	for n > 1 && dims[n-1] == 1 {
+		n--
+	}
+	return dims[:n]
 }
 
 // has reports whether the file has a tensor.
@@ -231,9 +256,9 @@ func (b *binder) qkNorm(layer int, name string, heads, headDim int) *Norm {
 	}
 	n := &Norm{Site: site, Role: OnQueryKey, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
 	dims := []int{headDim}
-	if t, ok := b.find(gain); ok && len(t.Dims) == 2 {
+	if t, ok := b.find(gain); ok && len(trim(t.Dims)) == 2 {
 		dims = []int{headDim, heads}
-	} else if ok && !slices.Equal(t.Dims, dims) {
+	} else if ok && !slices.Equal(trim(t.Dims), dims) {
 		dims = []int{heads * headDim}
 		n.Width, n.Groups = heads*headDim, 1
 	}
@@ -260,7 +285,11 @@ func (b *binder) experts(role Role, layer, in, out, n int) Linear {
 func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) *Model {
 	s := b.spec
 	m := &Model{Spec: s, Hyper: h, Blocks: make([]Block, h.Layers)}
-	m.Embed = b.tensor(WeightName(nameEmbed), Optional, h.Dim, h.Vocab)
+	embed := Required
+	if s.EmbedHead {
+		embed = Optional
+	}
+	m.Embed = b.tensor(WeightName(nameEmbed), embed, h.Dim, h.Vocab)
 	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
 	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
@@ -271,11 +300,8 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	case s.Encoder:
 	case m.Head.W == nil:
 		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
-	case m.Embed == nil && s.Head == Optional:
-		m.Tied, m.Embed = true, m.Head.W // CodeShell stores the shared table as the head
-	}
-	if m.Embed == nil {
-		b.fail("missing tensor %s", WeightName(nameEmbed))
+	case m.Embed == nil:
+		m.Tied, m.Embed = true, m.Head.W
 	}
 	for i := range m.Blocks {
 		if b.err != nil {
@@ -309,22 +335,25 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.FFNSum = b.norm(OnSum, i, s.FFNSum, h.Dim)
 
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
-	if name := block(i, nameQKV); b.has(WeightName(name)) {
+	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {
 		fused := b.linear(Q, name, Required, s.QKVBias, h.Dim, q+2*kv)
 		rows := func(role Role, from, n int) Linear {
 			part := Linear{Role: role, Name: name, W: fused.W, B: fused.B, From: from, Rows: n, BFrom: from}
-			if fused.B == nil && s.QKVBias != Absent { // fused weights may come with split biases
+			if fused.B == nil && s.QKVBias == Optional && !s.QKVFused { // fused weights may come with split biases
 				part.B, part.BFrom = b.tensor(BiasName(role.Name(i)), Optional, n), 0
 			}
 			return part
 		}
 		l.Q, l.K, l.V = rows(Q, 0, q), rows(K, q, kv), rows(V, q+kv, kv)
+		if n := len(slices.DeleteFunc([]*gguf.Tensor{l.Q.B, l.K.B, l.V.B}, func(t *gguf.Tensor) bool { return t == nil })); n == 1 || n == 2 {
+			b.fail("beside %s there must be the biases of queries, keys and values, or none; there are %d", WeightName(name), n)
+		}
 	} else {
 		l.Q = b.linear(Q, Q.Name(i), Required, s.QKVBias, h.Dim, q)
 		l.K = b.linear(K, K.Name(i), Required, s.QKVBias, h.Dim, kv)
 		l.V = b.linear(V, V.Name(i), Required, s.QKVBias, h.Dim, kv)
 	}
-	if s.QKNorm != Absent {
+	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
 		if l.QNorm == nil {
@@ -362,8 +391,8 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	return l
 }
 
-// ropeFactors binds the tables of frequency factors.
-func (b *binder) ropeFactors(m *Model) {
+// ropeTables binds the tables of frequency factors.
+func (b *binder) ropeTables(m *Model) {
 	table := func(name string) []float32 {
 		if b.err != nil || !b.has(name) {
 			return nil
@@ -383,12 +412,12 @@ func (b *binder) ropeFactors(m *Model) {
 		}
 		return f
 	}
-	m.RoPE.Factors = table(WeightName(nameRoPE))
-	short, long := table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	if m.RoPE.Factors == nil {
-		m.RoPE.Factors, m.RoPE.LongFactors = short, long
+	switch t := m.Spec.RoPETables; {
+	case t == LongShort, t == ByScaling && m.RoPE.Long:
+		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
+	case t == ByScaling:
+		m.RoPE.Factors = table(WeightName(nameRoPE))
 	}
-	m.WindowRoPE.Factors, m.WindowRoPE.LongFactors = m.RoPE.Factors, m.RoPE.LongFactors
 }
 
 // leftover fails with a list of the tensors that the graph has no use for.
@@ -402,11 +431,5 @@ func (b *binder) leftover(f *gguf.File) {
 	if len(names) == 0 {
 		return
 	}
-	const show = 5
-	more := ""
-	if len(names) > show {
-		more = fmt.Sprintf(" and %d more", len(names)-show)
-		names = names[:show]
-	}
-	b.fail("the file has tensors that the architecture does not: %s%s", strings.Join(names, ", "), more)
+	b.fail("the file has tensors that the architecture does not: %s", some(names))
 }

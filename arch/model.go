@@ -25,6 +25,10 @@ type Model struct {
 	Dense2, Dense3       Linear
 	ClassDense, ClassOut Linear // of the classification head
 	ClassNorm            *Norm  // or nil
+
+	// Warnings tell what in the file is not used: keys that are not known, and
+	// tensors that logits do not need.
+	Warnings []string
 }
 
 // Hyper holds the hyper-parameters. Heads, KVHeads and FFN are those of the
@@ -36,6 +40,7 @@ type Hyper struct {
 	Experts, Active int     // experts of a layer, and how many of them a token uses
 	Activation      Activation
 	Pooling         Pooling  // what the file asks for
+	Dense           int      // width between the matrices behind the pooling
 	Labels          []string // names of the scores of the classification head
 	Clamp           float32  // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
 	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
@@ -62,6 +67,7 @@ type RoPE struct {
 	// Each pair's frequency is divided by its factor: one of LongFactors in a
 	// session with more than OrigContext positions, one of Factors in others.
 	Factors, LongFactors []float32
+	Long                 bool // the scaling is LongRoPE (Ding et al. 2024), which is these factors
 }
 
 // A Block is one layer.

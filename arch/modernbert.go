@@ -16,7 +16,8 @@ var _ = register(Spec{
 	Rotary:       HalfSplit,
 	WindowPeriod: 3,
 	GlobalFirst:  true,
-	WindowBase:   10000,
+	Windows:      Optional,
+	WindowRoPE:   WindowRoPE{BaseKey: true, Base: 10000, AttnFactor: true},
 
 	Activation:    GELUErf,
 	ActivationKey: true,

@@ -13,9 +13,10 @@ var _ = register(Spec{
 
 	Positions: Optional,
 	ALiBi:     Optional,
+	QKVFused:  true,
 	QKVBias:   Optional,
 	OutBias:   Optional,
-	Clamp:     true,
+	Clamp:     Optional,
 
 	Activation: GELU,
 	FFNBias:    Optional,

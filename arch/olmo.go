@@ -11,7 +11,7 @@ var _ = register(Spec{
 
 	Rotary:  Pairwise,
 	QKVBias: Optional,
-	Clamp:   true,
+	Clamp:   Optional,
 
 	Activation: SiLU,
 	Gating:     Gated,

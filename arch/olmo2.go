@@ -1,7 +1,8 @@
 package arch
 
-// OLMo 2 (Ai2 2024): the norms stand after the branches instead of before
-// them, and on queries and keys over their full width.
+// OLMo 2 and 3 (Ai2 2024-25): the norms stand after the branches instead of
+// before them, and on queries and keys over their full width. OLMo 3 has
+// sliding windows, on whose layers positions are not scaled.
 var _ = register(Spec{
 	Name:      "olmo2",
 	Norm:      RMSNorm,
@@ -10,8 +11,10 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Required,
 
-	Rotary:  HalfSplit,
-	QKVBias: Optional,
+	Rotary:       HalfSplit,
+	WindowPeriod: 4,
+	Windows:      Optional,
+	QKVBias:      Optional,
 
 	Activation: SiLU,
 	Gating:     Gated,

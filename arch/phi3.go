@@ -8,8 +8,11 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
-	Rotary:  HalfSplit,
-	QKVBias: Optional,
+	Ignored: map[string]string{keyWindow: "converters write it for models of either kind; llama.cpp ignores it too"},
+
+	Rotary:     HalfSplit,
+	RoPETables: LongShort,
+	QKVBias:    Optional,
 
 	Activation: SiLU,
 	Gating:     FusedGate,

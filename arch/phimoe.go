@@ -12,9 +12,10 @@ var _ = register(Spec{
 	FFNNorm:          NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
 	FinalNorm:        NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
-	Rotary:  HalfSplit,
-	QKVBias: Optional,
-	OutBias: Required,
+	Rotary:     HalfSplit,
+	RoPETables: LongShort,
+	QKVBias:    Optional,
+	OutBias:    Required,
 
 	Activation: SiLU,
 	Gating:     Gated,

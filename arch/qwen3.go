@@ -15,5 +15,6 @@ var _ = register(Spec{
 	Activation: SiLU,
 	Gating:     Gated,
 
-	Head: Optional,
+	Head:   Optional,
+	Unused: []string{"cls.output.weight"}, // of a reranker
 })

@@ -71,6 +71,25 @@ const (
 	Pairwise         // coordinate 2i with 2i + 1
 )
 
+// RoPETables are the tables of frequency factors that a file may have.
+type RoPETables uint8
+
+const (
+	NoTables  RoPETables = iota
+	LongShort            // one for contexts beyond the original one, one for others
+	ByScaling            // those if rope.scaling.type is longrope, otherwise one for all contexts
+)
+
+// WindowRoPE is how RoPE on layers with a sliding window differs from that on
+// global layers. The zero value: the same base, and neither scaling of
+// positions nor an attention factor.
+type WindowRoPE struct {
+	BaseKey    bool    // the key rope.freq_base_swa is honoured
+	Base       float64 // unless that is given; 0: that of global layers
+	Scaled     bool    // positions are scaled, by YaRN too, as on global layers
+	AttnFactor bool    // queries and keys are multiplied by the attention factor
+}
+
 // Activation is the nonlinearity of the FFN.
 type Activation uint8
 
@@ -119,6 +138,11 @@ type Spec struct {
 	// Exports are the RMSNorm architectures that compute what a folded model of
 	// this one does, as running both in llama.cpp has shown (docs/FOLD.md).
 	Exports []string
+	// Ignored are keys that change what the makers compute and that llama.cpp
+	// ignores as well, with a remark.
+	Ignored map[string]string
+	// Unused are tensors that a file may have and logits do not need.
+	Unused []string
 
 	AttnNorm  NormSpec // before attention
 	FFNNorm   NormSpec // before the FFN
@@ -131,6 +155,8 @@ type Spec struct {
 	FFNSum    NormSpec // PostNorm: on the sum of the stream and what the FFN writes
 	QKNorm    Presence // on the projected queries and keys
 	QKBias    Presence // its bias
+	// QKNormLayers is the least number of layers of a model with a QKNorm.
+	QKNormLayers int
 
 	Form Form
 	// Encoder tells that attention is to all tokens of a sequence, and that the
@@ -144,15 +170,20 @@ type Spec struct {
 	WindowedRotary bool     // RoPE on the layers with a sliding window only
 	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
 	GlobalFirst    bool     // of each group the first layer is global instead of the last
-	WindowBase     float64  // RoPE's base on windowed layers unless the file has one; 0: that of global layers
+	Windows        Presence // the key attention.sliding_window; Optional: Window unless it is there
+	Window         int
+	WindowRoPE     WindowRoPE
+	RoPETables     RoPETables
 	Positions      Presence // a learned table
 	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
 	ALiBi          Presence
 	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
 
+	QKVFused         bool // queries, keys and values are one matrix; otherwise they may be
 	QKVBias, OutBias Presence
-	Clamp            bool // the key attention.clamp_kqv is honoured
+	Clamp            Presence // the key attention.clamp_kqv
 	AttnScale        Scale
+	AttnSoftcap      float64       // unless the file has one; 0: none
 	AttnScaleByDepth map[int]Scale // by the number of layers, in place of AttnScale
 
 	Activation    Activation
@@ -166,8 +197,11 @@ type Spec struct {
 
 	EmbedScale Scale
 	Head       Presence // a head of its own; otherwise the embedding serves
+	EmbedHead  bool     // the head serves as the embedding where a file has none
 	HeadBias   Presence
-	LogitScale bool // the key logit_scale is honoured
+	LogitScale Presence // the key logit_scale
+	// LogitSoftcap holds unless the file has another one; 0: none.
+	LogitSoftcap float64
 
 	Dense      Presence   // two matrices behind the pooling
 	Classifier Classifier // scores instead of an embedding

@@ -7,7 +7,7 @@ var _ = register(Spec{
 	Norm:      LayerNorm,
 	Exports:   []string{"phimoe"},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
-	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required, Optional: true},
+	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Optional, Optional: true},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 	QKNorm:    Optional,
 

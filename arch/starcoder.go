@@ -9,6 +9,7 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
 	Positions: Required,
+	QKVFused:  true,
 	QKVBias:   Required,
 	OutBias:   Required,
 

@@ -74,7 +74,7 @@ func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
 		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
 		return ops.Matrix{}
 	}
-	first := e*t.Dims[1] + from
+	first := e*rows + from // experts are whole matrices
 	if end := (first + rows) * size; end > len(t.Data) {
 		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
 		return ops.Matrix{}

@@ -141,7 +141,7 @@ func hostileModels(t testing.TB) map[string]struct {
 	}
 	add("gpt2", "", gpt2, nil)
 	add("llama", "", llama, nil)
-	add("no tensors", "missing tensor", gpt2, func(f *gguf.File) { f.Tensors = nil })
+	add("no tensors", "it has no tensors", gpt2, func(f *gguf.File) { f.Tensors = nil })
 	add("no metadata", "general.architecture", gpt2, func(f *gguf.File) { f.Meta = gguf.Meta{} })
 	add("context 2^40", "gpt2.context_length", gpt2, set("gpt2.context_length", uint64(1<<40)))
 	add("context 2^31-1", "", llama, set("llama.context_length", uint32(1<<31-1)))

@@ -297,6 +297,9 @@ func (p *progress) part() func(done, total int64) {
 // changes nothing; "" if nothing.
 func (m *Model) Note() string { return m.note }
 
+// Warnings tell what in the file is not used, such as keys that are not known.
+func (m *Model) Warnings() []string { return m.Arch.Warnings }
+
 // Plan returns the fold that was carried out; nil if there was none.
 func (m *Model) Plan() *fold.Plan { return m.plan }
 

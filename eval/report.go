@@ -171,6 +171,9 @@ func (r *Report) Missing() []int {
 	return missing
 }
 
+// maxShards bounds the parts of a text, for the list of those that are missing.
+const maxShards = 1 << 20
+
 // Parse reads a report from JSON.
 func Parse(b []byte) (*Report, error) {
 	r := new(Report)
@@ -182,6 +185,18 @@ func Parse(b []byte) (*Report, error) {
 		return nil, fmt.Errorf("eval: a report of kind %q; want %s or %s", r.Kind, Perplexity, Compare)
 	case r.Of < 1 || len(r.Shards) == 0 || len(r.Norms) == 0:
 		return nil, errors.New("eval: the report has no shards or no norms")
+	case r.Of > maxShards:
+		return nil, fmt.Errorf("eval: the report is of %d shards; the limit is %d", r.Of, maxShards)
+	}
+	for _, s := range r.Shards {
+		if s < 0 || s >= r.Of {
+			return nil, fmt.Errorf("eval: the report has shard %d of %d", s, r.Of)
+		}
+	}
+	for i := range r.Norms {
+		if err := r.Norms[i].state.check(); err != nil {
+			return nil, fmt.Errorf("eval: figures of %s: %w", r.Norms[i].state.Norm, err)
+		}
 	}
 	r.finish()
 	return r, nil

@@ -60,7 +60,7 @@ func target(m *arch.Model, export string) (*arch.Spec, error) {
 // misfit returns what a model computes that an architecture cannot; "" if
 // there is nothing.
 func misfit(m *arch.Model, to *arch.Spec) string {
-	if m.Clamp > 0 && !to.Clamp {
+	if m.Clamp > 0 && to.Clamp == arch.Absent {
 		return "it clamps queries, keys and values"
 	}
 	for i := range m.Blocks {
@@ -92,7 +92,7 @@ func (o *Output) become(to *arch.Spec) error {
 	if to.HeadBias == arch.Required && m.Head.B == nil {
 		o.add(arch.BiasName(arch.Head.Name(-1)), 0, m.Vocab)
 	}
-	if m.LogitScale != 1 && !to.LogitScale {
+	if m.Spec.LogitScale != arch.Absent && to.LogitScale == arch.Absent {
 		o.scaleHead(m.LogitScale)
 		o.meta.Delete(m.Spec.Key(arch.KeyLogitScale))
 	}

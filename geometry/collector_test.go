@@ -230,6 +230,53 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
+// What cannot be statistics is no part of a run, and the error says where.
+func TestReadStateChecks(t *testing.T) {
+	s := newStream(3, 2*window)
+	c := s.collector(t, Options{CheckEvery: 1})
+	s.feed(c, 0, 2, window)
+	c.State().Swap = []SwapMode{{"native", 8, 0, 1, math.Inf(1)}, {"rms-naive", 8, math.Inf(1), 0.5, 3}}
+	whole := marshal(t, c.State())
+	back, err := ReadState(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(back.Swap, c.State().Swap) || !bytes.Contains(whole, []byte(`"perplexity":null`)) {
+		t.Errorf("infinite figures come back as %+v", back.Swap)
+	}
+	edit := func(change func(site, rest map[string]any)) []byte {
+		state := generic(t, c.State()).(map[string]any)
+		site := state["sites"].([]any)[1].(map[string]any)
+		change(site, site["rest"].(map[string]any))
+		return marshal(t, state)
+	}
+	stage := func(rest map[string]any, name string) map[string]any {
+		return rest["stages"].([]any)[2].(map[string]any)[name].(map[string]any)
+	}
+	for want, change := range map[string]func(site, rest map[string]any){
+		"norm of out: the mean":               func(_, rest map[string]any) { stage(rest, "norm")["mean"] = nil },
+		"norm of out: 1e+200 is no statistic": func(_, rest map[string]any) { stage(rest, "norm")["m2"] = 1e200 },
+		"angle of out: its histogram has":     func(_, rest map[string]any) { stage(rest, "angle")["n"] = 3 },
+		"share of out: the mean":              func(_, rest map[string]any) { stage(rest, "share")["m2"] = -1 },
+		"rotation 2: its histogram is in":     func(_, rest map[string]any) { rest["rotations"].([]any)[2] = rest["swap"] },
+		"check 3: the mean":                   func(_, rest map[string]any) { rest["checks"].([]any)[3].(map[string]any)["max"] = -1 },
+		"swap: its histogram":                 func(_, rest map[string]any) { delete(rest["swap"].(map[string]any), "hist") },
+		"0 heads of dimension 40":             func(site, _ map[string]any) { delete(site, "heads") },
+		"1 heads of dimension 1":              func(site, _ map[string]any) { site["dim"] = 1 },
+	} {
+		_, err := ReadState(edit(change))
+		if err == nil || !strings.HasPrefix(err.Error(), "geometry: state: site blk.0.ffn_norm: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	for _, bad := range []string{`"top1_agreement":2`, `"top1_agreement":-1`} {
+		_, err := ReadState(bytes.Replace(whole, []byte(`"top1_agreement":0.5`), []byte(bad), 1))
+		if err == nil || !strings.Contains(err.Error(), "mode rms-naive") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 func TestReadStateRefuses(t *testing.T) {
 	for _, in := range []string{
 		``, `{}`, `{"schema":"x"}`,

@@ -1,9 +1,10 @@
 package geometry
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // resultSchema marks geometry.json.
@@ -222,13 +223,11 @@ func (s *State) extremes() Extremes {
 
 // WriteJSON writes geometry.json: the one result, or {"models": [...]}.
 func WriteJSON(w io.Writer, results ...*Result) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
 	var v any = map[string]any{"models": results}
 	if len(results) == 1 {
 		v = results[0]
 	}
-	if err := e.Encode(v); err != nil {
+	if err := plain.WriteJSON(w, v, " "); err != nil {
 		return fmt.Errorf("geometry: %w", err)
 	}
 	return nil

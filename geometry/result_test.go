@@ -154,10 +154,21 @@ func TestVerdictBelowChance(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := narrow(standard(true, wide(randomVector(r, 64, 0, 1)), 0))
-	c.Add(Batch{Tokens: []int32{1}, In: x, Out: s.run(x)})
+	for _, want := range []string{"too few for a verdict", "below what chance would give"} {
+		c.Add(Batch{Tokens: []int32{1}, In: x, Out: s.run(x)})
+		got, err := c.State().Result(false)
+		if err != nil || !strings.Contains(got.Verdict, want) {
+			t.Errorf("%q, %v", got.Verdict, err)
+		}
+	}
+	x[5] = float32(math.NaN())
+	c.Add(Batch{Tokens: []int32{1}, In: x, Out: x})
 	got, err := c.State().Result(false)
-	if err != nil || !strings.Contains(got.Verdict, "below what chance would give") {
+	if err != nil || !strings.Contains(got.Verdict, "1 vector with NaN or Inf") {
 		t.Errorf("%q, %v", got.Verdict, err)
+	}
+	if err := c.State().Finite(); err == nil || !strings.Contains(err.Error(), "blk.0.attn_norm reads or writes NaN or Inf in 1 vector") {
+		t.Error(err)
 	}
 }
 
@@ -185,6 +196,10 @@ func TestVerdict(t *testing.T) {
 			if !strings.Contains(r.Verdict, want) {
 				t.Errorf("%t with mean %g: no %q in %q", v.center, v.mean, want, r.Verdict)
 			}
+		}
+		const against = "That does not agree with means so small: rms-naive changes 25 % of the first choices, and the perplexity by 50 %."
+		if strings.Contains(r.Verdict, against) != (v.mean == 0) {
+			t.Errorf("%t with mean %g: %q", v.center, v.mean, r.Verdict)
 		}
 	}
 	empty := new(State)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // StateSchema marks the JSON of a State.
@@ -62,6 +64,17 @@ func (s *State) tokens() uint64 {
 		n = max(n, (site.First.Count+site.Rest.Count)/uint64(max(site.Heads, 1)))
 	}
 	return n
+}
+
+// Finite returns an error that names the first site with vectors that hold NaN or
+// Inf, and how many those are; nil if there are none. Statistics leave them out.
+func (s *State) Finite() error {
+	for _, site := range s.sites {
+		if n := site.First.NonFinite + site.Rest.NonFinite; n > 0 {
+			return fmt.Errorf("geometry: %s reads or writes NaN or Inf in %s", site.Name, plain.Count(int(n), "vector"))
+		}
+	}
+	return nil
 }
 
 // Merge adds what o has seen, of the same model, sites and text. States of
@@ -130,10 +143,23 @@ func ReadState(b []byte) (*State, error) {
 		if site == nil || site.First == nil || site.Rest == nil {
 			return nil, fmt.Errorf("geometry: state: site %d has no statistics", i)
 		}
+		if site.Dim < 2 || site.Heads < 1 {
+			return nil, fmt.Errorf("geometry: state: site %s: %d heads of dimension %d", site.Name, site.Heads, site.Dim)
+		}
 		for _, c := range []*cell{site.First, site.Rest} {
-			if err := newCell().Merge(c); err != nil {
+			if err := c.check(); err != nil {
 				return nil, fmt.Errorf("geometry: state: site %s: %w", site.Name, err)
 			}
+		}
+	}
+	for _, h := range j.Shards {
+		if h.Count < 1 || h.Count > maxShards || h.Index < 0 || h.Index >= h.Count || h.Count != j.Shards[0].Count {
+			return nil, fmt.Errorf("geometry: state: shard %s of at most %d", h, maxShards)
+		}
+	}
+	for i := range j.Swap {
+		if err := j.Swap[i].check(); err != nil {
+			return nil, fmt.Errorf("geometry: state: %w", err)
 		}
 	}
 	return &State{j.Model, j.Origin, j.Top, j.Sites, j.TokenText}, nil
@@ -149,6 +175,9 @@ func (s *State) NameTokens(text func(id int32) string) {
 		}
 	}
 }
+
+// maxShards bounds the parts of a text, for the list of those that are missing.
+const maxShards = 1 << 20
 
 // Shard is part Index (from 0) of a division of a text into Count parts.
 type Shard struct {

@@ -1,18 +1,58 @@
 package geometry
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
 
 // SwapMode is a run of the whole model with its norms exchanged, the first of
-// a list being the native one.
+// a list being the native one. KL and Perplexity may be infinite, and are null in
+// JSON then.
 type SwapMode struct {
 	Mode       string  `json:"mode"`   // native, rms-naive, rms-folded, layer
 	Tokens     int     `json:"tokens"` // predicted ones, which the means are over
 	KL         float64 `json:"kl"`     // mean of KL(native || mode), nats per token
 	Top1       float64 `json:"top1_agreement"`
 	Perplexity float64 `json:"perplexity"`
+}
+
+// swapJSON is a SwapMode in JSON.
+type swapJSON struct {
+	Mode       string   `json:"mode"`
+	Tokens     int      `json:"tokens"`
+	KL         *float64 `json:"kl"`
+	Top1       float64  `json:"top1_agreement"`
+	Perplexity *float64 `json:"perplexity"`
+}
+
+// MarshalJSON writes null for infinite figures.
+func (m SwapMode) MarshalJSON() ([]byte, error) {
+	j := swapJSON{Mode: m.Mode, Tokens: m.Tokens, Top1: m.Top1}
+	if !math.IsInf(m.KL, 0) {
+		j.KL = &m.KL
+	}
+	if !math.IsInf(m.Perplexity, 0) {
+		j.Perplexity = &m.Perplexity
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *SwapMode) UnmarshalJSON(b []byte) error {
+	var j swapJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	inf := math.Inf(1)
+	*m = SwapMode{Mode: j.Mode, Tokens: j.Tokens, KL: inf, Top1: j.Top1, Perplexity: inf}
+	if j.KL != nil {
+		m.KL = *j.KL
+	}
+	if j.Perplexity != nil {
+		m.Perplexity = *j.Perplexity
+	}
+	return nil
 }
 
 // mergeSwaps joins runs over parts of a text: means are weighted by tokens,
@@ -32,18 +72,18 @@ func mergeSwaps(a, b []SwapMode) ([]SwapMode, error) {
 			out = append(out, x)
 			continue
 		}
-		u, v := float64(x.Tokens)/n, float64(y.Tokens)/n
-		// A part without tokens has no perplexity worth the name.
-		logs := 0.0
-		for _, part := range []struct{ weight, perplexity float64 }{{u, x.Perplexity}, {v, y.Perplexity}} {
-			if part.weight > 0 {
-				logs += part.weight * math.Log(part.perplexity)
+		both, logs := SwapMode{Mode: x.Mode, Tokens: x.Tokens + y.Tokens}, 0.0
+		for _, part := range []SwapMode{x, y} {
+			if part.Tokens == 0 { // it has no figures
+				continue
 			}
+			weight := float64(part.Tokens) / n
+			both.KL += weight * part.KL
+			both.Top1 += weight * part.Top1
+			logs += weight * math.Log(part.Perplexity)
 		}
-		out = append(out, SwapMode{
-			Mode: x.Mode, Tokens: x.Tokens + y.Tokens,
-			KL: u*x.KL + v*y.KL, Top1: u*x.Top1 + v*y.Top1, Perplexity: math.Exp(logs),
-		})
+		both.Perplexity = math.Exp(logs)
+		out = append(out, both)
 	}
 	return out, nil
 }

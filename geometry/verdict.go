@@ -16,22 +16,44 @@ const (
 	slightShare = 0.007596123493895969 // sin^2(5 deg)
 )
 
+// An exchange of all norms is not harmless if it changes the perplexity by more
+// than costly, or more than moves of the first choices.
+const (
+	costly = 0.01
+	moves  = 0.05
+)
+
 // verdict says which of the paper's two scenarios the figures show, and what
 // the logits say of it where they were measured.
 func verdict(r *Result) string {
+	if r.Tokens == 1 {
+		return "One token was read, which is too few for a verdict."
+	}
 	var parts []string
+	large := false
 	for _, center := range []bool{true, false} {
-		if s := scenario(r, kindOf(center)); s != "" {
-			parts = append(parts, s)
+		if s, some := scenario(r, kindOf(center)); s != "" {
+			parts, large = append(parts, s), large || some
 		}
 	}
 	if len(parts) == 0 {
 		return "No norm of the residual stream was measured: no verdict."
 	}
-	if s := swapped(r.Swap); s != "" {
+	if s := swapped(r.Swap, large); s != "" {
 		parts = append(parts, s)
 	}
+	if n := r.nonFinite(); n > 0 {
+		parts = append(parts, plain.Count(n, "vector")+" with NaN or Inf: these are left out.")
+	}
 	return strings.Join(parts, " ")
+}
+
+// nonFinite is the number of vectors that are left out of the figures.
+func (r *Result) nonFinite() (n int) {
+	for i := 0; i < len(r.Sites); i += int(numStages) {
+		n += int(r.Sites[i].NonFinite)
+	}
+	return n
 }
 
 // carriers are the norms of one type that read the residual stream, by the
@@ -62,7 +84,7 @@ func (c *carriers) add(s SiteFigures) {
 // on queries and keys, nor over norms without a role.
 func judged(role string) bool { return role != roleQK && role != "" }
 
-func scenario(r *Result, kind string) string {
+func scenario(r *Result, kind string) (text string, large bool) {
 	var c carriers
 	for _, s := range r.Sites {
 		if s.Stage == stageIn.String() && s.Type == kind && s.Count > 0 && judged(s.Role) {
@@ -70,7 +92,7 @@ func scenario(r *Result, kind string) string {
 		}
 	}
 	if c.norms == 0 {
-		return ""
+		return "", false
 	}
 	center := kind == kindOf(true)
 	var lead string
@@ -100,7 +122,7 @@ func scenario(r *Result, kind string) string {
 		fmt.Fprintf(&b, " Exchanging one norm changes its own output by up to %s (%s, mean over tokens; random directions: %s).",
 			plain.Percent(swap), site, plain.Percent(NullSwapError(c.worst.Dim)))
 	}
-	return b.String()
+	return b.String(), c.large > 0
 }
 
 // worstSwap is the largest mean of the predicted swap error, and its site.
@@ -114,8 +136,9 @@ func worstSwap(r *Result, kind string) (worst float64, site string) {
 	return worst, site
 }
 
-// swapped puts the runs with exchanged norms beside the native one.
-func swapped(modes []SwapMode) string {
+// swapped puts the runs with exchanged norms beside the native one, and says where
+// they contradict the means; large tells whether there are large ones.
+func swapped(modes []SwapMode, large bool) string {
 	if len(modes) < 2 {
 		return ""
 	}
@@ -124,5 +147,12 @@ func swapped(modes []SwapMode) string {
 	for _, m := range modes[1:] {
 		out = append(out, fmt.Sprintf("%s %#.6g (top-1 agreement %.2f %%, KL %.2g nats per token)", m.Mode, m.Perplexity, 100*m.Top1, m.KL))
 	}
-	return fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %#.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
+	text := fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %#.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
+	for _, m := range modes[1:] {
+		// The fold is no naive exchange: it takes the means out of the weights.
+		if change := m.Perplexity/native.Perplexity - 1; m.Mode != "rms-folded" && !large && m.Tokens > 0 && (change > costly || m.Top1 < 1-moves) {
+			text += fmt.Sprintf(" That does not agree with means so small: %s changes %s of the first choices, and the perplexity by %s.", m.Mode, plain.Percent(1-m.Top1), plain.Percent(change))
+		}
+	}
+	return text
 }

@@ -24,8 +24,8 @@ func (p *Pool) Observe(f func(Span)) {
 	p.observed.Store(f != nil)
 }
 
-// span tells the observer of a task of n items that began at start. A task
-// that did not go through the queue was the caller's alone.
+// span reports to the observer a task of n items that began at start. A task
+// that was not in the queue was the caller's alone.
 func (p *Pool) span(t Task, n int, start time.Time) {
 	s := Span{Op: fmt.Sprintf("%T", t), Time: time.Since(start)}
 	busy := time.Duration(p.busy.Swap(0))

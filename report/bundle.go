@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/normswap/normswap/geometry"
 	"github.com/normswap/normswap/internal/plain"
+	"github.com/normswap/normswap/internal/whole"
 )
 
 // Bundle is everything a geometry run has to show.
@@ -146,46 +148,53 @@ func fileName(s string) string {
 	}, s)
 }
 
+// manifest is the file of a report that is written last.
+const manifest = "geometry.json"
+
 // WriteDir writes geometry.json, a CSV for every table, an SVG and a PNG for
-// every plot, and report.html into the folder dir, which it creates.
-func (b *Bundle) WriteDir(dir string) error {
+// every plot, and report.html into the folder dir, which it creates. A report is
+// whole or as it was before: as long as geometry.json is there, the other files
+// belong to it. Files of other names in dir stay.
+func (b *Bundle) WriteDir(ctx context.Context, dir string) error {
 	if len(b.Results) == 0 {
 		return errors.New("report: nothing to report")
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	save := func(name string, write func(w io.Writer) error) error {
-		var buf bytes.Buffer
-		if err := write(&buf); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), buf.Bytes(), 0o666); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-		return nil
-	}
-	if err := save("geometry.json", func(w io.Writer) error { return geometry.WriteJSON(w, b.Results...) }); err != nil {
-		return err
+	files := map[string]func(w io.Writer) error{
+		manifest:      func(w io.Writer) error { return geometry.WriteJSON(w, b.Results...) },
+		"report.html": b.HTML,
 	}
 	for name, t := range b.tables() {
-		if err := save(name+".csv", func(w io.Writer) error { return t.Write(w, CSV) }); err != nil {
-			return err
-		}
+		files[name+".csv"] = func(w io.Writer) error { return t.Write(w, CSV) }
 	}
 	for _, c := range b.charts() {
 		for ext, draw := range map[string]func() ([]byte, error){".svg": c.SVG, ".png": c.PNG} {
-			err := save(c.Name+ext, func(w io.Writer) error {
+			files[c.Name+ext] = func(w io.Writer) error {
 				image, err := draw()
 				if err == nil {
 					_, err = w.Write(image)
 				}
 				return err
-			})
+			}
+		}
+	}
+	err := whole.Files(ctx, dir, manifest, func(temp string) error {
+		for name, write := range files {
+			var buf bytes.Buffer
+			err := ctx.Err()
+			if err == nil {
+				err = write(&buf)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(temp, name), buf.Bytes(), 0o666)
+			}
 			if err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
 	}
-	return save("report.html", b.HTML)
+	return nil
 }

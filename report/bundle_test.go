@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"image/png"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/plain"
 )
 
 // keep is where the test leaves its reports for people to look at.
@@ -60,7 +62,7 @@ func TestWriteDir(t *testing.T) {
 				r.Extremes.Norm[i].Text = "<" + string('a'+r.Extremes.Norm[i].Token%26) + ">"
 			}
 		}
-		if err := b.WriteDir(dir); err != nil {
+		if err := b.WriteDir(t.Context(), dir); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[string]int{}
@@ -134,8 +136,9 @@ func selfContained(t *testing.T, page string) {
 }
 
 func TestHostileNames(t *testing.T) {
-	r := synthetic(t, `<script>alert(1)</script>"&../../x`, true, 2, 2, 0)
-	two := &Bundle{Results: []*geometry.Result{r, r}}
+	r := synthetic(t, "<script>alert(1)</script>\"&../../x\x1b[2J\x00\u009b\u202e\ufffe\xff", true, 2, 2, 0)
+	r.Text, r.Extremes.Norm[0].Text = r.Model.Name, r.Model.Name
+	two := &Bundle{Results: []*geometry.Result{r, r}, Command: r.Model.Name}
 	var page bytes.Buffer
 	if err := two.HTML(&page); err != nil {
 		t.Fatal(err)
@@ -143,7 +146,45 @@ func TestHostileNames(t *testing.T) {
 	if bytes.Contains(page.Bytes(), []byte("<script")) {
 		t.Error("a name became markup")
 	}
+	safe := func(what string, b []byte) {
+		t.Helper()
+		for i, r := range string(b) {
+			if plain.Unsafe(r) && r != '\n' && r != '\t' {
+				t.Errorf("%s: %U at %d", what, r, i)
+				return
+			}
+		}
+	}
+	selfContained(t, page.String())
+	safe("page", page.Bytes())
+	var b bytes.Buffer
+	if err := two.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	safe("text", b.Bytes())
+	b.Reset()
+	if err := geometry.WriteJSON(&b, two.Results...); err != nil || !json.Valid(b.Bytes()) {
+		t.Errorf("JSON: %v", err)
+	}
+	safe("JSON", b.Bytes())
+	for name, table := range two.tables() {
+		for _, f := range []Format{Text, Markdown, JSON, JSONL} {
+			b.Reset()
+			if err := table.Write(&b, f); err != nil {
+				t.Fatal(err)
+			}
+			safe(fmt.Sprint(name, " as ", f), b.Bytes())
+		}
+	}
 	charts := two.charts()
+	for _, c := range charts[:2] {
+		svg, err := c.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wellFormed(t, c.Name, svg)
+		safe(c.Name, svg)
+	}
 	if len(charts) < 12 {
 		t.Errorf("%d plots of two models", len(charts))
 	}
@@ -199,7 +240,7 @@ func TestTerminal(t *testing.T) {
 
 func TestNothingToReport(t *testing.T) {
 	b := &Bundle{}
-	if err := b.WriteDir(t.TempDir()); err == nil {
+	if err := b.WriteDir(t.Context(), t.TempDir()); err == nil {
 		t.Error("wrote a report of nothing")
 	}
 	if err := b.HTML(io.Discard); err == nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/normswap/normswap/internal/plain"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -68,7 +69,7 @@ func (c *chart) SVG() ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("report: chart %s: %w", c.Name, err)
 	}
-	return []byte(fonts(b.String())), nil
+	return []byte(plain.Text(fonts(b.String()))), nil
 }
 
 // PNG returns the chart as a PNG image of 1920 x 1080 pixels.
@@ -95,7 +96,7 @@ func (c *chart) inline() (string, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("report: chart %s: %w", c.Name, err)
 	}
-	s := fonts(b.String())
+	s := plain.Text(fonts(b.String()))
 	// What stands before the first group is the prelude and the svg tag.
 	_, body, ok := strings.Cut(s, ">\n<g ")
 	if !ok {

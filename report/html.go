@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	_ "embed"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/plain"
 )
 
 //go:embed page.html
@@ -92,8 +94,12 @@ func (b *Bundle) HTML(w io.Writer) error {
 		"shown":     (*Table).shown,
 		"published": func(row []string) bool { return strings.HasSuffix(row[0], " *") },
 	}).Parse(pageSource)
+	var text bytes.Buffer
 	if err == nil {
-		err = page.Execute(w, p)
+		err = page.Execute(&text, p)
+	}
+	if err == nil {
+		_, err = io.WriteString(w, plain.Text(text.String()))
 	}
 	if err != nil {
 		return fmt.Errorf("report: page: %w", err)

@@ -31,15 +31,6 @@ const (
 	JSONL    Format = "jsonl" // one object a line
 )
 
-// parseFormat reads the name of a format.
-func parseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case Text, Markdown, CSV, JSON, JSONL:
-		return f, nil
-	}
-	return "", fmt.Errorf("report: unknown format %q: want text, md, csv, json or jsonl", s)
-}
-
 // Column describes the cells below it.
 type Column struct {
 	Key    string // name in CSV and JSON, such as angle_deg
@@ -62,7 +53,8 @@ func (c Column) heading() string {
 func (c Column) second() string { return c.Key + "_" + cmp.Or(c.Spread, "sd") }
 
 // Spread is a cell of two numbers, a mean and the deviation around it. People
-// read "mean ± sd"; CSV and JSON get two fields, such as KEY and KEY_sd.
+// read "mean ± sd", or "mean ± ?" of one number; CSV and JSON get two fields, such
+// as KEY and KEY_sd.
 type Spread struct{ Mean, SD float64 }
 
 // Table is a titled grid. A cell is a string, a bool, an integer, a float64,
@@ -104,10 +96,14 @@ func (t *Table) Write(w io.Writer, f Format) error {
 	case JSONL:
 		err = t.jsonl(&b)
 	default:
-		_, err = parseFormat(string(f))
+		err = fmt.Errorf("unknown format %q: want text, md, csv, json or jsonl", f)
 	}
 	if err == nil {
-		_, err = w.Write(b.Bytes())
+		out := b.Bytes()
+		if f == JSON || f == JSONL {
+			out = plain.EscapeJSON(out)
+		}
+		_, err = w.Write(out)
 	}
 	if err != nil {
 		return fmt.Errorf("report: table %q: %w", t.Title, err)
@@ -278,6 +274,9 @@ func show(cell any, format string) string {
 		}
 		return verb(v)
 	case Spread:
+		if math.IsNaN(v.SD) || math.IsInf(v.SD, 0) { // one number has no deviation
+			return show(v.Mean, format) + " ± ?"
+		}
 		return show(v.Mean, format) + " ± " + show(v.SD, format)
 	}
 	return verb(cell)

@@ -30,8 +30,9 @@ var nameRules = []struct {
 	// The container has an alignment, a folded file notes its parent, and some
 	// vocabularies are known by the name of their model alone.
 	{"a general key", regexp.MustCompile(`^general\.`), []string{"arch", "gguf", "fold", "tokenizer"}},
-	{"a key of the vocabulary", regexp.MustCompile(`^tokenizer\.`), []string{"tokenizer", "chat"}},
-	{"a key of the parts of a file", regexp.MustCompile(`^split\.`), []string{"gguf"}},
+	// arch tells a vocabulary and a part of a model from a model.
+	{"a key of the vocabulary", regexp.MustCompile(`^tokenizer\.`), []string{"tokenizer", "chat", "arch"}},
+	{"a key of the parts of a file", regexp.MustCompile(`^split\.`), []string{"gguf", "arch"}},
 }
 
 // nameExceptions are packages that spell names for a reason.

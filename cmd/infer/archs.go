@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ func newArchs() *cobra.Command {
 			} else {
 				t.Notes = reasonNotes(reasons)
 			}
-			return writeTable(os.Stdout, &t, tableFormat(asJSON))
+			return writeTable(stdout, &t, tableFormat(asJSON))
 		},
 	}
 	addJSON(cmd, &asJSON)

@@ -65,9 +65,9 @@ test, the file included (Linux).`,
 				if len(args) > 0 {
 					return usagef("--ops measures kernels, without a model; leave out %q", args[0])
 				}
-				return o.writeKernels(cmd.Context(), cmd.OutOrStdout())
+				return o.writeKernels(cmd.Context(), stdout)
 			}
-			return o.run(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.run(cmd.Context(), stdout, args)
 		},
 	}
 	f := cmd.Flags()

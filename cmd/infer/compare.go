@@ -3,18 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
@@ -154,7 +153,7 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.compare(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.compare(cmd.Context(), stdout, args)
 		},
 	}
 	o.add(cmd)
@@ -257,15 +256,13 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 }
 
 func writeReport(w io.Writer, r *eval.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(r)
+	return plain.WriteJSON(w, r, " ")
 }
 
 // compareTable lays a comparison out.
 func compareTable(r *eval.Report) *report.Table {
 	t := &report.Table{
-		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plural(chunksOf(r), "chunk"), r.Context),
+		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
 			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
@@ -325,7 +322,7 @@ func showRatios(ctx context.Context, name string, m *engine.Model) error {
 	for _, r := range ratios {
 		t.Add(r.Site, r.Norm, r.Largest, r.RMS)
 	}
-	t.Width = screenWidth(os.Stderr)
-	noteText(t)
+	t.Width = screenWidth(stderr)
+	noteText(t.String())
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/tokenizer"
 	"github.com/spf13/cobra"
 )
@@ -354,7 +355,7 @@ func dot(x, y []float32) (sum float64) {
 // brief is the beginning of a text, in one line.
 func brief(text string) string {
 	const longest = 66
-	runes := []rune(oneLine(text))
+	runes := []rune(plain.Line(text))
 	if len(runes) > longest {
 		return string(runes[:longest-1]) + "…"
 	}

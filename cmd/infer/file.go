@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,29 +10,60 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/normswap/normswap/gguf"
 )
 
-// writeFile makes a file that is whole or is not there. It refuses to replace
-// a file unless replace is set. What is no regular file, such as /dev/stdout, is
-// written to directly; "-" is stdout.
+// writeFile makes a file of binary data that is whole or is not there. It refuses
+// to replace a file unless replace is set. What is no regular file, such as
+// /dev/stdout, is written to directly, but no terminal; "-" is stdout.
 func writeFile(ctx context.Context, path string, replace bool, write func(w io.Writer) error) error {
 	if path == "-" {
-		return fill(ctx, os.Stdout, write)
+		if stdout.terminal {
+			return fmt.Errorf("stdout: %w", errBinary)
+		}
+		return fill(ctx, stdout, write)
 	}
 	device, err := checkTarget(path, replace)
 	if err != nil {
 		return err
 	}
 	if device {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		// A FIFO does not open before somebody reads it.
+		f, err := await(ctx, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 		if err != nil {
 			return err
 		}
-		return errors.Join(fill(ctx, f, write), f.Close())
+		if isTerminal(f) {
+			f.Close()
+			return fmt.Errorf("%s: %w", path, errBinary)
+		}
+		// Nor does it take more than its reader reads.
+		defer context.AfterFunc(ctx, func() { _ = f.SetWriteDeadline(time.Now()) })()
+		if err := errors.Join(fill(ctx, f, write), f.Close()); err != nil {
+			return cmp.Or(ctx.Err(), err)
+		}
+		return nil
 	}
-	return gguf.WriteFile(path, func(w io.Writer) error { return write(cancelWriter{ctx, w}) })
+	err = gguf.WriteFile(path, func(w io.Writer) error { return write(cancelWriter{ctx, w}) })
+	return cannotWrite(path, err)
+}
+
+// cannotWrite says once what could not be written, where err is the system's and
+// names a temporary file.
+func cannotWrite(path string, err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &file):
+		err = file.Err
+	case errors.As(err, &link):
+		err = link.Err
+	default:
+		return err
+	}
+	return fmt.Errorf("cannot write %s: %w", path, err)
 }
 
 // checkTarget tells why a file cannot be written, before it is worked out, and
@@ -57,7 +89,7 @@ func checkTarget(path string, replace bool) (device bool, err error) {
 }
 
 // fill writes through a buffer, until ctx is cancelled.
-func fill(ctx context.Context, f *os.File, write func(w io.Writer) error) error {
+func fill(ctx context.Context, f io.Writer, write func(w io.Writer) error) error {
 	w := bufio.NewWriterSize(f, 1<<20)
 	if err := write(cancelWriter{ctx, w}); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -20,6 +19,7 @@ import (
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
@@ -69,7 +69,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 			case o.out == "-" && (o.json || o.verify):
 				return usagef("--json and --verify look at the file that was written; name one with -o")
 			}
-			return o.run(cmd.Context(), cmd.OutOrStdout(), modelArg(args))
+			return o.run(cmd.Context(), stdout, modelArg(args))
 		},
 	}
 	f := cmd.Flags()
@@ -245,7 +245,7 @@ func hashFile(ctx context.Context, h hash.Hash, path string) error {
 
 func (o *foldFlags) showPlan(w io.Writer, r *foldReport, p *fold.Plan) error {
 	if o.json {
-		return json.NewEncoder(w).Encode(r)
+		return printJSON(w, r)
 	}
 	_, err := fmt.Fprintf(w, "%s%s", p, r.summary("would be"))
 	return err
@@ -277,9 +277,9 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 		}
 	}
 	if o.json {
-		return json.NewEncoder(w).Encode(r)
+		return printJSON(w, r)
 	}
-	r.Name = oneLine(r.File)
+	r.Name = plain.Line(r.File)
 	text := r.summary("is")
 	worst := slices.MaxFunc(r.Changed, func(a, b fold.Changed) int { return cmp.Compare(a.Relative(), b.Relative()) })
 	text += fmt.Sprintf("%d tensors changed; the largest relative error of storing one is %.1e (%s, %s); largest mean left %.1e\n",

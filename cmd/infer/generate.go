@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -109,7 +108,7 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 // generate continues a prompt and streams the text to stdout, unless that
 // is for JSON. When ctx is cancelled the result is what there is so far.
 func (g *generator) generate(ctx context.Context, prompt string) (*result, error) {
-	out := &stream{w: newScreen(os.Stdout), trim: g.chat || prompt == ""}
+	out := &stream{w: newScreen(stdout), trim: g.chat || prompt == ""}
 	if g.json {
 		out.w = io.Discard
 	}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/normswap/normswap/geometry"
@@ -61,7 +60,7 @@ docs/GEOMETRY.md says what every figure means.`,
 			if len(args) == 0 {
 				args = []string{""} // the model in this program
 			}
-			return o.runAll(cmd.Context(), cmd.OutOrStdout(), args)
+			return o.runAll(cmd.Context(), stdout, args)
 		},
 	}
 	o.add(cmd)
@@ -109,7 +108,7 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 			return err
 		}
 		if o.shard != "" {
-			return json.NewEncoder(w).Encode(state)
+			return printJSON(w, state)
 		}
 		r, err := state.Result(o.output.skipFirst)
 		if err != nil {
@@ -117,7 +116,7 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 		}
 		b.Results = append(b.Results, r)
 	}
-	return o.output.write(w, b)
+	return o.output.write(ctx, w, b)
 }
 
 // geometryOutput is where results go, of a run or of merged parts.
@@ -132,24 +131,28 @@ func (o *geometryOutput) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print geometry.json")
 }
 
-// check makes the folder: before the work, not after it.
+// check tells why the folder cannot be written: before the work, not after it.
 func (o *geometryOutput) check() error {
 	if o.dir == "" {
 		return nil
 	}
-	if info, err := os.Stat(o.dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is a file; -o names a folder", o.dir)
+	at := filepath.Clean(o.dir) // the folder that files would be made in
+	for !exists(at) && filepath.Dir(at) != at {
+		at = filepath.Dir(at)
 	}
-	err := os.MkdirAll(o.dir, 0o777)
-	if errors.Is(err, os.ErrExist) {
-		return nil
+	if info, err := os.Stat(at); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file; -o names a folder", at)
 	}
-	return err
+	probe, err := os.MkdirTemp(at, ".*.tmp")
+	if err != nil {
+		return cannotWrite(o.dir, err)
+	}
+	return os.Remove(probe)
 }
 
-func (o *geometryOutput) write(w io.Writer, b *report.Bundle) error {
+func (o *geometryOutput) write(ctx context.Context, w io.Writer, b *report.Bundle) error {
 	if o.dir != "" {
-		if err := b.WriteDir(o.dir); err != nil {
+		if err := b.WriteDir(ctx, o.dir); err != nil {
 			return err
 		}
 		note("%s: report.html, geometry.json, tables as CSV, plots as SVG and PNG", o.dir)

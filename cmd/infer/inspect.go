@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
@@ -37,9 +37,9 @@ With --json nothing is shortened.`,
 			defer f.Close()
 			in := inspect(cmp.Or(path, tales.Name), f)
 			if asJSON {
-				return printJSON(os.Stdout, in)
+				return printJSON(stdout, in)
 			}
-			return in.write(os.Stdout, f)
+			return in.write(stdout, f)
 		},
 	}
 	addJSON(cmd, &asJSON)
@@ -155,14 +155,14 @@ func jsonValue(v any) any {
 }
 
 func (in *inspection) write(w io.Writer, f *gguf.File) error {
-	fmt.Fprintf(w, "%s\n", oneLine(in.Path))
+	fmt.Fprintf(w, "%s\n", plain.Line(in.Path))
 	fmt.Fprintf(w, "GGUF %d, architecture %s, %s parameters, %s of tensors: %s\n\n", in.Version,
-		oneLine(in.Architecture), countText(float64(in.Parameters)), bytesText(float64(in.Bytes)), in.types())
+		plain.Line(in.Architecture), countText(float64(in.Parameters)), bytesText(float64(in.Bytes)), in.types())
 	if m := in.Model; m != nil {
 		fmt.Fprintf(w, "%d layers, dim %d, %d heads of %d (%d for keys and values), FFN %d, vocabulary %d, context %d\n\n",
 			m.Layers, m.Dim, m.Heads, m.HeadDim, m.KVHeads, m.FFN, m.Vocab, m.Context)
 	} else {
-		fmt.Fprintf(w, "It cannot be run: %s\n\n", oneLine(in.NotRunnable))
+		fmt.Fprintf(w, "It cannot be run: %s\n\n", plain.Line(in.NotRunnable))
 	}
 	meta := report.Table{Title: fmt.Sprintf("Metadata: %d keys", f.Meta.Len()),
 		Columns: []report.Column{{Key: "key", Left: true}, {Key: "value", Left: true}}}

@@ -75,7 +75,7 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 	bar := newBar("evaluating", int64(len(ids)), "tokens")
 	defer bar.done()
 	row := make([]byte, 4*m.Vocab())
-	return writeFile(ctx, out, true, func(w io.Writer) error {
+	write := func(w io.Writer) error {
 		return s.EvalAll(ctx, ids, func(i int, logits []float32) error {
 			bar.add(1)
 			if asJSON {
@@ -93,7 +93,11 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 			_, err := w.Write(row)
 			return err
 		})
-	})
+	}
+	if asJSON && out == "-" {
+		return fill(ctx, stdout, write)
+	}
+	return writeFile(ctx, out, true, write)
 }
 
 // parseIDs reads token ids.

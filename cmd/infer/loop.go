@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"unicode/utf8"
 
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/tokenizer"
 	"golang.org/x/term"
 )
@@ -47,7 +49,7 @@ func (g *generator) loop(ctx context.Context) error {
 		case word == "/quit" || word == "/exit" || word == "/bye":
 			return nil
 		case word == "/help":
-			fmt.Fprintln(os.Stderr, dim(loopHelp))
+			noteText(loopHelp)
 			continue
 		case word == "/clear":
 			turns = g.opening()
@@ -81,7 +83,7 @@ func (g *generator) loop(ctx context.Context) error {
 		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 			return err
 		}
-		exit(os.Stderr, err)
+		exit(stderr, err)
 	}
 }
 
@@ -100,18 +102,28 @@ func newLines() *lines {
 	screen := struct {
 		io.Reader
 		io.Writer
-	}{os.Stdin, os.Stderr}
+	}{os.Stdin, editorOutput{}}
 	return &lines{editor: term.NewTerminal(screen, "> ")}
+}
+
+// editorOutput is what the line editor writes to. It moves the cursor by C0
+// controls, and shows what was typed or pasted: there nothing else may do so.
+type editorOutput struct{}
+
+func (editorOutput) Write(p []byte) (int, error) {
+	_, err := io.WriteString(stderr.file, strings.Map(func(r rune) rune {
+		if r >= 0x7f && plain.Unsafe(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, string(p)))
+	return len(p), err
 }
 
 // read returns the next line, or the lines that were pasted at once.
 func (l *lines) read() (string, error) {
 	if l.editor == nil {
-		line, err := l.scanner.ReadString('\n')
-		if line != "" {
-			err = nil
-		}
-		return strings.TrimRight(line, "\r\n"), err
+		return l.scan()
 	}
 	state, err := term.MakeRaw(int(os.Stdin.Fd()))
 	if err != nil {
@@ -119,7 +131,7 @@ func (l *lines) read() (string, error) {
 	}
 	l.cooked.Store(state)
 	defer l.restore()
-	if w, h, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 && h > 0 {
+	if w, h, err := term.GetSize(int(stderr.file.Fd())); err == nil && w > 0 && h > 0 {
 		_ = l.editor.SetSize(w, h) // a wrong size only looks bad
 	}
 	l.editor.SetBracketedPasteMode(true)
@@ -130,11 +142,29 @@ func (l *lines) read() (string, error) {
 		text.WriteString(line)
 		if err != term.ErrPasteIndicator {
 			if err == io.EOF {
-				fmt.Fprint(os.Stderr, "\r\n") // the terminal is raw
+				fmt.Fprint(stderr.file, "\r\n") // the terminal is raw
 			}
 			return text.String(), err
 		}
 		text.WriteByte('\n')
+	}
+}
+
+// scan returns the next line of a stdin that is no terminal.
+func (l *lines) scan() (string, error) {
+	var line []byte
+	for {
+		part, err := l.scanner.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxText:
+			return "", fmt.Errorf("a line on stdin is longer than %s, too much for one prompt", bytesText(maxText))
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err != nil && len(line) == 0:
+			return "", err
+		default:
+			return strings.TrimRight(string(line), "\r\n"), nil
+		}
 	}
 }
 
@@ -146,16 +176,18 @@ func (l *lines) restore() {
 }
 
 // catchSignals makes Ctrl-C cancel the answer that the pointer it returns
-// holds. Without one, and at any other signal, the program ends, and leaves
-// the terminal as it was.
+// holds. Without one, if that answer does not end, and at any other signal, the
+// program ends, and leaves the terminal as it was.
 func (l *lines) catchSignals() *atomic.Pointer[context.CancelFunc] {
 	var answering atomic.Pointer[context.CancelFunc]
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
+		var last *context.CancelFunc
 		for s := range signals {
-			if cancel := answering.Load(); cancel != nil && s == os.Interrupt {
+			if cancel := answering.Load(); cancel != nil && cancel != last && s == os.Interrupt {
+				last = cancel
 				(*cancel)()
 				continue
 			}

@@ -8,13 +8,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"unicode"
+	"time"
 
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
+
+// grace is how long what was interrupted may take to end.
+const grace = 700 * time.Millisecond
 
 // The exit codes.
 const (
@@ -25,9 +28,20 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
-	err := newRoot().ExecuteContext(ctx)
-	os.Exit(exit(os.Stderr, err))
+	context.AfterFunc(ctx, func() {
+		stop() // the second Ctrl-C ends the program at once
+		// Not every call ends when it is cancelled, such as a write that nobody reads.
+		time.AfterFunc(grace, func() {
+			if stderr.terminal {
+				fmt.Fprint(stderr.file, "\r\x1b[K") // in place of a progress bar
+			}
+			os.Exit(exit(stderr, context.Canceled))
+		})
+	})
+	root := newRoot()
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	os.Exit(exit(stderr, root.ExecuteContext(ctx)))
 }
 
 // exit prints the one line that an error gets and returns the exit code.
@@ -42,23 +56,11 @@ func exit(stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "infer: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "infer:", oneLine(err.Error()+advice(err)))
+	fmt.Fprintln(stderr, "infer:", plain.Line(err.Error()+advice(err)))
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
-}
-
-// oneLine removes what would break the line or move the cursor: an error may
-// quote a file that a stranger wrote.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }
 
 // newRoot makes the command with all its subcommands.
@@ -70,7 +72,7 @@ func newRoot() *cobra.Command {
 	root.InitDefaultHelpCmd()
 	newCompletion(root)
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
-		writeUsage(cmd.OutOrStdout(), cmd)
+		writeUsage(stdout, cmd)
 		return nil
 	})
 	setup(root)

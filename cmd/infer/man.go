@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +18,7 @@ func newMan() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var page strings.Builder
 			writeMan(&page, cmd.Root())
-			_, err := io.WriteString(os.Stdout, page.String())
+			_, err := io.WriteString(stdout, page.String())
 			return err
 		},
 	}

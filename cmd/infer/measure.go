@@ -16,6 +16,7 @@ import (
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/ops"
 )
@@ -110,7 +111,11 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 	}
 	meter, err := newMeter(m, name, norms, geometry.Options{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	causes, err := weightCauses(ctx, m, meter.sites)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	seq := 0
 	start := time.Now()
@@ -118,13 +123,15 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 	if err != nil {
 		return nil, err
 	}
-	if o.shard == "" && !o.output.asJSON {
-		note("%s: %d tokens at %s/s", name, n, threeDigits(float64(n)/max(since(start), 1e-9)))
-	}
 	s := meter.State()
-	s.Text, s.Digest, s.Window = w.name, eval.Digest(w.ids), w.size
-	s.Causes, err = weightCauses(m, meter.sites)
-	return s, err
+	if err := s.Finite(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if o.shard == "" && !o.output.asJSON {
+		note("%s: %s at %s/s", name, plain.Count(n, "token"), threeDigits(float64(n)/max(since(start), 1e-9)))
+	}
+	s.Text, s.Digest, s.Window, s.Causes = w.name, eval.Digest(w.ids), w.size, causes
+	return s, nil
 }
 
 // A meter feeds a collector from a tap.

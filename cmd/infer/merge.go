@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 type merger interface {
 	add(part []byte) error
 	missing() []string // parts that are not there yet
-	write(w io.Writer, o *geometryOutput) error
+	write(ctx context.Context, w io.Writer, o *geometryOutput) error
 }
 
 // mergers are the kinds of parts, by the field schema or the field kind of their
@@ -55,21 +56,22 @@ to the same model and the same text.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return mergeParts(cmd.Context(), cmd.OutOrStdout(), args, &o)
+			return mergeParts(cmd.Context(), stdout, args, &o)
 		},
 	}
 	o.add(cmd)
 	return cmd
 }
 
+// maxPart bounds a part that is read, in bytes. The statistics of a norm take a
+// few hundred KiB, whatever the text.
+const maxPart = 256 << 20
+
 func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOutput) error {
 	var all merger
 	var kind string
 	for _, path := range paths {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b, err := os.ReadFile(path)
+		b, err := await(ctx, func() ([]byte, error) { return readPart(path) }) // a FIFO may never be written to
 		if err != nil {
 			return err
 		}
@@ -88,19 +90,51 @@ func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOut
 		}
 	}
 	if missing := all.missing(); len(missing) > 0 {
-		return fmt.Errorf("parts are missing: %s", strings.Join(missing, ", "))
+		const show = 10
+		more := ""
+		if len(missing) > show {
+			more = fmt.Sprintf(" and %d more", len(missing)-show)
+			missing = missing[:show]
+		}
+		return fmt.Errorf("parts are missing: %s%s", strings.Join(missing, ", "), more)
 	}
-	return all.write(w, o)
+	return all.write(ctx, w, o)
+}
+
+// readPart reads the JSON of a part.
+func readPart(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	limited := &io.LimitedReader{R: f, N: maxPart + 1}
+	d := json.NewDecoder(limited)
+	var part json.RawMessage
+	err = d.Decode(&part)
+	if err == nil {
+		if _, e := d.Token(); e != io.EOF {
+			err = errors.New("more follows behind the first value")
+		}
+	}
+	var system *fs.PathError
+	switch {
+	case errors.As(err, &system):
+		return nil, err
+	case limited.N == 0:
+		return nil, fmt.Errorf("%s is longer than %s, the limit of a part", path, bytesText(maxPart))
+	case err != nil:
+		return nil, fmt.Errorf("%s: not JSON that --shard wrote: %w", path, err)
+	}
+	return part, nil
 }
 
 // partKind tells what a part is of.
 func partKind(b []byte) (string, error) {
 	var head struct{ Schema, Kind string }
-	if err := json.Unmarshal(b, &head); err != nil {
-		return "", fmt.Errorf("not JSON that --shard wrote: %w", err)
-	}
+	err := json.Unmarshal(b, &head)
 	kind := cmp.Or(head.Schema, head.Kind)
-	if mergers[kind] == nil {
+	if err != nil || mergers[kind] == nil {
 		return "", errors.New("no part of a run: --shard writes those")
 	}
 	return kind, nil
@@ -127,10 +161,10 @@ func (m *geometryMerger) missing() (all []string) {
 	return all
 }
 
-func (m *geometryMerger) write(w io.Writer, o *geometryOutput) error {
+func (m *geometryMerger) write(ctx context.Context, w io.Writer, o *geometryOutput) error {
 	r, err := m.state.Result(o.skipFirst)
 	if err != nil {
 		return err
 	}
-	return o.write(w, &report.Bundle{Results: []*geometry.Result{r}, Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")})
+	return o.write(ctx, w, &report.Bundle{Results: []*geometry.Result{r}, Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -30,7 +31,7 @@ func (m *evalMerger) missing() (all []string) {
 	return all
 }
 
-func (m *evalMerger) write(w io.Writer, o *geometryOutput) error {
+func (m *evalMerger) write(_ context.Context, w io.Writer, o *geometryOutput) error {
 	switch {
 	case o.dir != "" || o.skipFirst:
 		return usagef("-o and --skip-first are for parts of infer geometry, these are of infer %s", m.report.Kind)

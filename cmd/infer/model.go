@@ -117,6 +117,9 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	if err != nil {
 		return nil, runnable(err)
 	}
+	if w := m.Warnings(); len(w) > 0 {
+		note("warning: %s", strings.Join(w, "; "))
+	}
 	if m.Note() != "" {
 		note("%s", m.Note())
 	}
@@ -212,7 +215,7 @@ func openFile(path string) (*gguf.File, error) {
 		return nil, fmt.Errorf("no file %s; %s", path, modelsIn(filepath.Dir(path)))
 	case errors.As(err, &format) && format.Off == 0:
 		return nil, fmt.Errorf("%w%s", err, notGGUF(path))
-	case errors.As(err, &format) && strings.Contains(format.What, "end of the file"):
+	case errors.As(err, &format) && format.Cut:
 		return nil, fmt.Errorf("%w (is the download complete?)", err)
 	}
 	return nil, err

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +33,7 @@ with other vocabularies do not compare.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.perplexity(cmd.Context(), cmd.OutOrStdout(), modelArg(args), asJSON || o.shard != "")
+			return o.perplexity(cmd.Context(), stdout, modelArg(args), asJSON || o.shard != "")
 		},
 	}
 	o.add(cmd)
@@ -77,12 +79,16 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 		return writeReport(w, r)
 	}
 	f := r.Norms[0].Figures
-	_, err := fmt.Fprintf(w, "perplexity %.4f ± %.4f, %s with norms %s on %s: %d tokens scored of %s of %d, %s tokens/s\n",
-		f.Perplexity, f.PerplexitySE, oneLine(r.Model), f.Norm, oneLine(r.Text), f.Tokens, plural(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))
-	for _, s := range r.Sentences() {
-		if err == nil {
-			_, err = fmt.Fprintln(w, s)
+	deviation := "unknown" // of one token
+	if se := float64(f.PerplexitySE); !math.IsNaN(se) && !math.IsInf(se, 0) {
+		deviation = fmt.Sprintf("%.4f", se)
+	}
+	lines := []string{fmt.Sprintf("perplexity %.4f ± %s, %s with norms %s on %s: %s scored of %s of %d, %s tokens/s",
+		f.Perplexity, deviation, r.Model, f.Norm, r.Text, plain.Count(int(f.Tokens), "token"), plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))}
+	for _, s := range append(lines, r.Sentences()...) {
+		if _, err := fmt.Fprintln(w, plain.Line(s)); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }

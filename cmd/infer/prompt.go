@@ -12,7 +12,7 @@ import (
 	"github.com/normswap/normswap/internal/text"
 )
 
-// maxText bounds a text that is read. No context holds so much.
+// maxText bounds a text that is read, in bytes. No context has room for so much.
 const maxText = 64 << 20
 
 // stdinPatience is how long stdin may say nothing before a remark tells what
@@ -58,13 +58,14 @@ func readText(ctx context.Context, path string) (string, error) {
 	})
 }
 
+// readAll reads what r has, if that is no more than maxText.
 func readAll(r io.Reader, name string) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxText+1))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(b) > maxText {
-		return "", fmt.Errorf("%s is longer than %s, too much for one text", name, bytesText(maxText))
+		return "", fmt.Errorf("%s is longer than %s, the limit of a text", name, bytesText(maxText))
 	}
 	if err := text.Check(b); err != nil {
 		advice := ""

@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,9 +58,6 @@ avx2, ...) the kernels for newer processors.`,
 		Args:              runArgs,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("seed") {
-				o.sample.Seed = uint64(rand.Uint32())
-			}
 			if o.chat = o.chat || o.template != "" || o.system != ""; o.chat && !cmd.Flags().Changed("tokens") {
 				o.limit = -1
 			}
@@ -83,7 +76,8 @@ avx2, ...) the kernels for newer processors.`,
 	f.Float64Var(&o.sample.TopP, "top-p", 0.95, "draw from the most likely tokens that have `p` of the probability; 1: from all, 0: the most likely one")
 	f.Float64Var(&o.sample.MinP, "min-p", 0.05, "draw from the tokens at least `p` times as likely as the first; 0: from all")
 	f.Float64Var(&o.sample.RepeatPenalty, "repeat-penalty", 1, "make the last 64 tokens less likely by this `factor`; 1: not at all")
-	f.Func("seed", "random `seed`; the same one gives the same text (default, and if negative: another each time)", o.setSeed)
+	o.sample.Seed = randomSeed()
+	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
 	addTokenizer(cmd, &o.tokenizer)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
@@ -93,18 +87,6 @@ avx2, ...) the kernels for newer processors.`,
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
 	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(tokenizer.TemplateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// setSeed takes the value of --seed.
-func (o *runFlags) setSeed(s string) (err error) {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n < 0 {
-		o.sample.Seed = uint64(rand.Uint32())
-		return nil
-	}
-	if o.sample.Seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-		return fmt.Errorf("not a whole number up to %d", uint64(math.MaxUint64))
-	}
-	return nil
 }
 
 // runArgs takes one model at most, and guesses what else was meant.
@@ -237,7 +219,7 @@ func (g *generator) once(ctx context.Context, prompt string) error {
 		return err
 	}
 	if g.json {
-		err = printJSON(os.Stdout, r)
+		err = printJSON(stdout, r)
 	} else {
 		note("%s", r)
 	}

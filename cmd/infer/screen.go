@@ -2,18 +2,15 @@ package main
 
 import (
 	"io"
-	"os"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/report"
-	"golang.org/x/term"
 )
 
 // A screen writes text that a model made up to a terminal. It breaks lines
-// between words, and drops the control characters, which could do anything to
-// the terminal.
+// between words, and leaves out unsafe characters.
 type screen struct {
 	w      io.Writer
 	width  int
@@ -22,31 +19,18 @@ type screen struct {
 	word   string // held back until it is known to fit
 }
 
-// screenWidth is the width of what w writes to, 0 if that is no terminal.
-func screenWidth(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return max(width, 0)
-}
-
 // writeTable writes a table, on a terminal no wider than that.
 func writeTable(w io.Writer, t *report.Table, f report.Format) error {
 	t.Width = screenWidth(w)
 	return t.Write(w, f)
 }
 
-// newScreen returns what writes text to f: f itself if it is no terminal.
-func newScreen(f *os.File) io.Writer {
-	if width := screenWidth(f); width > 0 {
-		return &screen{w: f, width: width}
+// newScreen returns what writes text to c: c itself if it is no terminal.
+func newScreen(c *console) io.Writer {
+	if width := screenWidth(c); width > 0 {
+		return &screen{w: c, width: width}
 	}
-	return f
+	return c
 }
 
 func (s *screen) Write(p []byte) (int, error) {
@@ -60,7 +44,7 @@ func (s *screen) Write(p []byte) (int, error) {
 		case r == ' ' || r == '\t':
 			s.place(&out)
 			s.spaces++
-		case unicode.IsControl(r):
+		case plain.Unsafe(r):
 		default:
 			s.word += string(r)
 			if utf8.RuneCountInString(s.word) >= s.width {

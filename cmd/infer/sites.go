@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
@@ -80,15 +82,34 @@ func geometrySite(m *arch.Model, n *arch.Norm) (s geometry.Site, err error) {
 		Name: n.Site, Layer: n.Layer, Role: string(n.Role), Center: n.Kind == arch.LayerNorm,
 		Eps: float64(m.Eps), Dim: n.Width, Heads: n.Groups,
 	}
-	if n.Gain != nil {
-		if s.Gain, err = n.Gain.Float32s(); err != nil {
-			return s, err
+	if s.Gain, err = finiteFloats(n.Gain); err != nil {
+		return s, err
+	}
+	s.Bias, err = finiteFloats(n.Bias)
+	return s, err
+}
+
+// finiteFloats returns the values of a tensor, which may be nil.
+func finiteFloats(t *gguf.Tensor) ([]float32, error) {
+	if t == nil {
+		return nil, nil
+	}
+	v, err := t.Float32s()
+	if err == nil {
+		err = checkFinite(t, v, 0)
+	}
+	return v, err
+}
+
+// checkFinite returns an error if values, those of a tensor from index first on,
+// hold NaN or Inf.
+func checkFinite(t *gguf.Tensor, values []float32, first int) error {
+	for i, v := range values {
+		if v-v != 0 {
+			return fmt.Errorf("tensor %s has %v at index %d: there are no statistics of that", t.Name, v, first+i)
 		}
 	}
-	if n.Bias != nil {
-		s.Bias, err = n.Bias.Float32s()
-	}
-	return s, err
+	return nil
 }
 
 // normName is the name of a kind of norm in geometry.json.
@@ -96,7 +117,7 @@ func normName(k arch.NormKind) string { return strings.ToLower(k.String()) }
 
 // weightCauses finds what the weights put along the uniform vector, a row of
 // weights at a time.
-func weightCauses(m *engine.Model, sites []geometry.Site) (*geometry.Causes, error) {
+func weightCauses(ctx context.Context, m *engine.Model, sites []geometry.Site) (*geometry.Causes, error) {
 	c := &geometry.Causes{}
 	for _, s := range sites {
 		c.Norms = append(c.Norms, geometry.VectorStats(s.Name, s.Gain, s.Bias))
@@ -106,11 +127,11 @@ func weightCauses(m *engine.Model, sites []geometry.Site) (*geometry.Causes, err
 			var err error
 			switch {
 			case w.Linear != nil:
-				err = linearCauses(c, &w)
+				err = linearCauses(ctx, c, &w)
 			case w.Rows == m.Arch.Embed:
 				var rows geometry.RowStats
 				t := w.Rows
-				err = eachRow(&arch.Linear{W: t, Rows: t.Dims[1]}, 0, rows.Add)
+				err = eachRow(ctx, &arch.Linear{W: t, Rows: t.Dims[1]}, 0, rows.Add)
 				cause := rows.Cause(w.Name)
 				c.Embedding = &cause
 			}
@@ -124,15 +145,12 @@ func weightCauses(m *engine.Model, sites []geometry.Site) (*geometry.Causes, err
 }
 
 // linearCauses adds a matrix, or each of a stack of them.
-func linearCauses(c *geometry.Causes, w *arch.Writer) error {
+func linearCauses(ctx context.Context, c *geometry.Causes, w *arch.Writer) error {
 	l := w.Linear
-	experts := 1
-	if len(l.W.Dims) > 2 {
-		experts = l.W.Dims[2]
-	}
+	experts := max(l.Experts, 1)
 	var bias []float32
 	if l.B != nil {
-		all, err := l.B.Float32s()
+		all, err := finiteFloats(l.B)
 		if err != nil {
 			return err
 		}
@@ -140,7 +158,7 @@ func linearCauses(c *geometry.Causes, w *arch.Writer) error {
 	}
 	for e := range experts {
 		var means geometry.ColumnMeans
-		if err := eachRow(l, e, means.Add); err != nil {
+		if err := eachRow(ctx, l, e, means.Add); err != nil {
 			return err
 		}
 		name := w.Name
@@ -153,20 +171,26 @@ func linearCauses(c *geometry.Causes, w *arch.Writer) error {
 }
 
 // eachRow decodes the rows of the e-th matrix of a tensor one by one.
-func eachRow(l *arch.Linear, e int, f func([]float32)) error {
+func eachRow(ctx context.Context, l *arch.Linear, e int, f func([]float32)) error {
 	t := l.W
 	size, err := t.Type.RowBytes(t.Dims[0])
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
-	first := e*t.Dims[1] + l.From
+	first := e*l.Rows + l.From // experts are whole matrices
 	w, err := ops.NewMatrix(t.Type, l.Rows, t.Dims[0], t.Data[first*size:(first+l.Rows)*size])
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
 	row := make([]float32, t.Dims[0])
 	for i := range l.Rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		w.Row(row, i)
+		if err := checkFinite(t, row, (first+i)*t.Dims[0]); err != nil {
+			return err
+		}
 		f(row)
 	}
 	return nil

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/whole"
 	"github.com/spf13/cobra"
 )
 
@@ -41,7 +46,8 @@ out. A file is an array of NumPy's format, float32 [tokens, width], in the order
 of the text. Norms on queries and keys have their heads side by side.
 
 Several norms give a file each, with the norm's name before .npy: of
-states.npy, states.blk.0.attn_norm.npy and so on.`,
+states.npy, states.blk.0.attn_norm.npy and so on. states.json lists them; it is
+written last, and is there only when all of them are.`,
 		Example: `  infer states model.gguf --sites output_norm -o final.npy
   infer states model.gguf -f text.txt --sites ln1 --stage out -o states.npy
   python -c 'import numpy; print(numpy.load("final.npy").shape)'`,
@@ -90,18 +96,25 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelName(path), err)
 	}
-	if err := o.create(ctx, m, w, norms, nil); err != nil {
-		return err
-	}
 	files := make([]stateFile, len(norms))
 	for i, n := range norms {
 		files[i] = stateFile{o.path(n, len(norms)), n.Site, o.stage.value, [2]int{len(w.ids), n.Width * n.Groups}}
-		if !o.json && o.out != "-" {
-			note("%s: %d x %d, %s of %s", files[i].File, files[i].Shape[0], files[i].Shape[1], files[i].Stage, files[i].Site)
-		}
+	}
+	if len(norms) == 1 {
+		err = writeFile(ctx, o.out, o.force, func(out io.Writer) error { return o.fill(ctx, m, w, norms, []io.Writer{out}) })
+	} else {
+		err = o.writeSet(ctx, m, w, norms, files)
+	}
+	if err != nil {
+		return err
 	}
 	if o.json {
-		return printJSON(os.Stdout, files)
+		return printJSON(stdout, files)
+	}
+	for _, f := range files {
+		if o.out != "-" {
+			note("%s: %d x %d, %s of %s", f.File, f.Shape[0], f.Shape[1], f.Stage, f.Site)
+		}
 	}
 	return nil
 }
@@ -114,18 +127,41 @@ func (o *statesFlags) path(n *arch.Norm, norms int) string {
 	return strings.TrimSuffix(o.out, ".npy") + "." + n.Site + ".npy"
 }
 
-// create opens the files of the norms one inside the other, so that all are
-// whole or none is there, and fills them when the last is open.
-func (o *statesFlags) create(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, open []io.Writer) error {
-	if len(open) == len(norms) {
-		return o.fill(ctx, m, w, norms, open)
-	}
-	n := norms[len(open)]
-	return writeFile(ctx, o.path(n, len(norms)), o.force, func(out io.Writer) error {
-		if _, err := out.Write(npyHeader(len(w.ids), n.Width*n.Groups)); err != nil {
+// writeSet writes the files of several norms, and the list of them.
+func (o *statesFlags) writeSet(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, files []stateFile) error {
+	manifest := strings.TrimSuffix(o.out, ".npy") + ".json"
+	for _, f := range append([]stateFile{{File: manifest}}, files...) {
+		if _, err := checkTarget(f.File, o.force); err != nil {
 			return err
 		}
-		return o.create(ctx, m, w, norms, append(open, out))
+	}
+	return whole.Files(ctx, filepath.Dir(manifest), filepath.Base(manifest), func(temp string) error {
+		out := make([]io.Writer, len(files))
+		for i, f := range files {
+			file, err := os.Create(filepath.Join(temp, filepath.Base(f.File)))
+			if err != nil {
+				return err
+			}
+			defer file.Close() // its errors come with those of sync
+			out[i] = bufio.NewWriter(file)
+		}
+		if err := o.fill(ctx, m, w, norms, out); err != nil {
+			return err
+		}
+		for _, b := range out {
+			if err := b.(*bufio.Writer).Flush(); err != nil {
+				return err
+			}
+		}
+		list := slices.Clone(files)
+		for i := range list {
+			list[i].File = filepath.Base(list[i].File)
+		}
+		var text bytes.Buffer
+		if err := printJSON(&text, list); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(temp, filepath.Base(manifest)), text.Bytes(), 0o666)
 	})
 }
 
@@ -134,6 +170,9 @@ func (o *statesFlags) fill(ctx context.Context, m *engine.Model, w *windows, nor
 	to := map[*arch.Norm]io.Writer{}
 	for i, n := range norms {
 		to[n] = out[i]
+		if _, err := out[i].Write(npyHeader(len(w.ids), n.Width*n.Groups)); err != nil {
+			return err
+		}
 	}
 	var failed error
 	var buf []byte

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -10,28 +9,24 @@ import (
 	"sync"
 	"time"
 
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // dim makes text grey on stderr where that is a terminal that may have
 // colours (https://no-color.org).
 func dim(s string) string {
-	if !isTerminal(os.Stderr) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+	if !stderr.terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return s
 	}
 	return "\x1b[2m" + s + "\x1b[0m"
 }
 
-// note prints a remark on stderr.
-func note(format string, args ...any) {
-	fmt.Fprintln(os.Stderr, dim(oneLine(fmt.Sprintf(format, args...))))
-}
+// note prints a remark of one line on stderr.
+func note(format string, args ...any) { noteText(plain.Line(fmt.Sprintf(format, args...))) }
 
 // noteText prints remarks of several lines on stderr.
-func noteText(s fmt.Stringer) { fmt.Fprintln(os.Stderr, dim(s.String())) }
+func noteText(s string) { fmt.Fprintln(stderr.file, dim(plain.Text(s))) }
 
 // A bar shows on stderr how far a task has come, if that is a terminal and
 // the task takes long enough to wonder.
@@ -51,13 +46,13 @@ const bytesUnit = "B"
 // newBar begins a task of total units, -1 if that is unknown.
 func newBar(what string, total int64, unit string) *bar {
 	b := new(bar)
-	if !isTerminal(os.Stderr) || total == 0 {
+	if !stderr.terminal || total == 0 {
 		return b
 	}
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(writerFunc(b.draw)), progressbar.OptionSetDescription(what),
 		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetRenderBlankState(true),
-		progressbar.OptionSetWidth(min(max(screenWidth(os.Stderr)-60, 4), 24)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionSetWidth(min(max(screenWidth(stderr)-60, 4), 24)), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0),
 		progressbar.OptionClearOnFinish(),
 	}
 	if unit == bytesUnit {
@@ -80,7 +75,7 @@ func (b *bar) draw(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.visible {
-		if _, err := io.WriteString(os.Stderr, cut(string(p), screenWidth(os.Stderr)-1)); err != nil {
+		if _, err := io.WriteString(stderr.file, cut(string(p), screenWidth(stderr)-1)); err != nil {
 			return 0, err
 		}
 	}
@@ -174,11 +169,7 @@ type writerFunc func(p []byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // printJSON writes v on a line.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false) // <|im_start|> is to stay legible
-	return e.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return plain.WriteJSON(w, v, "") }
 
 // bytesText writes a number of bytes for people.
 func bytesText(n float64) string {
@@ -200,14 +191,6 @@ func countText(n float64) string {
 		i++
 	}
 	return threeDigits(n) + units[i]
-}
-
-// plural writes a number of things.
-func plural(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprint(n, " ", thing)
 }
 
 // durationText writes seconds for people.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"unicode/utf8"
 
 	"github.com/normswap/normswap/tokenizer"
@@ -73,7 +72,7 @@ else from stdin.`,
 			if special && t.DoubledBOS(ids) {
 				note("warning: the text begins with the token that begins a text, and gets it once more")
 			}
-			w := bufio.NewWriter(os.Stdout)
+			w := bufio.NewWriter(stdout)
 			switch {
 			case asJSON:
 				err = printJSON(w, jsonTokens(t, ids))

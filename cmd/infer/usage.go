@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,29 @@ func (c *choice) Set(s string) error {
 		return fmt.Errorf("choose from %s", strings.Join(c.choices, ", "))
 	}
 	c.value = c.choices[i]
+	return nil
+}
+
+// A seedFlag is the seed of random numbers; -1 stands for another one each time,
+// as in llama.cpp.
+type seedFlag uint64
+
+// randomSeed is short enough to be typed again.
+func randomSeed() uint64 { return uint64(rand.Uint32()) }
+
+func (s *seedFlag) String() string { return "" } // the usage says what the default is
+func (s *seedFlag) Type() string   { return "seed" }
+
+func (s *seedFlag) Set(text string) error {
+	if text == "-1" {
+		*s = seedFlag(randomSeed())
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return errors.New("want a whole number from 0 to 18446744073709551615, or -1 for another one each time")
+	}
+	*s = seedFlag(n)
 	return nil
 }
 

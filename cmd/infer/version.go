@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 
+	"github.com/normswap/normswap/internal/licenses"
 	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
 )
@@ -27,22 +27,30 @@ type build struct {
 }
 
 func newVersion() *cobra.Command {
-	var asJSON bool
+	var asJSON, notice bool
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version, and which kernels run on this machine",
-		Example: "  infer version\n  NORMSWAP_ISA=generic infer version",
+		Example: "  infer version\n  infer version --licenses\n  NORMSWAP_ISA=generic infer version",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
+			if notice && asJSON {
+				return usagef("--licenses prints text, and takes no --json")
+			}
+			if notice {
+				_, err := fmt.Print(licenses.Notice)
+				return err
+			}
 			b := readBuild()
 			if asJSON {
-				return printJSON(os.Stdout, b)
+				return printJSON(stdout, b)
 			}
-			_, err := fmt.Println(b)
+			_, err := fmt.Fprintln(stdout, b)
 			return err
 		},
 	}
 	addJSON(cmd, &asJSON)
+	cmd.Flags().BoolVar(&notice, "licenses", false, "print what the program is made of, with the licenses")
 	return cmd
 }
 

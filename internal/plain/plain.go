@@ -2,20 +2,24 @@
 package plain
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // Unsafe reports whether a terminal may take a character for a command, or show
 // what follows in another place: controls (C0, DEL, C1), the characters that
-// change the direction of text, and the separators of lines and paragraphs.
-// Line feeds and tabs are controls too.
+// change the direction of text, and the separators of lines and paragraphs; and
+// noncharacters, which XML does not allow. Line feeds and tabs are controls too.
 func Unsafe(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point)
 }
 
 // Text replaces the unsafe characters of a text, and bytes that are not UTF-8,
@@ -41,6 +45,47 @@ func Cell(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// WriteJSON writes v as JSON, indented if indent is not empty, in one write. Unsafe
+// characters are escaped, and no others that need not be, so that <|im_start|>
+// stays legible.
+func WriteJSON(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(EscapeJSON(b.Bytes()))
+	return err
+}
+
+// EscapeJSON escapes the unsafe characters of JSON. All of them but line feeds
+// stand in its strings.
+func EscapeJSON(b []byte) []byte {
+	var out []byte // nil: nothing to escape so far
+	for i, r := range string(b) {
+		if !Unsafe(r) || r == '\n' {
+			if out != nil {
+				out = utf8.AppendRune(out, r)
+			}
+			continue
+		}
+		if out == nil {
+			out = append(make([]byte, 0, len(b)+len(b)/8), b[:i]...)
+		}
+		if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		} else {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	if out == nil {
+		return b
+	}
+	return out
 }
 
 // Percent writes a share in percent, to two significant digits and without an

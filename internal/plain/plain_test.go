@@ -1,7 +1,10 @@
 package plain
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +25,30 @@ func TestText(t *testing.T) {
 	}
 	if got := Cell("a\nb\tc"); got != "a�b�c" {
 		t.Errorf("cell %q", got)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for _, in := range []string{"plain <|im_start|> é 日本語", "\x00\x1b[2J\x7f\u009b\u202e\u2066\u2028\ufffe\U0001ffff \xff"} {
+		for _, indent := range []string{"", " "} {
+			var b bytes.Buffer
+			if err := WriteJSON(&b, map[string]string{in: in}, indent); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range b.String() {
+				if Unsafe(r) && r != '\n' {
+					t.Errorf("%q is written as %q", in, b.String())
+				}
+			}
+			var out map[string]string
+			want := strings.ToValidUTF8(in, "\ufffd")
+			if err := json.Unmarshal(b.Bytes(), &out); err != nil || out[want] != want {
+				t.Errorf("%q comes back as %q, %v", in, out, err)
+			}
+			if in[0] == 'p' && !strings.Contains(b.String(), in) {
+				t.Errorf("%q is not legible: %s", in, b.String())
+			}
+		}
 	}
 }
 

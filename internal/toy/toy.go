@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
@@ -91,6 +92,15 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.ExpertsEvery {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
 	}
+	if spec.Windows == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
+	}
+	if spec.Clamp == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.clamp_kqv", Value: float32(8)})
+	}
+	if spec.LogitScale == arch.Required {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".logit_scale", Value: float32(0.25)})
+	}
 	m := new(gguf.Meta)
 	for _, kv := range append(kvs, s.Keys...) {
 		if err := m.Set(kv.Key, kv.Value); err != nil {
@@ -137,20 +147,15 @@ func Write(w io.Writer, s Shape, typ string, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	pools := map[quant.Type]*pool{}
 	for i, t := range infos {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		if len(t.Dims) == 1 {
 			err = writeVector(out, t, rng)
 		} else {
-			p := pools[t.Type]
-			if p == nil {
-				if p, err = newPool(t.Type, rand.New(rand.NewPCG(seed, 1<<32))); err != nil {
-					return err
-				}
-				pools[t.Type] = p
+			var p *pool
+			if p, err = poolOf(t.Type, seed); err == nil {
+				err = p.write(out, t, rng)
 			}
-			err = p.write(out, t, rng)
 		}
 		if err != nil {
 			return err
@@ -212,17 +217,34 @@ type pool struct {
 // poolItems is a length that no row is a multiple of.
 const poolItems = 256 * 4099
 
-func newPool(t quant.Type, rng *rand.Rand) (*pool, error) {
+// pools are those that were made, by type and seed: a pool is a thousand times
+// the work of a tiny model.
+var pools sync.Map
+
+type poolKey struct {
+	typ  quant.Type
+	seed uint64
+}
+
+func poolOf(t quant.Type, seed uint64) (*pool, error) {
+	if p, ok := pools.Load(poolKey{t, seed}); ok {
+		return p.(*pool), nil
+	}
 	f, ok := t.Format()
 	if !ok {
 		return nil, fmt.Errorf("toy: unknown type %s", t)
 	}
+	rng := rand.New(rand.NewPCG(seed, 1<<32))
 	v := make([]float32, poolItems)
 	for i := range v {
 		v[i] = float32(rng.NormFloat64()*0.02 + 0.002)
 	}
 	p := &pool{format: f, blocks: make([]byte, poolItems/f.Items*f.Bytes)}
-	return p, quant.Encode(p.blocks, t, v)
+	if err := quant.Encode(p.blocks, t, v); err != nil {
+		return nil, err
+	}
+	pools.Store(poolKey{t, seed}, p)
+	return p, nil
 }
 
 func (p *pool) write(w *gguf.Writer, t gguf.TensorInfo, rng *rand.Rand) error {

@@ -35,11 +35,11 @@ func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16 gemmKerne
 		mulPanels32: mulPanels32NEON,
 		mulPanels16: mulPanels16NEON,
 		activations: [numActivations]activationKernels{
-			GELU:    activation4(geluNEON, gelu),
-			GELUErf: activation4(geluErfNEON, geluErf),
-			SiLU:    activation4(siluNEON, silu),
-			ReLU:    activation4(reluNEON, relu),
-			ReLU2:   activation4(relu2NEON, relu2),
+			GELU:    activation4(geluNEON, GELU),
+			GELUErf: activation4(geluErfNEON, GELUErf),
+			SiLU:    activation4(siluNEON, SiLU),
+			ReLU:    activation4(reluNEON, ReLU),
+			ReLU2:   activation4(relu2NEON, ReLU2),
 		},
 	}
 	for t, gemv := range gemvs {

@@ -1,0 +1,480 @@
+package jinja
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// A Value is what a program computes with: nil (None), bool, int, float64,
+// Str, *List, *Tuple, *Dict, or what only programs make.
+type Value any
+
+// A List is a list of Python.
+type List struct{ items []Value }
+
+// NewList makes a list.
+func NewList(items ...Value) *List { return &List{items} }
+
+// A Tuple is a tuple of Python; named ones are those of the filter groupby.
+type Tuple struct {
+	items []Value
+	named bool
+}
+
+// A Dict is a dictionary of Python, which keeps the order of its keys.
+type Dict struct {
+	keys, vals []Value
+	index      map[any]int // by hashable
+}
+
+// NewDict makes an empty dictionary.
+func NewDict() *Dict { return &Dict{index: map[any]int{}} }
+
+// Set gives a key a value. The key must be a Str, a number, a bool or nil.
+func (d *Dict) Set(key, v Value) {
+	h, ok := hashable(key)
+	if !ok {
+		panic("jinja: a key that cannot be one")
+	}
+	d.set(h, key, v)
+}
+
+func (d *Dict) set(h any, key, v Value) {
+	if i, ok := d.index[h]; ok {
+		d.vals[i] = v
+		return
+	}
+	d.index[h] = len(d.keys)
+	d.keys, d.vals = append(d.keys, key), append(d.vals, v)
+}
+
+// Get returns the value of a key that is a string.
+func (d *Dict) Get(key string) (Value, bool) {
+	i, ok := d.index[key]
+	if !ok {
+		return nil, false
+	}
+	return d.vals[i], true
+}
+
+func (d *Dict) lookup(key Value) (v Value, ok, isKey bool) {
+	h, isKey := hashable(key)
+	if !isKey {
+		return nil, false, false
+	}
+	i, ok := d.index[h]
+	if !ok {
+		return nil, false, true
+	}
+	return d.vals[i], true, true
+}
+
+func (d *Dict) item(i int) Value { return &Tuple{items: []Value{d.keys[i], d.vals[i]}} }
+
+// view is dict.keys(), values() or items().
+type view struct {
+	d    *Dict
+	kind string // "keys", "values", "items"
+}
+
+func (v view) at(i int) Value {
+	switch v.kind {
+	case "keys":
+		return v.d.keys[i]
+	case "values":
+		return v.d.vals[i]
+	}
+	return v.d.item(i)
+}
+
+// pyRange is range(start, stop, step).
+type pyRange struct{ start, stop, step, n int }
+
+func (r pyRange) at(i int) Value { return r.start + i*r.step }
+
+// A generator is an iterator that gives its items once.
+type generator struct{ next func() (Value, bool) }
+
+// undefined is Jinja2's Undefined.
+type undefined struct{ kind, msg string }
+
+func undefinedName(name string) *undefined {
+	return &undefined{kindUndefined, reprText(name) + " is undefined"}
+}
+
+// namespace is what namespace() makes.
+type namespace struct{ attrs *Dict }
+
+// A function is a function or a method that a program can call.
+type function struct {
+	name string
+	call func(c *call) Value
+}
+
+type noneKey struct{}
+type undefinedKey struct{}
+type tupleKey string
+
+// hashable is what a key is looked up by: equal for equal keys.
+func hashable(v Value) (key any, ok bool) {
+	switch v := v.(type) {
+	case nil:
+		return noneKey{}, true
+	case Str:
+		return v.String(), true
+	case bool, int, float64:
+		f, _ := number(v)
+		if i, whole := asInt(v); whole {
+			return i, true
+		}
+		if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return int(f), true
+		}
+		return f, true
+	case *undefined:
+		return undefinedKey{}, true
+	case *Tuple:
+		var b strings.Builder
+		for _, item := range v.items {
+			k, ok := hashable(item)
+			if !ok {
+				return nil, false
+			}
+			b.WriteString(hashText(k))
+		}
+		return tupleKey(b.String()), true
+	case *List, *Dict, view:
+		return nil, false
+	}
+	return v, true
+}
+
+// asInt is the value of an int or a bool.
+func asInt(v Value) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
+// number is the value of an int, a bool or a float.
+func number(v Value) (float64, bool) {
+	if f, ok := v.(float64); ok {
+		return f, true
+	}
+	i, ok := asInt(v)
+	return float64(i), ok
+}
+
+func typeName(v Value) string {
+	switch v := v.(type) {
+	case nil:
+		return "NoneType"
+	case bool:
+		return "bool"
+	case int:
+		return "int"
+	case float64:
+		return "float"
+	case Str:
+		if v.markup {
+			return "Markup"
+		}
+		return "str"
+	case *List:
+		return "list"
+	case *Tuple:
+		if v.named {
+			return "_GroupTuple"
+		}
+		return "tuple"
+	case *Dict:
+		return "dict"
+	case view:
+		return "dict_" + v.kind
+	case pyRange:
+		return "range"
+	case *generator:
+		return "generator"
+	case *undefined:
+		return "Undefined"
+	case *namespace:
+		return "Namespace"
+	case *macro:
+		return "Macro"
+	case *loop:
+		return "LoopContext"
+	case *cycler:
+		return "Cycler"
+	case *joiner:
+		return "Joiner"
+	}
+	return "function"
+}
+
+// truth is Python's bool().
+func (in *interp) truth(v Value) bool {
+	switch v := v.(type) {
+	case nil, *undefined:
+		return false
+	case bool:
+		return v
+	case int:
+		return v != 0
+	case float64:
+		return v != 0
+	}
+	if n, ok := in.length(v); ok {
+		return n > 0
+	}
+	return true
+}
+
+// length is Python's len(); false: the value has none.
+func (in *interp) length(v Value) (int, bool) {
+	switch v := v.(type) {
+	case Str:
+		return len(v.c), true
+	case *List:
+		return len(v.items), true
+	case *Tuple:
+		return len(v.items), true
+	case *Dict:
+		return len(v.keys), true
+	case view:
+		return len(v.d.keys), true
+	case pyRange:
+		return v.n, true
+	case *undefined:
+		return 0, true
+	case *loop:
+		return v.length(in), true
+	}
+	return 0, false
+}
+
+// indexed makes the iterator of n items.
+func indexed(n int, at func(int) Value) func() (Value, bool) {
+	i := 0
+	return func() (Value, bool) {
+		if i >= n {
+			return nil, false
+		}
+		i++
+		return at(i - 1), true
+	}
+}
+
+// tryIterate is Python's iter(); false: the value is not iterable.
+func (in *interp) tryIterate(v Value) (func() (Value, bool), bool) {
+	var next func() (Value, bool)
+	switch v := v.(type) {
+	case Str:
+		next = indexed(len(v.c), func(i int) Value { return v.slice(i, i+1) })
+	case *List:
+		next = indexed(len(v.items), func(i int) Value { return v.items[i] })
+	case *Tuple:
+		next = indexed(len(v.items), func(i int) Value { return v.items[i] })
+	case *Dict:
+		next = indexed(len(v.keys), func(i int) Value { return v.keys[i] })
+	case view:
+		next = indexed(len(v.d.keys), v.at)
+	case pyRange:
+		next = indexed(v.n, v.at)
+	case *undefined:
+		next = indexed(0, nil)
+	case *generator:
+		next = v.next
+	case *loop:
+		next = func() (Value, bool) {
+			item, ok := v.advance()
+			return &Tuple{items: []Value{item, v}}, ok
+		}
+	default:
+		return nil, false
+	}
+	return func() (Value, bool) {
+		in.step(1)
+		return next()
+	}, true
+}
+
+func (in *interp) iterate(v Value) func() (Value, bool) {
+	next, ok := in.tryIterate(v)
+	if !ok {
+		in.fail(kindType, "'%s' object is not iterable", typeName(v))
+	}
+	return next
+}
+
+// list is Python's list().
+func (in *interp) list(v Value) (items []Value) {
+	next := in.iterate(v)
+	for item, ok := next(); ok; item, ok = next() {
+		in.items(1)
+		items = append(items, item)
+	}
+	return items
+}
+
+// equal is Python's ==.
+func (in *interp) equal(a, b Value) bool {
+	in.enter()
+	defer in.leave()
+	if x, ok := number(a); ok {
+		y, ok := number(b)
+		if i, whole := asInt(a); whole {
+			if j, whole := asInt(b); whole {
+				return i == j
+			}
+		}
+		return ok && x == y
+	}
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case Str:
+		b, ok := b.(Str)
+		if ok && len(a.c) == len(b.c) {
+			in.work(len(a.c))
+		}
+		return ok && sameChars(a.c, b.c)
+	case *undefined:
+		_, ok := b.(*undefined)
+		return ok
+	case *List:
+		b, ok := b.(*List)
+		return ok && in.equalItems(a.items, b.items)
+	case *Tuple:
+		b, ok := b.(*Tuple)
+		return ok && in.equalItems(a.items, b.items)
+	case *Dict:
+		b, ok := b.(*Dict)
+		if !ok || len(a.keys) != len(b.keys) {
+			return false
+		}
+		for i, key := range a.keys {
+			v, ok, _ := b.lookup(key)
+			if !ok || !in.equal(a.vals[i], v) {
+				return false
+			}
+		}
+		return true
+	case view:
+		b, ok := b.(view)
+		return ok && a.kind != "values" && a.kind == b.kind && in.equal(a.d, b.d)
+	case *function:
+		b, ok := b.(*function)
+		return ok && a == b
+	}
+	return a == b // by identity
+}
+
+func (in *interp) equalItems(a, b []Value) bool {
+	return slices.EqualFunc(a, b, in.equal)
+}
+
+// contains is Python's "item in container".
+func (in *interp) contains(container, item Value) bool {
+	switch c := container.(type) {
+	case Str:
+		s, ok := item.(Str)
+		if !ok {
+			in.fail(kindType, "'in <string>' requires string as left operand, not %s", typeName(item))
+		}
+		return in.index(c.c, s.c, 0) >= 0
+	case *Dict:
+		return in.has(c, item)
+	case view:
+		if c.kind == "keys" {
+			return in.has(c.d, item)
+		}
+	}
+	next, ok := in.tryIterate(container)
+	if !ok {
+		in.fail(kindType, "argument of type '%s' is not iterable", typeName(container))
+	}
+	for v, ok := next(); ok; v, ok = next() {
+		if in.equal(v, item) {
+			return true
+		}
+	}
+	return false
+}
+
+func (in *interp) has(d *Dict, key Value) bool {
+	_, ok, isKey := d.lookup(key)
+	if !isKey {
+		in.fail(kindType, "unhashable type: '%s'", typeName(key))
+	}
+	return ok
+}
+
+// order is Python's < and the like: it returns a negative number, 0 or a
+// positive one. op is for the message where the values have no order.
+func (in *interp) order(op string, a, b Value) (d int, ordered bool) {
+	in.enter()
+	defer in.leave()
+	for _, v := range []Value{a, b} {
+		if u, ok := v.(*undefined); ok {
+			in.failUndefined(u)
+		}
+	}
+	if x, ok := number(a); ok {
+		if y, ok := number(b); ok {
+			i, whole := asInt(a)
+			j, whole2 := asInt(b)
+			switch {
+			case whole && whole2 && i < j, x < y:
+				return -1, true
+			case whole && whole2 && i > j, x > y:
+				return 1, true
+			}
+			return 0, x == y
+		}
+	}
+	var left, right []Value
+	switch a := a.(type) {
+	case Str:
+		if b, ok := b.(Str); ok {
+			in.work(min(len(a.c), len(b.c)))
+			return compareChars(a.c, b.c), true
+		}
+	case *List:
+		if b, ok := b.(*List); ok {
+			left, right = a.items, b.items
+		}
+	case *Tuple:
+		if b, ok := b.(*Tuple); ok {
+			left, right = a.items, b.items
+		}
+	}
+	if left == nil && right == nil {
+		l, r := typeName(a), typeName(b)
+		if (l != "list" && l != "tuple") || l != r {
+			in.fail(kindType, "'%s' not supported between instances of '%s' and '%s'", op, l, r)
+		}
+	}
+	for i := range min(len(left), len(right)) {
+		if !in.equal(left[i], right[i]) {
+			return in.order(op, left[i], right[i])
+		}
+	}
+	return len(left) - len(right), true
+}
+
+// less is Python's a < b.
+func (in *interp) less(a, b Value) bool {
+	d, ordered := in.order("<", a, b)
+	return ordered && d < 0
+}
+
+func isPrintable(r rune) bool { return r == ' ' || unicode.IsPrint(r) }
