@@ -176,9 +176,6 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	}
 	shape.experts = r.expertLayers(s, &h)
 	h.Activation = r.activation(s)
-	if s.Encoder {
-		r.read[keyCausal] = true // attention is to all, whatever it says, as in llama.cpp
-	}
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	if s.ALiBi != Absent {
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
@@ -199,6 +196,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	}
 	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), 1)
 	r.rope(s, &h)
+	r.outlet(s, &h)
 	return h, shape
 }
 

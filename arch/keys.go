@@ -27,11 +27,11 @@ const (
 	keyAttnScale    = "attention.scale"
 	keyAttnSoftcap  = "attn_logit_softcapping"
 	keyWindow       = "attention.sliding_window"
-	keyCausal       = "attention.causal"
 	keyLogitSoftcap = "final_logit_softcapping"
 
 	keyWindowPattern = "attention.sliding_window_pattern"
 
+	keyCausal       = "attention.causal"
 	keyPooling      = "pooling_type"
 	keyLabels       = "classifier.output_labels"
 	keyActivation   = "hidden_activation"

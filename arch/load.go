@@ -96,10 +96,7 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 		return nil, r.err
 	}
 	m := b.model(h, shape, windows, parallel)
-	b.outlet(r, m)
-	if b.err == nil {
-		b.err = r.err
-	}
+	b.outlet(m)
 	return m, b.err
 }
 

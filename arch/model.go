@@ -40,6 +40,7 @@ type Hyper struct {
 	Experts, Active int     // experts of a layer, and how many of them a token uses
 	Activation      Activation
 	Pooling         Pooling  // what the file asks for
+	Dense           int      // width between the matrices behind the pooling
 	Labels          []string // names of the scores of the classification head
 	Clamp           float32  // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
 	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi

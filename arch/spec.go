@@ -180,11 +180,11 @@ type Spec struct {
 	Rotary         Rotary
 	WindowedRotary bool     // RoPE on the layers with a sliding window only
 	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
+	GlobalFirst    bool     // of each group the first layer is global instead of the last
 	Windows        Presence // the key attention.sliding_window; Optional: Window unless it is there
 	Window         int
 	WindowRoPE     WindowRoPE
 	RoPETables     RoPETables
-	GlobalFirst    bool     // of each group the first layer is global instead of the last
 	Positions      Presence // a learned table
 	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
 	ALiBi          Presence
