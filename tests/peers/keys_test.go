@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/quant"
 )
@@ -200,9 +202,9 @@ func both(t *testing.T, f *gguf.File) (o outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	o.want, _, o.theirs = peerLogits(path, "", tokens)
-	m, err := engine.Open(path, engine.Options{})
+	m, err := engine.Open(t.Context(), path, engine.Options{})
 	if err != nil {
 		o.ours = err
 		return o
@@ -414,4 +416,13 @@ func more(f *gguf.File) []gguf.Tensor {
 	block("ffn_gate_inp.weight", dim, 2)
 	block("attn_q.scale", 1)
 	return all
+}
+
+// nmse is testdata.NMSE, or an error if a number is not finite.
+func nmse(got, want []float32) (float64, error) {
+	e := testdata.NMSE(got, want)
+	if math.IsNaN(e) || math.IsInf(e, 0) {
+		return 0, fmt.Errorf("logits are not finite, or not as many")
+	}
+	return e, nil
 }

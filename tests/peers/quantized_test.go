@@ -1,12 +1,15 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -39,7 +42,7 @@ func TestQuantized(t *testing.T) {
 			dir := t.TempDir()
 			for _, source := range []string{"F32", "F16", "BF16", "Q8_0"} {
 				path := filepath.Join(dir, "source.gguf")
-				if err := writeToy(path, shape, source); err != nil {
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, source, 1), 0o666); err != nil {
 					t.Fatal(err)
 				}
 				args := []string{}
@@ -72,12 +75,12 @@ func TestQuantized(t *testing.T) {
 // agree runs a file on both sides.
 func agree(t *testing.T, what, path string) {
 	t.Helper()
-	want, _, err := peerLogits(path, "", fixtureTokens())
+	want, _, err := peerLogits(path, "", testdata.Tokens())
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 		return
 	}
-	got, _ := logits(t, path, fixtureTokens())
+	got, _ := logits(t, path, testdata.Tokens())
 	if e, err := nmse(got, want); err != nil || e > quantizedBound {
 		t.Errorf("%s: NMSE %.2g, %v", what, e, err)
 	}
