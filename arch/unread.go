@@ -39,7 +39,7 @@ var informational = map[string]bool{
 // these. Keys that end in a dot stand for all that begin so.
 var neutral = map[string][]float64{
 	// Attention.
-	"attention.causal":                       {1},
+	keyCausal:                                {1},
 	"attention.output_scale":                 {0, 1},
 	"attention.value_scale":                  {0, 1},
 	"attention.temperature_length":           {0},

@@ -16,6 +16,11 @@ type EncodeOptions struct {
 	// that token. Without it such text is plain text: leave it off for text
 	// that is not trusted. User-defined tokens are read in either case.
 	ParseSpecial bool
+	// Literal are parts of the text that are not trusted, in ascending order.
+	// With ParseSpecial, a control token that has a byte in one of them is
+	// plain text all the same. So is a user-defined token there whose name
+	// marks it as a control token (<|...|>).
+	Literal []Range
 }
 
 // An UnknownBytesError says that the vocabulary has no token for some bytes of
@@ -58,7 +63,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opt EncodeOp
 	if t.llamaCpp {
 		text = t.asLlamaCppReads(text)
 	}
-	specials, err := t.specialIn(ctx, text, opt.ParseSpecial)
+	specials, err := t.specialIn(ctx, text, opt)
 	if err != nil {
 		return nil, err
 	}

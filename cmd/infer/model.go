@@ -32,6 +32,7 @@ type modelFlags struct {
 	verify     bool
 	finite     bool
 	mmap       bool
+	tanhGELU   bool
 }
 
 // maxThreads is more than any machine has.
@@ -133,7 +134,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 // options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
 func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
-	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
+	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
 	if o.normLayers != "" {
 		a, err := arch.Load(f)
 		if err == nil {

@@ -89,6 +89,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
 	}
+	if spec.ExpertsEvery {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
+	}
 	if spec.Windows == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
 	}
