@@ -58,7 +58,7 @@ func Shapes(meta *gguf.Meta, vocab int, want func(name string) bool) ([]gguf.Ten
 	return made, err
 }
 
-// Spec returns the architecture that the metadata names.
+// specOf returns the architecture that the metadata names.
 func specOf(meta *gguf.Meta) (*Spec, error) {
 	name, err := gguf.Get[string](meta, KeyArchitecture)
 	if err != nil {
@@ -100,69 +100,6 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	return m, b.err
 }
 
-// windows returns the sliding window of each layer.
-func (r *reader) windows(s *Spec, layers int) []int {
-	all := make([]int, layers)
-	if s.WindowPeriod == 0 {
-		return all
-	}
-	if s.Windows == Required {
-		need[int](r, keyWindow)
-	}
-	width := opt(r, keyWindow, s.Window)
-	if width < 0 || width == 0 && (s.Windows == Required || s.Window > 0) {
-		r.fail(fmt.Errorf("%s is %d", r.key(keyWindow), width))
-	}
-	if r.err != nil || width == 0 {
-		return all
-	}
-	const key = keyWindowPattern
-	r.read[key] = true
-	if each, ok := flags(r.meta, r.key(key)); ok {
-		if len(each) != layers {
-			r.fail(fmt.Errorf("%s has %d elements, want one for each of %d layers", r.key(key), len(each), layers))
-			return all
-		}
-		for i, windowed := range each {
-			if windowed {
-				all[i] = width
-			}
-		}
-		return all
-	}
-	every := opt(r, key, s.WindowPeriod)
-	if every < 0 || every > layers+s.WindowPeriod {
-		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(key), every, layers+s.WindowPeriod))
-		return all
-	}
-	for i := range all {
-		global := every - 1
-		if s.GlobalFirst {
-			global = 0
-		}
-		if every == 0 || i%every != global { // 0: no layer is global
-			all[i] = width
-		}
-	}
-	return all
-}
-
-// flags returns an array of booleans, or of integers that serve as such.
-func flags(m *gguf.Meta, key string) ([]bool, bool) {
-	if each, err := gguf.Get[[]bool](m, key); err == nil {
-		return each, true
-	}
-	each, err := gguf.Get[[]int](m, key)
-	if err != nil {
-		return nil, false
-	}
-	on := make([]bool, len(each))
-	for i, v := range each {
-		on[i] = v != 0
-	}
-	return on, true
-}
-
 // binder looks tensors up, checks their shapes and keeps the first error.
 type binder struct {
 	spec *Spec
@@ -184,8 +121,11 @@ func (b *binder) fail(format string, args ...any) {
 	}
 }
 
+// warn adds a warning, once.
 func (b *binder) warn(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+	if w := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, w) {
+		b.warnings = append(b.warnings, w)
+	}
 }
 
 // tensor returns a tensor of the given shape, innermost dimension first; nil
@@ -364,7 +304,7 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
 		switch {
 		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
-			b.warn("%s is ignored without one on queries, as llama.cpp has it", l.KNorm.Site)
+			b.warn("the norms on keys are ignored without norms on queries, as llama.cpp does")
 			l.KNorm = nil
 		case (l.QNorm == nil) != (l.KNorm == nil):
 			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
@@ -399,35 +339,6 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.FFNScales = b.tensor(block(i, nameFFNScales), s.FFNScales, ffn)
 	l.Down = b.linear(Down, Down.Name(i), Required, s.FFNBias, ffn, h.Dim)
 	return l
-}
-
-// ropeTables binds the tables of frequency factors.
-func (b *binder) ropeTables(m *Model) {
-	table := func(name string) []float32 {
-		if b.err != nil || !b.has(name) {
-			return nil
-		}
-		t := b.tensor(name, Required, m.RoPE.Dims/2)
-		if b.err != nil {
-			return nil
-		}
-		f, err := t.Float32s()
-		if err != nil {
-			b.err = fmt.Errorf("arch: %w", err)
-		}
-		for i, v := range f {
-			if v == 0 || v-v != 0 {
-				b.fail("tensor %s has %v at %d, want finite factors other than 0", name, v, i)
-			}
-		}
-		return f
-	}
-	switch t := m.Spec.RoPETables; {
-	case t == LongShort, t == ByScaling && m.RoPE.Long:
-		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == ByScaling:
-		m.RoPE.Factors = table(WeightName(nameRoPE))
-	}
 }
 
 // leftover fails with a list of the tensors that the graph has no use for.

@@ -136,8 +136,8 @@ const (
 	InvSqrtQuery              // 1/sqrt(dim/heads), which differs from the default where heads are not dim/heads wide
 )
 
-// A Spec describes one architecture. A field is here because at least two
-// architectures set it.
+// A Spec describes one architecture: what its files do not tell. A field that
+// one architecture alone sets is here so that no code asks for its name.
 type Spec struct {
 	Name string // general.architecture
 
