@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A matcher finds special tokens in a text. It is the automaton of Aho and
@@ -202,11 +203,18 @@ func (t *Tokenizer) specialIn(ctx context.Context, text string, opt EncodeOption
 		})
 	}
 	all, err := m.leftmost(ctx, text, opt.Literal)
-	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 {
+	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 && len(t.singleWord) == 0 {
 		return all, err
 	}
 	kept, end := all[:0], 0
-	for _, f := range all {
+	for i, f := range all {
+		if t.singleWord[f.id] {
+			before, _ := utf8.DecodeLastRuneInString(text[end:max(f.start, end)])
+			behind, _ := utf8.DecodeRuneInString(text[f.end:])
+			if inWord(before) || inWord(behind) && (i+1 == len(all) || all[i+1].start != f.end) {
+				continue
+			}
+		}
 		if f.start >= end { // else it stood in white space that is gone
 			f = t.strip(text, f, end, len(text), unicode.IsSpace)
 			kept = append(kept, f)
@@ -226,6 +234,11 @@ func (t *Tokenizer) strip(text string, f match, from, to int, space func(rune) b
 		f.end = to - len(strings.TrimLeftFunc(text[f.end:to], space))
 	}
 	return f
+}
+
+// inWord reports whether a character is one of a word, as \w is.
+func inWord(r rune) bool {
+	return r != utf8.RuneError && (r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Pc))
 }
 
 func isASCIISpace(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }
