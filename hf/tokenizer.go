@@ -144,6 +144,9 @@ const (
 	keyRStrip     = "normswap.tokenizer.rstrip"
 	keySingleWord = "normswap.tokenizer.single_word"
 	keyFirst      = "normswap.tokenizer.prefix_first"
+	keyNormalized = "normswap.tokenizer.normalized"
+	keyMetaspace  = "normswap.tokenizer.metaspace"
+	keyNFKC       = "normswap.tokenizer.nmt_nfkc"
 )
 
 func (v *vocabulary) read() error {
@@ -382,6 +385,7 @@ func (v *vocabulary) unknown(token string) error {
 }
 
 func (v *vocabulary) unigram() error {
+	nmt, nfkc, squeeze, metaspace := false, false, false, "keep"
 	for _, n := range v.file.Normalizer.steps() {
 		switch {
 		case n.Type == "Precompiled":
@@ -391,7 +395,12 @@ func (v *vocabulary) unigram() error {
 			}
 			v.set(ggml+"precompiled_charsmap", b)
 		case n.Type == "Replace" && n.Pattern.Regex == " {2,}" && (n.Content == " " || n.Content == "▁"):
-		case n.Type == "Strip":
+			squeeze = true
+		case n.Type == "Nmt":
+			nmt = true
+		case n.Type == "NFKC" && nmt:
+			nfkc = true
+			v.set(keyNFKC, true)
 		default:
 			return fmt.Errorf("the normalizer %.40s is not supported with a Unigram model", n.Type)
 		}
@@ -399,10 +408,14 @@ func (v *vocabulary) unigram() error {
 	for _, p := range v.file.PreTokenizer.steps() {
 		switch {
 		case p.Type == "WhitespaceSplit":
+			metaspace = "split"
 		case p.Type == "Metaspace" && p.Scheme == "always":
 		default:
 			return fmt.Errorf("the pre-tokenizer %.40s is not supported with a Unigram model, or not with these settings", p.Type)
 		}
+	}
+	if nmt != nfkc || !squeeze && metaspace == "keep" {
+		return errors.New("Nmt without NFKC, and Metaspace that keeps runs of spaces, are not supported")
 	}
 	if v.file.Model.UnkID == nil || *v.file.Model.UnkID < 0 || *v.file.Model.UnkID >= len(v.tokens) {
 		return errors.New("unk_id is no token")
@@ -412,6 +425,7 @@ func (v *vocabulary) unigram() error {
 	v.set(ggml+"scores", v.scores)
 	v.set(ggml+"add_space_prefix", true)
 	v.set(ggml+"remove_extra_whitespaces", true)
+	v.set(keyMetaspace, metaspace)
 	v.set(ggml+"unknown_token_id", uint32(*v.file.Model.UnkID))
 	return nil
 }
@@ -450,12 +464,17 @@ func (v *vocabulary) wordPiece() error {
 
 // flags writes the flags of added tokens.
 func (v *vocabulary) flags() {
-	var left, right, single []uint32
+	var left, right, single, normalized []uint32
+	// Normalizers that change the tokens themselves.
+	changes := false
+	for _, n := range v.file.Normalizer.steps() {
+		changes = changes || n.Type == "Prepend" || n.Type == "BertNormalizer" && n.Lowercase
+	}
 	for _, a := range v.file.Added {
 		for _, f := range []struct {
 			on   bool
 			into *[]uint32
-		}{{a.LStrip, &left}, {a.RStrip, &right}, {a.SingleWord, &single}} {
+		}{{a.LStrip, &left}, {a.RStrip, &right}, {a.SingleWord, &single}, {a.Normalized && !a.Special && changes, &normalized}} {
 			if f.on {
 				*f.into = append(*f.into, uint32(a.ID))
 			}
@@ -464,7 +483,7 @@ func (v *vocabulary) flags() {
 	for _, f := range []struct {
 		key string
 		ids []uint32
-	}{{keyLStrip, left}, {keyRStrip, right}, {keySingleWord, single}} {
+	}{{keyLStrip, left}, {keyRStrip, right}, {keySingleWord, single}, {keyNormalized, normalized}} {
 		if len(f.ids) > 0 {
 			v.set(f.key, f.ids)
 		}

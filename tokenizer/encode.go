@@ -77,7 +77,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opt EncodeOp
 			return nil, err
 		}
 		e.ids = append(e.ids, s.id)
-		e.at = s.end
+		e.at, e.inside = s.end, t.normalized[s.id]
 	}
 	if err := e.fragment(len(text)); err != nil {
 		return nil, err
@@ -101,6 +101,7 @@ type encoding struct {
 	text    string
 	ids     []int32
 	form    normalForm         // of the fragment
+	inside  bool               // the fragment continues a normalized text
 	at      int                // where in text the fragment begins that is being encoded
 	word    int                // where in the normalized fragment the word begins that is being encoded
 	unread  int                // bytes since ctx was asked
@@ -117,7 +118,7 @@ func (e *encoding) fragment(end int) error {
 	e.word = 0
 	text := e.text[e.at:end]
 	e.form = e.t.form
-	if e.t.prefixFirst && (e.at > 0 || strings.HasPrefix(text, " ") || strings.HasPrefix(text, spmSpace)) {
+	if e.inside || e.t.prefixFirst && (e.at > 0 || strings.HasPrefix(text, " ") || strings.HasPrefix(text, spmSpace)) {
 		e.form.prefix = false
 	}
 	return e.t.words.encode(e, e.form.of(text))

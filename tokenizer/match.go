@@ -203,8 +203,17 @@ func (t *Tokenizer) specialIn(ctx context.Context, text string, opt EncodeOption
 		})
 	}
 	all, err := m.leftmost(ctx, text, opt.Literal)
+	if len(t.normalized) > 0 && err == nil {
+		return t.withNormalized(text, all), nil
+	}
+	return t.stripped(text, all), err
+}
+
+// stripped returns the matches with the white space that they take away, but
+// for those within words that stand between words only.
+func (t *Tokenizer) stripped(text string, all []match) []match {
 	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 && len(t.singleWord) == 0 {
-		return all, err
+		return all
 	}
 	kept, end := all[:0], 0
 	for i, f := range all {
@@ -221,7 +230,7 @@ func (t *Tokenizer) specialIn(ctx context.Context, text string, opt EncodeOption
 			end = f.end
 		}
 	}
-	return kept, err
+	return kept
 }
 
 // strip widens a match by the white space around it, within text[from:to],
