@@ -1,19 +1,24 @@
 package arch
 
-// The BERT family (Devlin 2018) normalises after the residual sum: there is
-// no un-normalised stream whose mean could be folded away.
-var (
-	_ = register(postNorm("bert"))
-	_ = register(postNorm("nomic-bert"))
-	_ = register(postNorm("jina-bert-v2"))
-)
+// BERT (Devlin 2018) and the encoders built like it: MiniLM, BGE, E5, GTE,
+// mxbai, Arctic, and XLM-RoBERTa. Its GELU is the erf form, with which it was
+// trained; llama.cpp computes the tanh form.
+var _ = register(Spec{
+	Name:      "bert",
+	Norm:      LayerNorm,
+	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
+	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},
+	FFNSum:    NormSpec{Name: "layer_output_norm", Gain: Required, Bias: Required},
+	Form:      PostNorm,
+	Encoder:   true,
 
-func postNorm(name string) Spec {
-	return Spec{
-		Name:     name,
-		Norm:     LayerNorm,
-		AttnNorm: NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},
-		FFNNorm:  NormSpec{Name: "layer_output_norm", Gain: Required, Bias: Required},
-		Form:     PostNorm,
-	}
-}
+	Positions:  Required,
+	TokenTypes: Optional,
+	QKVBias:    Optional,
+	OutBias:    Optional,
+
+	Activation: GELUErf,
+	FFNBias:    Optional,
+
+	Classifier: Classifier{Pooling: PoolCLS, Activation: Tanh},
+})

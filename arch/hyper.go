@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -120,7 +123,14 @@ func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 }
 
 // layerShape is what may differ between layers.
-type layerShape struct{ heads, kvHeads, ffn []int }
+type layerShape struct{ heads, kvHeads, ffn, experts []int }
+
+// layer is one of them.
+type layer struct{ heads, kvHeads, ffn, experts int }
+
+func (s *layerShape) at(i int) layer {
+	return layer{s.heads[i], s.kvHeads[i], s.ffn[i], s.experts[i]}
+}
 
 // hyper reads the hyper-parameters. vocab is the number of rows of the
 // embedding.
@@ -164,6 +174,8 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 			h.Active = r.positive(KeyExpertsUsed, need[int](r, KeyExpertsUsed), h.Experts)
 		}
 	}
+	shape.experts = r.expertLayers(s, &h)
+	h.Activation = r.activation(s)
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	if s.ALiBi != Absent {
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
@@ -184,7 +196,45 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	}
 	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), 1)
 	r.rope(s, &h)
+	r.outlet(s, &h)
 	return h, shape
+}
+
+// expertLayers returns the number of experts of each layer; 0: a plain FFN.
+func (r *reader) expertLayers(s *Spec, h *Hyper) []int {
+	all := make([]int, h.Layers)
+	every := 0
+	if s.ExpertsEvery {
+		if every = opt(r, keyExpertsEvery, 0); every < 0 {
+			r.fail(fmt.Errorf("%s is %d", r.key(keyExpertsEvery), every))
+		}
+	}
+	for i := range all {
+		if !s.ExpertsEvery || every > 0 && i%every == 1 {
+			all[i] = h.Experts
+		}
+	}
+	return all
+}
+
+// activations are the values of the key hidden_activation.
+var activations = map[string]Activation{
+	"gelu": GELUErf, "gelu_erf": GELUErf, "gelu_new": GELU, "gelu_pytorch_tanh": GELU, "silu": SiLU, "relu": ReLU,
+}
+
+func (r *reader) activation(s *Spec) Activation {
+	if !s.ActivationKey {
+		return s.Activation
+	}
+	name := opt(r, keyActivation, "")
+	a, ok := activations[name]
+	switch {
+	case name == "":
+		return s.Activation
+	case !ok:
+		r.fail(fmt.Errorf("%s is %.64q; known are %s", r.key(keyActivation), name, strings.Join(slices.Sorted(maps.Keys(activations)), ", ")))
+	}
+	return a
 }
 
 // value evaluates the rule.
@@ -257,19 +307,4 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
-}
-
-// windowRoPE returns the rotary embedding of layers with a sliding window; p is
-// that of global layers.
-func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
-	if s.BaseKey {
-		p.Base = r.above0(keyRoPEWindowBase, cmp.Or(s.Base, p.Base))
-	}
-	if !s.Scaled {
-		p.Scale, p.Ext = 1, 0
-	}
-	if !s.AttnFactor {
-		p.Attn = 1
-	}
-	return p
 }

@@ -31,6 +31,14 @@ const (
 
 	keyWindowPattern = "attention.sliding_window_pattern"
 
+	keyCausal       = "attention.causal"
+	keyPooling      = "pooling_type"
+	keyLabels       = "classifier.output_labels"
+	keyActivation   = "hidden_activation"
+	keyExpertsEvery = "moe_every_n_layers"
+	keyDense2Out    = "dense_2_feat_out"
+	keyDense3In     = "dense_3_feat_in"
+
 	// KeyLogitScale is the factor of the logits.
 	KeyLogitScale = "logit_scale"
 	// KeyExperts and KeyExpertsUsed are how many experts a layer has, and how

@@ -12,13 +12,19 @@ type Model struct {
 	Spec *Spec
 	Hyper
 
-	Embed     *gguf.Tensor // [Dim, Vocab]
-	Positions *gguf.Tensor // [Dim, Context], or nil
-	EmbedNorm *Norm        // or nil
-	Blocks    []Block
-	FinalNorm *Norm
-	Head      Linear // its W is Embed when the file has no head of its own
-	Tied      bool   // that is so
+	Embed      *gguf.Tensor // [Dim, Vocab]
+	TokenTypes *gguf.Tensor // [Dim, types], of which the first row is added to each token, or nil
+	Positions  *gguf.Tensor // [Dim, Context], or nil
+	EmbedNorm  *Norm        // or nil
+	Blocks     []Block
+	FinalNorm  *Norm  // or nil
+	Head       Linear // its W is Embed when the file has no head of its own; encoders have none
+	Tied       bool   // W is Embed
+
+	// What stands behind the pooling; a W is nil where there is none.
+	Dense2, Dense3       Linear
+	ClassDense, ClassOut Linear // of the classification head
+	ClassNorm            *Norm  // or nil
 
 	// Warnings tell what in the file is not used: keys that are not known, and
 	// tensors that logits do not need.
@@ -32,10 +38,14 @@ type Hyper struct {
 
 	Eps             float32 // of every norm
 	Experts, Active int     // experts of a layer, and how many of them a token uses
-	Clamp           float32 // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
-	MaxALiBi        float32 // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
-	AttnScale       float32 // multiplies query.key
-	AttnSoftcap     float32 // c*tanh(score/c); 0: none
+	Activation      Activation
+	Pooling         Pooling  // what the file asks for
+	Dense           int      // width between the matrices behind the pooling
+	Labels          []string // names of the scores of the classification head
+	Clamp           float32  // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
+	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
+	AttnScale       float32  // multiplies query.key
+	AttnSoftcap     float32  // c*tanh(score/c); 0: none
 	EmbedScale      float32
 	LogitScale      float32
 	LogitSoftcap    float32
@@ -68,11 +78,14 @@ type Block struct {
 	FFNNorm  *Norm // nil: the FFN reads what attention reads if Parallel, else the stream itself
 	AttnPost *Norm // nil: none
 	FFNPost  *Norm
+	AttnSum  *Norm // nil: the sum with what attention writes is the stream; see Spec
+	AttnSum2 *Norm
+	FFNSum   *Norm
 	QNorm    *Norm // nil: none
 	KNorm    *Norm
 
 	Parallel bool
-	Window   int  // positions that a query sees, itself included; 0: all before it
+	Window   int  // positions that a query sees, itself included, or in an encoder twice the distance to those; 0: all
 	Rotary   bool // RoPE is applied
 
 	Q, K, V, O     Linear
@@ -119,19 +132,24 @@ func (m *Model) Norms() []*Norm {
 	for i := range m.Blocks {
 		add(m.Blocks[i].norms()...)
 	}
-	add(m.FinalNorm)
+	add(m.FinalNorm, m.ClassNorm)
 	return all
 }
 
 // norms lists the norms of a block in the order of evaluation; nil ones are
 // absent.
 func (b *Block) norms() []*Norm {
-	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.AttnPost, b.FFNNorm, b.FFNPost}
+	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.AttnPost, b.AttnSum, b.AttnSum2, b.FFNNorm, b.FFNPost, b.FFNSum}
 }
 
 // Linears lists the matrices of a block in the order of evaluation.
 func (b *Block) Linears() []*Linear {
 	return present(&b.Q, &b.K, &b.V, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down)
+}
+
+// Outlets lists the matrices outside the blocks.
+func (m *Model) Outlets() []*Linear {
+	return present(&m.Head, &m.Dense2, &m.Dense3, &m.ClassDense, &m.ClassOut)
 }
 
 // present returns those of some matrices that there are.
@@ -150,10 +168,10 @@ func (m *Model) Tensors(layer int) []*gguf.Tensor {
 			}
 		}
 	}
-	norms := []*Norm{m.EmbedNorm, m.FinalNorm}
-	linears := []*Linear{&m.Head}
+	norms := []*Norm{m.EmbedNorm, m.FinalNorm, m.ClassNorm}
+	linears := m.Outlets()
 	if layer < 0 {
-		add(m.Embed, m.Positions)
+		add(m.Embed, m.TokenTypes, m.Positions)
 	} else {
 		b := &m.Blocks[layer]
 		norms, linears = b.norms(), b.Linears()
@@ -177,7 +195,7 @@ type Writer struct {
 	// Exactly one of the following.
 	Rows   *gguf.Tensor // a table: each stored row is one term (embeddings, positions)
 	Linear *Linear      // a matrix: its output, bias included, is the term
-	Norm   *Norm        // a norm: its output is the term (BLOOM's embedding norm, post-norms)
+	Norm   *Norm        // a norm: its output is the term (BLOOM's embedding norm, post-norms), or the stream (norms of sums)
 }
 
 // Writers lists what writes the residual stream, in the order of evaluation.
@@ -186,7 +204,10 @@ func (m *Model) Writers() []Writer {
 	if m.EmbedNorm != nil {
 		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
 	} else {
-		all = append(all, Writer{Name: nameEmbed, Layer: -1, Rows: m.Embed})
+		all = append(all, Writer{Name: NameEmbed, Layer: -1, Rows: m.Embed})
+		if m.TokenTypes != nil {
+			all = append(all, Writer{Name: nameTokenTypes, Layer: -1, Rows: m.TokenTypes})
+		}
 		if m.Positions != nil {
 			all = append(all, Writer{Name: namePositions, Layer: -1, Rows: m.Positions})
 		}
@@ -196,11 +217,17 @@ func (m *Model) Writers() []Writer {
 		for _, branch := range []struct {
 			out  *Linear
 			post *Norm
-		}{{&l.O, l.AttnPost}, {&l.Down, l.FFNPost}} {
+			sums []*Norm
+		}{{&l.O, l.AttnPost, []*Norm{l.AttnSum, l.AttnSum2}}, {&l.Down, l.FFNPost, []*Norm{l.FFNSum}}} {
 			if branch.post != nil {
 				all = append(all, Writer{Name: branch.post.Site, Layer: i, Norm: branch.post})
 			} else {
 				all = append(all, Writer{Name: branch.out.Name, Layer: i, Linear: branch.out})
+			}
+			for _, sum := range branch.sums {
+				if sum != nil {
+					all = append(all, Writer{Name: sum.Site, Layer: i, Norm: sum})
+				}
 			}
 		}
 	}
@@ -209,11 +236,14 @@ func (m *Model) Writers() []Writer {
 
 // Readers lists all matrices that read the output of norm n, in the order of
 // evaluation. It is empty for norms whose output is not read by matrices (on
-// queries and keys, after branches, on the embedding).
+// queries and keys, after branches) or is the residual stream (on the embedding,
+// on sums), and for the last norm of an encoder, behind which is the pooling.
 func (m *Model) Readers(n *Norm) []*Linear {
 	switch {
 	case n == m.FinalNorm:
-		return []*Linear{&m.Head}
+		return present(&m.Head)
+	case n == m.ClassNorm:
+		return present(&m.ClassOut)
 	case n.Layer < 0:
 		return nil
 	}
@@ -288,8 +318,10 @@ func Parameters(f *gguf.File) int64 {
 // Bias returns whether the architecture has a place for the bias of a matrix.
 func (s *Spec) Bias(l *Linear) Presence {
 	switch {
-	case l.Experts > 0 || l.Role == Router:
+	case l.Experts > 0 || l.Role == Router || l.Role == Dense2 || l.Role == Dense3:
 		return Absent
+	case l.Role == ClassDense || l.Role == ClassOut:
+		return Optional
 	case l.Role == Head:
 		return s.HeadBias
 	case l.Role == O:

@@ -5,11 +5,14 @@ import "fmt"
 // GGUF's names of tensors, without the suffix and, in blocks, the prefix.
 // Those of norms stand in the Specs.
 const (
-	nameEmbed       = "token_embd"
+	NameEmbed = "token_embd" // the embedding, which a head may share
+
 	namePositions   = "position_embd"
 	nameQKV         = "attn_qkv" // queries, keys and values in one matrix
 	nameQNorm       = "attn_q_norm"
 	nameKNorm       = "attn_k_norm"
+	nameTokenTypes  = "token_types"
+	nameClassNorm   = "cls.norm"
 	nameFFNScales   = "ffn.act.scales" // has no suffix
 	nameRoPE        = "rope_freqs"
 	nameRoPEShort   = "rope_factors_short"
@@ -23,11 +26,11 @@ const (
 var matrixNames = map[Role]string{
 	Q: "attn_q", K: "attn_k", V: "attn_v", O: "attn_output",
 	Gate: "ffn_gate", Up: "ffn_up", Down: "ffn_down", Router: "ffn_gate_inp",
-	Head: "output",
+	Head: "output", Dense2: "dense_2", Dense3: "dense_3", ClassDense: "cls", ClassOut: "cls.output",
 }
 
 // Name returns the GGUF name of a matrix with this role, without a suffix.
-// The head is outside the layers, and has layer -1.
+// A head is outside the layers, and has layer -1.
 func (r Role) Name(layer int) string {
 	if layer < 0 {
 		return matrixNames[r]

@@ -11,6 +11,8 @@ const (
 	OnEmbedding     Role = "embedding"
 	OnQueryKey      Role = "qk"   // head by head, or on all heads together
 	AfterBranch     Role = "post" // on what attention or the FFN writes
+	OnSum           Role = "sum"  // on the residual sum, which it replaces
+	InClassifier    Role = "cls"
 )
 
 // The roles of matrices.
@@ -24,4 +26,9 @@ const (
 	Down   Role = "down"   // writes what the FFN adds to the residual stream
 	Router Role = "router" // scores the experts
 	Head   Role = "head"   // reads the logits off the last hidden vector
+
+	Dense2     Role = "dense_2" // behind the pooling
+	Dense3     Role = "dense_3"
+	ClassDense Role = "cls" // of the classification head
+	ClassOut   Role = "cls.output"
 )

@@ -25,6 +25,7 @@ const (
 	Absent Presence = iota
 	Optional
 	Required
+	Unused // it may be there, and takes no part
 )
 
 // NormKind is the kind of the norms of an architecture.
@@ -45,6 +46,16 @@ type NormSpec struct {
 	Optional   bool // the norm itself may be missing
 }
 
+// GainForm tells what a norm on queries or keys normalises together, and which
+// elements its gain has.
+type GainForm uint8
+
+const (
+	PerHead   GainForm = iota // each head; all share one gain
+	HeadGains                 // each head; each has a gain
+	AllHeads                  // all heads together
+)
+
 // Form is the form of a block.
 type Form uint8
 
@@ -57,8 +68,7 @@ const (
 	Parallel
 	// ParallelByKey: parallel if the key use_parallel_residual is true.
 	ParallelByKey
-	// PostNorm: x = norm1(x + Attention(x)); x = norm2(x + FFN(x)). Described
-	// so that a fold can say why it refuses; the engine does not run it.
+	// PostNorm: x = norm1(x + Attention(x)); x = norm2(x + FFN(x)).
 	PostNorm
 )
 
@@ -94,12 +104,17 @@ type WindowRoPE struct {
 type Activation uint8
 
 const (
-	GELU  Activation = iota // the tanh form
-	SiLU                    // x * sigmoid(x)
-	ReLU2                   // max(x, 0)^2
+	GELU    Activation = iota // the tanh form
+	SiLU                      // x * sigmoid(x)
+	ReLU2                     // max(x, 0)^2
+	GELUErf                   // the exact form, x * Phi(x)
+	ReLU                      // max(x, 0)
+	Tanh                      // of classification heads alone
 )
 
-func (a Activation) String() string { return [...]string{"GELU", "SiLU", "ReLU^2"}[a] }
+func (a Activation) String() string {
+	return [...]string{"GELU", "SiLU", "ReLU^2", "GELU (erf)", "ReLU", "tanh"}[a]
+}
 
 // Gating is how the FFN forms its hidden vector.
 type Gating uint8
@@ -108,6 +123,7 @@ const (
 	Plain     Gating = iota // act(up(x))
 	Gated                   // act(gate(x)) * up(x)
 	FusedGate               // Gated, gate and up being the halves of one matrix
+	AnyGate                 // one of these, by the tensors of the file
 )
 
 // Scale is a rule for a scalar that depends on the hyper-parameters.
@@ -120,8 +136,8 @@ const (
 	InvSqrtQuery              // 1/sqrt(dim/heads), which differs from the default where heads are not dim/heads wide
 )
 
-// A Spec describes one architecture. A field is here because at least two
-// architectures set it.
+// A Spec describes one architecture: what its files do not tell. A field that
+// one architecture alone sets is here so that no code asks for its name.
 type Spec struct {
 	Name string // general.architecture
 
@@ -144,21 +160,33 @@ type Spec struct {
 	FFNPost   NormSpec // on what the FFN writes
 	EmbedNorm NormSpec // on the embedding
 	FinalNorm NormSpec
+	AttnSum   NormSpec // PostNorm: on the sum of the stream and what attention writes
+	AttnSum2  NormSpec // PostNorm: on AttnSum's output, to which the layer's input is added again
+	FFNSum    NormSpec // PostNorm: on the sum of the stream and what the FFN writes
 	QKNorm    Presence // on the projected queries and keys
+	QKGain    GainForm
 	QKBias    Presence // its bias
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int
 
 	Form Form
+	// Encoder tells that attention is to all tokens of a sequence, and that the
+	// hidden vectors are the result: there are no logits.
+	Encoder bool
+	// RawFirst tells that the attention of the first layer may have no norm, and
+	// then reads the residual stream itself.
+	RawFirst bool
 
 	Rotary         Rotary
 	WindowedRotary bool     // RoPE on the layers with a sliding window only
 	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
+	GlobalFirst    bool     // of each group the first layer is global instead of the last
 	Windows        Presence // the key attention.sliding_window; Optional: Window unless it is there
 	Window         int
 	WindowRoPE     WindowRoPE
 	RoPETables     RoPETables
 	Positions      Presence // a learned table
+	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
 	ALiBi          Presence
 	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
 
@@ -169,11 +197,14 @@ type Spec struct {
 	AttnSoftcap      float64       // unless the file has one; 0: none
 	AttnScaleByDepth map[int]Scale // by the number of layers, in place of AttnScale
 
-	Activation Activation
-	Gating     Gating
-	Experts    Presence
-	FFNBias    Presence
-	FFNScales  Presence // AWQ's division of the hidden vector by a vector
+	Activation    Activation
+	ActivationKey bool // the key hidden_activation overrides it
+	Gating        Gating
+	Experts       Presence
+	ExpertsEvery  bool // the key moe_every_n_layers: of each group of so many layers the second has experts
+	Routing       Routing
+	FFNBias       Presence
+	FFNScales     Presence // AWQ's division of the hidden vector by a vector
 
 	EmbedScale Scale
 	Head       Presence // a head of its own; otherwise the embedding serves
@@ -182,7 +213,50 @@ type Spec struct {
 	LogitScale Presence // the key logit_scale
 	// LogitSoftcap holds unless the file has another one; 0: none.
 	LogitSoftcap float64
+
+	Dense      Presence   // two matrices behind the pooling
+	Classifier Classifier // scores instead of an embedding
 }
+
+// Classifier describes the head that makes scores of a pooled hidden vector:
+// out(norm(act(dense(x)))), of which each part may be missing. The zero value
+// means that the architecture has none.
+type Classifier struct {
+	Pooling    Pooling // of the hidden vectors
+	Activation Activation
+	DenseRows  int // outputs of dense; 0: the width of the model
+	Norm       bool
+}
+
+// Pooling is how one vector is made of those of a sequence.
+type Pooling uint8
+
+// The poolings, by their numbers in GGUF.
+const (
+	PoolNone Pooling = iota // each token keeps its own
+	PoolMean
+	PoolCLS  // the first token's
+	PoolLast // the last token's
+	PoolRank // the scores of the classification head
+)
+
+func (p Pooling) String() string {
+	return [...]string{"none", "mean", "cls", "last", "rank"}[p]
+}
+
+// Routing is how the experts of a token are chosen and weighted.
+type Routing struct {
+	// Score turns what the router computes into the weights of experts.
+	Score Score
+}
+
+// Score is how router outputs become weights.
+type Score uint8
+
+const (
+	SoftmaxChosen Score = iota // softmax over the chosen ones
+	SoftmaxAll                 // softmax over all: those of the chosen add up to less than 1
+)
 
 // specs is the table of the architectures, by name.
 var specs = map[string]*Spec{}

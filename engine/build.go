@@ -28,9 +28,13 @@ func (m *Model) build(replace NormReplacer) error {
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
 	}
+	m.tokenType = b.vector(a.TokenTypes, 0, a.Dim)
 	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
 	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
 	m.head = b.linear(&a.Head)
+	m.dense2, m.dense3 = b.linear(&a.Dense2), b.linear(&a.Dense3)
+	m.classDense, m.classNorm, m.classOut = b.linear(&a.ClassDense), b.norm(a.ClassNorm, a.Eps), b.linear(&a.ClassOut)
+	m.activation = m.activationOf(a.Activation)
 	m.blocks = make([]block, len(a.Blocks))
 	for i := range a.Blocks {
 		m.blocks[i] = b.block(a, &a.Blocks[i])
@@ -40,6 +44,14 @@ func (m *Model) build(replace NormReplacer) error {
 		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
 	}
 	return b.err
+}
+
+// activationOf returns what computes an activation.
+func (m *Model) activationOf(a arch.Activation) ops.Activation {
+	if a == arch.GELUErf && m.opts.TanhGELU {
+		a = arch.GELU
+	}
+	return activations[a]
 }
 
 // builder turns tensors into what ops takes and keeps the first error.
@@ -133,11 +145,12 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		Block:    l,
 		attnNorm: b.norm(l.AttnNorm, a.Eps), ffnNorm: b.norm(l.FFNNorm, a.Eps),
 		attnPost: b.norm(l.AttnPost, a.Eps), ffnPost: b.norm(l.FFNPost, a.Eps),
+		attnSum: b.norm(l.AttnSum, a.Eps), attnSum2: b.norm(l.AttnSum2, a.Eps), ffnSum: b.norm(l.FFNSum, a.Eps),
 		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
 		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
 		router: b.linear(&l.Router),
 		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
-			Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
+			Bidirectional: a.Spec.Encoder, Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
 	}
 	if a.MaxALiBi > 0 {
 		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
@@ -150,13 +163,17 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		return out
 	}
 	for e := range a.Experts {
-		out.experts = append(out.experts, expert{
-			gate: linear{w: b.matrix(l.Gate.W, e, 0, l.Gate.Rows)},
-			up:   linear{w: b.matrix(l.Up.W, e, 0, l.Up.Rows)},
-			down: linear{w: b.matrix(l.Down.W, e, 0, l.Down.Rows)},
-		})
+		out.experts = append(out.experts, expert{gate: b.expert(&l.Gate, e), up: b.expert(&l.Up, e), down: b.expert(&l.Down, e)})
 	}
 	return out
+}
+
+// expert returns the matrix of one expert.
+func (b *builder) expert(l *arch.Linear, e int) linear {
+	if l.W == nil || b.err != nil {
+		return linear{}
+	}
+	return linear{w: b.matrix(l.W, e, 0, l.Rows)}
 }
 
 // connect finds what forms the inputs of products are read in, once it is

@@ -85,7 +85,7 @@ func (s *Session) origin(p *pass) (where string, err error) {
 	s.tokens = s.tokens[:0]
 	for where == "" && len(s.tokens) < len(tokens) {
 		batch := tokens[len(s.tokens):min(len(s.tokens)+s.model.batch, len(tokens))]
-		if _, err := p.forward(segment{session: s, tokens: batch, pos: len(s.tokens)}); err != nil {
+		if _, err := p.forward(segment{session: s, tap: s.tap, tokens: batch, pos: len(s.tokens)}); err != nil {
 			return "", err
 		}
 		s.tokens = tokens[:len(s.tokens)+len(batch)]

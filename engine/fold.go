@@ -17,7 +17,15 @@ import (
 // linears maps the matrices of the graph to what runs: one each, or one for
 // each expert.
 func (m *Model) linears() map[*arch.Linear][]*linear {
-	all := map[*arch.Linear][]*linear{&m.Arch.Head: {&m.head}}
+	all := map[*arch.Linear][]*linear{}
+	for a, l := range map[*arch.Linear]*linear{
+		&m.Arch.Head: &m.head, &m.Arch.Dense2: &m.dense2, &m.Arch.Dense3: &m.dense3,
+		&m.Arch.ClassDense: &m.classDense, &m.Arch.ClassOut: &m.classOut,
+	} {
+		if l.w.Rows > 0 {
+			all[a] = []*linear{l}
+		}
+	}
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		for a, l := range map[*arch.Linear]*linear{
@@ -30,7 +38,9 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 		}
 		for e := range b.experts {
 			x := &b.experts[e]
-			all[&b.Block.Gate] = append(all[&b.Block.Gate], &x.gate)
+			if x.gate.w.Rows > 0 {
+				all[&b.Block.Gate] = append(all[&b.Block.Gate], &x.gate)
+			}
 			all[&b.Block.Up] = append(all[&b.Block.Up], &x.up)
 			all[&b.Block.Down] = append(all[&b.Block.Down], &x.down)
 		}
@@ -87,6 +97,8 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 			for i, f := range n.parts {
 				n.parts[i] = centered{withCenteredBias(f)}
 			}
+		case fold.CenterStream:
+			m.blocks[s.Layer].centerStream = true
 		case fold.Swap:
 			n := m.norms[s.Norm]
 			for i, f := range n.parts {
@@ -107,6 +119,13 @@ type centered struct{ Norm }
 func (c centered) Apply(dst, x []float32) {
 	c.Norm.Apply(dst, x)
 	centerRow(dst)
+}
+
+// centerRows removes the mean of each row of x.
+func centerRows(x []float32, width int) {
+	for i := range len(x) / width {
+		centerRow(row(x, i, width))
+	}
 }
 
 // withCenteredBias returns f, of which only the centered output is wanted, with a

@@ -15,14 +15,15 @@ func (p *pass) forward(rows ...segment) ([]float32, error) {
 		}
 		x = p.block(i, x)
 	}
-	if f := p.model.finalNorm; p.tapped(f) { // logits may norm fewer rows, so it shows none
+	if f := p.model.finalNorm; f != nil && p.tapped(f) { // logits may norm fewer rows, so it shows none
 		p.normalize(p.work[:len(x)], x, f)
 	}
 	return x, p.ctx.Err() // the last block may have been cut short
 }
 
 // block returns x + Attention(norm(x)), plus the FFN of the norm of that sum or,
-// in a parallel block, of the same x.
+// in a parallel block, of the same x. In a post-norm block the norms are those of
+// the two sums instead.
 func (p *pass) block(layer int, x []float32) []float32 {
 	b := &p.model.blocks[layer]
 	if b.Parallel {
@@ -34,8 +35,27 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		x = p.add(x, &b.o, p.attention(b, layer, forAttention), b.attnPost)
 		return p.addFFN(x, b, forFFN)
 	}
-	x = p.add(x, &b.o, p.attention(b, layer, p.norm(&p.in, x, b.attnNorm)), b.attnPost)
-	return p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm))
+	if b.attnSum2 != nil {
+		p.before = append(p.before[:0], x...)
+	}
+	heads := p.attention(b, layer, p.norm(&p.in, x, b.attnNorm))
+	if b.centerStream {
+		centerRows(x, p.model.Arch.Dim)
+	}
+	x = p.sum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
+	if b.attnSum2 != nil {
+		p.pool.Add(x, p.before, p.model.Arch.Dim)
+		x = p.sum(x, b.attnSum2)
+	}
+	return p.sum(p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+}
+
+// sum returns the norm f of the sums x, or these where f is nil.
+func (p *pass) sum(x []float32, f *norm) []float32 {
+	if f != nil {
+		p.normalize(x, x, f)
+	}
+	return x
 }
 
 // addFFN returns x + FFN(in).
@@ -46,8 +66,8 @@ func (p *pass) addFFN(x []float32, b *block, in *ops.Input) []float32 {
 	return p.add(x, &b.down, p.hidden(b, &b.gate, &b.up, &b.down, in), b.ffnPost)
 }
 
-// embed returns the embeddings of the tokens, with those of their positions
-// where these are learned.
+// embed returns the embeddings of the tokens, with those of their type and of
+// their positions where these are learned.
 func (p *pass) embed() []float32 {
 	m, d := p.model, p.model.Arch.Dim
 	p.x = sized(p.x, p.rows*d)
@@ -57,6 +77,9 @@ func (p *pass) embed() []float32 {
 			m.embeddingRow(x, &m.embed, int(id))
 			if m.Arch.EmbedScale != 1 {
 				scale(x, m.Arch.EmbedScale)
+			}
+			if m.tokenType != nil {
+				p.pool.Add(x, m.tokenType, d)
 			}
 			if m.positions.Rows > 0 {
 				position := p.work[:d]
@@ -105,11 +128,15 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 		p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
 	}
 	for _, s := range p.segments { // no sequence sees another
+		if s.session == nil {
+			p.pool.SelfAttention(q, q, k, v, &b.attention, p.lengths)
+			break // for all of them
+		}
 		kv, first, end := s.session.kv[layer], s.row, s.row+len(s.tokens)
 		p.pool.Store(kv, s.pos, k[first*kd:end*kd], v[first*kd:end*kd])
 		p.pool.Attention(q[first*qd:end*qd], q[first*qd:end*qd], kv, &b.attention, s.pos, len(s.tokens))
 	}
-	p.pool.Prepare(&p.out, q, qd, b.o.forms)
+	p.pool.Prepare(&p.out, q, qd, p.forms(b.o.forms))
 	return &p.out
 }
 
@@ -117,7 +144,7 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 func (p *pass) hidden(b *block, gate, up, down *linear, x *ops.Input) *ops.Input {
 	n := x.Count() * b.FFN
 	h := p.work[:n]
-	act := activations[p.model.Arch.Spec.Activation]
+	act := p.model.activation
 	if gate.w.Rows == 0 {
 		p.apply(x, output{l: up, y: h})
 		p.pool.Activate(act, h, h)
@@ -129,7 +156,7 @@ func (p *pass) hidden(b *block, gate, up, down *linear, x *ops.Input) *ops.Input
 	if b.ffnScales != nil {
 		divideRows(h, b.ffnScales)
 	}
-	p.pool.Prepare(&p.out, h, b.FFN, down.forms)
+	p.pool.Prepare(&p.out, h, b.FFN, p.forms(down.forms))
 	return &p.out
 }
 

@@ -223,7 +223,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(h.file, uint8(0))
 	}
 	for i, s := range arch.All() {
-		if s.Form != arch.PostNorm {
+		if !s.Encoder {
 			f.Add(toytest.Bytes(f, smallest(s.Name), "F16", 1), uint8(37*i))
 		}
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	// where the machine has both the pages and the memory: a token reads every
 	// weight, and is generated faster from there.
 	Mapped bool
+	// TanhGELU computes every GELU in its tanh form, as llama.cpp does, also in
+	// models that were trained with the exact one.
+	TanhGELU bool
 	// Tokenizer says how the vocabulary is read.
 	Tokenizer tokenizer.Options
 	// Norm says what becomes of the norms; "" means Native.
@@ -64,18 +67,24 @@ type Model struct {
 	tok        *tokenizer.Tokenizer
 	tokErr     error
 	embed      ops.Matrix
+	tokenType  []float32  // of every token, or nil
 	positions  ops.Matrix // Rows is 0 without learned positions
 	embedNorm  *norm
 	blocks     []block
 	bareForms  ops.Forms // what reads the residual stream without a norm reads
 	widths     widths
-	batch      int // rows of a pass, at most
-	headRows   int // rows of logits that are computed at once, at most
-	finalNorm  *norm
-	head       linear
+	batch      int    // rows of a pass, at most
+	headRows   int    // rows of logits that are computed at once, at most
+	finalNorm  *norm  // or nil
+	head       linear // w.Rows is 0 in encoders
+	activation ops.Activation
 	rope       *ops.RoPE // of global layers
 	windowRope *ops.RoPE // of windowed layers
 	longRope   *ops.RoPE // of contexts beyond the original one, or nil
+
+	// What stands behind the pooling; w.Rows is 0 where there is none.
+	dense2, dense3, classDense, classOut linear
+	classNorm                            *norm
 
 	norms       map[*arch.Norm]*norm
 	note        string     // what the options of the norms have to say
@@ -88,6 +97,8 @@ type Model struct {
 type block struct {
 	*arch.Block
 	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm *norm
+	attnSum, attnSum2, ffnSum                          *norm
+	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
 	experts                                            []expert
 	ffnScales                                          []float32

@@ -3,27 +3,35 @@ package engine
 import (
 	"math"
 
+	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/ops"
 )
 
 // mixture is the memory of a pass for mixtures of experts.
 type mixture struct {
 	scores []float32 // router scores, then weights; 0 where not chosen [rows, experts]
+	sum    []float32 // of what the experts write, where that is not added at once [rows, Dim]
 	rows   []float32 // rows of one expert, side by side [rows, Dim]
 	in     ops.Input // the same for its matrices
 	chosen []bool    // [experts]
 	of     []int     // which rows those are
 }
 
-// addExperts returns x plus, for each row, the FFNs of the experts that the
-// router scores highest, weighted by the softmax over their scores.
+// addExperts returns x plus, for each row, the weighted FFNs of the experts that
+// the router scores highest.
 func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 	m, d, n, count := p.model, p.model.Arch.Dim, in.Count(), len(b.experts)
 	e := &p.experts
 	e.scores, e.chosen = sized(e.scores, n*count), sized(e.chosen, count)
 	p.apply(in, output{l: &b.router, y: e.scores})
+	sum := x
+	if b.ffnNorm == nil && !b.Parallel { // the experts read x itself
+		e.sum = sized(e.sum, len(x))
+		clear(e.sum)
+		sum = e.sum
+	}
 	for r := range n {
-		choose(row(e.scores, r, count), m.Arch.Active, e.chosen)
+		choose(row(e.scores, r, count), m.Arch.Active, e.chosen, m.Arch.Spec.Routing)
 	}
 	for i := range b.experts {
 		expert := &b.experts[i]
@@ -36,24 +44,27 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 		if len(e.of) == 0 {
 			continue
 		}
-		p.pool.Prepare(&e.in, e.rows, d, expert.up.forms|expert.gate.forms)
+		p.pool.Prepare(&e.in, e.rows, d, p.forms(expert.up.forms|expert.gate.forms))
 		h := p.hidden(b, &expert.gate, &expert.up, &expert.down, &e.in)
 		p.branch = sized(p.branch, len(e.of)*d)
 		p.apply(h, output{l: &expert.down, y: p.branch})
 		for j, r := range e.of {
-			to, weight := row(x, r, d), e.scores[r*count+i]
+			to, weight := row(sum, r, d), e.scores[r*count+i]
 			for c, v := range row(p.branch, j, d) {
 				to[c] += weight * v
 			}
 		}
 	}
+	if b.ffnNorm == nil && !b.Parallel {
+		p.pool.Add(x, sum, d)
+	}
 	return x
 }
 
-// choose turns router scores into the weights of the k highest, the softmax
-// over those, and sets the others to 0. Of equal scores the first wins. chosen
-// is scratch of the same length.
-func choose(scores []float32, k int, chosen []bool) {
+// choose turns router scores into the weights of the k highest, by the rule of
+// the architecture, and sets the others to 0. Of equal scores the first wins.
+// chosen is scratch of the same length.
+func choose(scores []float32, k int, chosen []bool, rule arch.Routing) {
 	clear(chosen)
 	var sum float64
 	var top float32
@@ -69,6 +80,12 @@ func choose(scores []float32, k int, chosen []bool) {
 		}
 		chosen[best] = true
 		sum += math.Exp(float64(scores[best] - top))
+	}
+	if rule.Score == arch.SoftmaxAll {
+		sum = 0
+		for _, v := range scores {
+			sum += math.Exp(float64(v - top))
+		}
 	}
 	for j, v := range scores {
 		scores[j] = 0

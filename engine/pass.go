@@ -17,7 +17,8 @@ type pass struct {
 	ctx   context.Context
 
 	segments []segment
-	rows     int // of all segments
+	rows     int   // of all segments
+	lengths  []int // of the segments, which are whole sequences; nil: rows of sessions
 
 	x            []float32 // residual stream [rows, Dim]
 	in           input     // what a branch reads
@@ -25,6 +26,7 @@ type pass struct {
 	out          ops.Input // what the matrix that writes the stream reads
 	work         []float32 // what one branch computes [rows, widths.work]
 	branch       []float32 // what a branch writes, where that is not added at once [rows, Dim]
+	before       []float32 // the input of a block, where that is added twice [rows, Dim]
 	means        []float32 // what centers the outputs of an apply [linears, rows]
 	standardized []float32 // what a tap sees before gain and bias
 	products     []ops.Product
@@ -32,9 +34,11 @@ type pass struct {
 	experts      mixture
 }
 
-// A segment is rows of one session: consecutive tokens of its timeline.
+// A segment is rows of one session, consecutive tokens of its timeline, or a
+// whole sequence.
 type segment struct {
-	session *Session
+	session *Session // nil: a whole sequence
+	tap     *Tap     // or nil
 	tokens  []int32
 	pos     int // position of the first token
 	row     int // its row in the pass
@@ -52,11 +56,14 @@ type rotations struct{ global, window []float32 }
 // begin takes rows into the pass.
 func (p *pass) begin(rows []segment) {
 	m := p.model
-	p.segments, p.rows = p.segments[:0], 0
+	p.segments, p.lengths, p.rows = p.segments[:0], nil, 0
 	for _, s := range rows {
 		s.row = p.rows
 		p.rows += len(s.tokens)
 		p.segments = append(p.segments, s)
+		if s.session == nil {
+			p.lengths = append(p.lengths, len(s.tokens))
+		}
 	}
 	p.work = sized(p.work, p.rows*m.widths.work)
 	if m.rope == nil {
@@ -67,7 +74,7 @@ func (p *pass) begin(rows []segment) {
 	p.rotations.window = sized(p.rotations.window, p.rows*window)
 	for _, s := range p.segments {
 		rope, end := m.rope, s.row+len(s.tokens)
-		if m.longRope != nil && s.session.max > m.Arch.RoPE.OrigContext {
+		if m.longRope != nil && s.room() > m.Arch.RoPE.OrigContext {
 			rope = m.longRope
 		}
 		rope.Tables(p.rotations.global[s.row*global:end*global], s.pos)
@@ -75,21 +82,38 @@ func (p *pass) begin(rows []segment) {
 	}
 }
 
+// room is the number of positions of the timeline.
+func (s *segment) room() int {
+	if s.session == nil {
+		return len(s.tokens)
+	}
+	return s.session.max
+}
+
+// forms are those of an input of products. A whole sequence gives the same
+// alone and beside others.
+func (p *pass) forms(f ops.Forms) ops.Forms {
+	if p.lengths != nil {
+		f |= ops.Tiled
+	}
+	return f
+}
+
 // norm returns the norm f of the rows of x, or these themselves where f is nil,
 // in the forms that its readers take.
 func (p *pass) norm(in *input, x []float32, f *norm) *ops.Input {
 	d := p.model.Arch.Dim
 	if f == nil {
-		p.pool.Prepare(&in.Input, x, d, p.model.bareForms)
+		p.pool.Prepare(&in.Input, x, d, p.forms(p.model.bareForms))
 		return &in.Input
 	}
 	if built, ok := f.parts[0].(*ops.Norm); ok && !p.tapped(f) {
-		p.pool.PrepareNorm(&in.Input, x, d, built, f.forms)
+		p.pool.PrepareNorm(&in.Input, x, d, built, p.forms(f.forms))
 		return &in.Input
 	}
 	in.rows = sized(in.rows, len(x))
 	p.normalize(in.rows, x, f)
-	p.pool.Prepare(&in.Input, in.rows, d, f.forms)
+	p.pool.Prepare(&in.Input, in.rows, d, p.forms(f.forms))
 	return &in.Input
 }
 
@@ -163,7 +187,7 @@ func (p *pass) add(x []float32, l *linear, in *ops.Input, post *norm) []float32 
 	return x
 }
 
-var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, arch.ReLU2: ops.ReLU2}
+var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, arch.ReLU2: ops.ReLU2, arch.GELUErf: ops.GELUErf, arch.ReLU: ops.ReLU}
 
 // sized returns x with n elements, whose values are undefined.
 func sized[T any](x []T, n int) []T {

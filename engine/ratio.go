@@ -50,11 +50,7 @@ func (m *Model) MeanRatios(ctx context.Context, tokens []int32) ([]MeanRatio, er
 		}
 	}}
 	tokens = tokens[:min(len(tokens), m.Context(), batchTokens)]
-	s, err := m.NewSession(SessionOptions{Context: len(tokens), Tap: tap})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Append(ctx, tokens); err != nil {
+	if err := m.Trace(ctx, tokens, tap); err != nil {
 		return nil, err
 	}
 	for i := range all {

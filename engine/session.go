@@ -49,6 +49,9 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if m.closed() {
 		return nil, ErrClosed
 	}
+	if m.Arch.Spec.Encoder {
+		return nil, fmt.Errorf("engine: %s is %w", m.Arch.Spec.Name, ErrEncoder)
+	}
 	f16, err := kvF16(o.KV)
 	if err != nil {
 		return nil, err
@@ -167,7 +170,7 @@ func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f
 	m := s.model
 	for done := 0; done < len(tokens); {
 		batch := tokens[done:min(done+m.batch, len(tokens))]
-		x, err := p.forward(segment{session: s, tokens: batch, pos: len(s.tokens)})
+		x, err := p.forward(segment{session: s, tap: s.tap, tokens: batch, pos: len(s.tokens)})
 		if err != nil {
 			return err
 		}
@@ -203,6 +206,10 @@ func kvF16(t quant.Type) (bool, error) {
 	}
 	return false, fmt.Errorf("engine: a cache of %s is not supported, only F16 and F32", t)
 }
+
+// ErrEncoder tells that a model has no session: it reads whole sequences, and
+// gives their hidden vectors instead of logits.
+var ErrEncoder = errors.New("an encoder: it makes embeddings and does not predict tokens")
 
 // ErrContextFull tells that a session has no room for the tokens.
 var ErrContextFull = errors.New("engine: the context is full")

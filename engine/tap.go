@@ -16,8 +16,8 @@ const (
 
 func (s Stage) String() string { return [...]string{"in", "std", "out"}[s] }
 
-// A Tap looks at the hidden vectors around the norms of a session. A session
-// without one pays nothing.
+// A Tap looks at the hidden vectors around the norms of a session, or of an
+// embedding. Without one they pay nothing.
 type Tap struct {
 	// Func is called at every stage of every norm, in the order of
 	// evaluation, on the goroutine that evaluates. What it is given is valid
@@ -38,37 +38,37 @@ type Hidden struct {
 	Rows   []float32 // for each token Site.Groups vectors of Site.Width
 }
 
-func (s *Session) tapped(f *norm) bool {
+func (s *segment) tapped(f *norm) bool {
 	return s.tap != nil && (s.tap.Sites == nil || s.tap.Sites(f.site))
 }
 
-// tapped reports whether a session of the pass looks at f.
+// tapped reports whether somebody looks at f.
 func (p *pass) tapped(f *norm) bool {
 	for i := range p.segments {
-		if p.segments[i].session.tapped(f) {
+		if p.segments[i].tapped(f) {
 			return true
 		}
 	}
 	return false
 }
 
-// show shows each session that looks at f its own rows.
+// show shows each tap that looks at f the rows of its own segment.
 func (p *pass) show(f *norm, stage Stage, rows []float32) {
 	width := f.site.Width * f.site.Groups
 	for _, s := range p.segments {
-		if s.session.tapped(f) {
-			s.session.tap.Func(Hidden{f.site, stage, s.tokens, s.pos, rows[s.row*width : (s.row+len(s.tokens))*width]})
+		if s.tapped(f) {
+			s.tap.Func(Hidden{f.site, stage, s.tokens, s.pos, rows[s.row*width : (s.row+len(s.tokens))*width]})
 		}
 	}
 }
 
-// showStandardized shows x standardized to the sessions that ask for it, if the
+// showStandardized shows x standardized to the taps that ask for it, if the
 // norm is one of ops: of a caller's norm only the whole is known.
 func (p *pass) showStandardized(f *norm, x []float32) {
 	built, ok := f.parts[0].(*ops.Norm)
 	wanted := false
 	for i := range p.segments {
-		s := p.segments[i].session
+		s := &p.segments[i]
 		wanted = wanted || s.tapped(f) && s.tap.Std
 	}
 	if !wanted || !ok {

@@ -22,9 +22,6 @@ import (
 // load again.
 func FuzzFold(f *testing.F) {
 	for i, s := range arch.All() {
-		if s.Form == arch.PostNorm {
-			continue
-		}
 		shape := toy.Tiny(s.Name, func(tensor string) bool { return strings.Contains(tensor, "qkv") == (i%2 == 0) })
 		shape.Layers, shape.Vocab, shape.Context, shape.FFN = 1, 16, 8, 32
 		b := toytest.Bytes(f, shape, []string{"F16", "Q8_0", "F32"}[i%3], 1)

@@ -34,6 +34,9 @@ const (
 	// CenterOutput subtracts from what a norm writes its mean; the norm stays
 	// what it is.
 	CenterOutput
+	// CenterStream subtracts from the residual stream its mean, when what reads
+	// it without a norm in the first layer has read it.
+	CenterStream
 	// Swap makes a LayerNorm an RMSNorm.
 	Swap
 )
@@ -104,12 +107,24 @@ func New(m *arch.Model) (*Plan, error) {
 	if err := Refuse(m.Spec); err != nil {
 		return nil, err
 	}
-	if bare := m.BareReaders(); len(bare) > 0 {
+	bare := m.BareReaders()
+	raw := readsRaw(m)
+	if len(bare) > 0 && !raw {
 		return nil, &Refusal{Arch: m.Spec.Name, Reason: fmt.Sprintf("%s reads the residual stream without a norm before it, and would miss the mean", bare[0].Name)}
 	}
 	p := &Plan{Model: m}
 	writes := map[*arch.Norm]bool{}
+	if raw {
+		p.Steps = append(p.Steps, Step{Action: CenterStream, Target: bare[0].Name, Layer: 0})
+	}
 	for _, w := range m.Writers() {
+		if raw && w.Layer < 0 {
+			if w.Norm != nil {
+				p.Kept = append(p.Kept, Kept{w.Norm, "it writes the stream rather than reads it, and the first layer reads that as it is"})
+				writes[w.Norm] = true
+			}
+			continue
+		}
 		s := Step{Target: w.Name, Layer: w.Layer, Rows: w.Rows, Linear: w.Linear, Norm: w.Norm, Groups: 1}
 		switch {
 		case w.Rows != nil:
@@ -125,6 +140,11 @@ func New(m *arch.Model) (*Plan, error) {
 	for _, n := range m.Norms() {
 		projection := m.Projection(n)
 		switch {
+		case writes[n] && raw:
+			continue
+		case n == m.ClassNorm:
+			p.Kept = append(p.Kept, Kept{n, "it reads what the classification head computes, not the stream"})
+			continue
 		case writes[n]:
 			p.Kept = append(p.Kept, Kept{n, "it writes the stream rather than reads it; its output is centred instead"})
 			continue
@@ -137,6 +157,22 @@ func New(m *arch.Model) (*Plan, error) {
 		p.Steps = append(p.Steps, Step{Action: Swap, Target: n.Site, Layer: n.Layer, Norm: n})
 	}
 	return p, nil
+}
+
+// readsRaw tells whether what reads the residual stream without a norm is the
+// attention of the first layer alone: it reads the embedding, with its mean, and
+// all that comes after can do without.
+func readsRaw(m *arch.Model) bool {
+	if len(m.Blocks) == 0 || m.Blocks[0].AttnNorm != nil || m.Blocks[0].Parallel {
+		return false
+	}
+	b := &m.Blocks[0]
+	for _, l := range m.BareReaders() {
+		if l != &b.Q && l != &b.K && l != &b.V {
+			return false
+		}
+	}
+	return true
 }
 
 // centerOnly is the plan that centers the writers of a model whose norms are
@@ -185,6 +221,8 @@ func (s Step) String() string {
 			return fmt.Sprintf("centre %s by output rows within each of %d heads%s", s.Target, s.Groups, found)
 		}
 		return fmt.Sprintf("centre %s by output rows%s", s.Target, found)
+	case CenterStream:
+		return fmt.Sprintf("centre the stream when %s has read it", s.Target)
 	case CenterOutput:
 		return fmt.Sprintf("centre what %s writes", s.Target)
 	}

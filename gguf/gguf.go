@@ -120,6 +120,7 @@ type FormatError struct {
 	Off  int64  // byte offset of what is wrong
 	What string // such as "unknown version"
 	Val  any    // the value in question, or nil
+	Cut  bool   // the file ends before the data of its tensors do
 }
 
 func (e *FormatError) Error() string {

@@ -145,6 +145,13 @@ func TestSplit(t *testing.T) {
 		{"another architecture", first, `architecture is "llama"`, func(f map[string][]byte) {
 			f[second] = ggufbuild.File(part(1, 3, pair("general.architecture", 8, "llama")), nil, nil)
 		}},
+		{"architectures in a list", first, `architecture is "[gpt2]"`, func(f map[string][]byte) {
+			list := func(name string) []byte {
+				return pair("general.architecture", 9, uint32(8), uint64(1), ggufbuild.Bytes(name))
+			}
+			f[first] = ggufbuild.File(part(0, 3, list("llama")), nil, nil)
+			f[second] = ggufbuild.File(part(1, 3, list("gpt2")), nil, nil)
+		}},
 		{"broken part", first, "more tensors than", func(f map[string][]byte) { f[second] = f[second][:30] }},
 		{"no number", first, `"split.no" is missing`, func(f map[string][]byte) {
 			f[first] = ggufbuild.File([][]byte{pair("split.count", 2, uint16(3))}, nil, nil)

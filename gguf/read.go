@@ -69,7 +69,7 @@ func (r *reader) fail(off int, what string, val any) {
 	if r.in != "" {
 		what = fmt.Sprintf("%s %s: %s", r.in, quote(r.name), what)
 	}
-	r.err = &FormatError{int64(off), what, val}
+	r.err = &FormatError{Off: int64(off), What: what, Val: val}
 }
 
 // left returns the number of bytes not yet read.
@@ -220,6 +220,9 @@ func (r *reader) bind(f *File, places []place) {
 		end := begin.plus(size(p.bytes))
 		if end > size(len(r.data)) {
 			r.fail(p.at, fmt.Sprintf("tensor %s: data end at byte %d, beyond the end of the file at %d; offset", quote(t.Name), end, len(r.data)), p.off)
+			if e, ok := r.err.(*FormatError); ok {
+				e.Cut = true
+			}
 			return
 		}
 		t.Offset = int64(begin)

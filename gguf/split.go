@@ -3,6 +3,7 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 )
 
@@ -67,7 +68,7 @@ func (f *File) append(path string, no, count int) error {
 	}
 	if err == nil {
 		want, _ := f.Meta.Lookup(keyArchitecture)
-		if got, ok := p.Meta.Lookup(keyArchitecture); ok && got != want {
+		if got, ok := p.Meta.Lookup(keyArchitecture); ok && !reflect.DeepEqual(got, want) { // either may be an array
 			err = fmt.Errorf("architecture is %s, that of the first part is %s", quote(fmt.Sprint(got)), quote(fmt.Sprint(want)))
 		}
 	}

@@ -8,17 +8,19 @@ import (
 	"github.com/normswap/normswap/ops/asm"
 )
 
-// Attention is the shape of causal self-attention in one layer. Query head h
-// reads key-value head h/(Heads/KVHeads).
+// Attention is the shape of self-attention in one layer. Query head h reads
+// key-value head h/(Heads/KVHeads).
 //
 //	score(q, k) = Scale * <q, k>, then cap*tanh(score/cap) if Softcap is set,
-//	              then + slope * (position of k - position of q) if Slopes is
+//	              then - slope * |position of k - position of q| if Slopes is
 //	out = sum of softmax(scores) * v over the visible positions
 //
 // A query at position p sees the positions 0 to p, or, with a Window, the
-// last Window of them.
+// last Window of them. If Bidirectional, it sees all positions of its sequence,
+// or, with a Window, those up to Window/2 away from it.
 type Attention struct {
 	Heads, KVHeads, HeadDim int
+	Bidirectional           bool
 	Scale                   float32   // usually 1/sqrt(HeadDim)
 	Softcap                 float32   // 0: none
 	Window                  int       // 0: none
@@ -45,28 +47,43 @@ func ALiBiSlopes(heads int, maxBias float32) []float32 {
 	return slopes
 }
 
-// first is the first position that a query at pos sees.
-func (a *Attention) first(pos int) int {
-	if a.Window > 0 {
-		return max(0, pos-a.Window+1)
+// visible returns the positions that a query at pos sees, from first to end-1,
+// in a sequence of length positions.
+func (a *Attention) visible(pos, length int) (first, end int) {
+	switch {
+	case !a.Bidirectional && a.Window > 0:
+		return max(0, pos-a.Window+1), pos + 1
+	case !a.Bidirectional:
+		return 0, pos + 1
+	case a.Window > 0:
+		return max(0, pos-a.Window/2), min(pos+a.Window/2+1, length)
 	}
-	return 0
+	return 0, length
 }
 
-func (a *Attention) check(dst, q []float32, c *KV, pos, n int) {
-	if a.KVHeads != c.heads || a.HeadDim != c.dim {
-		panic(fmt.Sprintf("ops: attention over %d heads of %d, the KV cache has %d of %d", a.KVHeads, a.HeadDim, c.heads, c.dim))
-	}
+// group is the number of query heads that read a key-value head.
+func (a *Attention) group() int { return a.Heads / a.KVHeads }
+
+func (a *Attention) check(dst, q []float32, n int) {
 	if a.Heads%a.KVHeads != 0 {
 		panic(fmt.Sprintf("ops: attention with %d heads over %d key-value heads", a.Heads, a.KVHeads))
-	}
-	if pos < 0 || n < 0 || pos+n > c.capacity {
-		panic(fmt.Sprintf("ops: attention at positions %d to %d of a KV cache of %d", pos, pos+n-1, c.capacity))
 	}
 	checkLen("queries", len(q), n*a.Heads*a.HeadDim)
 	checkLen("dst", len(dst), len(q))
 	if a.Slopes != nil {
 		checkLen("ALiBi slopes", len(a.Slopes), a.Heads)
+	}
+}
+
+func (a *Attention) checkCache(c *KV, pos, n int) {
+	if a.Bidirectional {
+		panic("ops: bidirectional attention over a KV cache, whose sequence is not complete")
+	}
+	if a.KVHeads != c.heads || a.HeadDim != c.dim {
+		panic(fmt.Sprintf("ops: attention over %d heads of %d, the KV cache has %d of %d", a.KVHeads, a.HeadDim, c.heads, c.dim))
+	}
+	if pos < 0 || n < 0 || pos+n > c.capacity {
+		panic(fmt.Sprintf("ops: attention at positions %d to %d of a KV cache of %d", pos, pos+n-1, c.capacity))
 	}
 }
 
@@ -76,14 +93,20 @@ const attnRows = 48
 // attnGrain is how much work, as Attention counts it, a piece should have.
 const attnGrain = 64 << 10
 
-// attnWork is one call of Pool.Attention: what it was given and its scratch.
-type attnWork struct {
-	mu     sync.Mutex // held through a call
+// queries are the queries of one sequence at positions pos to pos+n-1, and what
+// they attend to.
+type queries struct {
 	dst, q []float32
-	c      *KV
+	c      *KV // of all heads, or of the one that is at work
 	a      *Attention
 	pos, n int
-	each   int // queries of an item
+}
+
+// attnWork is one call of Pool.Attention: what it was given and its scratch.
+type attnWork struct {
+	mu sync.Mutex // held through a call
+	queries
+	each int // queries of an item
 
 	worker []attnScratch
 	// parts holds, when blocks of one query are spread over the workers, the
@@ -128,19 +151,21 @@ func grow[T any](x []T, n int) []T {
 // on how many queries were asked for together. Memory is linear in the
 // context.
 func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
-	a.check(dst, q, c, pos, n)
+	a.check(dst, q, n)
+	a.checkCache(c, pos, n)
 	if n == 0 {
 		return
 	}
 	c.reserve(pos + n) // positions that were not stored count as zeros
-	group := a.Heads / a.KVHeads
+	group := a.group()
 	t := &p.attn
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.dst, t.q, t.c, t.a, t.pos, t.n = dst, q, c, a, pos, n
+	t.queries = queries{dst, q, c, a, pos, n}
 	t.each = min(n, max(1, attnRows/group))
 	t.reserve(p.Threads(), group)
-	work := group * t.each * (pos + n - a.first(pos)) * a.HeadDim // multiply-adds of an item, halved
+	first, _ := a.visible(pos, pos+n)
+	work := group * t.each * (pos + n - first) * a.HeadDim // multiply-adds of an item, halved
 	items := a.KVHeads * ((n + t.each - 1) / t.each)
 	if blocks := t.blocks(); n == 1 && items < p.Threads() && blocks > 1 {
 		p.Run((*attnBlocks)(t), a.KVHeads*blocks, 1)
@@ -148,20 +173,20 @@ func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
 	} else {
 		p.Run(t, items, attnGrain/work+1)
 	}
-	t.dst, t.q, t.c, t.a = nil, nil, nil, nil
+	t.queries = queries{}
 }
 
+// length is the number of positions up to the last query.
+func (t *queries) length() int { return t.pos + t.n }
+
 // blocks is the number of blocks up to the last query.
-func (t *attnWork) blocks() int { return (t.pos+t.n-1)/kvBlock + 1 }
+func (t *queries) blocks() int { return (t.length()-1)/kvBlock + 1 }
 
 func (t *attnWork) reserve(workers, group int) {
 	rows, pad := t.each*group, padLanes(t.a.HeadDim)
 	t.worker = grow(t.worker, workers)
 	for i := range t.worker {
-		w := &t.worker[i]
-		w.q, w.s = grow(w.q, rows*t.a.HeadDim), grow(w.s, rows*kvBlock)
-		w.block.grow(rows, pad)
-		w.total.grow(rows, pad)
+		t.worker[i].reserve(rows, t.a.HeadDim)
 	}
 	if t.n == 1 && t.a.KVHeads < workers {
 		t.parts = grow(t.parts, t.a.KVHeads*t.blocks())
@@ -171,23 +196,31 @@ func (t *attnWork) reserve(workers, group int) {
 	}
 }
 
+func (w *attnScratch) reserve(rows, dim int) {
+	w.q, w.s = grow(w.q, rows*dim), grow(w.s, rows*kvBlock)
+	w.block.grow(rows, padLanes(dim))
+	w.total.grow(rows, padLanes(dim))
+}
+
 // Do handles items: all blocks of one key-value head for some of the queries.
 func (t *attnWork) Do(worker, lo, hi int) {
 	for item := lo; item < hi; item++ {
-		t.do(worker, item)
+		head, first := item%t.a.KVHeads, item/t.a.KVHeads*t.each
+		t.attend(&t.worker[worker], head, first, min(t.each, t.n-first))
 	}
 }
 
-func (t *attnWork) do(worker, item int) {
-	w := &t.worker[worker]
-	head, first := item%t.a.KVHeads, item/t.a.KVHeads*t.each
-	n := min(t.each, t.n-first)
+// attend attends with the queries first to first+n-1 of all query heads that
+// read a key-value head.
+func (t *queries) attend(w *attnScratch, head, first, n int) {
 	t.gather(w, head, first, n)
 	total := &w.total
 	total.reset()
-	for b := t.a.first(t.pos+first) / kvBlock; b <= (t.pos+first+n-1)/kvBlock; b++ {
+	from, _ := t.a.visible(t.pos+first, t.length())
+	_, end := t.a.visible(t.pos+first+n-1, t.length())
+	for b := from / kvBlock; b <= (end-1)/kvBlock; b++ {
 		t.block(&w.block, w, head, b, first, n)
-		total.merge(&w.block, n*t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
+		total.merge(&w.block, n*t.a.group(), padLanes(t.a.HeadDim))
 	}
 	t.finish(total, head, first, n)
 }
@@ -198,13 +231,14 @@ type attnBlocks attnWork
 // Do handles items: one block of one head each.
 func (t *attnBlocks) Do(worker, lo, hi int) {
 	w := &t.worker[worker]
+	from, _ := t.a.visible(t.pos, t.length())
 	for item := lo; item < hi; item++ {
 		head, b := item%t.a.KVHeads, item/t.a.KVHeads
-		if (b+1)*kvBlock <= t.a.first(t.pos) {
+		if (b+1)*kvBlock <= from {
 			continue
 		}
-		(*attnWork)(t).gather(w, head, 0, 1)
-		(*attnWork)(t).block(&t.parts[head+b*t.a.KVHeads], w, head, b, 0, 1)
+		t.gather(w, head, 0, 1)
+		t.block(&t.parts[head+b*t.a.KVHeads], w, head, b, 0, 1)
 	}
 }
 
@@ -214,55 +248,57 @@ type attnMerge attnWork
 // Do handles one head per item.
 func (t *attnMerge) Do(worker, lo, hi int) {
 	total := &t.worker[worker].total
+	from, _ := t.a.visible(t.pos, t.length())
 	for head := lo; head < hi; head++ {
 		total.reset()
-		for b := t.a.first(t.pos) / kvBlock; b <= t.pos/kvBlock; b++ {
-			total.merge(&t.parts[head+b*t.a.KVHeads], t.a.Heads/t.a.KVHeads, padLanes(t.a.HeadDim))
+		for b := from / kvBlock; b <= t.pos/kvBlock; b++ {
+			total.merge(&t.parts[head+b*t.a.KVHeads], t.a.group(), padLanes(t.a.HeadDim))
 		}
-		(*attnWork)(t).finish(total, head, 0, 1)
+		t.finish(total, head, 0, 1)
 	}
 }
 
 // gather copies the queries first to first+n-1 of all query heads that read a
 // key-value head into rows.
-func (t *attnWork) gather(w *attnScratch, head, first, n int) {
+func (t *queries) gather(w *attnScratch, head, first, n int) {
 	a := t.a
-	size := a.Heads / a.KVHeads * a.HeadDim
+	size := a.group() * a.HeadDim
 	for i := range n {
 		copy(w.q[i*size:(i+1)*size], t.q[(first+i)*a.Heads*a.HeadDim+head*size:])
 	}
 }
 
 // block attends to the keys of block b of a head.
-func (t *attnWork) block(part *attnPart, w *attnScratch, head, b, first, n int) {
+func (t *queries) block(part *attnPart, w *attnScratch, head, b, first, n int) {
 	a, c := t.a, t.c
-	group, pad := a.Heads/a.KVHeads, padLanes(a.HeadDim)
+	group, pad := a.group(), padLanes(a.HeadDim)
 	rows, start := n*group, b*kvBlock
-	at := head * c.size
+	at := head % c.heads * c.size
 	// positions lo to hi-1 of the block are seen by some row
-	lo := max(0, a.first(t.pos+first)-start)
-	hi := min(kvBlock, t.pos+first+n-start)
-	from := lo / asm.PanelCols * asm.PanelCols
-	panels := (hi - from + asm.PanelCols - 1) / asm.PanelCols
-	c.mulKeys(w.s[from:], w.q, b, at+from*a.HeadDim, rows, panels)
+	from, _ := a.visible(t.pos+first, t.length())
+	_, end := a.visible(t.pos+first+n-1, t.length())
+	lo, hi := max(0, from-start), min(kvBlock, end-start)
+	panel := lo / asm.PanelCols * asm.PanelCols
+	c.mulKeys(w.s[panel:], w.q, b, at+panel*a.HeadDim, rows, (hi-panel+asm.PanelCols-1)/asm.PanelCols)
 	for r := range rows {
 		pos := t.pos + first + r/group
 		x := w.s[r*kvBlock:][:kvBlock]
-		l, h := min(max(lo, a.first(pos)-start), hi), max(lo, min(hi, pos+1-start))
-		clear(x[lo:min(l, hi)])
+		from, end := a.visible(pos, t.length())
+		l, h := min(max(lo, from-start), hi), max(lo, min(hi, end-start))
+		clear(x[lo:l])
 		clear(x[min(max(l, h), hi):hi])
 		part.max[r], part.sum[r] = float32(math.Inf(-1)), 0
 		if l < h {
-			part.max[r] = a.bias(x[l:h], head*group+r%group, start+l-pos)
+			part.max[r] = a.score(x[l:h], head*group+r%group, start+l-pos)
 			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
 		}
 	}
 	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 }
 
-// bias turns dot products of one query head with consecutive keys, the first
+// score turns dot products of one query head with consecutive keys, the first
 // of them at the given distance, into scores, and returns the largest.
-func (a *Attention) bias(x []float32, head, distance int) float32 {
+func (a *Attention) score(x []float32, head, distance int) float32 {
 	scale, slope := a.Scale, float32(0)
 	if a.Softcap != 0 {
 		asm.Softcap(x, scale/a.Softcap, a.Softcap)
@@ -270,6 +306,14 @@ func (a *Attention) bias(x []float32, head, distance int) float32 {
 	}
 	if a.Slopes != nil {
 		slope = a.Slopes[head]
+	}
+	if slope != 0 && distance+len(x) > 1 { // keys follow the query, too
+		before := max(0, -distance)
+		after := asm.Bias(x[before:], scale, -slope, float32(max(0, distance)))
+		if before == 0 {
+			return after
+		}
+		return max(after, asm.Bias(x[:before], scale, slope, float32(distance)))
 	}
 	return asm.Bias(x, scale, slope, float32(distance))
 }
@@ -299,9 +343,9 @@ func (t *attnPart) merge(u *attnPart, rows, pad int) {
 }
 
 // finish writes the rows of a key-value head to dst.
-func (t *attnWork) finish(total *attnPart, head, first, n int) {
+func (t *queries) finish(total *attnPart, head, first, n int) {
 	a := t.a
-	group, pad := a.Heads/a.KVHeads, padLanes(a.HeadDim)
+	group, pad := a.group(), padLanes(a.HeadDim)
 	for r := range n * group {
 		dst := t.dst[((first+r/group)*a.Heads+head*group+r%group)*a.HeadDim:][:a.HeadDim]
 		copy(dst, row(total.out, r, pad))

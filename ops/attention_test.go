@@ -17,7 +17,8 @@ func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float
 			qr := q[(t*a.Heads+h)*a.HeadDim:][:a.HeadDim]
 			var w []float64
 			var sum float64
-			for p := a.first(pos + t); p <= pos+t; p++ {
+			from, end := a.visible(pos+t, pos+n)
+			for p := from; p < end; p++ {
 				kr := k[(p*a.KVHeads+h/group)*a.HeadDim:][:a.HeadDim]
 				var s float64
 				for i := range qr {
@@ -28,7 +29,7 @@ func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float
 					s = float64(a.Softcap) * math.Tanh(s/float64(a.Softcap))
 				}
 				if a.Slopes != nil {
-					s += float64(a.Slopes[h]) * float64(p-pos-t)
+					s -= float64(a.Slopes[h]) * math.Abs(float64(p-pos-t))
 				}
 				w = append(w, s)
 			}
@@ -40,7 +41,7 @@ func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float
 			for i := range a.HeadDim {
 				at := (t*a.Heads+h)*a.HeadDim + i
 				for j := range w {
-					x := w[j] / sum * float64(v[((a.first(pos+t)+j)*a.KVHeads+h/group)*a.HeadDim+i])
+					x := w[j] / sum * float64(v[((from+j)*a.KVHeads+h/group)*a.HeadDim+i])
 					dst[at] += x
 					scale[at] += math.Abs(x)
 				}

@@ -42,6 +42,9 @@ const (
 	Dots
 	// Rows are the rows themselves, as [Input.Row] gives them.
 	Rows
+	// Tiled has few rows multiplied as many are, so that what a row gives does
+	// not depend on their number.
+	Tiled
 )
 
 // FormsOf returns the forms that products with the matrices read. With
@@ -109,7 +112,7 @@ const (
 // layoutsOf returns the layouts of a number of rows in the forms.
 func layoutsOf(f Forms, rows int) layouts {
 	ints, floats := blockedQ8, plainF32
-	if rows >= sideBySide {
+	if rows >= sideBySide || f&Tiled != 0 {
 		ints, floats = panelsQ8, panelsF32
 	}
 	var l layouts
@@ -129,7 +132,7 @@ func layoutsOf(f Forms, rows int) layouts {
 }
 
 // tiled tells whether the rows are multiplied a panel at a time.
-func (in *Input) tiled() bool { return in.rows >= sideBySide }
+func (in *Input) tiled() bool { return in.rows >= sideBySide || in.forms&Tiled != 0 }
 
 // panels is the number of panels of 16 rows.
 func (in *Input) panels() int { return (in.rows + asm.PanelRows - 1) / asm.PanelRows }

@@ -7,8 +7,8 @@ import (
 )
 
 // EnvISA is the environment variable that names the best instruction set to use,
-// one of [ISAs]. A name that the machine does not have is left out of account;
-// [SelectISA] returns the error.
+// one of [ISAs]. With a name that the machine does not have the best is
+// used, and SelectISA("") returns an error.
 const EnvISA = asm.EnvISA
 
 // ISAs returns the instruction sets that this machine can run, lowest first. The
@@ -25,11 +25,11 @@ func ISA() string { return asm.Active() }
 // an EnvISA that is wrong is an error that names it. No operation may run at the
 // same time.
 func SelectISA(name string) error {
-	err := asm.Reset()
-	if name != "" {
-		err = asm.Select(name)
+	choose := func() error { return asm.Select(name) }
+	if name == "" {
+		choose = asm.Reset
 	}
-	if err != nil {
+	if err := choose(); err != nil {
 		return fmt.Errorf("ops: %w", err)
 	}
 	return nil

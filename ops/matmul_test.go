@@ -346,7 +346,7 @@ func TestMatrixErrors(t *testing.T) {
 		typ        quant.Type
 		rows, cols int
 		bytes      int
-	}{{quant.Q8_0, 2, 33, 68}, {quant.Q8_0, 2, 32, 67}, {quant.Q8_0, -1, 32, 0}, {quant.Type(99), 1, 1, 1}, {quant.F32, 1 << 62, 1, 4}} {
+	}{{quant.Q8_0, 2, 33, 68}, {quant.Q8_0, 2, 32, 67}, {quant.Q8_0, -1, 32, 0}, {quant.Type(99), 1, 1, 1}, {quant.F32, math.MaxInt/2 + 1, 1, 4}} {
 		if _, err := NewMatrix(c.typ, c.rows, c.cols, make([]byte, c.bytes)); err == nil {
 			t.Errorf("NewMatrix(%v, %d, %d, %d bytes) gave no error", c.typ, c.rows, c.cols, c.bytes)
 		}

@@ -73,7 +73,7 @@ func (n *Norm) apply(dst, x []float32, width int) {
 // Norm normalises each row of x into dst, which is as long as x, and either is x
 // or does not overlap it. Rows of the given width lie one after the other. They
 // are spread over the pool, if there are more than 16,384 elements: less is
-// done sooner than shared. n.Center tells LayerNorm from RMSNorm.
+// done sooner than shared. With n.Center it is LayerNorm, else RMSNorm.
 func (p *Pool) Norm(dst, x []float32, width int, n *Norm) {
 	checkRows("x", len(x), width)
 	checkLen("dst", len(dst), len(x))

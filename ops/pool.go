@@ -37,6 +37,7 @@ type crew struct {
 	scratch []scratch // one per worker
 	rows    rowRunner
 	attn    attnWork
+	self    selfWork
 	closed  chan struct{}
 
 	mu     sync.Mutex // held through a Run

@@ -24,8 +24,8 @@ func (p *Pool) Observe(f func(Span)) {
 	p.observed.Store(f != nil)
 }
 
-// span tells the observer of a task of n items that began at start. A task
-// that did not go through the queue was the caller's alone.
+// span reports to the observer a task of n items that began at start. A task
+// that was not in the queue was the caller's alone.
 func (p *Pool) span(t Task, n int, start time.Time) {
 	s := Span{Op: fmt.Sprintf("%T", t), Time: time.Since(start)}
 	busy := time.Duration(p.busy.Swap(0))
@@ -85,14 +85,16 @@ func (t *attnWork) describe(s *Span, _ int) {
 	s.Op = "attention"
 	pairs := 0 // of a query and a position it sees
 	for i := range t.n {
-		pairs += t.pos + i + 1 - t.a.first(t.pos+i)
+		from, end := t.a.visible(t.pos+i, t.length())
+		pairs += end - from
 	}
 	s.Flops = 4 * pairs * t.a.Heads * t.a.HeadDim
 	size := 4
 	if t.c.f16 {
 		size = 2
 	}
-	s.Bytes = 2*size*(t.pos+t.n-t.a.first(t.pos))*t.a.KVHeads*t.a.HeadDim + 4*(len(t.q)+len(t.dst))
+	from, _ := t.a.visible(t.pos, t.length())
+	s.Bytes = 2*size*(t.length()-from)*t.a.KVHeads*t.a.HeadDim + 4*(len(t.q)+len(t.dst))
 }
 
 func (t *attnBlocks) describe(s *Span, n int) { (*attnWork)(t).describe(s, n) }

@@ -30,7 +30,7 @@ type scratch struct {
 	q8     asm.Q8    // the same, quantised
 }
 
-// precede copies the first rows from o to where zeros precede each of them, as
+// precede copies the given number of rows, from row o on, to where zeros precede each of them, as
 // rows of less than eight groups must be read.
 func (s *scratch) precede(t quant.Type, w *Matrix, o, rows int) (stride int, data []byte) {
 	from := w.stride()

@@ -17,7 +17,7 @@ func decodeQ1_0(dst []float32, src []byte) {
 	}
 }
 
-// Q2_0, 64 values in 18 B: d, 16 B of 2-bit levels, that of x[i] in bits
+// Q2_0, 64 values in 18 B: d, 16 B of 2-bit quants, that of x[i] in bits
 // 2*(i%4) of byte i/4.
 //
 //	x = d * (q - 1)

@@ -24,8 +24,8 @@ type Ints struct {
 	Zero      int   // is subtracted: the zero point
 }
 
-// A Field is a part of a block: an array of integers of so many bits. It is cut
-// into runs of bytes. Integer i of a run has the bits from Bits*(i/Run) on of
+// A Field is a part of a block: an array of integers of Bits bits. It is cut into
+// runs of Run bytes. Integer i of a run has the bits from Bits*(i/Run) on of
 // byte i%Run. Integers of 8 bits are signed, shorter ones are not. The zero
 // Field is absent.
 type Field struct {
@@ -47,7 +47,7 @@ func (t Type) Layout() (Layout, bool) {
 // Bits returns the bits of an integer.
 func (n *Ints) Bits() int { return n.Low.Bits + n.High.Bits }
 
-// HasMin tells whether groups have a min. Without one, it counts as 0.
+// HasMin reports whether groups have a min. Without one, it counts as 0.
 func (l *Layout) HasMin() bool { return l.M.Bits > 0 }
 
 // Unpack takes a block apart: q gets its quants, one for each value and less

@@ -4,7 +4,7 @@ package quant
 // fifth bits, 128 B of nibbles as in Q4_K. The fifth bit of value i is bit
 // i/32 of byte i%32.
 //
-//	x = d * scale * q - m * minimum
+//	x = d * scale * q - m * min
 func decodeQ5_K(dst []float32, src []byte) {
 	for ; len(src) > 0; dst, src = dst[256:], src[176:] {
 		x, b := (*[256]float32)(dst), (*[176]byte)(src)
@@ -13,12 +13,12 @@ func decodeQ5_K(dst []float32, src []byte) {
 		for g := 0; g < 8; g += 2 {
 			s0, l0 := scaleMin(b[4:16], g)
 			s1, l1 := scaleMin(b[4:16], g+1)
-			scale0, low0, scale1, low1 := d*s0, m*l0, d*s1, m*l1
+			scale0, min0, scale1, min1 := d*s0, m*l0, d*s1, m*l1
 			y0, y1 := (*[32]float32)(x[32*g:]), (*[32]float32)(x[32*g+32:])
 			for i, q := range (*[32]byte)(b[48+16*g:]) {
 				h := high[i] >> g
-				y0[i] = scale0*float32(q&15|h&1<<4) - low0
-				y1[i] = scale1*float32(q>>4|h&2<<3) - low1
+				y0[i] = scale0*float32(q&15|h&1<<4) - min0
+				y1[i] = scale1*float32(q>>4|h&2<<3) - min1
 			}
 		}
 	}

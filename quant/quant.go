@@ -172,7 +172,7 @@ func Types() []Type {
 	return ts
 }
 
-// RowBytes returns the bytes that a row of so many values takes. It is an
+// RowBytes returns the bytes that a row of that many values takes. It is an
 // error if the type is unknown, the row is not a whole number of blocks, or
 // the size overflows an int.
 func (t Type) RowBytes(items int) (int, error) {

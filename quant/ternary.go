@@ -32,7 +32,7 @@ func ternary(dst []float32, b []byte, digits int, d float32) []float32 {
 	return dst
 }
 
-// TQ2_0, 256 values of -1, 0 or 1 times d in 66 B: 64 B of 2-bit levels, in
+// TQ2_0, 256 values of -1, 0 or 1 times d in 66 B: 64 B of 2-bit quants, in
 // two halves laid out as in Q2_K, d.
 //
 //	x = d * (q - 1)

@@ -53,7 +53,8 @@ func (c Column) heading() string {
 func (c Column) second() string { return c.Key + "_" + cmp.Or(c.Spread, "sd") }
 
 // Spread is a cell of two numbers, a mean and the deviation around it. People
-// read "mean ± sd", or "mean ± ?" of one number; CSV and JSON get two fields, such as KEY and KEY_sd.
+// read "mean ± sd", or "mean ± ?" of one number; CSV and JSON get two fields, such
+// as KEY and KEY_sd.
 type Spread struct{ Mean, SD float64 }
 
 // Table is a titled grid. A cell is a string, a bool, an integer, a float64,

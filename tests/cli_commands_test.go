@@ -196,7 +196,7 @@ func TestArchs(t *testing.T) {
 		if !ok || r["norm"] != s.Norm.String() || r["block"] == "" || r["ffn"] == "" {
 			t.Errorf("%v", r)
 		}
-		if s.Form != arch.PostNorm && r["position"] == "" {
+		if r["position"] == "" {
 			t.Errorf("%s: no position", s.Name)
 		}
 	}

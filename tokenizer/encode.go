@@ -32,10 +32,14 @@ type UnknownBytesError struct {
 }
 
 func (e *UnknownBytesError) Error() string {
-	if e.Count == 1 {
-		return fmt.Sprintf("tokenizer: the vocabulary has no token for one byte of the text, 0x%02x at offset %d", e.Byte, e.Offset)
+	first := fmt.Sprintf("0x%02x", e.Byte)
+	if ' ' < e.Byte && e.Byte < 0x7f {
+		first = fmt.Sprintf("%q", string(rune(e.Byte)))
 	}
-	return fmt.Sprintf("tokenizer: the vocabulary has no token for %d bytes of the text, the first of them 0x%02x at offset %d", e.Count, e.Byte, e.Offset)
+	if e.Count == 1 {
+		return fmt.Sprintf("tokenizer: the vocabulary has no token for one byte of the text, %s at offset %d", first, e.Offset)
+	}
+	return fmt.Sprintf("tokenizer: the vocabulary has no token for %d bytes of the text, the first of them %s at offset %d", e.Count, first, e.Offset)
 }
 
 // maxText is the longest text in bytes: with room for SentencePiece, which

@@ -107,19 +107,22 @@ func blockText(s *arch.Spec) string {
 		arch.Sequential:    "sequential",
 		arch.Parallel:      "parallel",
 		arch.ParallelByKey: "parallel or sequential",
-		arch.PostNorm:      "post-norm (not run)",
+		arch.PostNorm:      "post-norm",
 	}[s.Form]
 	if s.Form == arch.Sequential && s.FFNNorm.Optional {
 		form = "sequential or parallel"
 	}
 	var also []string
+	if s.Encoder {
+		also = append(also, "encoder")
+	}
 	if s.QKNorm != arch.Absent {
 		also = append(also, "QK-norm")
 	}
 	if s.AttnPost.Name != "" || s.FFNPost.Name != "" {
 		also = append(also, "branch norms")
 	}
-	if s.EmbedNorm.Name != "" && s.Form != arch.PostNorm {
+	if s.EmbedNorm.Name != "" {
 		also = append(also, "embedding norm")
 	}
 	if s.AttnNorm.Name == "" && s.Form != arch.PostNorm {
@@ -155,7 +158,10 @@ func positionText(s *arch.Spec) string {
 func ffnText(s *arch.Spec) string {
 	text := s.Activation.String()
 	if s.Gating != arch.Plain {
-		text = map[arch.Activation]string{arch.GELU: "GeGLU", arch.SiLU: "SwiGLU"}[s.Activation]
+		text = map[arch.Activation]string{arch.GELU: "GeGLU", arch.GELUErf: "GeGLU (erf)", arch.SiLU: "SwiGLU"}[s.Activation]
+	}
+	if s.Gating == arch.AnyGate {
+		text += " or " + s.Activation.String()
 	}
 	if s.Experts == arch.Required {
 		text += ", experts"

@@ -178,16 +178,18 @@ func (l *lines) restore() {
 }
 
 // catchSignals makes Ctrl-C cancel the answer that the pointer it returns
-// holds. Without one, and at any other signal, the program ends, and leaves
-// the terminal as it was.
+// holds. Without one, if that answer does not end, and at any other signal, the
+// program ends, and leaves the terminal as it was.
 func (l *lines) catchSignals() *atomic.Pointer[context.CancelFunc] {
 	var answering atomic.Pointer[context.CancelFunc]
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
+		var last *context.CancelFunc
 		for s := range signals {
-			if cancel := answering.Load(); cancel != nil && s == os.Interrupt {
+			if cancel := answering.Load(); cancel != nil && cancel != last && s == os.Interrupt {
+				last = cancel
 				(*cancel)()
 				continue
 			}

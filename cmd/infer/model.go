@@ -32,6 +32,7 @@ type modelFlags struct {
 	verify     bool
 	finite     bool
 	mmap       bool
+	tanhGELU   bool
 }
 
 // maxThreads is more than any machine has.
@@ -133,14 +134,14 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 // options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
 func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
-	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain}
+	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
 	if o.normLayers != "" {
 		a, err := arch.Load(f)
 		if err == nil {
 			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
 		}
 		if err != nil {
-			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
+			return options, nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
 	options.Progress, done = track(bytesUnit, label)
@@ -214,7 +215,7 @@ func openFile(path string) (*gguf.File, error) {
 		return nil, fmt.Errorf("no file %s; %s", path, modelsIn(filepath.Dir(path)))
 	case errors.As(err, &format) && format.Off == 0:
 		return nil, fmt.Errorf("%w%s", err, notGGUF(path))
-	case errors.As(err, &format) && strings.Contains(format.What, "end of the file"):
+	case errors.As(err, &format) && format.Cut:
 		return nil, fmt.Errorf("%w (is the download complete?)", err)
 	}
 	return nil, err

@@ -38,14 +38,14 @@ func newVersion() *cobra.Command {
 				return usagef("--licenses prints text, and takes no --json")
 			}
 			if notice {
-				_, err := fmt.Print(licenses.Notice)
+				_, err := fmt.Fprint(stdout, licenses.Notice)
 				return err
 			}
 			b := readBuild()
 			if asJSON {
 				return printJSON(stdout, b)
 			}
-			_, err := fmt.Println(b)
+			_, err := fmt.Fprintln(stdout, b)
 			return err
 		},
 	}

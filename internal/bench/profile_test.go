@@ -44,7 +44,7 @@ func TestProfileOfModel(t *testing.T) {
 	}
 	norms, sum := 0, time.Duration(0)
 	for _, o := range p.Operations() {
-		if o.Op == "LayerNorm 32" || o.Op == "LayerNorm 32 into batch" {
+		if o.Op == "LayerNorm 32" || o.Op == "LayerNorm 32, prepare" {
 			norms += o.Calls
 		}
 		sum += o.Time

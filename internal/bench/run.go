@@ -120,7 +120,7 @@ func Interleave(rounds, n int, run func(variant int) (float64, error)) ([][]floa
 	return values, nil
 }
 
-// Profile runs the test so many times and adds up what the operations took.
+// Profile runs the test that many times and adds up what the operations took.
 func (r *Runner) Profile(ctx context.Context, runs int) (*Profile, error) {
 	p := &Profile{Runs: runs}
 	r.session.Model().Observe(p.Add)

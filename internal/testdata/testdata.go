@@ -33,11 +33,7 @@ func Path(t testing.TB, name string) string {
 
 // folders are those in which Path looks, in this order.
 func folders() []string {
-	more := os.Getenv(Env)
-	if more == "" {
-		more = filepath.Join(Root(), "..", "shared", "data")
-	}
-	return []string{filepath.Join(Root(), "tests", "testdata"), more}
+	return []string{filepath.Join(Root(), "tests", "testdata"), Data()}
 }
 
 // Files returns the paths of the files of a folder, such as "archs", whose
@@ -81,6 +77,14 @@ func Read(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Data returns the folder with the larger files, whether it is there or not.
+func Data() string {
+	if more := os.Getenv(Env); more != "" {
+		return more
+	}
+	return filepath.Join(Root(), "..", "shared", "data")
 }
 
 // Root returns the root folder of the repository.

@@ -1154,7 +1154,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
 	VXORPS       X4, X4, X4
@@ -1168,7 +1168,7 @@ turn:
 	VMAXPS       Y5, Y3, Y3
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, DX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VEXTRACTF128 $0x01, Y3, X0
@@ -1296,7 +1296,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (CX)(AX*1), Y2
 	VMULPS       Y0, Y2, Y2
 	VANDPS       full_80000000<>+0(SB), Y2, Y3
@@ -1336,7 +1336,7 @@ turn:
 	VMOVUPS      Y4, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, DX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -1606,7 +1606,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (CX)(AX*1), Y2
 	VMOVUPS     (DX)(AX*1), Y3
 	VMULPS      Y1, Y3, Y3
@@ -1614,7 +1614,7 @@ turn:
 	VMOVUPS     Y2, (CX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, BX
-	JNE         turn
+	JNE         iteration
 
 done:
 	VZEROUPPER
@@ -1670,7 +1670,7 @@ restEnd:
 	CMPQ R12, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (SI)(AX*1), Y0
 	VMOVUPS     (DI)(AX*1), Y1
 	VMOVUPS     (BX)(AX*1), Y2
@@ -1685,7 +1685,7 @@ turn:
 	VMOVUPS     Y1, (DI)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R12
-	JNE         turn
+	JNE         iteration
 
 done:
 	ADDQ R9, SI
@@ -1736,7 +1736,7 @@ restEnd:
 	CMPQ R9, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (SI)(AX*1), Y0
 	VPERMILPS   $0xb1, Y0, Y1
 	VMOVUPS     (BX)(AX*1), Y2
@@ -1746,7 +1746,7 @@ turn:
 	VMOVUPS     Y0, (SI)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R9
-	JNE         turn
+	JNE         iteration
 
 done:
 	ADDQ R8, SI
@@ -3544,7 +3544,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
 	VXORPS       X4, X4, X4
@@ -3558,7 +3558,7 @@ turn:
 	VMAXPS       Z5, Z3, Z3
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, DX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -3625,7 +3625,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (CX)(AX*1), Z2
 	VMULPS       Z0, Z2, Z2
 	VANDPS       full_80000000<>+0(SB), Z2, Z3
@@ -3657,7 +3657,7 @@ turn:
 	VMOVUPS      Z4, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, DX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -3692,7 +3692,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (CX)(AX*1), Z2
 	VMOVUPS     (DX)(AX*1), Z3
 	VMULPS      Z1, Z3, Z3
@@ -3700,7 +3700,7 @@ turn:
 	VMOVUPS     Z2, (CX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, BX
-	JNE         turn
+	JNE         iteration
 
 done:
 	VZEROUPPER
@@ -3755,7 +3755,7 @@ restEnd:
 	CMPQ R12, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (SI)(AX*1), Z0
 	VMOVUPS     (DI)(AX*1), Z1
 	VMOVUPS     (BX)(AX*1), Z2
@@ -3770,7 +3770,7 @@ turn:
 	VMOVUPS     Z1, (DI)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R12
-	JNE         turn
+	JNE         iteration
 
 done:
 	ADDQ R9, SI
@@ -3820,7 +3820,7 @@ restEnd:
 	CMPQ R9, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS     (SI)(AX*1), Z0
 	VPERMILPS   $0xb1, Z0, Z1
 	VMOVUPS     (BX)(AX*1), Z2
@@ -3830,7 +3830,7 @@ turn:
 	VMOVUPS     Z0, (SI)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R9
-	JNE         turn
+	JNE         iteration
 
 done:
 	ADDQ R8, SI

@@ -131,8 +131,8 @@ var attentionTests = []kernelTest{
 			return equal("x", x, old)
 		}
 	}},
-	{"RotateHalves", rotateTest(false, RotateHalves)},
-	{"RotatePairs", rotateTest(true, RotatePairs)},
+	{"RotateHalves", rotateTest(false, rotateHalves)},
+	{"RotatePairs", rotateTest(true, rotatePairs)},
 	{"Spread16", func(o *operands, n int) (func(), func() error) {
 		const stride = 3 * PanelCols
 		x, dst := o.floats(n), o.halves(n/PanelCols*stride+n%PanelCols)

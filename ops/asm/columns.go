@@ -16,13 +16,13 @@ func SumColumns(t quant.Type, sum []float64, p Panel, first, rows int) {
 // sumColumnsGeneric is the definition of SumColumns.
 func sumColumnsGeneric(t quant.Type, sum []float64, p Panel, first, rows int) {
 	l := &weightTypes[t]
-	group := l.Group
+	group, hasMin := l.Group, l.HasMin()
 	for g := range len(sum) / group {
 		out := sum[g*group:][:group]
 		for r := range rows {
 			i := g*PanelRows + first + r
 			scale, min := p.Scale[i], float32(0)
-			if l.HasMin() {
+			if hasMin {
 				min = p.Min[i]
 			}
 			for k, q := range p.Q[i*group:][:group] {

@@ -23,7 +23,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*4)
 	VMOVUPS     (DI)(R9*4), Y2
 	VFMADD231PS (CX)(R9*4), Y2, Y0
@@ -31,7 +31,7 @@ turn:
 	VFMADD231PS 32(CX)(R9*4), Y2, Y1
 	ADDQ        $0x10, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS       Y1, Y0, Y0
@@ -112,7 +112,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Y2
 	VCVTPH2PS   (CX)(R9*2), Y3
@@ -122,7 +122,7 @@ turn:
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x10, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS       Y1, Y0, Y0
@@ -206,7 +206,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Y2
 	VPMOVZXWD   (CX)(R9*2), Y3
@@ -218,7 +218,7 @@ turn:
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x10, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS       Y1, Y0, Y0
@@ -275,9 +275,9 @@ TEXT ·gemmFloatAVX2(SB), NOSPLIT, $0-56
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-group0turn:
+group0iteration:
 	CMPQ         R8, $0x04
-	JL           group0turndone
+	JL           group0iterationdone
 	PREFETCHT1   (BX)
 	PREFETCHT1   64(BX)
 	ADDQ         SI, BX
@@ -365,9 +365,9 @@ group0turn:
 	ADDQ         $0x10, R11
 	ADDQ         $0x00000100, R9
 	SUBQ         $0x04, R8
-	JMP          group0turn
+	JMP          group0iteration
 
-group0turndone:
+group0iterationdone:
 group0one:
 	CMPQ         R8, $0x01
 	JL           group0onedone
@@ -432,9 +432,9 @@ group0onedone:
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 
-group1turn:
+group1iteration:
 	CMPQ         BX, $0x04
-	JL           group1turndone
+	JL           group1iterationdone
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (R8), Y12
@@ -507,9 +507,9 @@ group1turn:
 	ADDQ         $0x10, R9
 	ADDQ         $0x00000100, SI
 	SUBQ         $0x04, BX
-	JMP          group1turn
+	JMP          group1iteration
 
-group1turndone:
+group1iterationdone:
 group1one:
 	CMPQ         BX, $0x01
 	JL           group1onedone
@@ -567,9 +567,9 @@ group1onedone:
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 
-group2turn:
+group2iteration:
 	CMPQ         BX, $0x04
-	JL           group2turndone
+	JL           group2iterationdone
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (CX), Y12
@@ -642,9 +642,9 @@ group2turn:
 	ADDQ         $0x10, R8
 	ADDQ         $0x00000100, SI
 	SUBQ         $0x04, BX
-	JMP          group2turn
+	JMP          group2iteration
 
-group2turndone:
+group2iterationdone:
 group2one:
 	CMPQ         BX, $0x01
 	JL           group2onedone
@@ -739,7 +739,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*4)
 	VMOVUPS     (DI)(R9*4), Z2
 	VFMADD231PS (CX)(R9*4), Z2, Z0
@@ -748,7 +748,7 @@ turn:
 	VFMADD231PS 64(CX)(R9*4), Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS        Z1, Z0, Z0
@@ -830,7 +830,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Z2
 	VCVTPH2PS   (CX)(R9*2), Z3
@@ -840,7 +840,7 @@ turn:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS        Z1, Z0, Z0
@@ -925,7 +925,7 @@ row:
 	CMPQ   R9, R8
 	JGE    tail
 
-turn:
+iteration:
 	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Z2
 	VPMOVZXWD   (CX)(R9*2), Z3
@@ -937,7 +937,7 @@ turn:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          turn
+	JL          iteration
 
 tail:
 	VADDPS        Z1, Z0, Z0
@@ -1000,9 +1000,9 @@ TEXT ·gemmFloatAVX512(SB), NOSPLIT, $0-56
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-group0turn:
+group0iteration:
 	CMPQ             R8, $0x04
-	JL               group0turndone
+	JL               group0iterationdone
 	PREFETCHT1       (BX)
 	PREFETCHT1       64(BX)
 	ADDQ             SI, BX
@@ -1084,9 +1084,9 @@ group0turn:
 	ADDQ             $0x10, R12
 	ADDQ             $0x00000100, R9
 	SUBQ             $0x04, R8
-	JMP              group0turn
+	JMP              group0iteration
 
-group0turndone:
+group0iterationdone:
 group0one:
 	CMPQ             R8, $0x01
 	JL               group0onedone
@@ -1169,9 +1169,9 @@ TEXT ·gemmFloat2AVX512(SB), NOSPLIT, $0-56
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-group0turn:
+group0iteration:
 	CMPQ         R8, $0x04
-	JL           group0turndone
+	JL           group0iterationdone
 	PREFETCHT1   (BX)
 	PREFETCHT1   64(BX)
 	ADDQ         SI, BX
@@ -1292,9 +1292,9 @@ group0turn:
 	ADDQ         $0x00000100, R9
 	ADDQ         $0x00000100, R10
 	SUBQ         $0x04, R8
-	JMP          group0turn
+	JMP          group0iteration
 
-group0turndone:
+group0iterationdone:
 group0one:
 	CMPQ         R8, $0x01
 	JL           group0onedone
@@ -1380,9 +1380,9 @@ group0onedone:
 	VXORPS  Z14, Z14, Z14
 	VXORPS  Z15, Z15, Z15
 
-group1turn:
+group1iteration:
 	CMPQ         R8, $0x04
-	JL           group1turndone
+	JL           group1iterationdone
 	PREFETCHT1   (BX)
 	PREFETCHT1   64(BX)
 	ADDQ         SI, BX
@@ -1495,9 +1495,9 @@ group1turn:
 	ADDQ         $0x00000100, R9
 	ADDQ         $0x00000100, R10
 	SUBQ         $0x04, R8
-	JMP          group1turn
+	JMP          group1iteration
 
-group1turndone:
+group1iterationdone:
 group1one:
 	CMPQ         R8, $0x01
 	JL           group1onedone

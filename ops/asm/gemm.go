@@ -22,26 +22,26 @@ func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
 
 // gemmGeneric is the definition of Gemm.
 func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int) {
-	l := &weightTypes[t]
-	n := columns / l.Group
+	group, hasMin := weightTypes[t].Group, weightTypes[t].HasMin()
+	n := columns / group
 	for r := range PanelRows {
 		var sum [PanelRows][chains]float32
 		for g := range n {
-			at, chain := g*l.Group/Group*PanelRows, chainOf32(g, n)
-			if l.Group == 16 {
+			at, chain := g*group/Group*PanelRows, chainOf32(g, n)
+			if group == 16 {
 				chain = chainOf16(g)
 			}
 			i := g*PanelRows + r
 			var dot [PanelRows]int32
-			for k, w := range p.Q[i*l.Group:][:l.Group] {
-				for n, q := range (*[PanelRows]uint32)(a.Q[(g*l.Group+k)/4*PanelRows:]) {
+			for k, w := range p.Q[i*group:][:group] {
+				for n, q := range (*[PanelRows]uint32)(a.Q[(g*group+k)/4*PanelRows:]) {
 					dot[n] += int32(w) * int32(int8(q>>(k%4*8)))
 				}
 			}
 			for n, d := range dot {
 				acc := &sum[n][chain]
 				*acc = fma(float32(d), p.Scale[i]*a.Scale[at+n], *acc)
-				if l.HasMin() {
+				if hasMin {
 					*acc = fma(p.Min[i], a.ScaledSum[at+n], *acc)
 				}
 			}

@@ -52,6 +52,7 @@ func sumChains(c *[chains]float32) float32 {
 // so that an output does not depend on which of them made it.
 func gemvGeneric(t quant.Type, dst []float32, w []byte, stride, groups int, a []Q8x8) {
 	l := &weightTypes[t]
+	group, hasMin := l.Group, l.HasMin()
 	var quants [256]int8
 	var scale, min [16]float32
 	for r := range dst {
@@ -59,18 +60,18 @@ func gemvGeneric(t quant.Type, dst []float32, w []byte, stride, groups int, a []
 		for k := 0; k < groups*Group; k += l.Items {
 			l.Unpack(quants[:l.Items], scale[:], min[:], w[r*stride+k/l.Items*l.Bytes:])
 			for g := range l.groups() {
-				at := k + g*l.Group
+				at := k + g*group
 				e, in := &a[at/(8*Group)], chainOf32(at/Group, groups)
 				acc := &sum[in]
-				if l.Group == 16 {
+				if group == 16 {
 					acc = &sum[chainOf16(at/16)]
 				}
 				var dot int32
-				for i, q := range quants[g*l.Group:][:l.Group] {
+				for i, q := range quants[g*group:][:group] {
 					dot += int32(q) * int32(e.Q[in*Group+at%Group+i])
 				}
 				*acc = fma(float32(dot), scale[g]*e.Scale[in], *acc)
-				if l.HasMin() {
+				if hasMin {
 					*acc = fma(min[g], e.ScaledSum[in], *acc)
 				}
 			}

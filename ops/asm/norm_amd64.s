@@ -387,7 +387,7 @@ writerestEnd:
 	CMPQ BX, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -406,7 +406,7 @@ writeturn:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, BX
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -909,7 +909,7 @@ writerestEnd:
 	CMPQ R8, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Y7
 	VSUBPS      Y4, Y7, Y7
 	VFMADD213PS Y5, Y6, Y7
@@ -928,7 +928,7 @@ writeturn:
 	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R8
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -1214,7 +1214,7 @@ writerestEnd:
 	CMPQ R8, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS (SI)(AX*1), Y3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, (BX)(AX*1)
@@ -1229,7 +1229,7 @@ writeturn:
 	VMOVUPS Y3, 96(BX)(AX*1)
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, R8
-	JNE     writeturn
+	JNE     writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -1297,7 +1297,7 @@ writerestEnd:
 	CMPQ SI, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -1324,7 +1324,7 @@ writeturn:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, SI
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -1832,7 +1832,7 @@ writerestEnd:
 	CMPQ R9, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Y7
 	VSUBPS      Y4, Y7, Y7
 	VFMADD213PS Y5, Y6, Y7
@@ -1859,7 +1859,7 @@ writeturn:
 	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R9
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -2140,7 +2140,7 @@ writerestEnd:
 	CMPQ R9, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS (SI)(AX*1), Y3
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS (DI)(AX*1), Y4
@@ -2163,7 +2163,7 @@ writeturn:
 	VMOVUPS Y3, 96(BX)(AX*1)
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, R9
-	JNE     writeturn
+	JNE     writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -2234,7 +2234,7 @@ writerestEnd:
 	CMPQ DI, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
@@ -2265,7 +2265,7 @@ writeturn:
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DI
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -2776,7 +2776,7 @@ writerestEnd:
 	CMPQ R10, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Y7
 	VSUBPS      Y4, Y7, Y7
 	VFMADD213PS Y5, Y6, Y7
@@ -2807,7 +2807,7 @@ writeturn:
 	VMOVUPS     Y7, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R10
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -3091,7 +3091,7 @@ writerestEnd:
 	CMPQ R10, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y2, Y3, Y3
 	VMOVUPS     (R8)(AX*1), Y4
@@ -3118,7 +3118,7 @@ writeturn:
 	VMOVUPS     Y3, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, R10
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -3496,7 +3496,7 @@ writerestEnd:
 	CMPQ BX, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -3515,7 +3515,7 @@ writeturn:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, BX
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -4021,7 +4021,7 @@ writerestEnd:
 	CMPQ R8, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Z7
 	VSUBPS      Z4, Z7, Z7
 	VFMADD213PS Z5, Z6, Z7
@@ -4040,7 +4040,7 @@ writeturn:
 	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R8
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -4317,7 +4317,7 @@ writerestEnd:
 	CMPQ R8, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS (SI)(AX*1), Z3
 	VMULPS  Z2, Z3, Z3
 	VMOVUPS Z3, (BX)(AX*1)
@@ -4332,7 +4332,7 @@ writeturn:
 	VMOVUPS Z3, 192(BX)(AX*1)
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, R8
-	JNE     writeturn
+	JNE     writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -4399,7 +4399,7 @@ writerestEnd:
 	CMPQ SI, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -4426,7 +4426,7 @@ writeturn:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, SI
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -4937,7 +4937,7 @@ writerestEnd:
 	CMPQ R9, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Z7
 	VSUBPS      Z4, Z7, Z7
 	VFMADD213PS Z5, Z6, Z7
@@ -4964,7 +4964,7 @@ writeturn:
 	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R9
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -5246,7 +5246,7 @@ writerestEnd:
 	CMPQ R9, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS (SI)(AX*1), Z3
 	VMULPS  Z2, Z3, Z3
 	VMOVUPS (DI)(AX*1), Z4
@@ -5269,7 +5269,7 @@ writeturn:
 	VMOVUPS Z3, 192(BX)(AX*1)
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, R9
-	JNE     writeturn
+	JNE     writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -5339,7 +5339,7 @@ writerestEnd:
 	CMPQ DI, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
@@ -5370,7 +5370,7 @@ writeturn:
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DI
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	VZEROUPPER
@@ -5884,7 +5884,7 @@ writerestEnd:
 	CMPQ R10, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Z7
 	VSUBPS      Z4, Z7, Z7
 	VFMADD213PS Z5, Z6, Z7
@@ -5915,7 +5915,7 @@ writeturn:
 	VMOVUPS     Z7, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R10
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX
@@ -6200,7 +6200,7 @@ writerestEnd:
 	CMPQ R10, $0x00
 	JE   writedone
 
-writeturn:
+writeiteration:
 	VMOVUPS     (SI)(AX*1), Z3
 	VMULPS      Z2, Z3, Z3
 	VMOVUPS     (R8)(AX*1), Z4
@@ -6227,7 +6227,7 @@ writeturn:
 	VMOVUPS     Z3, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, R10
-	JNE         writeturn
+	JNE         writeiteration
 
 writedone:
 	LEAQ (BX)(CX*4), BX

@@ -28,7 +28,7 @@ TEXT ·diffSumNEON(SB), NOSPLIT, $0-40
 	VEOR  V20.B16, V20.B16, V20.B16
 	VEOR  V21.B16, V21.B16, V21.B16
 
-block: // 8 turns of 16 floats
+block: // 8 iterations of 16 floats
 	ZERO4
 	MOVD $8, R2
 
@@ -74,7 +74,7 @@ TEXT ·diffSquaresNEON(SB), NOSPLIT, $0-40
 	VEOR  V20.B16, V20.B16, V20.B16
 	VEOR  V21.B16, V21.B16, V21.B16
 
-block: // 8 turns of 16 floats
+block: // 8 iterations of 16 floats
 	ZERO4
 	MOVD $8, R2
 

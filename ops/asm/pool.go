@@ -2,8 +2,8 @@ package asm
 
 import "unsafe"
 
-// Pause tells the processor that this is a spin loop, some tens of
-// nanoseconds' worth. Without assembly it does nothing, as the fetching below.
+// Pause tells the processor that this is a spin loop, of some tens of
+// nanoseconds. Without assembly it does nothing, as the fetching below.
 func Pause() { pause() }
 
 // FetchRows begins to bring a cache line of each row to the processor: that of

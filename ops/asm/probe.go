@@ -35,7 +35,7 @@ func readGeneric(sums *[8]uint64, x []byte) {
 // units of any processor at hand.
 const peakChains = 12
 
-// Peak runs so many rounds of fused multiply-adds that only the arithmetic
+// Peak runs rounds of fused multiply-adds that only the arithmetic
 // bounds. It returns how many floating-point operations they were, and the
 // sum of one lane of all chains: rounds times the number of chains, while that is
 // below 2^24.

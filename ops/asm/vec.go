@@ -57,8 +57,6 @@ const (
 	numActivations
 )
 
-var activations = [numActivations]func(x float32) float32{gelu, geluErf, silu, relu, relu2}
-
 // activationKernels are what a tier has for an activation.
 type activationKernels struct {
 	apply func(dst, x []float32)
@@ -71,7 +69,23 @@ func Activate(f int, dst, x []float32) {
 		kernel(dst, x)
 		return
 	}
-	mapGeneric(dst, x, activations[f])
+	activateGeneric(f, dst, x)
+}
+
+// activateGeneric is the definition of Activate.
+func activateGeneric(f int, dst, x []float32) {
+	switch f { // of constants, so that each is inlined
+	case GELU:
+		mapGeneric(dst, x, gelu)
+	case GELUErf:
+		mapGeneric(dst, x, geluErf)
+	case SiLU:
+		mapGeneric(dst, x, silu)
+	case ReLU:
+		mapGeneric(dst, x, relu)
+	case ReLU2:
+		mapGeneric(dst, x, relu2)
+	}
 }
 
 // Gate sets dst[i] = f(x[i]) * y[i]. dst may be x or y.
@@ -80,7 +94,23 @@ func Gate(f int, dst, x, y []float32) {
 		kernel(dst, x, y)
 		return
 	}
-	mapMulGeneric(dst, x, y, activations[f])
+	gateGeneric(f, dst, x, y)
+}
+
+// gateGeneric is the definition of Gate.
+func gateGeneric(f int, dst, x, y []float32) {
+	switch f {
+	case GELU:
+		mapMulGeneric(dst, x, y, gelu)
+	case GELUErf:
+		mapMulGeneric(dst, x, y, geluErf)
+	case SiLU:
+		mapMulGeneric(dst, x, y, silu)
+	case ReLU:
+		mapMulGeneric(dst, x, y, relu)
+	case ReLU2:
+		mapMulGeneric(dst, x, y, relu2)
+	}
 }
 
 func silu(x float32) float32 { return float32(timesSigmoid(float64(x), float64(x))) }

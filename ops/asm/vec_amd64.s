@@ -48,7 +48,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (CX)(AX*1), Y4
 	VMAXPS  Y4, Y0, Y0
 	VMOVUPS 32(CX)(AX*1), Y4
@@ -59,7 +59,7 @@ turn:
 	VMAXPS  Y4, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, DX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VMAXPS       Y1, Y0, Y0
@@ -566,7 +566,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (CX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)(AX*1)
@@ -581,7 +581,7 @@ turn:
 	VMOVUPS Y1, 96(CX)(AX*1)
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, DX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -647,7 +647,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c2d00000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -687,7 +687,7 @@ turn:
 	VMOVUPS      Y2, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -774,7 +774,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c2d00000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -816,7 +816,7 @@ turn:
 	VMOVUPS      Y2, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -885,7 +885,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c1400000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -928,7 +928,7 @@ turn:
 	VMOVUPS      Y2, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -1054,7 +1054,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c1400000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -1099,7 +1099,7 @@ turn:
 	VMOVUPS      Y2, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -1188,7 +1188,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c1680000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -1251,7 +1251,7 @@ turn:
 	VMOVUPS      Y1, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -1613,7 +1613,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Y0
 	VMOVUPS      full_c1680000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -1678,7 +1678,7 @@ turn:
 	VMOVUPS      Y1, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -1711,14 +1711,14 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Y0
 	VMOVUPS full_00000000<>+0(SB), Y1
 	VMAXPS  Y0, Y1, Y0
 	VMOVUPS Y0, (CX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, BX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -1772,7 +1772,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Y0
 	VMOVUPS full_00000000<>+0(SB), Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1781,7 +1781,7 @@ turn:
 	VMOVUPS Y0, (CX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, SI
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -1815,7 +1815,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Y0
 	VMOVUPS full_00000000<>+0(SB), Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1823,7 +1823,7 @@ turn:
 	VMOVUPS Y0, (CX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, BX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -1860,7 +1860,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Y0
 	VMOVUPS full_00000000<>+0(SB), Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1870,7 +1870,7 @@ turn:
 	VMOVUPS Y0, (CX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, SI
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -1919,7 +1919,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (CX)(AX*1), Z4
 	VMAXPS  Z4, Z0, Z0
 	VMOVUPS 64(CX)(AX*1), Z4
@@ -1930,7 +1930,7 @@ turn:
 	VMAXPS  Z4, Z3, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, DX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VMAXPS        Z1, Z0, Z0
@@ -2155,7 +2155,7 @@ restEnd:
 	CMPQ DX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (CX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (CX)(AX*1)
@@ -2170,7 +2170,7 @@ turn:
 	VMOVUPS Z1, 192(CX)(AX*1)
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, DX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -2228,7 +2228,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c2d00000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2261,7 +2261,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2322,7 +2322,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c2d00000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2357,7 +2357,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2418,7 +2418,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c1400000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2454,7 +2454,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2518,7 +2518,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c1400000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2556,7 +2556,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2637,7 +2637,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c1680000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2693,7 +2693,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, BX
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2777,7 +2777,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS      (DX)(AX*1), Z0
 	VMOVUPS      full_c1680000<>+0(SB), Z1
 	VMAXPS       Z0, Z1, Z0
@@ -2835,7 +2835,7 @@ turn:
 	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, SI
-	JNE          turn
+	JNE          iteration
 
 done:
 	VZEROUPPER
@@ -2867,14 +2867,14 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Z0
 	VMOVUPS full_00000000<>+0(SB), Z1
 	VMAXPS  Z0, Z1, Z0
 	VMOVUPS Z0, (CX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, BX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -2909,7 +2909,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Z0
 	VMOVUPS full_00000000<>+0(SB), Z1
 	VMAXPS  Z0, Z1, Z0
@@ -2918,7 +2918,7 @@ turn:
 	VMOVUPS Z0, (CX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, SI
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -2951,7 +2951,7 @@ restEnd:
 	CMPQ BX, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Z0
 	VMOVUPS full_00000000<>+0(SB), Z1
 	VMAXPS  Z0, Z1, Z0
@@ -2959,7 +2959,7 @@ turn:
 	VMOVUPS Z0, (CX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, BX
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER
@@ -2995,7 +2995,7 @@ restEnd:
 	CMPQ SI, $0x00
 	JE   done
 
-turn:
+iteration:
 	VMOVUPS (DX)(AX*1), Z0
 	VMOVUPS full_00000000<>+0(SB), Z1
 	VMAXPS  Z0, Z1, Z0
@@ -3005,7 +3005,7 @@ turn:
 	VMOVUPS Z0, (CX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, SI
-	JNE     turn
+	JNE     iteration
 
 done:
 	VZEROUPPER

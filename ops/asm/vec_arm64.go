@@ -55,17 +55,17 @@ func scale(x []float32, s float32) {
 
 // activation4 returns an activation by a kernel that takes multiples of 4
 // elements.
-func activation4(kernel func(dst, x, y []float32), f func(float32) float32) activationKernels {
+func activation4(kernel func(dst, x, y []float32), f int) activationKernels {
 	return activationKernels{
 		apply: func(dst, x []float32) {
 			n := len(x) &^ 3
 			kernel(dst[:n], x[:n], nil)
-			mapGeneric(dst[n:], x[n:], f)
+			activateGeneric(f, dst[n:], x[n:])
 		},
 		gate: func(dst, x, y []float32) {
 			n := len(x) &^ 3
 			kernel(dst[:n], x[:n], y[:n])
-			mapMulGeneric(dst[n:], x[n:], y[n:], f)
+			gateGeneric(f, dst[n:], x[n:], y[n:])
 		},
 	}
 }

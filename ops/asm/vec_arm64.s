@@ -278,7 +278,7 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-40
 	VEOR  V29.B16, V29.B16, V29.B16
 	VEOR  V30.B16, V30.B16, V30.B16
 
-block: // 8 turns of 4 floats, summed up in float32
+block: // 8 iterations of 4 floats, summed up in float32
 	VEOR V28.B16, V28.B16, V28.B16
 	MOVD $8, R2
 

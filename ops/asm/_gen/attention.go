@@ -28,7 +28,7 @@ const (
 	tileRows   = 6
 )
 
-// tilePanels is how many panels a tile of so many rows has: what the
+// tilePanels is how many panels a tile of that many rows has: what the
 // registers hold.
 func (t isa) tilePanels(rows int) int {
 	if t == avx512 {

@@ -104,7 +104,7 @@ func (t isa) widen(f floatFormat) {
 	RET()
 }
 
-// gemvFloat goes through memory from one end to the other, which is how it is
+// gemvFloat reads memory from one end to the other, which is how it is
 // read fastest: the arithmetic of one row at a time keeps up.
 func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
@@ -114,16 +114,16 @@ func (t isa) gemvFloat(f floatFormat) {
 	Pragma("noescape")
 	p := pointers("dst", "w", "stride", "rows", "n", "x")
 	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
-	turns := copyOf(n) // those that have 2*lanes products
-	ANDQ(I32(-2*t.lanes), turns)
+	iterations := copyOf(n) // those that have 2*lanes products
+	ANDQ(I32(-2*t.lanes), iterations)
 	loop("row", rows.(reg.GPVirtual), func() {
 		acc, v := t.regs(2), t.regs(2)
 		zero(acc...)
 		i := GP64()
 		XORQ(i, i)
-		CMPQ(i, turns)
+		CMPQ(i, iterations)
 		JGE(LabelRef("tail"))
-		Label("turn")
+		Label("iteration")
 		for u := range acc {
 			disp := u * t.lanes * int(f.size)
 			at := Mem{Base: w, Index: i, Scale: f.size, Disp: disp}
@@ -138,8 +138,8 @@ func (t isa) gemvFloat(f floatFormat) {
 			}
 		}
 		ADDQ(U8(2*t.lanes), i)
-		CMPQ(i, turns)
-		JL(LabelRef("turn"))
+		CMPQ(i, iterations)
+		JL(LabelRef("iteration"))
 		Label("tail")
 		VADDPS(acc[1], acc[0], acc[0])
 		sum := t.horizontal(acc[0])
@@ -275,7 +275,7 @@ func (t isa) gemmRows(label string, rows, tiles int, c, w, stride, three reg.Reg
 			}
 		}
 	}
-	const turn = 4
+	const iteration = 4
 	loop := func(name string, n int) {
 		Label(label + name)
 		CMPQ(k, U8(n))
@@ -294,7 +294,7 @@ func (t isa) gemmRows(label string, rows, tiles int, c, w, stride, three reg.Reg
 		JMP(LabelRef(label + name))
 		Label(label + name + "done")
 	}
-	loop("turn", turn)
+	loop("iteration", iteration)
 	loop("one", 1)
 	for r := range acc {
 		for u, v := range acc[r] {

@@ -127,13 +127,13 @@ func gemm2(f gemm2Form) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx2.turns(f.Group, i, end, chain, sums, block)
+	avx2.rounds(f.Group, i, end, chain, sums, block)
 	avx2.sumChains(sums)
 	VZEROUPPER()
 	RET()
 }
 
-// dots returns the sums of the products of a group, for so many rows and two
+// dots returns the sums of the products of a group, for that many rows and two
 // vectors of activation rows. q is where four quants of a row are, or, with two
 // planes, of half a row; t is where the activations for them are.
 func (f gemm2Form) dots(rows int, q, t func(k, v int) Mem, ones, high vector) [][2]vector {

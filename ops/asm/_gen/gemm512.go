@@ -75,17 +75,17 @@ func gemm512(name string, group int, min bool) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx512.turns(group, i, end, chain, sums, block)
+	avx512.rounds(group, i, end, chain, sums, block)
 	avx512.sumChains(sums)
 	VZEROUPPER()
 	RET()
 }
 
-// turns emits the loop over the groups: block adds 32 columns to a chain, or
+// rounds emits the loop over the groups: block adds 32 columns to a chain, or
 // sets it, and adds 64 to i.
-func (t isa) turns(group int, i, end, chain reg.GPVirtual, sums Mem, block func(name string, first bool)) {
+func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func(name string, first bool)) {
 	left := GP64()
-	turn := func(name string, first bool) {
+	round := func(name string, first bool) {
 		Label(name)
 		block(name, first)
 		ADDQ(U32(chainBytes), chain)
@@ -130,10 +130,10 @@ func (t isa) turns(group int, i, end, chain reg.GPVirtual, sums Mem, block func(
 		CMPQ(p, chain)
 		JNE(LabelRef("empty"))
 	}
-	turn("first", true)
+	round("first", true)
 	Label("more")
 	begin()
-	turn("next", false)
+	round("next", false)
 	JMP(LabelRef("more"))
 	Label("sum")
 }

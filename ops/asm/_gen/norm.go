@@ -23,7 +23,7 @@ func norm() {
 
 const (
 	sumUnroll = 4
-	sumChain  = 8 // turns before a sum is carried on in float64
+	sumChain  = 8 // iterations before a sum is carried on in float64
 )
 
 func (t isa) moments() {
@@ -115,7 +115,7 @@ func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register 
 		VADDPD(hi, total[1], total[1])
 	}
 	w.rest(f)
-	m, left := w.turnsOf(), GP64()
+	m, left := w.iterationsOf(), GP64()
 	CMPQ(m, U8(0))
 	JE(LabelRef(w.label + "last"))
 	zero(acc[1:]...)
@@ -125,7 +125,7 @@ func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register 
 	Label(w.label + "chainStart")
 	MOVQ(U32(sumChain), left)
 	Label(w.label + "chain")
-	w.turn(m, f)
+	w.iteration(m, f)
 	JE(LabelRef(w.label + "fold"))
 	DECQ(left)
 	JNZ(LabelRef(w.label + "chain"))

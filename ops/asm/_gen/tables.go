@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// typeTables writes the Go file that tells which kernels each type of weights
+// typeTables writes the Go file with the kernels that each type of weights
 // has, and where the kernels take the fields of an asm.Q8x8 to be.
 func typeTables(path string) {
 	var b strings.Builder

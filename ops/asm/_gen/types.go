@@ -68,7 +68,7 @@ func (w weightType) aboveValue() int {
 	return w.Quants.Zero
 }
 
-// hasHigh tells whether quants have bits in a second field.
+// hasHigh reports whether quants have bits in a second field.
 func (w weightType) hasHigh() bool { return w.Quants.High.Bits > 0 }
 
 // form names what a panel's product depends on: that of groups of 32, with a

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/x86"
 )
 
-// A step is what a turn of the loop over a row reads.
+// A step is what an iteration of the loop over a row reads.
 type step struct {
 	parts []part
 	// scale and min return, for the group of 16 rows that has the given

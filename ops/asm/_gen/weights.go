@@ -90,7 +90,7 @@ func (t isa) repeat(word uint32) vector {
 }
 
 // clearing emits an instruction that writes the low part of a vector register and
-// so, as all VEX and EVEX encodings do, clears the rest: without being told,
+// so, as all VEX and EVEX encodings do, clears the rest: as it stands,
 // avo takes the rest for what it was before and keeps the register alive.
 func clearing(i *ir.Instruction, err error) {
 	if err != nil {

@@ -229,8 +229,8 @@ func copyOf(r reg.Register) reg.Register {
 	return c
 }
 
-// A walk goes once over n elements: first over those that do not fill a turn
-// of unroll vectors, at the end, then over the turns. Passes over the same
+// A walk goes once over n elements: first over those that do not fill an iteration
+// of unroll vectors, at the end, then over the iterations. Passes over the same
 // slices all go forward, which the prefetchers of processors follow best.
 type walk struct {
 	isa
@@ -239,22 +239,22 @@ type walk struct {
 	unroll int
 }
 
-// body handles the vector u of a turn.
+// body handles the vector u of an iteration.
 type body func(a access, disp, u int)
 
-// each emits the walk over single vectors, then over turns.
+// each emits the walk over single vectors, then over iterations.
 func (w walk) each(f body) {
 	w.rest(f)
-	m := w.turnsOf()
+	m := w.iterationsOf()
 	CMPQ(m, U8(0))
 	JE(LabelRef(w.label + "done"))
-	Label(w.label + "turn")
-	w.turn(m, f)
-	JNE(LabelRef(w.label + "turn"))
+	Label(w.label + "iteration")
+	w.iteration(m, f)
+	JNE(LabelRef(w.label + "iteration"))
 	Label(w.label + "done")
 }
 
-// rest emits the walk over what does not fill a turn, as vector 0.
+// rest emits the walk over what does not fill an iteration, as vector 0.
 func (w walk) rest(f body) {
 	r := copyOf(w.n)
 	ANDQ(U32(w.unroll*w.lanes-1), r)
@@ -279,18 +279,18 @@ func (w walk) rest(f body) {
 	Label(w.label + "restEnd")
 }
 
-// turnsOf returns a register with the number of elements in turns, and sets i
+// iterationsOf returns a register with the number of elements in iterations, and sets i
 // to where they comp.
-func (w walk) turnsOf() reg.Register {
+func (w walk) iterationsOf() reg.Register {
 	m := copyOf(w.n)
 	ANDQ(I32(-w.unroll*w.lanes), m)
 	XORQ(w.i, w.i)
 	return m
 }
 
-// turn emits one turn, takes its elements off m and leaves the zero flag set
+// iteration emits one iteration, takes its elements off m and leaves the zero flag set
 // when none are left.
-func (w walk) turn(m reg.Register, f body) {
+func (w walk) iteration(m reg.Register, f body) {
 	for u := range w.unroll {
 		f(access{w.isa, nil}, u*w.size(), u)
 	}
