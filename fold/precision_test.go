@@ -229,3 +229,31 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFusedExports: an export does not depend on whether queries, keys and
+// values are one matrix, or on which of them have a bias.
+func TestFusedExports(t *testing.T) {
+	for _, name := range []string{"olmo", "stablelm", "orion", "command-r"} {
+		for _, parts := range []string{"", "attn_qkv.weight", "attn_qkv", "attn_qkv.weight attn_q.bias attn_k.bias attn_v.bias", "attn_q.bias", "attn_output.bias attn_v.bias"} {
+			shape := toy.Tiny(name, func(tensor string) bool {
+				_, part, _ := strings.Cut(strings.TrimPrefix(tensor, "blk."), ".")
+				return strings.HasPrefix(part, "ffn_norm") || slices.ContainsFunc(strings.Fields(parts), func(p string) bool { return strings.HasPrefix(part, p) })
+			})
+			shape.KVHeads = 2
+			var b bytes.Buffer
+			if err := toy.Write(&b, shape, "F32", 5); err != nil {
+				t.Fatal(err)
+			}
+			want := logits(t, parse(t, b.Bytes()), engine.Native)
+			for _, gain := range []bool{false, true} {
+				f, out := folded(t, b.Bytes(), fold.WriteOptions{Export: "auto", Gain: gain})
+				if out.Report.Arch == name {
+					t.Errorf("%s with %q is not exported", name, parts)
+				}
+				if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+					t.Errorf("%s with %q, gain %v: NMSE %.2g", name, parts, gain, e)
+				}
+			}
+		}
+	}
+}
