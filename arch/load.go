@@ -177,7 +177,14 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	if layer >= 0 {
 		site = block(layer, s.Name)
 	}
-	if s.Name == "" || s.Optional && !b.has(WeightName(site)) {
+	if s.Name == "" {
+		return nil
+	}
+	if s.Optional && !b.has(WeightName(site)) {
+		if bias := BiasName(site); s.Bias == Optional && b.has(bias) {
+			b.used[bias] = true
+			b.warn("%s is ignored without a gain, as llama.cpp does", bias)
+		}
 		return nil
 	}
 	return &Norm{
