@@ -414,18 +414,3 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
 }
-
-// windowRoPE returns the rotary embedding of layers with a sliding window; p is
-// that of global layers.
-func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
-	if s.BaseKey {
-		p.Base = r.above0(keyRoPEWindowBase, cmp.Or(s.Base, p.Base))
-	}
-	if !s.Scaled {
-		p.Scale, p.Ext = 1, 0
-	}
-	if !s.AttnFactor {
-		p.Attn = 1
-	}
-	return p
-}

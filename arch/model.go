@@ -219,7 +219,7 @@ func (m *Model) Writers() []Writer {
 	if m.EmbedNorm != nil {
 		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
 	} else {
-		all = append(all, Writer{Name: nameEmbed, Layer: -1, Rows: m.Embed})
+		all = append(all, Writer{Name: NameEmbed, Layer: -1, Rows: m.Embed})
 		if m.TokenTypes != nil {
 			all = append(all, Writer{Name: nameTokenTypes, Layer: -1, Rows: m.TokenTypes})
 		}

@@ -5,7 +5,8 @@ import "fmt"
 // GGUF's names of tensors, without the suffix and, in blocks, the prefix.
 // Those of norms stand in the Specs.
 const (
-	nameEmbed       = "token_embd"
+	NameEmbed = "token_embd" // the embedding, which a head may share
+
 	namePositions   = "position_embd"
 	nameQKV         = "attn_qkv" // queries, keys and values in one matrix
 	nameQNorm       = "attn_q_norm"

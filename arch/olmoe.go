@@ -9,6 +9,7 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Required,
+	QKGain:    AllHeads,
 
 	Rotary:  HalfSplit,
 	QKVBias: Optional,

@@ -46,6 +46,16 @@ type NormSpec struct {
 	Optional   bool // the norm itself may be missing
 }
 
+// GainForm tells what a norm on queries or keys normalises together, and which
+// elements its gain has.
+type GainForm uint8
+
+const (
+	PerHead   GainForm = iota // each head; all share one gain
+	HeadGains                 // each head; each has a gain
+	AllHeads                  // all heads together
+)
+
 // Form is the form of a block.
 type Form uint8
 
@@ -131,8 +141,8 @@ const (
 	ByDim                     // 256/(model width)
 )
 
-// A Spec describes one architecture. A field is here because at least two
-// architectures set it.
+// A Spec describes one architecture: what its files do not tell. A field that
+// one architecture alone sets is here so that no code asks for its name.
 type Spec struct {
 	Name string // general.architecture
 
@@ -161,6 +171,7 @@ type Spec struct {
 	AttnSum2  NormSpec // PostNorm: on AttnSum's output, to which the layer's input is added again
 	FFNSum    NormSpec // PostNorm: on the sum of the stream and what the FFN writes
 	QKNorm    Presence // on the projected queries and keys
+	QKGain    GainForm
 	QKBias    Presence // its bias
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int

@@ -121,7 +121,7 @@ func (o *Output) makeExperts() {
 			it.info.Name = arch.WeightName(l.Role.ExpertsName(i))
 			it.info.Dims = append(slices.Clone(it.info.Dims), 1)
 		}
-		o.add(arch.WeightName(arch.Router.Name(i)), 0, m.Dim, 1).keepType = true
+		o.add(arch.WeightName(arch.Router.Name(i)), 0, m.Dim, 1).float = anyFloat
 		// Releases of llama.cpp differ in which of these they require.
 		o.add(arch.BiasName(b.O.Name), 0, m.Dim)
 		for _, l := range []*arch.Linear{&b.Q, &b.K, &b.V} {

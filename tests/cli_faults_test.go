@@ -139,14 +139,19 @@ func TestHugePrompts(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(rng.Uint32())
 	}
-	for name, text := range map[string][]byte{
-		"one letter": bytes.Repeat([]byte{'a'}, 10<<20), "cut characters": bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), "noise": noise,
+	for _, c := range []struct {
+		text []byte
+		says []string
+	}{
+		{bytes.Repeat([]byte{'a'}, 10<<20), []string{"the prompt has", "--ctx"}},
+		{bytes.Repeat([]byte("\u0301"), 5<<20), []string{"the prompt has", "--ctx"}},
+		{bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), []string{"not UTF-8 text"}},
+		{noise, []string{"not UTF-8 text"}},
 	} {
-		if err := os.WriteFile(prompt, text, 0o644); err != nil {
+		if err := os.WriteFile(prompt, c.text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(name)
-		infer(t, model, "-f", prompt).fails(t, 1, "the prompt has", "--ctx")
+		infer(t, model, "-f", prompt).fails(t, 1, c.says...)
 	}
 }
 

@@ -17,6 +17,9 @@ type List struct{ items []Value }
 // NewList makes a list.
 func NewList(items ...Value) *List { return &List{items} }
 
+// Items are the items of the list; they must not be changed.
+func (l *List) Items() []Value { return l.items }
+
 // A Tuple is a tuple of Python; named ones are those of the filter groupby.
 type Tuple struct {
 	items []Value
@@ -58,6 +61,9 @@ func (d *Dict) Get(key string) (Value, bool) {
 	}
 	return d.vals[i], true
 }
+
+// Keys are the keys in order; they must not be changed.
+func (d *Dict) Keys() []Value { return d.keys }
 
 func (d *Dict) lookup(key Value) (v Value, ok, isKey bool) {
 	h, isKey := hashable(key)
