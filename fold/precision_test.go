@@ -245,13 +245,13 @@ func TestFusedExports(t *testing.T) {
 			if err := toy.Write(&b, shape, "F32", 5); err != nil {
 				t.Fatal(err)
 			}
-			want := logits(t, parse(t, b.Bytes()), engine.Native)
+			want := logits(t, toytest.Parse(t, b.Bytes()), engine.Native)
 			for _, gain := range []bool{false, true} {
 				f, out := folded(t, b.Bytes(), fold.WriteOptions{Export: "auto", Gain: gain})
 				if out.Report.Arch == name {
 					t.Errorf("%s with %q is not exported", name, parts)
 				}
-				if e := nmse(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+				if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= 1e-11) {
 					t.Errorf("%s with %q, gain %v: NMSE %.2g", name, parts, gain, e)
 				}
 			}
