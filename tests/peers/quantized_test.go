@@ -85,7 +85,7 @@ func TestFusedExports(t *testing.T) {
 				})
 				shape.KVHeads = 2
 				path := filepath.Join(t.TempDir(), "source.gguf")
-				if err := writeToy(path, shape, "F32"); err != nil {
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, "F32", 1), 0o666); err != nil {
 					t.Fatal(err)
 				}
 				foldAndCompare(t, path, map[string]string{"olmo": "llama", "command-r": "plamo", "stablelm": "phimoe", "orion": "phimoe"}[name], exact, "--export", "auto")
