@@ -101,6 +101,9 @@ type block struct {
 	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
 	experts                                            []expert
+	shared                                             expert // down.w.Rows is 0 if there is none
+	sharedRouter                                       linear
+	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
 	attention                                          ops.Attention
 }

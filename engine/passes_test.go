@@ -53,8 +53,9 @@ func TestRowsOfManySessions(t *testing.T) {
 			if err := p.logits(logits, x[last*d:(last+1)*d]); err != nil {
 				t.Fatal(err)
 			}
-			// Float products of less than five rows add up in another order.
-			if e := testdata.NMSE(logits, alone[i]); e > 1e-11 || i == 0 && !slices.Equal(logits, alone[i]) {
+			// Float products of less than five rows add up in another order, as an
+			// expert may have of any session.
+			if e := testdata.NMSE(logits, alone[i]); e > 1e-11 || i == 0 && m.Arch.Experts == 0 && !slices.Equal(logits, alone[i]) {
 				t.Errorf("%s: session %d of %d differs from itself alone, NMSE %g", name, i, len(p.segments), e)
 			}
 		}
