@@ -215,9 +215,9 @@ type Spec struct {
 	ActivationKey bool // the key hidden_activation overrides it
 	Gating        Gating
 	Experts       Presence
-	LeadingDense  bool // the key leading_dense_block_count: so many layers have no experts
-	NextLayers    bool // the key nextn_predict_layers: so many layers at the end predict further tokens, and are left out
-	ExpertsEvery  bool // the key moe_every_n_layers: of each group of so many layers the second has experts
+	LeadingDense  bool // the key leading_dense_block_count: the number of leading layers without experts
+	NextLayers    bool // the key nextn_predict_layers: the number of layers at the end that predict further tokens, and are left out
+	ExpertsEvery  bool // the key moe_every_n_layers: of each group of that many layers the second has experts
 	Routing       Routing
 	FFNBias       Presence
 	FFNScales     Presence // AWQ's division of the hidden vector by a vector
