@@ -192,6 +192,7 @@ func (m *Model) connect() {
 	for _, all := range linears {
 		for _, l := range all {
 			l.forms = ops.FormsOf(m.opts.FloatActivations, &l.w)
+			m.floats = m.floats || l.forms&ops.Floats != 0 && l != &m.head
 			if l.means != nil {
 				l.forms |= ops.Dots
 			}

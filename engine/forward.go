@@ -168,12 +168,17 @@ func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *o
 	return &p.out
 }
 
-// logits fills dst with the logits of rows of the residual stream.
-func (p *pass) logits(dst, x []float32) error {
+// logits fills dst with the logits of rows of the residual stream. Products with
+// floats add up in the given way.
+func (p *pass) logits(dst, x []float32, way ops.Forms) error {
 	m := p.model
 	p.in.rows = sized(p.in.rows, len(x))
 	m.finalNorm.apply(p.pool, p.in.rows, x)
-	p.pool.Prepare(&p.in.Input, p.in.rows, m.Arch.Dim, m.finalNorm.forms)
+	forms := m.finalNorm.forms
+	if forms&ops.Floats != 0 {
+		forms |= way
+	}
+	p.pool.Prepare(&p.in.Input, p.in.rows, m.Arch.Dim, forms)
 	p.apply(&p.in.Input, output{l: &m.head, y: dst})
 	if c := m.Arch.LogitScale; c != 1 {
 		scale(dst, c)

@@ -18,8 +18,9 @@ type pass struct {
 	ctx   context.Context
 
 	segments []segment
-	rows     int   // of all segments
-	lengths  []int // of the segments, which are whole sequences; nil: rows of sessions
+	rows     int       // of all segments
+	lengths  []int     // of the segments, which are whole sequences; nil: rows of sessions
+	way      ops.Forms // in which float products add up: ops.Tiled or ops.Apart
 
 	x            []float32 // residual stream [rows, Dim]
 	in           input     // what a branch reads
@@ -91,11 +92,12 @@ func (s *segment) room() int {
 	return s.session.max
 }
 
-// forms are those of an input of products. A whole sequence gives the same
-// alone and beside others.
+// forms are those of an input of products. Products with floats add up in one
+// way, so that a row gives the same whatever is beside it; with quantized weights
+// both ways give the same, and the number of rows chooses the faster.
 func (p *pass) forms(f ops.Forms) ops.Forms {
-	if p.lengths != nil {
-		f |= ops.Tiled
+	if f&ops.Floats != 0 {
+		f |= p.way
 	}
 	return f
 }
