@@ -33,6 +33,10 @@ func (r *reader) windows(s *Spec, layers int) []int {
 			return all
 		}
 	}
+	if s.WindowDepth > 0 && layers != s.WindowDepth {
+		r.read[keyWindow] = true // other models have none, as in llama.cpp
+		return all
+	}
 	if s.Windows == Required {
 		need[int](r, keyWindow)
 	}

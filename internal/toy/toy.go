@@ -85,6 +85,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
 	}
+	if r := spec.Routing; r.ScoreKey && r.Score == arch.SoftmaxChosen {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_gating_func", Value: u32(2)})
+	}
 	if spec.ExpertsEvery {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
 	}
