@@ -39,6 +39,7 @@ var nameRules = []struct {
 // nameExceptions are packages that spell names for a reason.
 var nameExceptions = map[string]string{
 	"internal/toy":   "makes up files, and would prove nothing with the names of the package that reads them",
+	"hf":             "says what the names of other files are in GGUF, and thereby spells both",
 	"examples/hooks": "a program of a user, who names a norm",
 }
 

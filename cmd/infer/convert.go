@@ -74,7 +74,7 @@ func (o *convertFlags) run(ctx context.Context, dir string) error {
 		}
 		note("warning: this program does not run the architecture %s", unknown.Name)
 	}
-	if keys := ownKeys(&f.Meta); len(keys) > 0 {
+	if keys := hf.OwnKeys(&f.Meta); len(keys) > 0 {
 		note("other runners may pass over %s, and then compute something else", strings.Join(keys, ", "))
 	}
 	return writeFile(ctx, o.out, o.force, func(w io.Writer) error {
@@ -114,11 +114,7 @@ func (o *convertFlags) types(f *gguf.File) ([]gguf.TensorInfo, error) {
 			most = t
 		}
 	}
-	if id, ok := map[quant.Type]uint32{quant.F32: 0, quant.F16: 1, quant.Q4_0: 2, quant.Q4_1: 3, quant.Q8_0: 7, quant.Q5_0: 8, quant.Q5_1: 9, quant.BF16: 32}[most]; ok {
-		if err := f.Meta.Set("general.file_type", id); err != nil {
-			return nil, err
-		}
-	}
+	hf.SetFileType(&f.Meta, most)
 	return infos, nil
 }
 
@@ -164,27 +160,4 @@ func encodeAs(t *gguf.Tensor, typ quant.Type) ([]byte, error) {
 		return nil, fmt.Errorf("tensor %s has values that %v cannot hold; --type BF16 or F32 can", t.Name, typ)
 	}
 	return data, nil
-}
-
-// ownKeys lists the keys of a file that llama.cpp does not read for its
-// architecture, or not in this meaning.
-func ownKeys(m *gguf.Meta) []string {
-	name, _ := gguf.Get[string](m, arch.KeyArchitecture)
-	s, ok := arch.Lookup(name)
-	if !ok {
-		return nil
-	}
-	var own []string
-	for _, kv := range m.All() {
-		short, _ := strings.CutPrefix(kv.Key, name+".")
-		switch {
-		case short == "hidden_activation" && name != "modern-bert",
-			short == "attention.sliding_window" && s.WindowPeriod == 0,
-			short == "attention.scale" && name != "granite",
-			strings.HasPrefix(short, "rope.scaling.yarn_beta"),
-			strings.HasPrefix(kv.Key, "normswap.") && kv.Key != hf.KeyUnread:
-			own = append(own, kv.Key)
-		}
-	}
-	return own
 }

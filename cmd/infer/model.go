@@ -282,7 +282,7 @@ func notGGUF(path string) string {
 	case strings.HasPrefix(head, "version https://git-lfs"):
 		return " (it is a Git LFS pointer: fetch the model itself with git lfs pull)"
 	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth"}, filepath.Ext(path)):
-		return " (name the folder that it lies in, with config.json beside it)"
+		return " (name the folder that it lies in, with config.json beside it; infer convert makes a GGUF file of that)"
 	case strings.HasPrefix(strings.ToLower(head), "<!doctype"), strings.HasPrefix(head, "<html"):
 		return " (it is a web page: the download went wrong)"
 	}
