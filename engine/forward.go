@@ -160,11 +160,14 @@ func (p *pass) hidden(b *block, gate, up, down *linear, x *ops.Input) *ops.Input
 	return &p.out
 }
 
-// logits fills dst with the logits of rows of the residual stream.
-func (p *pass) logits(dst, x []float32) error {
+// logits fills dst with the logits of rows of the residual stream x, from row first
+// on.
+func (p *pass) logits(dst, x []float32, first int) error {
 	m := p.model
+	rows := len(dst) / m.Arch.Vocab
+	x = x[first*m.Arch.Dim : (first+rows)*m.Arch.Dim]
 	p.in.rows = sized(p.in.rows, len(x))
-	m.finalNorm.apply(p.pool, p.in.rows, x)
+	m.finalNorm.apply(p.pool, p.in.rows, x, p.positions[first:first+rows])
 	p.pool.Prepare(&p.in.Input, p.in.rows, m.Arch.Dim, m.finalNorm.forms)
 	p.apply(&p.in.Input, output{l: &m.head, y: dst})
 	if c := m.Arch.LogitScale; c != 1 {

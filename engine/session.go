@@ -178,7 +178,7 @@ func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f
 		for r := from(len(batch), done); r < len(batch); r += m.headRows {
 			rows := min(m.headRows, len(batch)-r)
 			s.logits = sized(s.logits, rows*m.Arch.Vocab)
-			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim]); err != nil {
+			if err := p.logits(s.logits, x, r); err != nil {
 				return err
 			}
 			for i := range rows {
