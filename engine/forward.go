@@ -118,6 +118,8 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	}
 	if b.qNorm != nil {
 		p.normalize(q, q, b.qNorm)
+	}
+	if b.kNorm != nil {
 		p.normalize(k, k, b.kNorm)
 	}
 	if b.Rotary {
