@@ -1,0 +1,18 @@
+module github.com/normswap/normswap/plugin/llamacpp
+
+go 1.26.0
+
+require (
+	github.com/ebitengine/purego v0.11.3
+	github.com/jupiterrider/ffi v0.8.0
+	github.com/normswap/normswap v0.0.0
+)
+
+require (
+	github.com/dlclark/regexp2 v1.12.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.28.0 // indirect
+)
+
+replace github.com/normswap/normswap => ../..
