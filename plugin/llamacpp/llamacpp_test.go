@@ -42,7 +42,7 @@ func open(t testing.TB, path string, o Options) *Model {
 	return m
 }
 
-func eval(t testing.TB, m *Model, tokens []int32, h *Hook) []float32 {
+func evaluate(t testing.TB, m *Model, tokens []int32, h *Hook) []float32 {
 	t.Helper()
 	m.Reset()
 	logits, err := m.Eval(t.Context(), tokens, h)
@@ -115,8 +115,8 @@ func checkModel(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := eval(t, plain, tokens, nil)
-	if got := eval(t, m, tokens, nil); !slices.Equal(got, want) {
+	want := evaluate(t, plain, tokens, nil)
+	if got := evaluate(t, m, tokens, nil); !slices.Equal(got, want) {
 		t.Error("the callback changes the logits")
 	}
 	seen := map[string]Vectors{}
@@ -124,7 +124,7 @@ func checkModel(t *testing.T, path string) {
 		v.In, v.Std = slices.Clone(v.In), v.Out(nil)
 		seen[v.Site.Name] = v
 	}}
-	if got := eval(t, m, tokens, look); !slices.Equal(got, want) {
+	if got := evaluate(t, m, tokens, look); !slices.Equal(got, want) {
 		t.Error("looking changes the logits")
 	}
 
@@ -153,7 +153,7 @@ func checkModel(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := eval(t, m, tokens, swap)
+	got := evaluate(t, m, tokens, swap)
 	e, moved := testdata.NMSE(got, ours(t, path, mode, tokens, nil)), testdata.NMSE(got, want)
 	t.Logf("%s: NMSE %.2g of our engine's logits, %.2g of the native ones", name, e, moved)
 	if !(e <= bound(known)) || !(moved > 1e-9) {
@@ -169,7 +169,7 @@ func TestAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens := testdata.Tokens()
-	want := eval(t, m, tokens, swap)
+	want := evaluate(t, m, tokens, swap)
 	m.Reset()
 	var got []float32
 	for _, id := range tokens {
@@ -220,7 +220,7 @@ func TestModes(t *testing.T) {
 			}
 		}
 		swap.TapSites = func(s *Site) bool { return s.Name == "output_norm" }
-		eval(t, m, tokens, swap)
+		evaluate(t, m, tokens, swap)
 		if calls != 1 {
 			t.Errorf("%s: the tap was called %d times", mode, calls)
 		}
