@@ -62,6 +62,9 @@ func (m *Model) Compare(ctx context.Context, ids []int32, swap *Hook) (*Differen
 	if d.Tokens == 0 {
 		return nil, errors.New("llamacpp: a text to compare on has two tokens or more")
 	}
+	if all == 0 {
+		return nil, errors.New("llamacpp: llama.cpp makes no logits of this model, as of encoders")
+	}
 	n := float64(d.Tokens)
 	d.Native, d.Swapped, d.KL, d.SameTop1, d.NMSE = d.Native/n, d.Swapped/n, d.KL/n, float64(same)/n, wrong/all
 	d.KLError = math.NaN()
