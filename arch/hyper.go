@@ -216,7 +216,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		attnScale = by
 	}
 	h.AttnScale = float32(attnScale.value(&h))
-	if s.AttnScale == DefaultScale && s.AttnScaleByDepth == nil {
+	if s.AttnScale == DefaultScale {
 		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
 	}
 	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, s.AttnSoftcap))
@@ -435,4 +435,7 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
+	if s.WindowPeriod == 0 { // windows by the file's pattern alone: RoPE is the same on all layers
+		h.WindowRoPE = p
+	}
 }

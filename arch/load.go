@@ -310,7 +310,7 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		l.K = b.linear(K, K.Name(i), Required, s.QKVBias, h.Dim, kv)
 		l.V = b.linear(V, V.Name(i), Required, s.QKVBias, h.Dim, kv)
 	}
-	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
+	if s.QKNorm != Absent && (h.Layers >= s.QKNormLayers || b.has(WeightName(block(i, nameQNorm)))) {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
 		switch {

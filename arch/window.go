@@ -26,7 +26,12 @@ func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
 func (r *reader) windows(s *Spec, layers int) []int {
 	all := make([]int, layers)
 	if s.WindowPeriod == 0 {
-		return all
+		// Converters write a window for models that run without one too. A pattern
+		// that names the layers is no accident.
+		_, pattern := flags(r.meta, r.key(keyWindowPattern))
+		if _, width := r.meta.Lookup(r.key(keyWindow)); !pattern || !width {
+			return all
+		}
 	}
 	if s.WindowDepth > 0 && layers != s.WindowDepth {
 		r.read[keyWindow] = true // other models have none, as in llama.cpp

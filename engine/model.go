@@ -18,6 +18,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/hf"
 	"github.com/normswap/normswap/internal/machine"
 	forms "github.com/normswap/normswap/norm"
 	"github.com/normswap/normswap/ops"
@@ -164,9 +165,14 @@ func (f *norm) apply(pool *ops.Pool, dst, x []float32, positions []int) {
 	}
 }
 
-// Open loads the model in a file, which stays open until Close.
+// Open loads the model in a GGUF file or in a folder of transformers (see package
+// hf), which stays open until Close.
 func Open(ctx context.Context, path string, o Options) (*Model, error) {
-	f, err := gguf.Open(path)
+	open := gguf.Open
+	if hf.Is(path) {
+		open = hf.Open
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

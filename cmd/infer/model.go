@@ -15,6 +15,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/hf"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
@@ -196,11 +197,21 @@ func (o *modelFlags) cacheType() quant.Type {
 	return quant.F32
 }
 
-// openFile opens a GGUF file, or the model in this program if path is empty.
+// openFile opens a GGUF file, a folder of transformers, or the model in this program if path is empty.
 // Its errors say what to do next.
 func openFile(path string) (*gguf.File, error) {
 	if path == "" {
 		return tales.Open()
+	}
+	if hf.Is(path) {
+		f, err := hf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		if unread, err := gguf.Get[[]string](&f.Meta, hf.KeyUnread); err == nil {
+			note("warning: tensors that transformers does not read either are left out: %s", strings.Join(unread, ", "))
+		}
+		return f, nil
 	}
 	f, err := gguf.Open(path)
 	if err == nil {
@@ -271,7 +282,7 @@ func notGGUF(path string) string {
 	case strings.HasPrefix(head, "version https://git-lfs"):
 		return " (it is a Git LFS pointer: fetch the model itself with git lfs pull)"
 	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth"}, filepath.Ext(path)):
-		return " (convert the model to GGUF first, with llama.cpp's convert_hf_to_gguf.py)"
+		return " (name the folder that it lies in, with config.json beside it)"
 	case strings.HasPrefix(strings.ToLower(head), "<!doctype"), strings.HasPrefix(head, "<html"):
 		return " (it is a web page: the download went wrong)"
 	}
