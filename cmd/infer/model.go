@@ -54,9 +54,15 @@ func (o *modelFlags) addThreads(cmd *cobra.Command) {
 
 // addMemory registers what says in which form numbers lie in memory; kv is
 // the default type of the cache.
-func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) {
+func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) { o.addNumbers(cmd, kv, "q8") }
+
+// addMeasured is addMemory for measurements: rounding must not be taken for an effect of
+// norms.
+func (o *modelFlags) addMeasured(cmd *cobra.Command) { o.addNumbers(cmd, "f32", "f32") }
+
+func (o *modelFlags) addNumbers(cmd *cobra.Command, kv, act string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	addChoice(cmd, &o.act, "act", act, "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
 }
 
