@@ -9,6 +9,7 @@ var _ = register(Spec{
 	AttnNorm:     NormSpec{Name: "attn_norm", Gain: Required},
 	FinalNorm:    NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:       Required,
+	QKGain:       HeadGains,
 	QKNormLayers: 64,
 	Form:         Parallel,
 

@@ -126,7 +126,7 @@ func identify(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		t := f.Tensors[i].Name
-		if t == WeightName(nameEmbed) {
+		if t == WeightName(NameEmbed) {
 			break // a model with more than that
 		}
 		for _, other := range foreign {

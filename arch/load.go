@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -19,7 +20,7 @@ func Load(f *gguf.File) (*Model, error) {
 	}
 	b := &binder{find: f.Tensor, used: map[string]bool{}}
 	vocab := 0
-	for _, name := range []string{WeightName(nameEmbed), WeightName(Head.Name(-1))} {
+	for _, name := range []string{WeightName(NameEmbed), WeightName(Head.Name(-1))} {
 		if t, ok := f.Tensor(name); ok && vocab == 0 {
 			vocab = t.Items() / max(t.Dims[0], 1)
 		}
@@ -32,10 +33,11 @@ func Load(f *gguf.File) (*Model, error) {
 	for _, name := range m.Spec.Unused {
 		if _, ok := f.Tensor(name); ok {
 			b.used[name] = true
-			m.Warnings = append(m.Warnings, fmt.Sprintf("the tensor %s is not used", name))
+			b.warn("the tensor %s is not used", name)
 		}
 	}
-	b.leftover(f)
+	b.leftover(f, m)
+	m.Warnings = b.warnings
 	return m, b.err
 }
 
@@ -57,7 +59,7 @@ func Shapes(meta *gguf.Meta, vocab int, want func(name string) bool) ([]gguf.Ten
 	return made, err
 }
 
-// Spec returns the architecture that the metadata names.
+// specOf returns the architecture that the metadata names.
 func specOf(meta *gguf.Meta) (*Spec, error) {
 	name, err := gguf.Get[string](meta, KeyArchitecture)
 	if err != nil {
@@ -76,9 +78,14 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := meta.Lookup(s.Key(keyRMSNormEps)); ok && s.NormByKey {
+		changed := *s
+		changed.Norm = RMSNorm
+		s = &changed
+	}
 	b.spec = s
 	if vocab == 0 {
-		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(nameEmbed))
+		return nil, fmt.Errorf("arch: %s: missing tensor %s", s.Name, WeightName(NameEmbed))
 	}
 	r := &reader{meta: meta, spec: s, read: map[string]bool{}}
 	h, shape := r.hyper(s, vocab)
@@ -90,80 +97,13 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if s.Form == ParallelByKey {
 		parallel = need[bool](r, keyParallel)
 	}
-	warnings := r.unread(&h)
+	b.warnings = r.unread(&h)
 	if r.err != nil {
 		return nil, r.err
 	}
 	m := b.model(h, shape, windows, parallel)
-	m.Warnings = warnings
-	b.outlet(r, m)
-	if b.err == nil {
-		b.err = r.err
-	}
+	b.outlet(m)
 	return m, b.err
-}
-
-// windows returns the sliding window of each layer.
-func (r *reader) windows(s *Spec, layers int) []int {
-	all := make([]int, layers)
-	if s.WindowPeriod == 0 {
-		return all
-	}
-	if s.Windows == Required {
-		need[int](r, keyWindow)
-	}
-	width := opt(r, keyWindow, s.Window)
-	if width < 0 || width == 0 && (s.Windows == Required || s.Window > 0) {
-		r.fail(fmt.Errorf("%s is %d", r.key(keyWindow), width))
-	}
-	if r.err != nil || width == 0 {
-		return all
-	}
-	const key = keyWindowPattern
-	r.read[key] = true
-	if each, ok := flags(r.meta, r.key(key)); ok {
-		if len(each) != layers {
-			r.fail(fmt.Errorf("%s has %d elements, want one for each of %d layers", r.key(key), len(each), layers))
-			return all
-		}
-		for i, windowed := range each {
-			if windowed {
-				all[i] = width
-			}
-		}
-		return all
-	}
-	every := opt(r, key, s.WindowPeriod)
-	if every < 0 || every > layers+s.WindowPeriod {
-		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(key), every, layers+s.WindowPeriod))
-		return all
-	}
-	for i := range all {
-		global := every - 1
-		if s.GlobalFirst {
-			global = 0
-		}
-		if every == 0 || i%every != global { // 0: no layer is global
-			all[i] = width
-		}
-	}
-	return all
-}
-
-// flags returns an array of booleans, or of integers that serve as such.
-func flags(m *gguf.Meta, key string) ([]bool, bool) {
-	if each, err := gguf.Get[[]bool](m, key); err == nil {
-		return each, true
-	}
-	each, err := gguf.Get[[]int](m, key)
-	if err != nil {
-		return nil, false
-	}
-	on := make([]bool, len(each))
-	for i, v := range each {
-		on[i] = v != 0
-	}
-	return on, true
 }
 
 // binder looks tensors up, checks their shapes and keeps the first error.
@@ -172,6 +112,8 @@ type binder struct {
 	find func(name string) (*gguf.Tensor, bool)
 	used map[string]bool
 	err  error
+
+	warnings []string
 
 	// When shapes are wanted rather than tensors: what to invent, and where
 	// to put it.
@@ -182,6 +124,13 @@ type binder struct {
 func (b *binder) fail(format string, args ...any) {
 	if b.err == nil {
 		b.err = fmt.Errorf("arch: %s: "+format, append([]any{b.spec.Name}, args...)...)
+	}
+}
+
+// warn adds a warning, once.
+func (b *binder) warn(format string, args ...any) {
+	if w := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, w) {
+		b.warnings = append(b.warnings, w)
 	}
 }
 
@@ -234,7 +183,14 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	if layer >= 0 {
 		site = block(layer, s.Name)
 	}
-	if s.Name == "" || s.Optional && !b.has(WeightName(site)) {
+	if s.Name == "" {
+		return nil
+	}
+	if s.Optional && !b.has(WeightName(site)) {
+		if bias := BiasName(site); s.Bias == Optional && b.has(bias) {
+			b.used[bias] = true
+			b.warn("%s is ignored without a gain, as llama.cpp does", bias)
+		}
 		return nil
 	}
 	return &Norm{
@@ -245,27 +201,26 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	}
 }
 
-// qkNorm binds a norm on queries or keys. Its gain has one element for every
-// coordinate of a head, shared by the heads or not, or it covers the full
-// width, which is then normalised as one.
+// qkNorm binds a norm on queries or keys.
 func (b *binder) qkNorm(layer int, name string, heads, headDim int) *Norm {
 	site := block(layer, name)
-	gain := WeightName(site)
-	if !b.has(gain) && (b.spec.QKNorm != Required || b.made == nil) {
-		if b.spec.QKNorm == Required {
-			b.fail("missing tensor %s", gain)
+	gain := b.spec.QKNorm
+	if gain == Optional {
+		if !b.has(WeightName(site)) {
+			return nil
 		}
-		return nil
+		gain = Required
 	}
 	n := &Norm{Site: site, Role: OnQueryKey, Layer: layer, Kind: b.spec.Norm, Width: headDim, Groups: heads}
 	dims := []int{headDim}
-	if t, ok := b.find(gain); ok && len(trim(t.Dims)) == 2 {
+	switch b.spec.QKGain {
+	case HeadGains:
 		dims = []int{headDim, heads}
-	} else if ok && !slices.Equal(trim(t.Dims), dims) {
-		dims = []int{heads * headDim}
+	case AllHeads:
 		n.Width, n.Groups = heads*headDim, 1
+		dims = []int{n.Width}
 	}
-	n.Gain = b.tensor(gain, Required, dims...)
+	n.Gain = b.tensor(WeightName(site), gain, dims...)
 	n.Bias = b.tensor(BiasName(site), b.spec.QKBias, dims...)
 	return n
 }
@@ -279,12 +234,6 @@ func (b *binder) linear(role Role, name string, w, bias Presence, in, out int) L
 	return l
 }
 
-// experts binds the matrices of all experts in one role.
-func (b *binder) experts(role Role, layer, in, out, n int) Linear {
-	name := role.ExpertsName(layer)
-	return Linear{Role: role, Name: name, Experts: n, W: b.tensor(WeightName(name), Required, in, out, n), Rows: out}
-}
-
 func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) *Model {
 	s := b.spec
 	m := &Model{Spec: s, Hyper: h, Blocks: make([]Block, h.Layers)}
@@ -292,7 +241,7 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	if s.EmbedHead {
 		embed = Optional
 	}
-	m.Embed = b.tensor(WeightName(nameEmbed), embed, h.Dim, h.Vocab)
+	m.Embed = b.tensor(WeightName(NameEmbed), embed, h.Dim, h.Vocab)
 	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
 	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
@@ -302,7 +251,8 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	switch {
 	case s.Encoder:
 	case m.Head.W == nil:
-		m.Tied, m.Head.Name, m.Head.W = true, nameEmbed, m.Embed
+		m.Tied, m.Head.Name, m.Head.W = true, NameEmbed, m.Embed
+		m.Head.B = b.tensor(BiasName(Head.Name(-1)), s.HeadBias, h.Vocab)
 	case m.Embed == nil:
 		m.Tied, m.Embed = true, m.Head.W
 	}
@@ -319,7 +269,11 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Block {
 	s, heads, kvHeads, ffn := b.spec, is.heads, is.kvHeads, is.ffn
 	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
-	l.Rotary = s.Rotary != NoRotary && (window > 0 || !s.WindowedRotary)
+	l.Rotary = h.RoPE.Rotary != NoRotary && !h.NoRoPE && (window > 0 || !s.WindowedRotary ||
+		s.WindowDepth > 0 && h.Layers != s.WindowDepth || h.Experts > 0 && is.experts == 0)
+	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
+		l.Rotary = false
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
 	l.AttnNorm = b.norm(BeforeAttention, i, before, h.Dim)
@@ -359,18 +313,19 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
-		if l.QNorm == nil {
-			l.KNorm = nil // llama.cpp norms both or, without the first, neither
+		switch {
+		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
+			b.warn("the norms on keys are ignored without norms on queries, as llama.cpp does")
+			l.KNorm = nil
+		case (l.QNorm == nil) != (l.KNorm == nil):
+			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
 		}
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
+	l.Sinks = b.tensor(WeightName(block(i, nameSinks)), s.Sinks, heads)
 
 	if n := is.experts; n > 0 {
-		l.Router = b.linear(Router, Router.Name(i), Required, Absent, h.Dim, n)
-		if s.Gating != Plain {
-			l.Gate = b.experts(Gate, i, h.Dim, ffn, n)
-		}
-		l.Up, l.Down = b.experts(Up, i, h.Dim, ffn, n), b.experts(Down, i, ffn, h.Dim, n)
+		b.mixture(i, h, &l, is)
 		return l
 	}
 	gating := s.Gating
@@ -394,40 +349,21 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	return l
 }
 
-// ropeTables binds the tables of frequency factors.
-func (b *binder) ropeTables(m *Model) {
-	table := func(name string) []float32 {
-		if b.err != nil || !b.has(name) {
-			return nil
+// isNext reports whether a tensor is of the layers that are left out.
+func (b *binder) isNext(m *Model, name string) bool {
+	for i := range m.NextLayers {
+		if strings.HasPrefix(name, block(m.Layers+i, "")) {
+			return true
 		}
-		t := b.tensor(name, Required, m.RoPE.Dims/2)
-		if b.err != nil {
-			return nil
-		}
-		f, err := t.Float32s()
-		if err != nil {
-			b.err = fmt.Errorf("arch: %w", err)
-		}
-		for i, v := range f {
-			if v == 0 || v-v != 0 {
-				b.fail("tensor %s has %v at %d, want finite factors other than 0", name, v, i)
-			}
-		}
-		return f
 	}
-	switch t := m.Spec.RoPETables; {
-	case t == LongShort, t == ByScaling && m.RoPE.Long:
-		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == ByScaling:
-		m.RoPE.Factors = table(WeightName(nameRoPE))
-	}
+	return false
 }
 
 // leftover fails with a list of the tensors that the graph has no use for.
-func (b *binder) leftover(f *gguf.File) {
+func (b *binder) leftover(f *gguf.File, m *Model) {
 	var names []string
 	for i := range f.Tensors {
-		if !b.used[f.Tensors[i].Name] {
+		if name := f.Tensors[i].Name; !b.used[name] && !b.isNext(m, name) {
 			names = append(names, strconv.Quote(f.Tensors[i].Name))
 		}
 	}

@@ -9,6 +9,7 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Optional},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Optional},
 	QKNorm:    Optional,
+	QKGain:    AllHeads,
 	QKBias:    Optional,
 
 	Positions: Optional,

@@ -10,6 +10,7 @@ var _ = register(Spec{
 	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Required,
+	QKGain:    AllHeads,
 
 	Rotary:       HalfSplit,
 	WindowPeriod: 4,

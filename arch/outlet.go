@@ -2,14 +2,30 @@ package arch
 
 import "fmt"
 
-// outlet binds what makes embeddings and scores of hidden vectors.
-func (b *binder) outlet(r *reader, m *Model) {
-	s := b.spec
+// outlet reads what becomes of hidden vectors.
+func (r *reader) outlet(s *Spec, h *Hyper) {
 	if p := opt(r, keyPooling, int(PoolNone)); p < 0 || p > int(PoolRank) {
 		r.fail(fmt.Errorf("%s is %d, want 0 (none) to 4 (rank)", r.key(keyPooling), p))
 	} else {
-		m.Pooling = Pooling(p)
+		h.Pooling = Pooling(p)
 	}
+	if s.Encoder {
+		r.read[keyCausal] = true // llama.cpp looks at it neither
+	}
+	if s.Classifier.Pooling != PoolNone {
+		h.Labels = opt(r, keyLabels, []string(nil))
+	}
+	if s.Dense != Absent {
+		h.Dense = r.positive(keyDense2Out, opt(r, keyDense2Out, h.Dim), maxWidth)
+		if in := opt(r, keyDense3In, h.Dense); r.err == nil && in != h.Dense {
+			r.fail(fmt.Errorf("%s is %d, but %s is %d", r.key(keyDense3In), in, r.key(keyDense2Out), h.Dense))
+		}
+	}
+}
+
+// outlet binds what makes embeddings and scores of hidden vectors.
+func (b *binder) outlet(m *Model) {
+	s := b.spec
 	if s.TokenTypes != Absent && b.err == nil {
 		name, types := WeightName(nameTokenTypes), 1
 		if t, ok := b.find(name); ok && len(t.Dims) == 2 {
@@ -18,17 +34,12 @@ func (b *binder) outlet(r *reader, m *Model) {
 		m.TokenTypes = b.tensor(name, s.TokenTypes, m.Dim, types)
 	}
 	if s.Dense != Absent {
-		between := r.positive(keyDense2Out, opt(r, keyDense2Out, m.Dim), maxWidth)
-		if in := opt(r, keyDense3In, between); r.err == nil && in != between {
-			r.fail(fmt.Errorf("%s is %d, but %s is %d", r.key(keyDense3In), in, r.key(keyDense2Out), between))
-		}
-		m.Dense2 = b.linear(Dense2, Dense2.Name(-1), s.Dense, Absent, m.Dim, between)
+		m.Dense2 = b.linear(Dense2, Dense2.Name(-1), s.Dense, Absent, m.Dim, m.Dense)
 		if m.Dense2.W != nil {
-			m.Dense3 = b.linear(Dense3, Dense3.Name(-1), Required, Absent, between, m.Dim)
+			m.Dense3 = b.linear(Dense3, Dense3.Name(-1), Required, Absent, m.Dense, m.Dim)
 		}
 	}
 	if c := s.Classifier; c.Pooling != PoolNone {
-		m.Labels = opt(r, keyLabels, []string(nil))
 		rows := c.DenseRows
 		if rows == 0 {
 			rows = m.Dim

@@ -10,7 +10,6 @@ var _ = register(Spec{
 
 	Rotary:  HalfSplit,
 	QKVBias: Optional,
-	OutBias: Optional,
 
 	Activation: SiLU,
 	Gating:     Gated,

@@ -10,6 +10,7 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Optional, Optional: true},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 	QKNorm:    Optional,
+	QKGain:    HeadGains,
 
 	Rotary:  HalfSplit,
 	QKVBias: Optional,

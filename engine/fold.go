@@ -37,6 +37,13 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 				all[a] = []*linear{l}
 			}
 		}
+		for a, l := range map[*arch.Linear]*linear{
+			&b.Block.SharedGate: &b.shared.gate, &b.Block.SharedUp: &b.shared.up, &b.Block.SharedDown: &b.shared.down, &b.Block.SharedRouter: &b.sharedRouter,
+		} {
+			if l.w.Rows > 0 {
+				all[a] = []*linear{l}
+			}
+		}
 		for e := range b.experts {
 			x := &b.experts[e]
 			if x.gate.w.Rows > 0 {

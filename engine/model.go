@@ -96,6 +96,9 @@ type Model struct {
 	dense2, dense3, classDense, classOut linear
 	classNorm                            *norm
 
+	queue  queue // of evaluations
+	floats bool  // products of the blocks have weights that are read as floats
+
 	norms       map[*arch.Norm]*norm
 	choices     map[*arch.Norm]choice
 	folded      bool       // some norm is rms-folded
@@ -113,6 +116,9 @@ type block struct {
 	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
 	experts                                            []expert
+	shared                                             expert // down.w.Rows is 0 if there is none
+	sharedRouter                                       linear
+	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
 	attention                                          ops.Attention
 }
@@ -255,6 +261,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 	}
 	m.pool.SetContext(context.Background())
 	m.connect()
+	m.queue.init(m)
 	if err := m.checkFold(ctx); err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (o *Output) addBias(ctx context.Context, l *arch.Linear, w *item, v []float
 	rows, cols := w.shape()
 	b, at := o.bias(l)
 	if b == nil {
-		b, at = o.add(arch.BiasName(l.Name), 0, rows), l.From
+		b, at = o.add(biasName(l), 0, rows), l.From
 	}
 	_, n := b.shape()
 	sum := make([]float32, n)
@@ -131,7 +131,16 @@ func (o *Output) bias(l *arch.Linear) (*item, int) {
 	if l.B != nil {
 		return o.byT[l.B], l.BFrom
 	}
-	return o.find(arch.BiasName(l.Name)), l.From
+	return o.find(biasName(l)), l.From
+}
+
+// biasName returns the name that a bias of l has. A tied head has the name of
+// the embedding, its bias does not.
+func biasName(l *arch.Linear) string {
+	if l.Role == arch.Head {
+		return arch.BiasName(arch.Head.Name(-1))
+	}
+	return arch.BiasName(l.Name)
 }
 
 // fill makes every element of a vector of the source c.

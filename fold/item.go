@@ -20,14 +20,22 @@ type item struct {
 	perm   func(row int) int // the source row of an output row; nil: the same
 	edits  []edit
 
-	// keepType tells that runners read the tensor in its type in every file.
-	keepType bool
+	float float // whether it may be quantised
 
 	// centered are the ranges of rows over which every column should have the
 	// mean 0; with byRow every row should.
 	centered [][2]int
 	byRow    bool
 }
+
+// float tells which float types a tensor that is never quantised may have.
+type float uint8
+
+const (
+	mayQuantise float = iota
+	anyFloat
+	onlyF32
+)
 
 // An edit changes the decoded rows lo to hi-1 of a tensor.
 type edit struct {
@@ -48,6 +56,16 @@ func (it *item) shape() (rows, cols int) {
 	}
 	return rows, it.info.Dims[0]
 }
+
+// vector reports whether there is one dimension, but for trailing ones of 1.
+func (it *item) vector() bool {
+	rows, _ := it.shape()
+	return rows == 1 && it.float != anyFloat
+}
+
+// blockItems and blockBytes are the size of a block of the type.
+func (it *item) blockItems() int { f, _ := it.info.Type.Format(); return f.Items }
+func (it *item) blockBytes() int { f, _ := it.info.Type.Format(); return f.Bytes }
 
 // rowBytes returns the stored size of a row.
 func (it *item) rowBytes() (int, error) {

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,8 @@ import (
 type Strategy string
 
 const (
-	// Dequant stores changed weights in a float type: that of the source, or
-	// F16 where the source is quantised.
+	// Dequant stores changed weights in F32 where the source has F32 or a weight
+	// is beyond F16, and in F16 elsewhere.
 	Dequant Strategy = "dequant"
 	// Requant stores them in the type of the source, which adds about one
 	// more quantisation error. It is never exact.
@@ -27,7 +28,8 @@ const (
 // WriteOptions say what file a fold becomes.
 type WriteOptions struct {
 	Strategy Strategy // "" is Dequant
-	// Type, if not nil, is the type of every matrix of the file.
+	// Type, if not nil, is the type of every matrix of the file, but for routers,
+	// learned positions and gains, which become F32 if that is it.
 	Type *quant.Type
 	// Gain also folds the gain and bias of the norms into the matrices that
 	// read them, where those can take them.
@@ -69,7 +71,8 @@ type Report struct {
 	Strategy    Strategy `json:"strategy"`
 	Steps       []string `json:"steps"`
 	Requantised bool     `json:"requantised"`
-	GainKept    []string `json:"gain_kept,omitempty"` // norms whose gain or bias could not be folded, with the reason
+	GainKept    []string `json:"gain_kept,omitempty"`  // norms whose gain or bias could not be folded, with the reason
+	BeyondF16   []string `json:"beyond_f16,omitempty"` // tensors that are F32 because F16 cannot hold a weight
 	Bytes       int64    `json:"tensor_bytes"`
 
 	// What storing the changed tensors costs, once they have been measured.
@@ -92,27 +95,38 @@ func Prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 	return out, nil
 }
 
-func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
-	if o.Strategy == "" {
-		o.Strategy = Dequant
-	}
-	if o.Strategy != Dequant && o.Strategy != Requant {
-		return nil, fmt.Errorf("fold: no strategy %q; there are %s and %s", o.Strategy, Dequant, Requant)
+// Check returns the error that [Prepare] would return for what the metadata of
+// a model and the options ask for. It reads no weights.
+func Check(m *arch.Model, o WriteOptions) error {
+	_, _, err := o.check(m)
+	return err
+}
+
+// check returns the plan, and the architecture to become; nil is the original.
+func (o *WriteOptions) check(m *arch.Model) (*Plan, *arch.Spec, error) {
+	if o.Strategy != "" && o.Strategy != Dequant && o.Strategy != Requant {
+		return nil, nil, fmt.Errorf("fold: no strategy %q; there are %s and %s", o.Strategy, Dequant, Requant)
 	}
 	to, err := target(m, o.Export)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	plan, err := New(m)
 	if errors.Is(err, ErrNothing) && to == m.Spec {
 		plan, err = centerOnly(m), nil
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	return plan, to, refuseFile(m.Spec, to)
+}
+
+func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (*Output, error) {
+	plan, to, err := o.check(m)
+	if err != nil {
 		return nil, err
 	}
-	if err := refuseFile(m.Spec, to); err != nil {
-		return nil, err
-	}
+	o.Strategy = cmp.Or(o.Strategy, Dequant)
 	meta := f.Meta.Clone()
 	out := &Output{meta: &meta, Plan: plan, source: f, model: m, byT: map[*gguf.Tensor]*item{}, opts: o}
 	for i := range f.Tensors {
@@ -139,7 +153,7 @@ func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 			return nil, err
 		}
 	}
-	if err := out.chooseTypes(); err != nil {
+	if err := out.chooseTypes(ctx); err != nil {
 		return nil, err
 	}
 	return out, out.describe(to)
@@ -177,7 +191,9 @@ func (o *Output) keepHead() {
 	if !m.Tied || m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil {
 		return
 	}
-	o.head = o.byT[m.Embed].clone(arch.WeightName(arch.Head.Name(-1)))
+	embed := o.byT[m.Embed]
+	o.head = embed.clone(arch.WeightName(arch.Head.Name(-1)))
+	embed.info.Name = arch.WeightName(arch.NameEmbed) // which may have had the name of the head
 	o.items = append(o.items, o.head)
 }
 
@@ -251,60 +267,6 @@ func (s *Step) span() (lo, hi, groups int) {
 		return 0, l.Rows * l.Experts, l.Experts
 	}
 	return l.From, l.From + l.Rows, s.Groups
-}
-
-// keepTypes marks what runners read in one type in every file: the gains of
-// norms by the head, routers, learned positions. So are all vectors.
-func (o *Output) keepTypes() {
-	keep := func(t *gguf.Tensor) {
-		if t != nil {
-			o.byT[t].keepType = true
-		}
-	}
-	keep(o.model.Positions)
-	for _, n := range o.model.Norms() {
-		keep(n.Gain)
-		keep(n.Bias)
-	}
-	for i := range o.model.Blocks {
-		keep(o.model.Blocks[i].Router.W)
-	}
-}
-
-// An EncodeError tells that a tensor would have to be stored in a type that
-// cannot be encoded. Another type can, and so can [Dequant].
-type EncodeError struct {
-	Tensor string
-	Type   quant.Type
-}
-
-func (e *EncodeError) Error() string {
-	return fmt.Sprintf("fold: tensor %s: cannot encode %s", e.Tensor, e.Type)
-}
-
-// chooseTypes decides how each changed tensor is stored.
-func (o *Output) chooseTypes() error {
-	for _, it := range o.items {
-		t := &it.info.Type
-		switch {
-		case it.keepType || len(it.info.Dims) == 1:
-			if it.edited() && (len(it.info.Dims) == 1 || *t != quant.F16 && *t != quant.BF16) {
-				*t = quant.F32
-			}
-			continue
-		case o.opts.Type != nil:
-			*t = *o.opts.Type
-		case it.edited() && o.opts.Strategy == Dequant && *t != quant.F32 && *t != quant.BF16:
-			*t = quant.F16
-		}
-		if f, _ := t.Format(); f.Items > 0 && it.info.Dims[0]%f.Items != 0 {
-			*t = quant.F16 // rows that do not fit the blocks
-		}
-		if !it.verbatim() && !t.CanEncode() {
-			return &EncodeError{it.info.Name, *t}
-		}
-	}
-	return nil
 }
 
 // Measure fills the report with what storing the changed tensors costs. Write

@@ -2,9 +2,11 @@ package fold
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 )
 
@@ -128,6 +130,34 @@ func (it *item) rowTotals(ctx context.Context, done func(rows int)) ([]tally, er
 	return all, err
 }
 
+// largest returns the value with the largest size. It is an error if one is NaN
+// or infinite.
+func (it *item) largest(ctx context.Context) (float32, error) {
+	rows, cols := it.shape()
+	all := make([]float32, it.chunks(rows))
+	err := it.eachChunk(ctx, 0, rows, func(chunk, lo, hi int) error {
+		row := make([]float32, cols)
+		for i := lo; i < hi; i++ {
+			if err := it.row(row, i); err != nil {
+				return err
+			}
+			for _, v := range row {
+				if v-v != 0 {
+					return it.notFinite(fmt.Sprintf("row %d", i), v)
+				}
+				all[chunk] = max(all[chunk], v, -v)
+			}
+		}
+		return nil
+	})
+	return slices.Max(all), err
+}
+
+// notFinite is the error about a value that no fold can have read right.
+func (it *item) notFinite(where string, v float32) error {
+	return fmt.Errorf("fold: tensor %s: %s has %v, which is not finite", it.info.Name, where, v)
+}
+
 // addUp adds vectors in their order, into the first.
 func addUp(sums [][]float64) []float64 {
 	total := sums[0]
@@ -152,6 +182,9 @@ func (it *item) centerColumns(ctx context.Context, lo, hi, groups int, found *Me
 		means := make([]float64, len(sums))
 		for j, t := range sums {
 			means[j] = t.sum / float64(size)
+			if means[j]-means[j] != 0 {
+				return it.notFinite(fmt.Sprintf("column %d", j), float32(means[j]))
+			}
 			found.add(means[j])
 		}
 		it.edits = append(it.edits, edit{from, from + size, func(row []float32, _ int) {
@@ -173,6 +206,9 @@ func (it *item) centerRows(ctx context.Context, found *Means, done func(rows int
 	means := make([]float64, rows)
 	for i, t := range sums {
 		means[i] = t.sum / float64(cols)
+		if means[i]-means[i] != 0 {
+			return it.notFinite(fmt.Sprintf("row %d", i), float32(means[i]))
+		}
 		found.add(means[i])
 	}
 	it.edits = append(it.edits, edit{0, rows, func(row []float32, i int) {
@@ -183,8 +219,8 @@ func (it *item) centerRows(ctx context.Context, found *Means, done func(rows int
 	return nil
 }
 
-// centerVector centres the elements lo to hi-1 of a vector within each of so
-// many equal groups.
+// centerVector centres the elements lo to hi-1 of a vector within each of
+// the given number of equal groups.
 func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 	_, n := it.shape()
 	v := make([]float32, n)
@@ -195,6 +231,9 @@ func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 	for g := range groups {
 		part := v[lo+g*size:][:size]
 		m := mean(part)
+		if m-m != 0 {
+			return it.notFinite(fmt.Sprintf("part %d", g), float32(m))
+		}
 		found.add(m)
 		for i := range part {
 			part[i] = float32(float64(part[i]) - m)

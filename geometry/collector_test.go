@@ -263,11 +263,15 @@ func TestReadStateChecks(t *testing.T) {
 		"swap: its histogram":                 func(_, rest map[string]any) { delete(rest["swap"].(map[string]any), "hist") },
 		"0 heads of dimension 40":             func(site, _ map[string]any) { delete(site, "heads") },
 		"1 heads of dimension 1":              func(site, _ map[string]any) { site["dim"] = 1 },
+		"a vector of norm -1":                 func(site, _ map[string]any) { site["top_norm"].([]any)[0].(map[string]any)["norm"] = -1 },
 	} {
 		_, err := ReadState(edit(change))
 		if err == nil || !strings.HasPrefix(err.Error(), "geometry: state: site blk.0.ffn_norm: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+	if _, err := ReadState(bytes.Replace(whole, []byte(`"top":10`), []byte(`"top":-1`), 1)); err == nil || !strings.Contains(err.Error(), "extremes") {
+		t.Errorf("a list of -1 extremes: %v", err)
 	}
 	for _, bad := range []string{`"top1_agreement":2`, `"top1_agreement":-1`} {
 		_, err := ReadState(bytes.Replace(whole, []byte(`"top1_agreement":0.5`), []byte(bad), 1))

@@ -165,31 +165,3 @@ func TestCauses(t *testing.T) {
 		t.Errorf("no rows: %+v", got)
 	}
 }
-
-func FuzzReadState(f *testing.F) {
-	c, err := NewCollector(Model{Name: "m"}, []Site{{Name: "n", Role: "ln1", Center: true, Dim: 2}}, Options{Top: 1})
-	if err != nil {
-		f.Fatal(err)
-	}
-	c.Add(Batch{Tokens: []int32{1}, In: []float32{1, 3}, Out: []float32{-1, 1}})
-	f.Add(marshal(f, c.State()))
-	f.Add([]byte(`{"schema":"` + StateSchema + `","sites":[]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		st, err := ReadState(b)
-		if err != nil {
-			return
-		}
-		// What can be read can be merged with itself and shown.
-		st.Shards = nil
-		other, err := ReadState(marshal(t, st))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := st.Merge(other); err != nil {
-			return
-		}
-		if _, err := st.Result(true); err != nil {
-			t.Fatal(err)
-		}
-	})
-}

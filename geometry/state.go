@@ -139,6 +139,9 @@ func ReadState(b []byte) (*State, error) {
 	if j.Schema != StateSchema {
 		return nil, fmt.Errorf("geometry: state: schema is %q, want %q", j.Schema, StateSchema)
 	}
+	if j.Top < 0 || j.Step != nil && *j.Step < 0 {
+		return nil, errors.New("geometry: state: a negative number of extremes, or step")
+	}
 	for i, site := range j.Sites {
 		if site == nil || site.First == nil || site.Rest == nil {
 			return nil, fmt.Errorf("geometry: state: site %d has no statistics", i)
@@ -149,6 +152,11 @@ func ReadState(b []byte) (*State, error) {
 		for _, c := range []*cell{site.First, site.Rest} {
 			if err := c.check(); err != nil {
 				return nil, fmt.Errorf("geometry: state: site %s: %w", site.Name, err)
+			}
+		}
+		for _, e := range slices.Concat(site.TopAngle, site.TopNorm) {
+			if !(e.Norm > 0 && e.Norm <= largest && e.Angle >= 0 && e.Angle <= 180) {
+				return nil, fmt.Errorf("geometry: state: site %s: a vector of norm %v and angle %v", site.Name, e.Norm, e.Angle)
 			}
 		}
 	}

@@ -200,6 +200,19 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// Several norms of one role in a layer are no reason to fail.
+func TestNormsOfOneLayer(t *testing.T) {
+	r := synthetic(t, "m", true, 3, 2, 0)
+	for i := range r.Sites {
+		r.Sites[i].Layer = 0
+	}
+	for _, c := range modelCharts(r) {
+		if _, err := c.SVG(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTraining(t *testing.T) {
 	b := bundle(t, "training")
 	var page bytes.Buffer

@@ -240,7 +240,7 @@ func angleHistogram(r *geometry.Result, layer int) *chart {
 	null := 0.0
 	for i := range r.Sites {
 		f := &r.Sites[i]
-		if f.Role == ln1 && f.Layer == layer && f.Stage != "std" {
+		if f.Role == ln1 && f.Layer == layer && f.Stage != "std" && len(pair) < 2 { // of the first such norm
 			pair = append(pair, f)
 			lo, hi = min(lo, f.Angle.P1), max(hi, f.Angle.P99)
 			null = f.NullSD

@@ -103,7 +103,7 @@ func TestInterruptAnytime(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := time.Duration(0)
-	for i := range 9 {
+	for i := range testdata.Rungs(6, 9) {
 		r, worked := signalled(t, os.Interrupt, time.Duration(i*i)*12*time.Millisecond,
 			"-f", prompt, "-n", "-1", "--ctx", "1000000", "--norm", "rms-folded")
 		longest = max(longest, worked)
@@ -139,19 +139,25 @@ func TestHugePrompts(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(rng.Uint32())
 	}
-	for name, text := range map[string][]byte{
-		"one letter": bytes.Repeat([]byte{'a'}, 10<<20), "cut characters": bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), "noise": noise,
-	} {
-		if err := os.WriteFile(prompt, text, 0o644); err != nil {
+	texts := []struct {
+		text []byte
+		says []string
+	}{
+		{bytes.Repeat([]byte{'a'}, 10<<20), []string{"the prompt has", "--ctx"}},
+		{bytes.Repeat([]byte("\u0301"), 5<<20), []string{"the prompt has", "--ctx"}},
+		{bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), []string{"not UTF-8 text"}},
+		{noise, []string{"not UTF-8 text"}},
+	}
+	for _, c := range texts[:testdata.Rungs(2, len(texts))] {
+		if err := os.WriteFile(prompt, c.text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(name)
-		infer(t, model, "-f", prompt).fails(t, 1, "the prompt has", "--ctx")
+		infer(t, model, "-f", prompt).fails(t, 1, c.says...)
 	}
 }
 
-// kills is how many times TestKilled kills each command: more if the
-// environment says so.
+// kills is how many times TestKilled kills each command: NORMSWAP_KILLS, if that
+// is set.
 func kills(t *testing.T) int {
 	if s := os.Getenv("NORMSWAP_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -160,7 +166,7 @@ func kills(t *testing.T) int {
 		}
 		return n
 	}
-	return 10
+	return testdata.Rungs(4, 10)
 }
 
 // writers are the commands that write a model, without -o and the path. Each

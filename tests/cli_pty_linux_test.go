@@ -147,6 +147,10 @@ func TestTerminalText(t *testing.T) {
 		{"states", silent, "--tokens", "32", "--sites", "output_norm", "-o", filepath.Join(filepath.Dir(silent), hostile+".npy"), "--force"},
 		{"states", silent, "--sites", hostile, "-o", "x.npy"},
 		{"bench", silent, "-p", "8", "-n", "8", "-r", "1"},
+		{"rerank", testdata.Path(t, "encoders/bert-rank.gguf"), hostile, hostile, "x"},
+		{"rerank", testdata.Path(t, "encoders/bert-rank.gguf"), hostile, hostile, "x", "--json"},
+		{"embed", testdata.Path(t, "encoders/bert.gguf"), hostile, "x", "--similarity"},
+		{"embed", silent, hostile},
 	}
 	for _, format := range []string{"csv", "md", "json"} {
 		commands = append(commands, []string{"compare", silent, "--chunks", "1", "--ctx", "32", "-o", format})

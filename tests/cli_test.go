@@ -233,8 +233,8 @@ func TestSeed(t *testing.T) {
 	for range 2 {
 		runs = append(runs, inferJSON[generated](t, model, "-p", "Once", "-n", "30", "--json"))
 	}
-	if *runs[0].Seed == *runs[1].Seed || runs[0].Text == runs[1].Text {
-		t.Errorf("two runs without a seed are the same: %+v", runs)
+	if *runs[0].Seed == *runs[1].Seed { // two seeds may well give one text
+		t.Errorf("two runs without a seed have the same: %d", *runs[0].Seed)
 	}
 	text, _ := json.Marshal(*runs[0].Seed)
 	if got := works(t, model, "-p", "Once", "-n", "30", "--seed", string(text)); strings.TrimSuffix(got, "\n") != strings.TrimSuffix(runs[0].Text, "\n") {
@@ -279,13 +279,13 @@ func TestJSON(t *testing.T) {
 }
 
 func TestChat(t *testing.T) {
-	g := inferJSON[generated](t, testdata.Path(t, stories), "-p", "Hello", "--template", "chatml", "--system", "Be kind.", "-n", "5", "--json")
+	g := inferJSON[generated](t, testdata.Path(t, stories), "-p", "Hello", "--chat-template", "chatml", "--system", "Be kind.", "-n", "5", "--json")
 	const want = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
 	if g.Prompt != want || strings.HasPrefix(g.Text, " ") {
 		t.Errorf("prompt %q, want %q; text %q", g.Prompt, want, g.Text)
 	}
 	// In a conversation the turns before are part of the prompt.
-	r := inferWith(t, "Hello\nAgain\n", testdata.Path(t, stories), "-i", "--template", "chatml", "-n", "5", "--temp", "0")
+	r := inferWith(t, "Hello\nAgain\n", testdata.Path(t, stories), "-i", "--chat-template", "chatml", "-n", "5", "--temp", "0")
 	var prefills []string
 	for line := range strings.Lines(r.stderr) {
 		if _, rest, ok := strings.Cut(line, "prefill "); ok {
@@ -295,7 +295,7 @@ func TestChat(t *testing.T) {
 	if r.code != 0 || len(prefills) != 2 || strings.Count(r.stdout, "\n") < 2 {
 		t.Fatalf("%+v", r)
 	}
-	if r := inferWith(t, "Again\n", testdata.Path(t, stories), "-i", "--template", "chatml", "-n", "5", "--temp", "0"); strings.Contains(r.stderr, "prefill "+prefills[1]+" ") {
+	if r := inferWith(t, "Again\n", testdata.Path(t, stories), "-i", "--chat-template", "chatml", "-n", "5", "--temp", "0"); strings.Contains(r.stderr, "prefill "+prefills[1]+" ") {
 		t.Errorf("the second turn reads %s tokens, like a first one", prefills[1])
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"unicode"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/chat"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
@@ -82,8 +83,8 @@ func FuzzModel(f *testing.F) {
 // TestModels tries some inputs of FuzzModel, from one change to many.
 func TestModels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 400 {
-		b := make([]byte, 2+rng.IntN(2+i/10))
+	for i := range testdata.Rungs(100, 2000) {
+		b := make([]byte, 2+rng.IntN(2+i%100))
 		for j := range b {
 			b[j] = byte(rng.Uint32())
 		}
@@ -166,9 +167,12 @@ func useVocabulary(t *testing.T, f *gguf.File) (ids []int32) {
 		oneLine(t, err)
 		return nil
 	}
-	if tmpl, err := tok.Template(); err == nil {
-		tmpl.Apply([]tokenizer.Message{{Role: "system", Content: "s"}, {Role: "user", Content: "<s>u"}}, true)
-	} else {
+	tmpl, err := chat.Of(tok)
+	if err == nil {
+		turns := chat.NewConversation(chat.Message{Role: "system", Content: "s"}, chat.Message{Role: "user", Content: "<s>u"})
+		_, err = tmpl.Render(context.Background(), turns, chat.Options{Tokenizer: tok})
+	}
+	if err != nil {
 		oneLine(t, err)
 	}
 	for _, text := range []string{"CAB", "Once upon a time, \u00e9\u8a9e <s></s> 123\n\n  x", "\xff\xfea\x00<|im_start|>"} {

@@ -25,8 +25,9 @@ var nameRules = []struct {
 }{
 	{"the name of a tensor", regexp.MustCompile(`^\S*(attn_|ffn_|ffn\.|_embd|output_norm|rope_f|post_attention|post_ffw)\S*$|^blk\.\S*$|^\S*\.(weight|bias)$`), []string{"arch"}},
 	{"a key of an architecture", regexp.MustCompile(`^\S*(attention|rope|expert)[._][a-z_.]+$|^\S*\b(embedding_length|block_count|context_length|feed_forward_length|use_parallel_residual|logit_scale|\w+_softcapping)$`), []string{"arch"}},
-	// gguf reads it to say what the parts of a model are.
-	{"the key of the architecture", regexp.MustCompile(`^general\.architecture$`), []string{"arch", "gguf"}},
+	// gguf reads it to say what the parts of a model are, and llama.cpp's ids
+	// depend on it in two.
+	{"the key of the architecture", regexp.MustCompile(`^general\.architecture$`), []string{"arch", "gguf", "tokenizer"}},
 	// The container has an alignment, a folded file notes its parent, and some
 	// vocabularies are known by the name of their model alone.
 	{"a general key", regexp.MustCompile(`^general\.`), []string{"arch", "gguf", "fold", "tokenizer"}},

@@ -16,6 +16,11 @@ type EncodeOptions struct {
 	// that token. Without it such text is plain text: leave it off for text
 	// that is not trusted. User-defined tokens are read in either case.
 	ParseSpecial bool
+	// Literal are parts of the text that are not trusted, in ascending order.
+	// With ParseSpecial, a control token that has a byte in one of them is
+	// plain text all the same. So is a user-defined token there whose name
+	// marks it as a control token (<|...|>).
+	Literal []Range
 }
 
 // An UnknownBytesError says that the vocabulary has no token for some bytes of
@@ -27,10 +32,14 @@ type UnknownBytesError struct {
 }
 
 func (e *UnknownBytesError) Error() string {
-	if e.Count == 1 {
-		return fmt.Sprintf("tokenizer: the vocabulary has no token for one byte of the text, 0x%02x at offset %d", e.Byte, e.Offset)
+	first := fmt.Sprintf("0x%02x", e.Byte)
+	if ' ' < e.Byte && e.Byte < 0x7f {
+		first = fmt.Sprintf("%q", string(rune(e.Byte)))
 	}
-	return fmt.Sprintf("tokenizer: the vocabulary has no token for %d bytes of the text, the first of them 0x%02x at offset %d", e.Count, e.Byte, e.Offset)
+	if e.Count == 1 {
+		return fmt.Sprintf("tokenizer: the vocabulary has no token for one byte of the text, %s at offset %d", first, e.Offset)
+	}
+	return fmt.Sprintf("tokenizer: the vocabulary has no token for %d bytes of the text, the first of them %s at offset %d", e.Count, first, e.Offset)
 }
 
 // maxText is the longest text in bytes: with room for SentencePiece, which
@@ -54,7 +63,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opt EncodeOp
 	if t.llamaCpp {
 		text = t.asLlamaCppReads(text)
 	}
-	specials, err := t.specialIn(ctx, text, opt.ParseSpecial)
+	specials, err := t.specialIn(ctx, text, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -57,16 +57,3 @@ func ExampleDecoder() {
 	// Output:
 	// " a" " " "" "" "日" ""
 }
-
-// A conversation, laid out as a model was trained to read it.
-func ExampleTemplate() {
-	chatml, err := open().TemplateByName("chatml")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Print(chatml.Apply([]tokenizer.Message{{Role: "user", Content: "Hello"}}, true))
-	// Output:
-	// <|im_start|>user
-	// Hello<|im_end|>
-	// <|im_start|>assistant
-}

@@ -14,26 +14,35 @@ import (
 // on how many tokens there are nor on what they share.
 type matcher struct {
 	tokens []string
-	ids    []int32 // those it finds
-	trie   *trie   // of the reversed tokens
-	fail   []int32 // the node of the longest proper suffix of each node's string
-	found  []int32 // the longest token that ends at each node, or -1
+	ids    []int32        // those it finds
+	trie   *trie          // of the reversed tokens
+	fail   []int32        // the node of the longest proper suffix of each node's string
+	found  []int32        // the longest token that ends at each node, or -1
+	open   map[int32]bool // the tokens that literal text may hold
+	inside []int32        // the longest of them that ends at each node, or -1
 }
 
-func newMatcher(tokens []string, ids []int32) *matcher {
+// newMatcher makes the matcher of the tokens ids; open are those of them that
+// literal text may hold.
+func newMatcher(tokens []string, ids []int32, open map[int32]bool) *matcher {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		b := []byte(tokens[id])
 		slices.Reverse(b)
 		keys[i] = string(b)
 	}
-	m := &matcher{tokens: tokens, ids: ids, trie: newTrie(keys, ids)}
+	m := &matcher{tokens: tokens, ids: ids, trie: newTrie(keys, ids), open: open}
 	m.fail = make([]int32, len(m.trie.label))
 	m.found = slices.Clone(m.trie.token)
+	m.inside = make([]int32, len(m.found))
+	m.inside[0] = -1
 	for n := range int32(len(m.trie.label)) { // a suffix is a node of lower depth, and comes before
 		for c := m.trie.first[n]; c < m.trie.first[n+1]; c++ {
 			if n > 0 {
 				m.fail[c] = m.step(m.fail[n], m.trie.label[c])
+			}
+			if m.inside[c] = m.found[c]; !open[m.found[c]] {
+				m.inside[c] = m.inside[m.fail[c]]
 			}
 			if m.found[c] < 0 {
 				m.found[c] = m.found[m.fail[c]]
@@ -51,6 +60,16 @@ func (m *matcher) step(n int32, b byte) int32 {
 		}
 		n = m.fail[n]
 	}
+}
+
+// shorter is the node that shows the next shorter token that begins where the
+// longest one of node n does.
+func (m *matcher) shorter(n int32) int32 {
+	id := m.found[n]
+	for m.trie.token[n] != id {
+		n = m.fail[n]
+	}
+	return m.fail[n]
 }
 
 // A match is a special token in a text.
@@ -86,15 +105,16 @@ func (m *matcher) scan(ctx context.Context, text string, yield func(at int, node
 
 // leftmost returns the tokens in a text as Hugging Face's tokenizers find
 // them: the leftmost, of those that begin at one place the longest, and so on
-// behind its end.
-func (m *matcher) leftmost(ctx context.Context, text string) ([]match, error) {
+// behind its end. Tokens that literal parts forbid do not count.
+func (m *matcher) leftmost(ctx context.Context, text string, literal []Range) ([]match, error) {
 	if len(m.ids) == 0 {
 		return nil, nil
 	}
 	var all []match
 	err := m.scan(ctx, text, func(at int, node int32) {
-		id := m.found[node]
-		all = append(all, match{at, at + len(m.tokens[id]), id})
+		if id := m.allowed(literal, at, node); id >= 0 {
+			all = append(all, match{at, at + len(m.tokens[id]), id})
+		}
 	})
 	slices.Reverse(all)
 	kept, end := all[:0], 0
@@ -110,7 +130,7 @@ func (m *matcher) leftmost(ctx context.Context, text string) ([]match, error) {
 // longestFirst returns the tokens in a text as llama.cpp finds them: those of
 // the longest token, then in what is left those of the next, and so on. White
 // space that strip takes away at a token is not searched further.
-func (m *matcher) longestFirst(ctx context.Context, text string, strip func(f match, from, to int) match) ([]match, error) {
+func (m *matcher) longestFirst(ctx context.Context, text string, literal []Range, strip func(f match, from, to int) match) ([]match, error) {
 	if len(m.ids) == 0 {
 		return nil, nil
 	}
@@ -120,10 +140,7 @@ func (m *matcher) longestFirst(ctx context.Context, text string, strip func(f ma
 	err := m.scan(ctx, text, func(_ int, n int32) {
 		for id := m.found[n]; id >= 0 && !seen[id]; id = m.found[n] {
 			seen[id] = true
-			for m.trie.token[n] != id {
-				n = m.fail[n]
-			}
-			n = m.fail[n]
+			n = m.shorter(n)
 		}
 	})
 	if err != nil {
@@ -150,7 +167,12 @@ func (m *matcher) longestFirst(ctx context.Context, text string, strip func(f ma
 				if at < 0 {
 					break
 				}
-				f := strip(match{from + at, from + at + len(m.tokens[id]), id}, from, to)
+				f := match{from + at, from + at + len(m.tokens[id]), id}
+				if !m.open[id] && f.end-f.start > room(literal, f.start) {
+					from = f.start + 1
+					continue
+				}
+				f = strip(f, from, to)
 				more = append(more, f)
 				from = f.end
 			}
@@ -169,17 +191,17 @@ func (m *matcher) longestFirst(ctx context.Context, text string, strip func(f ma
 
 // special returns the special tokens that stand in a text, with the white
 // space that they take away.
-func (t *Tokenizer) specialIn(ctx context.Context, text string, control bool) ([]match, error) {
+func (t *Tokenizer) specialIn(ctx context.Context, text string, opt EncodeOptions) ([]match, error) {
 	m := t.userDefined
-	if control {
+	if opt.ParseSpecial {
 		m = t.special
 	}
 	if t.llamaCpp {
-		return m.longestFirst(ctx, text, func(f match, from, to int) match {
+		return m.longestFirst(ctx, text, opt.Literal, func(f match, from, to int) match {
 			return t.strip(text, f, from, to, isASCIISpace)
 		})
 	}
-	all, err := m.leftmost(ctx, text)
+	all, err := m.leftmost(ctx, text, opt.Literal)
 	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 {
 		return all, err
 	}

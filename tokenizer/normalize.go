@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +20,7 @@ type normalForm struct {
 // of returns the text in the normal form. Bytes that are no UTF-8 stay.
 func (f normalForm) of(text string) string {
 	if f.nfc {
-		text = norm.NFC.String(text)
+		text = composed(text)
 	}
 	if f.prefix {
 		text = " " + text
@@ -27,6 +29,69 @@ func (f normalForm) of(text string) string {
 		text = strings.ReplaceAll(text, " ", spmSpace)
 	}
 	return text
+}
+
+// graphemeJoiner is what package norm puts between marks of which there are
+// more than 30 in a row (Unicode's stream-safe format).
+const graphemeJoiner = "\u034f"
+
+// composed is the text in NFC. Bytes that are no UTF-8 stay.
+func composed(text string) string {
+	c := norm.NFC.String(text)
+	if strings.Count(c, graphemeJoiner) == strings.Count(text, graphemeJoiner) {
+		return c
+	}
+	return composedLong(text)
+}
+
+// composedLong is composed, by the definition (Unicode 3.11), without the joiner.
+func composedLong(text string) string {
+	type char struct {
+		text  string
+		class uint8 // canonical combining class
+	}
+	var chars []char
+	for i := 0; i < len(text); {
+		_, n := utf8.DecodeRuneInString(text[i:])
+		for d := norm.NFD.String(text[i : i+n]); d != ""; {
+			_, n := utf8.DecodeRuneInString(d)
+			chars = append(chars, char{d[:n], norm.NFD.PropertiesString(d).CCC()})
+			d = d[n:]
+		}
+		i += n
+	}
+	for from := 0; from < len(chars); {
+		to := from + 1
+		for to < len(chars) && chars[to].class != 0 {
+			to++
+		}
+		marks := chars[from:to]
+		if marks[0].class == 0 {
+			marks = marks[1:]
+		}
+		slices.SortStableFunc(marks, func(a, b char) int { return cmp.Compare(a.class, b.class) })
+		from = to
+	}
+	out, starter := chars[:0], -1
+	for _, c := range chars {
+		last := len(out) - 1
+		if starter >= 0 && (starter == last || 0 < out[last].class && out[last].class < c.class) {
+			pair := norm.NFC.String(out[starter].text + c.text)
+			if utf8.RuneCountInString(pair) == 1 {
+				out[starter].text = pair
+				continue
+			}
+		}
+		if c.class == 0 {
+			starter = len(out)
+		}
+		out = append(out, c)
+	}
+	var b strings.Builder
+	for _, c := range out {
+		b.WriteString(c.text)
+	}
+	return b.String()
 }
 
 // origin is the place in a text that corresponds to byte number at of its

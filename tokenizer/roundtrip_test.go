@@ -52,7 +52,7 @@ func checkRoundTrip(t *testing.T, name string, tok *Tokenizer, text string) {
 // that the model reads.
 func normalized(t *testing.T, tok *Tokenizer, text string) string {
 	t.Helper()
-	specials, err := tok.specialIn(context.Background(), text, false)
+	specials, err := tok.specialIn(context.Background(), text, EncodeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,6 +194,7 @@ func (t *Tokenizer) buildMatchers(m *gguf.Meta) error {
 		return err
 	}
 	var all, user []int32
+	open := make(map[int32]bool)
 	for i, k := range t.types {
 		id, token := int32(i), t.tokens[i]
 		if !k.special() || t.ids[token] != id || token == "" {
@@ -206,9 +207,10 @@ func (t *Tokenizer) buildMatchers(m *gguf.Meta) error {
 		all = append(all, id)
 		if k == typeUserDefined {
 			user = append(user, id)
+			open[id] = !namesControl(token)
 		}
 	}
-	t.special, t.userDefined = newMatcher(t.tokens, all), newMatcher(t.tokens, user)
+	t.special, t.userDefined = newMatcher(t.tokens, all, open), newMatcher(t.tokens, user, open)
 	return nil
 }
 

@@ -69,13 +69,13 @@ func TestMatcher(t *testing.T) {
 				tokens = append(tokens, w)
 			}
 		}
-		m := newMatcher(tokens, ids)
+		m := newMatcher(tokens, ids, nil)
 		text := randomWord(rng, rng.IntN(20))
-		got, err := m.leftmost(context.Background(), text)
+		got, err := m.leftmost(context.Background(), text, nil)
 		if want := leftmostByDefinition(tokens, text); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%q in %q: %v (%v), want %v", tokens, text, got, err, want)
 		}
-		got, err = m.longestFirst(context.Background(), text, func(f match, _, _ int) match { return f })
+		got, err = m.longestFirst(context.Background(), text, nil, func(f match, _, _ int) match { return f })
 		if want := longestFirstByDefinition(tokens, text); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%q in %q, the longest first: %v (%v), want %v", tokens, text, got, err, want)
 		}

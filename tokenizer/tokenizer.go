@@ -36,10 +36,10 @@ type Tokenizer struct {
 	addBOS, addEOS, addSEP bool
 	eog                    map[int32]bool
 	form                   normalForm
-	spacePrefix            bool // a space goes before text that starts a fragment
-	template               string
-	special                *matcher // every special token that can stand in a text
-	userDefined            *matcher // those of them that are read from any text
+	spacePrefix            bool              // a space goes before text that starts a fragment
+	templates              map[string]string // by the name behind KeyChatTemplate
+	special                *matcher          // every special token that can stand in a text
+	userDefined            *matcher          // those of them that are read from any text
 	words                  wordCoder
 	warnings               []string
 }
@@ -85,7 +85,7 @@ func (t *Tokenizer) load(m *gguf.Meta) error {
 	if err := t.loadTokens(m); err != nil {
 		return err
 	}
-	if t.template, err = gguf.GetOr(m, keyTemplate, ""); err != nil {
+	if err := t.loadTemplates(m); err != nil {
 		return err
 	}
 	if w, ok := t.words.(*bpe); ok {

@@ -27,8 +27,10 @@ const (
 	keyCharsMap  = "tokenizer.ggml.precompiled_charsmap"
 	keyLowercase = "tokenizer.ggml.normalizer.lowercase"
 	keyStrip     = "tokenizer.ggml.normalizer.strip_accents"
-	keyTemplate  = "tokenizer.chat_template"
 )
+
+// KeyChatTemplate is the metadata key of a file's chat template.
+const KeyChatTemplate = "tokenizer.chat_template"
 
 // A tokenType is a value of tokenizer.ggml.token_type.
 type tokenType uint8

@@ -71,11 +71,9 @@ func (in *interp) join(a, b Str) Str {
 	case b.markup && !a.markup:
 		a = in.escape(a)
 	}
-	out := &buffer{in: in}
-	out.c = make([]rune, 0, len(a.c)+len(b.c))
-	out.add(a)
-	out.add(b)
-	return Str{out.c, a.markup || b.markup}
+	out := in.extend(a, b.c)
+	out.markup = a.markup || b.markup
+	return out
 }
 
 // escape is markupsafe's escape.
@@ -104,7 +102,7 @@ func (in *interp) escape(s Str) Str {
 	}
 	in.alloc(len(out))
 	in.checkText(len(out))
-	return Str{out, true}
+	return Str{c: out, markup: true}
 }
 
 // repeat is v * n; count is the number as it was written.
@@ -120,7 +118,7 @@ func (in *interp) repeat(v Value, n int, count Value) Value {
 		for range n * min(1, len(v.c)) {
 			out = append(out, v.c...)
 		}
-		return Str{out, v.markup}
+		return Str{c: out, markup: v.markup}
 	case *List:
 		return &List{in.repeatItems(v.items, n)}
 	case *Tuple:

@@ -159,7 +159,7 @@ func (in *interp) slice(of Value, bounds [3]Value) Value {
 			return of.slice(from, from+count)
 		}
 		in.alloc(count)
-		return Str{pick(of.c, from, step, count), of.markup}
+		return Str{c: pick(of.c, from, step, count), markup: of.markup}
 	case *List:
 		in.items(count)
 		return &List{pick(of.items, from, step, count)}

@@ -108,10 +108,10 @@ func Parse(source string) (t *Template, err error) {
 func (t *Template) Render(ctx context.Context, vars *Dict, now time.Time) (pieces []Piece, err error) {
 	in := &interp{ctx: ctx, template: t, now: now, line: 1}
 	defer catch(&err)
-	root := &scope{parent: &scope{vars: map[string]Value{}}}
+	root := &scope{parent: &scope{}}
 	for i, key := range vars.keys {
 		if name, ok := key.(Str); ok {
-			root.parent.vars[name.String()] = vars.vals[i]
+			root.parent.set(name.String(), vars.vals[i])
 		}
 	}
 	in.root = root

@@ -94,8 +94,8 @@ func (e *constant) eval(*interp, *scope) Value { return e.v }
 
 func (e *name) eval(in *interp, sc *scope) Value {
 	for s := sc; s != nil; s = s.parent {
-		if v, ok := s.vars[e.name]; ok {
-			return v
+		if i := s.find(e.name); i >= 0 {
+			return s.vars[i].v
 		}
 	}
 	if f, ok := globals[e.name]; ok {
@@ -224,11 +224,11 @@ func (in *interp) compare(op string, a, b Value) bool {
 }
 
 func (e *concat) eval(in *interp, sc *scope) Value {
-	b := &buffer{in: in}
-	for _, part := range e.parts {
-		in.writeStr(b, in.eval(part, sc))
+	out := in.str(in.eval(e.parts[0], sc))
+	for _, part := range e.parts[1:] {
+		out = in.extend(out, in.str(in.eval(part, sc)).c)
 	}
-	return b.str()
+	return out
 }
 
 func (e *sign) eval(in *interp, sc *scope) Value {

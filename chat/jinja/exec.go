@@ -120,7 +120,7 @@ func (s *setBlockStmt) exec(in *interp, sc *scope) jump {
 	inner := &scope{parent: sc}
 	var v Value = in.capture(func() { in.execAll(s.body, inner) })
 	if s.filter != nil {
-		v = in.eval(s.filter, &scope{vars: map[string]Value{bodyName: v}, parent: inner})
+		v = in.eval(s.filter, &scope{vars: []variable{{bodyName, v}}, parent: inner})
 	}
 	in.line = s.line
 	s.target.assign(in, sc, v)
@@ -138,7 +138,7 @@ func (s *filterStmt) exec(in *interp, sc *scope) jump {
 	if j != goOn {
 		return j
 	}
-	in.write(in.eval(s.filter, &scope{vars: map[string]Value{bodyName: v}, parent: inner}))
+	in.write(in.eval(s.filter, &scope{vars: []variable{{bodyName, v}}, parent: inner}))
 	return goOn
 }
 

@@ -122,7 +122,7 @@ var filters = map[string]filter{
 	"forceescape": func(c *call, v Value) Value { c.args(""); return c.in.escape(c.in.str(v)) },
 	"safe": func(c *call, v Value) Value {
 		c.args("")
-		return Str{c.in.soft(v).c, true}
+		return Str{c: c.in.soft(v).c, markup: true}
 	},
 	"indent":    indentFilter,
 	"truncate":  truncateFilter,
@@ -262,7 +262,7 @@ func indentFilter(c *call, v Value) Value {
 	if s.markup {
 		indent.markup = true
 	}
-	newline := Str{Literal("\n").c, s.markup}
+	newline := Str{c: Literal("\n").c, markup: s.markup}
 	lines := c.in.splitLines(c.in.join(s, newline), false)
 	out := &buffer{in: c.in}
 	blank := c.flag(a[2], false)
@@ -277,7 +277,7 @@ func indentFilter(c *call, v Value) Value {
 		}
 		out.add(line)
 	}
-	return Str{out.c, s.markup}
+	return Str{c: out.c, markup: s.markup}
 }
 
 func truncateFilter(c *call, v Value) Value {
@@ -359,9 +359,9 @@ func urlencodeFilter(c *call, v Value) Value {
 		}
 		sc := &scope{}
 		(&tupleTarget{c.in.line, []target{&nameTarget{"k"}, &nameTarget{"v"}}}).assign(c.in, sc, pair)
-		out.add(quote(sc.vars["k"], ""))
+		out.add(quote(sc.vars[0].v, ""))
 		out.text("=")
-		out.add(quote(sc.vars["v"], ""))
+		out.add(quote(sc.vars[1].v, ""))
 	}
 	return out.str()
 }

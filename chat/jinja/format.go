@@ -273,7 +273,7 @@ func (in *interp) percent(s Str, v Value) Value {
 	if at < len(values) && !isMapping(v) {
 		in.fail(kindType, "not all arguments converted during string formatting")
 	}
-	return Str{b.c, s.markup}
+	return Str{c: b.c, markup: s.markup}
 }
 
 // isMapping is Python's PyMapping_Check, but for strings and tuples: % accepts

@@ -57,7 +57,7 @@ func dictFunc(c *call) Value {
 		pair := &tupleTarget{c.in.line, []target{&nameTarget{"k"}, &nameTarget{"v"}}}
 		for _, item := range c.in.list(from) {
 			pair.assign(c.in, sc, item)
-			c.in.set(d, sc.vars["k"], sc.vars["v"])
+			c.in.set(d, sc.vars[0].v, sc.vars[1].v)
 		}
 	}
 	for i, key := range c.names {

@@ -22,15 +22,50 @@ type interp struct {
 // A scope holds the variables of one block; names that it lacks are its
 // parent's.
 type scope struct {
-	vars   map[string]Value
+	vars   []variable
+	index  map[string]int // of vars, once there are many
 	parent *scope
 }
 
+type variable struct {
+	name string
+	v    Value
+}
+
+// many variables are looked up by a map.
+const many = 8
+
 func (sc *scope) set(name string, v Value) {
-	if sc.vars == nil {
-		sc.vars = map[string]Value{}
+	if i := sc.find(name); i >= 0 {
+		sc.vars[i].v = v
+		return
 	}
-	sc.vars[name] = v
+	sc.vars = append(sc.vars, variable{name, v})
+	switch {
+	case sc.index != nil:
+		sc.index[name] = len(sc.vars) - 1
+	case len(sc.vars) > many:
+		sc.index = make(map[string]int)
+		for i, b := range sc.vars {
+			sc.index[b.name] = i
+		}
+	}
+}
+
+// find is where a variable of this scope stands, or -1.
+func (sc *scope) find(name string) int {
+	if sc.index != nil {
+		if i, ok := sc.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range sc.vars {
+		if sc.vars[i].name == name {
+			return i
+		}
+	}
+	return -1
 }
 
 func (in *interp) fail(kind, format string, args ...any) { failAt(in.line, kind, format, args...) }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // tojsonFilter is transformers' filter tojson, which is Python's json.dumps.
@@ -181,16 +182,22 @@ const maxJSONDepth = 500
 // ParseJSON reads a value whose strings are content. The order of keys stays;
 // of equal ones the last has the value, as in Python.
 func ParseJSON(data []byte) (Value, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	v, err := parseJSON(d, 0)
+	if !utf8.Valid(data) {
+		return nil, errors.New("jinja: no valid JSON: it is not UTF-8")
+	}
+	p := &jsonParser{d: json.NewDecoder(bytes.NewReader(data))}
+	p.d.UseNumber()
+	v, err := p.value(0)
 	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = fmt.Errorf("there is more behind the value, at byte %d", d.InputOffset())
+		if _, more := p.d.Token(); more != io.EOF {
+			err = fmt.Errorf("there is more behind the value, at byte %d", p.d.InputOffset())
 		}
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("it ends in the middle of a value")
+	case err == nil && p.replaced > bytes.Count(data, []byte("\ufffd"))+bytes.Count(bytes.ToLower(data), []byte(`\ufffd`)):
+		err = errors.New("it holds half of a surrogate pair")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("jinja: no valid JSON: %w", err)
@@ -198,45 +205,55 @@ func ParseJSON(data []byte) (Value, error) {
 	return v, nil
 }
 
-func parseJSON(d *json.Decoder, depth int) (Value, error) {
+type jsonParser struct {
+	d        *json.Decoder
+	replaced int // how often U+FFFD occurs, which is also what the decoder makes of half a surrogate pair
+}
+
+func (p *jsonParser) str(s string) Str {
+	p.replaced += strings.Count(s, "\ufffd")
+	return Content(s)
+}
+
+func (p *jsonParser) value(depth int) (Value, error) {
 	if depth > maxJSONDepth {
 		return nil, fmt.Errorf("it nests deeper than %d levels", maxJSONDepth)
 	}
-	t, err := d.Token()
+	t, err := p.d.Token()
 	if err != nil {
 		return nil, err
 	}
 	switch t := t.(type) {
 	case string:
-		return Content(t), nil
+		return p.str(t), nil
 	case json.Number:
 		return parseNumber(t.String())
 	case json.Delim:
 		if t == '[' {
 			l := &List{}
-			for d.More() {
-				v, err := parseJSON(d, depth+1)
+			for p.d.More() {
+				v, err := p.value(depth + 1)
 				if err != nil {
 					return nil, err
 				}
 				l.items = append(l.items, v)
 			}
-			_, err := d.Token()
+			_, err := p.d.Token()
 			return l, err
 		}
 		o := NewDict()
-		for d.More() {
-			key, err := d.Token()
+		for p.d.More() {
+			key, err := p.d.Token()
 			if err != nil {
 				return nil, err
 			}
-			v, err := parseJSON(d, depth+1)
+			v, err := p.value(depth + 1)
 			if err != nil {
 				return nil, err
 			}
-			o.Set(Content(key.(string)), v)
+			o.Set(p.str(key.(string)), v)
 		}
-		_, err := d.Token()
+		_, err := p.d.Token()
 		return o, err
 	}
 	return t, nil // nil or bool

@@ -143,7 +143,7 @@ func (s *forStmt) exec(in *interp, sc *scope) jump {
 		}
 		whole := false // some pass came to its end: otherwise Jinja2 runs the else
 		for v, ok := l.advance(); ok; v, ok = l.advance() {
-			inner := &scope{vars: map[string]Value{"loop": l}, parent: sc}
+			inner := &scope{vars: []variable{{"loop", l}}, parent: sc}
 			s.target.assign(in, inner, v)
 			j := in.execAll(s.body, inner)
 			if j == stop {

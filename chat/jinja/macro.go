@@ -21,20 +21,20 @@ type macro struct {
 // call runs the macro and returns its text.
 func (m *macro) call(c *call) Value {
 	in, n := c.in, m.node
-	sc := &scope{vars: map[string]Value{}, parent: m.scope}
+	sc := &scope{parent: m.scope}
 	explicit := slices.Contains(n.params, "caller")
 	given := min(len(c.pos), len(n.params))
 	for i, p := range n.params {
 		if i < given {
-			sc.vars[p] = c.pos[i]
+			sc.set(p, c.pos[i])
 			continue
 		}
 		if v, ok := c.take(p); ok {
-			sc.vars[p] = v
+			sc.set(p, v)
 		} else if d := i - len(n.params) + len(n.defaults); d >= 0 {
-			sc.vars[p] = in.eval(n.defaults[d], sc)
+			sc.set(p, in.eval(n.defaults[d], sc))
 		} else {
-			sc.vars[p] = &undefined{kindUndefined, "parameter " + reprText(p) + " was not provided"}
+			sc.set(p, &undefined{kindUndefined, "parameter " + reprText(p) + " was not provided"})
 		}
 	}
 	if n.reads.caller && !explicit {
@@ -42,7 +42,7 @@ func (m *macro) call(c *call) Value {
 		if v == nil {
 			v = &undefined{kindUndefined, "No caller defined"}
 		}
-		sc.vars["caller"] = v
+		sc.set("caller", v)
 	}
 	switch {
 	case n.reads.kwargs && !slices.Contains(n.params, "kwargs"):
@@ -50,14 +50,14 @@ func (m *macro) call(c *call) Value {
 		for i, key := range c.names {
 			in.set(d, Literal(key), c.named[i])
 		}
-		sc.vars["kwargs"] = d
+		sc.set("kwargs", d)
 	case slices.Contains(c.names, "caller"):
 		in.fail(kindType, "macro %s was invoked with two values for the special caller argument. This is most likely a bug.", reprText(n.name))
 	case len(c.names) > 0:
 		in.fail(kindType, "macro %s takes no keyword argument %s", reprText(n.name), reprText(c.names[0]))
 	}
 	if n.reads.varargs && !slices.Contains(n.params, "varargs") {
-		sc.vars["varargs"] = &Tuple{items: c.pos[given:]}
+		sc.set("varargs", &Tuple{items: c.pos[given:]})
 	} else if len(c.pos) > len(n.params) {
 		in.fail(kindType, "macro %s takes not more than %d argument(s)", reprText(n.name), len(n.params))
 	}

@@ -142,7 +142,7 @@ func (in *interp) cat(parts ...Str) Str {
 	for _, p := range parts {
 		b.add(p)
 	}
-	return Str{b.c, parts[0].markup}
+	return Str{c: b.c, markup: parts[0].markup}
 }
 
 func stripper(left, right bool) func(*call, Value) Value {
@@ -313,7 +313,7 @@ func (in *interp) joinAll(sep Str, items Value, str func(Value) Str) Str {
 		first = false
 		b.add(str(v))
 	}
-	return Str{b.c, sep.markup}
+	return Str{c: b.c, markup: sep.markup}
 }
 
 // dictMethods are the methods of dict that change nothing.

@@ -28,7 +28,8 @@ func (b *buffer) str() Str { return Str{c: b.c} }
 // str is Python's str(): what a value looks like in a text.
 func (in *interp) str(v Value) Str {
 	if s, ok := v.(Str); ok {
-		return Str{c: s.c}
+		s.markup = false
+		return s
 	}
 	b := &buffer{in: in}
 	in.writeStr(b, v)

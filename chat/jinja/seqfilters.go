@@ -181,7 +181,7 @@ func reverseFilter(c *call, v Value) Value {
 	c.args("")
 	if s, ok := v.(Str); ok {
 		c.in.alloc(len(s.c))
-		return Str{backwards(s.c), s.markup}
+		return Str{c: backwards(s.c), markup: s.markup}
 	}
 	if _, ok := c.in.tryIterate(v); !ok {
 		c.in.fail(kindArgument, "argument must be iterable")

@@ -13,6 +13,28 @@ import (
 type Str struct {
 	c      []rune
 	markup bool // Python's class Markup, which the filter safe makes
+	room   *room
+}
+
+// A room is memory in which a sum of strings can grow: programs collect long
+// texts by text = text + more, which would copy all of it each time. The
+// characters in c never change; those behind them are free for one string.
+type room struct{ c []rune }
+
+// extend returns a with b behind it.
+func (in *interp) extend(a Str, b []rune) Str {
+	n := len(a.c)
+	in.checkText(n + len(b))
+	r := a.room
+	if r == nil || n == 0 || len(r.c) < n || &r.c[len(r.c)-1] != &a.c[n-1] {
+		in.alloc(n)
+		r = &room{append(make([]rune, 0, n+len(b)), a.c...)}
+	} else if len(r.c)+len(b) > cap(r.c) {
+		in.alloc(len(r.c))
+	}
+	in.alloc(len(b))
+	r.c = append(r.c, b...)
+	return Str{c: r.c[len(r.c)-n-len(b):], room: r}
 }
 
 // fromContent marks a character of content.
@@ -52,7 +74,7 @@ func (s Str) String() string {
 	return string(b)
 }
 
-func (s Str) slice(from, to int) Str { return Str{s.c[from:to], s.markup} }
+func (s Str) slice(from, to int) Str { return Str{c: s.c[from:to], markup: s.markup} }
 
 func sameChars(a, b []rune) bool {
 	if len(a) != len(b) {
@@ -157,10 +179,10 @@ func splitSpace(s Str, most int) (parts []Str) {
 
 // rsplitSpace is str.rsplit without a separator.
 func rsplitSpace(s Str, most int) []Str {
-	back := Str{backwards(s.c), s.markup}
+	back := Str{c: backwards(s.c), markup: s.markup}
 	parts := splitSpace(back, most)
 	for i, p := range parts {
-		parts[i] = Str{backwards(p.c), s.markup}
+		parts[i] = Str{c: backwards(p.c), markup: s.markup}
 	}
 	return reversed(parts)
 }
@@ -247,6 +269,7 @@ func (in *interp) replace(s Str, old, with []rune, most int) Str {
 			break
 		}
 		in.alloc(at - from + len(with))
+		in.checkText(len(out) + at - from + len(with))
 		out = append(append(out, s.c[from:at]...), with...)
 		from, n = at+len(old), n+1
 	}
@@ -256,19 +279,20 @@ func (in *interp) replace(s Str, old, with []rune, most int) Str {
 	in.alloc(len(s.c) - from)
 	out = append(out, s.c[from:]...)
 	in.checkText(len(out))
-	return Str{out, s.markup}
+	return Str{c: out, markup: s.markup}
 }
 
 // mapCase changes the case of every character, which may become several.
 func (in *interp) mapCase(s Str, to func(i int) string) Str {
 	out := make([]rune, 0, len(s.c))
 	in.alloc(len(s.c))
+	in.step(len(s.c) / 4)
 	for i, c := range s.c {
 		for _, r := range to(i) {
 			out = append(out, r|c&fromContent)
 		}
 	}
-	return Str{out, s.markup}
+	return Str{c: out, markup: s.markup}
 }
 
 // longCases are the characters whose capital is more than one character

@@ -17,7 +17,7 @@ type formatter struct {
 func (in *interp) format(s Str, c *call) Value {
 	b := &buffer{in: in}
 	(&formatter{in: in, c: c}).write(b, s.c, 0)
-	return Str{b.c, s.markup}
+	return Str{c: b.c, markup: s.markup}
 }
 
 // write formats the fields in c; depth counts fields inside of fields.

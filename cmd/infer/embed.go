@@ -179,7 +179,7 @@ goes to stdout, and --similarity compares a handful of texts in words.`,
 			case similarity && (p == arch.PoolNone || p == arch.PoolRank):
 				return usagef("--similarity compares one vector a text, and the model's own pooling is %s; choose one with --pooling", p)
 			case similarity:
-				return o.similarity(ctx, cmd.OutOrStdout(), m, texts, sequences, e)
+				return o.similarity(ctx, stdout, m, texts, sequences, e)
 			case o.asJSON:
 				return o.embed(ctx, m, sequences, e, func(i int, v []float32) error {
 					row := embedRow{Index: i, Tokens: len(sequences[i]), Pooling: p.String()}
@@ -191,7 +191,7 @@ goes to stdout, and --similarity compares a handful of texts in words.`,
 					} else {
 						row.Embedding = v
 					}
-					return printJSON(cmd.OutOrStdout(), row)
+					return printJSON(stdout, row)
 				})
 			}
 			return o.writeVectors(ctx, m, sequences, e, p, out)

@@ -26,15 +26,10 @@ func tokenizerOptions(c choice) tokenizer.Options {
 // warning.
 func leftOut(err error) error {
 	var unknown *tokenizer.UnknownBytesError
-	switch {
-	case !errors.As(err, &unknown):
+	if !errors.As(err, &unknown) {
 		return err
-	case unknown.Count == 1:
-		note("warning: the vocabulary has no token for one byte of the text, 0x%02x at offset %d; it is left out", unknown.Byte, unknown.Offset)
-	default:
-		note("warning: the vocabulary has no token for %d bytes of the text, the first of them 0x%02x at offset %d; they are left out",
-			unknown.Count, unknown.Byte, unknown.Offset)
 	}
+	note("warning: %v; left out", err)
 	return nil
 }
 

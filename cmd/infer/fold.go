@@ -52,10 +52,11 @@ and its norms, and stays a valid LayerNorm model in every runner; one that knows
 may run RMSNorm (infer does, with --norm rms-folded). --export writes an RMSNorm
 architecture instead, where llama.cpp has one that computes the same.
 
-What can be folded depends on the graph. Some models cannot be; infer says why.
-Changed weights that were quantised are stored as F16 (--strategy dequant), or
-encoded once more (requant), which adds about one more quantisation error and is
-never exact.
+What is folded is a matter of the graph; a model that cannot be folded is
+refused with the reason. Changed weights are stored as F16, or as F32 where the
+source has F32 or F16 cannot hold them (--strategy dequant): logits move by less
+than 1e-6 (NMSE). Or they are encoded once more in their own type (requant),
+which adds about one more quantisation error and is never exact.
 
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
@@ -141,6 +142,9 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 			return usagef("--type: %v", err)
 		}
 		options.Type = &t
+	}
+	if err := fold.Check(m, options); err != nil {
+		return advise(err)
 	}
 	if !o.plan {
 		if options.SourceSHA256, err = hashSource(ctx, f); err != nil {
@@ -261,6 +265,9 @@ func (r *foldReport) summary(is string) string {
 	fmt.Fprintf(&b, "%s %s %s of tensors, architecture %s\n", r.Name, is, bytesText(float64(r.Bytes)), as)
 	for _, s := range r.GainKept {
 		fmt.Fprintf(&b, "The gain stays at %s\n", s)
+	}
+	for _, name := range r.BeyondF16 {
+		fmt.Fprintf(&b, "%s is F32: F16 cannot hold its weights\n", name)
 	}
 	return b.String()
 }

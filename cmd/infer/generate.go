@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/normswap/normswap/chat"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/tokenizer"
 )
@@ -18,8 +19,8 @@ type generator struct {
 	model    *engine.Model
 	session  *engine.Session // made with the first prompt
 	tok      *tokenizer.Tokenizer
-	layout   tokenizer.Template // of a chat
-	loadTime float64            // seconds
+	layout   *chat.Template // of a chat
+	loadTime float64        // seconds
 
 	bar    *bar                               // of the prompt that is being read
 	about  string                             // a line about the model, to be printed once
@@ -36,20 +37,23 @@ func newGenerator(o *runFlags, m *engine.Model) (*generator, error) {
 	for _, w := range g.tok.Warnings() {
 		note("warning: %s", w)
 	}
-	switch {
-	case o.template != "":
-		g.layout, err = g.tok.TemplateByName(o.template)
-	case o.chat:
-		if g.layout, err = g.tok.Template(); err != nil {
-			err = fmt.Errorf("%w (--template)", err)
-		}
+	if o.chat {
+		g.layout, err = templateOf(g.tok, o.template)
+		err = templateAdvice(err)
 	}
 	return g, err
 }
 
 // encode returns the tokens of a prompt. An empty one is the token that
 // begins a text.
-func (g *generator) encode(prompt string) ([]int32, error) {
+func (g *generator) encode(ctx context.Context, prompt string, pieces []chat.Piece) ([]int32, error) {
+	if g.chat {
+		ids, err := encodePieces(ctx, g.tok, pieces)
+		if err == nil && len(ids) == 0 {
+			err = errors.New("the chat template gives no text for this conversation")
+		}
+		return ids, err
+	}
 	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true, Continued: true})
 	if len(ids) > 0 {
 		err = leftOut(err)
@@ -105,14 +109,15 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 	return kept, nil
 }
 
-// generate continues a prompt and streams the text to stdout, unless that
-// is for JSON. When ctx is cancelled the result is what there is so far.
-func (g *generator) generate(ctx context.Context, prompt string) (*result, error) {
+// generate continues a prompt, or the pieces of a chat, and streams the text to
+// stdout, unless that is for JSON. When ctx is cancelled the result is what
+// there is so far.
+func (g *generator) generate(ctx context.Context, prompt string, pieces []chat.Piece) (*result, error) {
 	out := &stream{w: newScreen(stdout), trim: g.chat || prompt == ""}
 	if g.json {
 		out.w = io.Discard
 	}
-	ids, err := await(ctx, func() ([]int32, error) { return g.encode(prompt) })
+	ids, err := await(ctx, func() ([]int32, error) { return g.encode(ctx, prompt, pieces) })
 	if err != nil {
 		return nil, err
 	}

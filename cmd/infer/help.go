@@ -10,7 +10,7 @@ import (
 
 // topics are the headings under which help lists the commands.
 var topics = []struct{ title, commands string }{
-	{"Look into a model", "inspect tokenize logits"},
+	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
 	{"Swap norms", "fold compare perplexity"},
 	{"What norms do to hidden vectors", "geometry states merge"},

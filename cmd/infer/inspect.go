@@ -14,6 +14,7 @@ import (
 	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/report"
+	"github.com/normswap/normswap/tokenizer"
 	"github.com/spf13/cobra"
 )
 
@@ -56,6 +57,7 @@ type inspection struct {
 	Architecture string         `json:"architecture,omitempty"`
 	Model        *hyper         `json:"model,omitempty"`
 	NotRunnable  string         `json:"not_runnable,omitempty"` // the reason
+	ChatTemplate bool           `json:"chat_template"`
 	Metadata     map[string]any `json:"metadata"`
 	Norms        []normSite     `json:"norms"`
 	Tensors      []tensorInfo   `json:"tensors"`
@@ -97,6 +99,8 @@ func inspect(path string, f *gguf.File) *inspection {
 	in := &inspection{Path: path, Version: f.Version, Alignment: f.Alignment, Parameters: arch.Parameters(f),
 		Metadata: map[string]any{}, Norms: []normSite{}, Tensors: []tensorInfo{}}
 	in.Architecture, _ = gguf.Get[string](&f.Meta, arch.KeyArchitecture)
+	template, _ := gguf.Get[string](&f.Meta, tokenizer.KeyChatTemplate)
+	in.ChatTemplate = template != ""
 	for _, kv := range f.Meta.All() {
 		in.Metadata[kv.Key] = jsonValue(kv.Value)
 	}
@@ -163,6 +167,9 @@ func (in *inspection) write(w io.Writer, f *gguf.File) error {
 			m.Layers, m.Dim, m.Heads, m.HeadDim, m.KVHeads, m.FFN, m.Vocab, m.Context)
 	} else {
 		fmt.Fprintf(w, "It cannot be run: %s\n\n", plain.Line(in.NotRunnable))
+	}
+	if in.ChatTemplate {
+		fmt.Fprintf(w, "It has a chat template: --chat uses it, and infer template shows what it makes of a conversation.\n\n")
 	}
 	meta := report.Table{Title: fmt.Sprintf("Metadata: %d keys", f.Meta.Len()),
 		Columns: []report.Column{{Key: "key", Left: true}, {Key: "value", Left: true}}}

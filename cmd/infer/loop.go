@@ -13,14 +13,14 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"github.com/normswap/normswap/chat"
 	"github.com/normswap/normswap/internal/plain"
-	"github.com/normswap/normswap/tokenizer"
 	"golang.org/x/term"
 )
 
 const loopHelp = `Type a text and press Enter. Arrow up brings back earlier ones. Ctrl-C stops an answer, Ctrl-D ends.
   /help   this
-  /clear  forget the conversation (--chat)
+  /clear  forget the conversation (of a chat)
   /quit   end`
 
 // loop answers one prompt after the other: texts to continue, each on its
@@ -34,7 +34,11 @@ func (g *generator) loop(ctx context.Context) error {
 		note("%s", g.about)
 		g.about = ""
 	}
-	note("Type a text to continue; /help tells more, Ctrl-D ends.")
+	what := "a text to continue"
+	if g.chat {
+		what = "a message"
+	}
+	note("Type %s; /help tells more, Ctrl-D ends.", what)
 	for {
 		line, err := in.read()
 		if errors.Is(err, io.EOF) {
@@ -58,14 +62,12 @@ func (g *generator) loop(ctx context.Context) error {
 			note("there is no command %s; /help lists them", word)
 			continue
 		}
-		prompt := line
 		if g.chat {
-			turns = append(turns, tokenizer.Message{Role: "user", Content: line})
-			prompt = g.layout.Apply(turns, true)
+			turns = append(turns, chat.Message{Role: "user", Content: line})
 		}
 		answer, cancel := context.WithCancel(ctx)
 		answering.Store(&cancel)
-		r, err := g.generate(answer, prompt)
+		r, err := g.answer(answer, line, turns)
 		answering.Store(nil)
 		cancel()
 		switch {
@@ -73,7 +75,7 @@ func (g *generator) loop(ctx context.Context) error {
 			note("%s", r)
 			g.loadTime = 0
 			if g.chat {
-				turns = append(turns, tokenizer.Message{Role: "assistant", Content: r.Text})
+				turns = append(turns, chat.Message{Role: "assistant", Content: r.Text})
 			}
 			g.sample.Seed++
 			continue

@@ -153,7 +153,7 @@ func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options
 			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
 		}
 		if err != nil {
-			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
+			return options, nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
 	options.Progress, done = track(bytesUnit, label)

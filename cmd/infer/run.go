@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/normswap/normswap/chat"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/internal/tales"
-	"github.com/normswap/normswap/tokenizer"
 	"github.com/spf13/cobra"
 )
 
@@ -81,11 +81,10 @@ avx2, ...) the kernels for newer processors.`,
 	o.add(cmd, "f16")
 	addTokenizer(cmd, &o.tokenizer)
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
-	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out as its template says")
-	f.StringVar(&o.template, "template", "", "chat `template`, instead of the one in the file")
+	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
+	addTemplateName(cmd, &o.template)
 	f.StringVar(&o.system, "system", "", "system `message` of the chat")
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
-	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(tokenizer.TemplateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -124,7 +123,7 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 		o.sample.TopK = 1
 	}
 	if err := o.sample.Check(); err != nil {
-		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))
+		return usagef("%w", err)
 	}
 	return o.modelFlags.check()
 }
@@ -145,6 +144,7 @@ func (o *runFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	defer m.Close()
+	o.useTemplate(cmd, m, o.interactive || !given && !tale)
 	g, err := newGenerator(o, m)
 	if err != nil {
 		return err
@@ -211,10 +211,7 @@ func endsTale(tokens int, text string) bool {
 
 // once answers one prompt.
 func (g *generator) once(ctx context.Context, prompt string) error {
-	if g.chat {
-		prompt = g.layout.Apply(append(g.opening(), tokenizer.Message{Role: "user", Content: prompt}), true)
-	}
-	r, err := g.generate(ctx, prompt)
+	r, err := g.answer(ctx, prompt, append(g.opening(), chat.Message{Role: "user", Content: prompt}))
 	if err != nil {
 		return err
 	}
@@ -230,9 +227,9 @@ func (g *generator) once(ctx context.Context, prompt string) error {
 }
 
 // opening is how a conversation begins before anyone asks anything.
-func (g *generator) opening() []tokenizer.Message {
+func (g *generator) opening() []chat.Message {
 	if g.system == "" {
 		return nil
 	}
-	return []tokenizer.Message{{Role: "system", Content: g.system}}
+	return []chat.Message{{Role: "system", Content: g.system}}
 }

@@ -38,7 +38,7 @@ func newVersion() *cobra.Command {
 				return usagef("--licenses prints text, and takes no --json")
 			}
 			if notice {
-				_, err := fmt.Print(licenses.Notice)
+				_, err := fmt.Fprint(stdout, licenses.Notice)
 				return err
 			}
 			b := readBuild()

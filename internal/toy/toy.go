@@ -31,14 +31,10 @@ type Shape struct {
 
 // Shapes are the well-known ones, by the names that `infer synth` takes.
 var Shapes = map[string]Shape{
-	"gpt2-124M":   {Arch: "gpt2", Layers: 12, Dim: 768, Heads: 12, KVHeads: 12, FFN: 3072, Vocab: 50257, Context: 1024, Want: fused},
-	"pythia-410M": {Arch: "gptneox", Layers: 24, Dim: 1024, Heads: 16, KVHeads: 16, FFN: 4096, Vocab: 50304, Context: 2048, Rotary: 16, Parallel: true, Want: fused},
+	"gpt2-124M":   {Arch: "gpt2", Layers: 12, Dim: 768, Heads: 12, KVHeads: 12, FFN: 3072, Vocab: 50257, Context: 1024},
+	"pythia-410M": {Arch: "gptneox", Layers: 24, Dim: 1024, Heads: 16, KVHeads: 16, FFN: 4096, Vocab: 50304, Context: 2048, Rotary: 16, Parallel: true},
 	"llama-1B":    {Arch: "llama", Layers: 16, Dim: 2048, Heads: 32, KVHeads: 8, FFN: 8192, Vocab: 128256, Context: 131072, Base: 500000},
 }
-
-// fused wants one matrix for q, k and v: llama.cpp reads these architectures in
-// no other form.
-func fused(tensor string) bool { return strings.Contains(tensor, "attn_qkv") }
 
 // Tiny returns a small shape of an architecture, with every optional tensor
 // that want accepts (nil: none).
@@ -89,6 +85,12 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
 	}
+	if r := spec.Routing; r.ScoreKey && r.Score == arch.SoftmaxChosen {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_gating_func", Value: u32(2)})
+	}
+	if spec.ExpertsEvery {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
+	}
 	if spec.Windows == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
 	}
@@ -97,9 +99,6 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	}
 	if spec.LogitScale == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".logit_scale", Value: float32(0.25)})
-	}
-	if spec.ExpertsEvery {
-		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
 	}
 	m := new(gguf.Meta)
 	for _, kv := range append(kvs, s.Keys...) {

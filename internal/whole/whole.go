@@ -21,6 +21,7 @@ import (
 // killed leaves the old set, the new one, or one without its manifest, and perhaps
 // a folder whose name ends in .tmp. Errors name dir, and no temporary file.
 func Files(ctx context.Context, dir, last string, write func(temp string) error) (err error) {
+	dir = filepath.Clean(dir)
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("cannot write %s: %w", dir, withoutPath(err))

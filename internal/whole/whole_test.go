@@ -85,6 +85,14 @@ func TestFiles(t *testing.T) {
 	if err := Files(t.Context(), filepath.Join(dir, "x"), "m", fill("3", "m")); err == nil || !strings.Contains(err.Error(), "a file") {
 		t.Errorf("a file for a folder: %v", err)
 	}
+	slash := filepath.Join(root, "slash") + string(filepath.Separator)
+	if err := Files(t.Context(), slash, "m", fill("4", "m", "x")); err != nil {
+		t.Error(err)
+	}
+	holds(t, slash, "m", "4", "x", "4")
+	if err := os.RemoveAll(slash); err != nil {
+		t.Fatal(err)
+	}
 	fresh := filepath.Join(root, "fresh")
 	if err := Files(t.Context(), fresh, "m", func(string) error { return failure }); !errors.Is(err, failure) {
 		t.Error(err)

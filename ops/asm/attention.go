@@ -14,20 +14,12 @@ const PanelCols = 16
 // MulPanels32 sets c = a*b for rows of a (lda apart) and panels of b (stride
 // apart), k long: c[r*ldc+PanelCols*p+l] = sum over i < k of a[r*lda+i]*b[p*stride+PanelCols*i+l].
 func MulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
-	if active.mulPanels32 == nil {
-		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
-		return
-	}
-	active.mulPanels32(c, a, b, rows, k, panels, ldc, lda, stride)
+	mulPanels32(c, a, b, rows, k, panels, ldc, lda, stride)
 }
 
 // MulPanels16 is [MulPanels32] for panels in half precision.
 func MulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int) {
-	if active.mulPanels16 == nil {
-		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
-		return
-	}
-	active.mulPanels16(c, a, b, rows, k, panels, ldc, lda, stride)
+	mulPanels16(c, a, b, rows, k, panels, ldc, lda, stride)
 }
 
 // mulPanelsGeneric is the definition of MulPanels:

@@ -2,6 +2,39 @@
 
 package asm
 
+// panelRowsMax is how many rows the kernels for panels take, at most.
+const panelRowsMax = 6
+
+func mulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
+	if !useAVX2 {
+		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
+		return
+	}
+	for r := 0; r < rows; r += panelRowsMax {
+		c, a, n := c[r*ldc:], a[r*lda:], min(panelRowsMax, rows-r)
+		if useAVX512 {
+			mulPanels32AVX512(c, a, b, n, k, panels, ldc, lda, stride)
+		} else {
+			mulPanels32AVX2(c, a, b, n, k, panels, ldc, lda, stride)
+		}
+	}
+}
+
+func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int) {
+	if !useAVX2 {
+		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
+		return
+	}
+	for r := 0; r < rows; r += panelRowsMax {
+		c, a, n := c[r*ldc:], a[r*lda:], min(panelRowsMax, rows-r)
+		if useAVX512 {
+			mulPanels16AVX512(c, a, b, n, k, panels, ldc, lda, stride)
+		} else {
+			mulPanels16AVX2(c, a, b, n, k, panels, ldc, lda, stride)
+		}
+	}
+}
+
 func bias(x []float32, scale, slope, first float32) float32 {
 	switch {
 	case useAVX512:

@@ -42,7 +42,11 @@ func spread16NEON(dst []uint16, x []float32, stride int)
 //go:noescape
 func scatter16NEON(dst []uint16, x []float32)
 
-func mulPanels32NEON(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
+func mulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
+	if !useNEON {
+		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
+		return
+	}
 	r := 0
 	for ; r+4 <= rows; r += 4 {
 		mulPanels32x4NEON(c[r*ldc:], a[r*lda:], b, k, panels, ldc, lda, stride)
@@ -52,7 +56,11 @@ func mulPanels32NEON(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
 	}
 }
 
-func mulPanels16NEON(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int) {
+func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int) {
+	if !useNEON {
+		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
+		return
+	}
 	r := 0
 	for ; r+4 <= rows; r += 4 {
 		mulPanels16x4NEON(c[r*ldc:], a[r*lda:], b, k, panels, ldc, lda, stride)

@@ -25,9 +25,10 @@
 // tables. On amd64 types_amd64.go fills them: the generator writes it, as the
 // kernels themselves, from package quant's table of block layouts.
 //
-// Kernels that are done in some nanoseconds (on a row of scores, on one head, a
-// norm of a row) are called directly, by a switch over the tiers in their
-// family's file for the platform: an indirect call of assembly costs up to 3 ns.
+// Kernels that may be done in some nanoseconds (those of attention, norms and
+// softmax: a row of scores, one head, a row) are called directly, by a switch over
+// the tiers in their family's file for the platform: an indirect call of assembly
+// costs 3 ns, and through a Go function some more.
 package asm
 
 //go:generate go run -C _gen . -family types -out ../types_amd64.go

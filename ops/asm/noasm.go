@@ -31,6 +31,14 @@ func layerNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
 
 func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
 
+func mulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
+	mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
+}
+
+func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int) {
+	mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
+}
+
 func bias(x []float32, scale, slope, first float32) float32 {
 	return biasGeneric(x, scale, slope, first)
 }

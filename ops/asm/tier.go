@@ -33,9 +33,6 @@ type kernels struct {
 	gemmFloat2 func(c *[2 * len(Tile{})]float32, w []float32, stride int, a []float32, ahead []byte) // nil: twice gemmFloat
 	addFloats  func(sum *float64, x *float32, n int)
 
-	mulPanels32 func(c, a, b []float32, rows, k, panels, ldc, lda, stride int)
-	mulPanels16 func(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride int)
-
 	activations [numActivations]activationKernels
 }
 

@@ -26,16 +26,14 @@ func kernelsAVX2() kernels {
 			quant.F16:  {widenF16AVX2, gemvF16AVX2},
 			quant.BF16: {widenBF16AVX2, gemvBF16AVX2},
 		},
-		quantize:    quantizeAVX2,
-		shuffle:     shuffleAVX2,
-		transpose:   transpose8,
-		halfSums:    true,
-		dotQ8:       dotQ8AVX2,
-		epilogue:    epilogue8,
-		gemmFloat:   fetching(gemmFloatAVX2),
-		addFloats:   addFloatsAVX2,
-		mulPanels32: sixRows(mulPanels32AVX2),
-		mulPanels16: sixRows(mulPanels16AVX2),
+		quantize:  quantizeAVX2,
+		shuffle:   shuffleAVX2,
+		transpose: transpose8,
+		halfSums:  true,
+		dotQ8:     dotQ8AVX2,
+		epilogue:  epilogue8,
+		gemmFloat: fetching(gemmFloatAVX2),
+		addFloats: addFloatsAVX2,
 		activations: [numActivations]activationKernels{
 			GELU:    {geluAVX2, geluMulAVX2},
 			GELUErf: {geluErfAVX2, geluErfMulAVX2},
@@ -66,17 +64,15 @@ func kernelsAVX512() kernels {
 			quant.F16:  {widenF16AVX512, gemvF16AVX512},
 			quant.BF16: {widenBF16AVX512, gemvBF16AVX512},
 		},
-		quantize:    quantizeAVX512,
-		shuffle:     shuffleAVX2,
-		transpose:   transpose16,
-		signFlip:    0x80808080, // 128 above
-		dotQ8:       dotQ8AVX512,
-		epilogue:    epilogue16,
-		gemmFloat:   fetching(gemmFloatAVX512),
-		gemmFloat2:  gemmFloat2Fetching,
-		addFloats:   addFloatsAVX512,
-		mulPanels32: sixRows(mulPanels32AVX512),
-		mulPanels16: sixRows(mulPanels16AVX512),
+		quantize:   quantizeAVX512,
+		shuffle:    shuffleAVX2,
+		transpose:  transpose16,
+		signFlip:   0x80808080, // 128 above
+		dotQ8:      dotQ8AVX512,
+		epilogue:   epilogue16,
+		gemmFloat:  fetching(gemmFloatAVX512),
+		gemmFloat2: gemmFloat2Fetching,
+		addFloats:  addFloatsAVX512,
 		activations: [numActivations]activationKernels{
 			GELU:    {geluAVX512, geluMulAVX512},
 			GELUErf: {geluErfAVX512, geluErfMulAVX512},
@@ -214,13 +210,4 @@ func fetchFrom(w []float32, ahead []byte) (from uintptr, step int) {
 		return uintptr(unsafe.Pointer(&w[0])), 0
 	}
 	return uintptr(unsafe.Pointer(&ahead[0])), 4 * FetchBytes
-}
-
-// sixRows returns MulPanels by a kernel that takes up to six rows.
-func sixRows[T float32 | uint16](kernel func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int)) func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int) {
-	return func(c, a []float32, b []T, rows, k, panels, ldc, lda, stride int) {
-		for r := 0; r < rows; r += 6 {
-			kernel(c[r*ldc:], a[r*lda:], b, min(6, rows-r), k, panels, ldc, lda, stride)
-		}
-	}
 }

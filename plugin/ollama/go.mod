@@ -14,6 +14,7 @@ require (
 	golang.org/x/image v0.30.0 // indirect
 	golang.org/x/sync v0.17.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.30.0 // indirect
 )
 
 replace github.com/normswap/normswap => ../..

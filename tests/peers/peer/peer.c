@@ -7,6 +7,7 @@
 //   peer greedy MODEL (--tokens 3,8,13 | --prompt TEXT) [-n N] [-t N]
 //   peer bench  MODEL [-p 512] [-n 128] [-d 0] [-r 5] [-t N] [-o jsonl] [--no-repack]
 //   peer norms  [--dims 768,2048] [--rows 16]
+//   peer quantize MODEL --ftype 7 --out FILE   (a value of enum llama_ftype)
 //
 // PEER_CPU=haswell (or any libggml-cpu-NAME.so) forces a variant of ggml's CPU
 // kernels; without it ggml chooses the best one for the machine, as llama.cpp does.
@@ -62,7 +63,7 @@ static struct {
     const char * prompt;
     const char * out;
     const char * dims;
-    int          p, n, d, r, t, rows;
+    int          p, n, d, r, t, rows, ftype;
     bool         repack;
 } opt = { .dims = "768,2048,4096,8192", .p = 512, .n = 128, .r = 5, .t = 1, .rows = 16, .repack = true };
 
@@ -333,6 +334,15 @@ static void norms(void) {
     ggml_backend_free(backend);
 }
 
+// quantize writes the model in another type, as llama-quantize does.
+static void quantize(void) {
+    if (!opt.out) die("quantize needs --out");
+    struct llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype   = opt.ftype;
+    params.nthread = opt.t;
+    if (llama_model_quantize(opt.model, opt.out, &params) != 0) die("llama.cpp does not quantise %s", opt.model);
+}
+
 static int number(const char * text, int least) {
     char *     end;
     const long value = strtol(text, &end, 10);
@@ -360,6 +370,7 @@ int main(int argc, char ** argv) {
         else if (!strcmp(arg, "-o") && !strcmp(value, "jsonl")) continue;
         else if (!strcmp(arg, "--dims")) opt.dims = value;
         else if (!strcmp(arg, "--rows")) opt.rows = number(value, 1);
+        else if (!strcmp(arg, "--ftype")) opt.ftype = number(value, 0);
         else if (!strcmp(arg, "-p")) opt.p = number(value, 0);
         else if (!strcmp(arg, "-n")) opt.n = number(value, 0);
         else if (!strcmp(arg, "-d")) opt.d = number(value, 0);
@@ -371,8 +382,9 @@ int main(int argc, char ** argv) {
                       : !strcmp(command, "greedy") ? greedy
                       : !strcmp(command, "bench")  ? bench
                       : !strcmp(command, "norms")  ? norms
-                                                   : NULL;
-    if (!run) die("usage: peer logits|greedy|bench|norms [MODEL] [options]; see the top of peer.c");
+                      : !strcmp(command, "quantize") ? quantize
+                                                     : NULL;
+    if (!run) die("usage: peer logits|greedy|bench|norms|quantize [MODEL] [options]; see the top of peer.c");
     if (run != norms && !opt.model) die("%s needs a model", command);
     load_backends();
     run();
