@@ -76,7 +76,8 @@ func (r *Row) figures(s *Sample, encoder bool) {
 }
 
 // Sweep measures the norms of an experiment: all, and one site, role and layer at a time, both
-// alone and with all others. Rows are sorted by their cost; progress may be nil.
+// alone and with all others. Rows of one direction are together, sorted by their cost;
+// progress may be nil.
 func (p *Experiment) Sweep(ctx context.Context, explained []Explanation, progress func(done, total int64)) ([]Row, error) {
 	type subset struct {
 		row Row
@@ -140,7 +141,9 @@ func (p *Experiment) Sweep(ctx context.Context, explained []Explanation, progres
 			progress(int64(i+1), int64(len(list)))
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.cost, a.cost) })
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		return cmp.Or(-cmp.Compare(a.Direction, b.Direction), cmp.Compare(b.cost, a.cost)) // only, then all-but
+	})
 	return rows, nil
 }
 

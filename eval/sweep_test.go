@@ -67,7 +67,7 @@ func TestSweep(t *testing.T) {
 		if r.Group == "all" && math.Abs(r.Cost()-want) > 1e-6*want {
 			t.Errorf("all norms: KL %v, compare has %v", r.Cost(), want)
 		}
-		if i > 0 && r.Cost() > rows[i-1].Cost() {
+		if i > 0 && r.Direction == rows[i-1].Direction && r.Cost() > rows[i-1].Cost() {
 			t.Errorf("%s is not in order", r.Name())
 		}
 		if r.Group == "site" && r.Direction == "only" && (r.Explanation == nil || !(r.Offset > 0) || r.Norms != 1) {
