@@ -1,6 +1,6 @@
 package arch
 
-// Baichuan (Baichuan 2023): the models of 40 layers have ALiBi in place of RoPE.
+// Baichuan (Baichuan 2023): the models of 32 layers have RoPE, those of 40 ALiBi.
 var _ = register(Spec{
 	Name:      "baichuan",
 	Norm:      RMSNorm,
@@ -12,6 +12,7 @@ var _ = register(Spec{
 	ALiBi:      Required,
 	MaxALiBi:   8,
 	ALiBiDepth: 40,
+	Depths:     []int{32, 40},
 	QKVBias:    Optional,
 
 	Activation: SiLU,

@@ -14,7 +14,8 @@ var _ = register(Spec{
 	WindowedRotary: true,
 	WindowPeriod:   4,
 	GlobalFirst:    true,
-	Windows:        Optional,
+	Windows:        Required,
+	WindowRoPE:     WindowRoPE{Scaled: true, AttnFactor: true},
 	QKVBias:        Optional,
 
 	Activation:   SiLU,
@@ -22,7 +23,8 @@ var _ = register(Spec{
 	Experts:      Required,
 	LeadingDense: true,
 	NextLayers:   true,
-	Routing:      Routing{Score: Sigmoid, ScoreKey: true, NormKey: true, ScaleKey: true, Width: true, Fused: true, Shared: Optional, Half: true},
+	Needs:        []string{keyLeadingDense, keyExpertFFN},
+	Routing:      Routing{Score: Sigmoid, ScoreKey: true, NormKey: true, ScaleKey: true, Width: true, Fused: true, Shared: Optional, SharedWidth: ByCountOrWidth, Half: true},
 
 	Head:       Optional,
 	LogitScale: Required,

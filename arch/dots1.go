@@ -16,7 +16,8 @@ var _ = register(Spec{
 	Gating:       Gated,
 	Experts:      Required,
 	LeadingDense: true,
-	Routing:      Routing{ScoreKey: true, NormKey: true, ScaleKey: true, Select: Optional, Width: true, Shared: Optional},
+	Needs:        []string{keyExpertFFN, keySharedExperts},
+	Routing:      Routing{ScoreKey: true, NormKey: true, ScaleKey: true, Select: Optional, Width: true, Shared: Optional, SharedWidth: ByCount},
 
 	Head: Required,
 })

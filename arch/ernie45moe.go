@@ -16,7 +16,8 @@ var _ = register(Spec{
 	Gating:       Gated,
 	Experts:      Required,
 	LeadingDense: true,
-	Routing:      Routing{Score: SoftmaxAll, Normalize: true, Select: Optional, Width: true, Shared: Optional},
+	Needs:        []string{keyExpertFFN, keyMoEStep},
+	Routing:      Routing{Score: SoftmaxAll, Normalize: true, Select: Optional, Width: true, Shared: Optional, Gateless: true},
 
 	Head: Optional,
 })

@@ -9,7 +9,7 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
 	Rotary:     HalfSplit,
-	RoPETables: ByScaling,
+	RoPETables: OneTable,
 	QKVBias:    Optional,
 
 	Activation: SiLU,

@@ -17,7 +17,7 @@ var _ = register(Spec{
 	Window:         4096,
 	WindowDepth:    64,
 	WindowRoPE:     WindowRoPE{Scaled: true, AttnFactor: true},
-	RoPETables:     ByScaling,
+	RoPETables:     OneTable,
 	QKVBias:        Optional,
 
 	Activation: SiLU,

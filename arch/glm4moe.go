@@ -9,15 +9,17 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 	QKNorm:    Optional,
 
-	Rotary:  HalfSplit,
-	QKVBias: Optional,
+	Rotary:         HalfSplit,
+	SectionsHalves: true, // and without them
+	QKVBias:        Optional,
 
 	Activation:   SiLU,
 	Gating:       Gated,
 	Experts:      Required,
 	LeadingDense: true,
 	NextLayers:   true,
-	Routing:      Routing{Score: Sigmoid, ScoreKey: true, NormKey: true, ScaleKey: true, Select: Required, Width: true, Shared: Optional},
+	Needs:        []string{keyExpertFFN, keySharedExperts},
+	Routing:      Routing{Score: Sigmoid, ScoreKey: true, NormKey: true, ScaleKey: true, Select: Required, Width: true, Shared: Optional, SharedWidth: ByCount},
 
 	Head: Optional,
 })

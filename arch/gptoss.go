@@ -12,7 +12,7 @@ var _ = register(Spec{
 	Rotary:       HalfSplit,
 	WindowPeriod: 2,
 	Windows:      Required,
-	WindowRoPE:   WindowRoPE{Scaled: true, AttnFactor: true},
+	WindowRoPE:   WindowRoPE{BaseKey: true, Scaled: true, AttnFactor: true},
 	Sinks:        Required,
 	QKVBias:      Optional,
 	OutBias:      Required,
@@ -21,6 +21,7 @@ var _ = register(Spec{
 	Gating:     Gated,
 	Experts:    Required,
 	Routing:    Routing{Bias: Required, Width: true},
+	Needs:      []string{keyExpertFFN},
 
-	Head: Optional,
+	Head: Required,
 })

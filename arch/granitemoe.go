@@ -16,7 +16,7 @@ var _ = register(Spec{
 	Activation: SiLU,
 	Gating:     Gated,
 	Experts:    Required,
-	Routing:    Routing{Shared: Optional},
+	Routing:    Routing{Shared: Optional, Gateless: true},
 
 	ScaleKeys:  true,
 	Head:       Optional,

@@ -159,6 +159,14 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		h.NextLayers = next
 		h.Layers -= next
 	}
+	if len(s.Depths) > 0 && !slices.Contains(s.Depths, h.Layers) {
+		r.fail(fmt.Errorf("%s is %d, but %s has models of %v layers alone, and what a layer computes depends on it", r.key(keyLayers), h.Layers, s.Name, s.Depths))
+	}
+	for _, key := range s.Needs {
+		if _, ok := r.meta.Lookup(r.key(key)); !ok {
+			r.fail(fmt.Errorf("key %q %w", r.key(key), gguf.ErrMissing))
+		}
+	}
 	if r.err != nil {
 		return h, shape
 	}
@@ -194,6 +202,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	}
 	shape.experts = r.expertLayers(s, &h)
 	r.routing(s, &h, &shape)
+	h.FFN = shape.at(0).ffn
 	h.Activation = r.activation(s)
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	switch {
@@ -286,19 +295,32 @@ func (r *reader) routing(s *Spec, h *Hyper, shape *layerShape) {
 		r.positive(keyExpertFFN, shape.expertFFN, maxWidth)
 	}
 	if rule.Shared != Absent {
-		shape.sharedFFN = opt(r, keySharedFFN, 0)
-		if n := opt(r, keySharedExperts, 0); r.err == nil && (n < 0 || n > maxExperts) {
-			r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedExperts), n, maxExperts))
-		} else if shape.sharedFFN == 0 {
-			shape.sharedFFN = n * shape.expertFFN
-		}
-		if shape.sharedFFN == 0 && rule.Shared == Required {
-			shape.sharedFFN = h.FFN
-		}
-		if r.err == nil && (shape.sharedFFN < 0 || shape.sharedFFN > maxWidth) {
-			r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedFFN), shape.sharedFFN, maxWidth))
-		}
+		shape.sharedFFN = r.sharedFFN(rule, h, shape.expertFFN)
 	}
+}
+
+// sharedFFN returns the width of the shared expert; 0: there is none.
+func (r *reader) sharedFFN(rule *Routing, h *Hyper, expertFFN int) int {
+	width, n := opt(r, keySharedFFN, 0), opt(r, keySharedExperts, 0)
+	if r.err == nil && (n < 0 || n > maxExperts) {
+		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedExperts), n, maxExperts))
+		return 0
+	}
+	if r.err == nil && (width < 0 || width > maxWidth) {
+		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedFFN), width, maxWidth))
+	}
+	if byCount := n * expertFFN; rule.SharedWidth == ByCount && width != 0 && width != byCount {
+		r.fail(fmt.Errorf("%s is %d, but %s times the width of an expert is %d", r.key(keySharedFFN), width, r.key(keySharedExperts), byCount))
+	} else if rule.SharedWidth == ByCount || rule.SharedWidth == ByCountOrWidth && (n == 0 || width == 0) {
+		width = byCount
+	}
+	if width == 0 && rule.Shared == Required {
+		width = h.FFN
+	}
+	if width > maxWidth {
+		r.fail(fmt.Errorf("%s is %d, which makes the shared expert %d wide", r.key(keySharedExperts), n, width))
+	}
+	return width
 }
 
 // activations are the values of the key hidden_activation.

@@ -78,7 +78,7 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := meta.Lookup(s.Key(keyRMSNormEps)); ok && s.NormByKey {
+	if eps, err := gguf.Get[float64](meta, s.Key(keyRMSNormEps)); err == nil && eps != 0 && s.NormByKey {
 		changed := *s
 		changed.Norm = RMSNorm
 		s = &changed
@@ -317,8 +317,8 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
 			b.warn("the norms on keys are ignored without norms on queries, as llama.cpp does")
 			l.KNorm = nil
-		case (l.QNorm == nil) != (l.KNorm == nil):
-			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
+		case l.QNorm != nil && l.KNorm == nil && s.QKGain == AllHeads:
+			b.fail("layer %d has a norm on queries, but none on keys", i)
 		}
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)

@@ -9,7 +9,7 @@ var _ = register(Spec{
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},
 
 	Rotary:     Pairwise,
-	RoPETables: LongShort,
+	RoPETables: ByScaling,
 	QKVBias:    Optional,
 	OutBias:    Optional,
 	AttnScale:  InvSqrtHead,

@@ -9,7 +9,7 @@ func (b *binder) mixture(i int, h *Hyper, l *Block, is layer) {
 	}
 	fused := block(i, nameGateUp) + suffixOfExperts
 	switch {
-	case b.spec.Gating == Plain:
+	case b.spec.Gating == Plain, rule.Gateless && b.made == nil && !b.has(WeightName(Gate.ExpertsName(i))):
 		l.Up = b.experts(Up, i, h.Dim, ffn, n)
 	case rule.Fused && b.has(WeightName(fused)):
 		both := Linear{Name: fused, Experts: n, W: b.tensor(WeightName(fused), Required, h.Dim, 2*ffn, n), Rows: ffn}

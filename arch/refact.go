@@ -17,5 +17,6 @@ var _ = register(Spec{
 	Gating:     Gated,
 	FFNBias:    Unused,
 
-	Head: Optional,
+	Head:   Optional,
+	Unused: []string{"rope_freqs.weight"}, // llama.cpp looks for it, and there is no RoPE
 })

@@ -11,12 +11,10 @@ var _ = register(Spec{
 	Rotary:       Pairwise,
 	RotaryPeriod: 4,
 	QKVBias:      Optional,
-	OutBias:      Optional,
 	AttnScale:    InvSqrtHead,
 
 	Activation: SiLU,
 	Gating:     Gated,
-	FFNBias:    Optional,
 
 	Head: Optional,
 })

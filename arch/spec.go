@@ -86,6 +86,7 @@ type RoPETables uint8
 
 const (
 	NoTables  RoPETables = iota
+	OneTable             // one for all contexts
 	LongShort            // one for contexts beyond the original one, one for others
 	ByScaling            // those if rope.scaling.type is longrope, otherwise one for all contexts
 )
@@ -147,7 +148,7 @@ type Spec struct {
 	Name string // general.architecture
 
 	Norm NormKind // of every norm
-	// NormByKey makes that RMSNorm where the file has its epsilon.
+	// NormByKey makes that RMSNorm where the file has its epsilon, and it is not 0.
 	NormByKey bool
 	// TrainedLayerNorm tells that the model was trained with LayerNorm though
 	// its architecture runs RMSNorm.
@@ -160,6 +161,11 @@ type Spec struct {
 	Ignored map[string]string
 	// Unused are tensors that a file may have and logits do not need.
 	Unused []string
+	// Needs are keys that every file has, though what they tell has a default.
+	Needs []string
+	// Depths are the numbers of layers of its models, where the number decides
+	// what a layer computes; nil: any.
+	Depths []int
 
 	AttnNorm  NormSpec // before attention
 	FFNNorm   NormSpec // before the FFN
@@ -281,11 +287,14 @@ type Routing struct {
 	Width, Divided bool
 	// Fused tells that gates and ups of experts may be one tensor.
 	Fused bool
-	// Shared is an expert of every token: of the width that its own key has, or of
-	// as many experts as there are of it, or else, where it is required, of the FFN.
-	Shared     Presence
-	SharedGate bool // it is multiplied by a sigmoid
-	Half       bool // both together are multiplied by 1/2
+	// Gateless tells that the experts of a file may have no gates.
+	Gateless bool
+	// Shared is an expert of every token. Where it is required and the file does
+	// not tell its width, that is the width of the FFN.
+	Shared      Presence
+	SharedWidth SharedWidth
+	SharedGate  bool // it is multiplied by a sigmoid
+	Half        bool // both together are multiplied by 1/2
 }
 
 // Score is how router outputs become weights.
@@ -295,6 +304,15 @@ const (
 	SoftmaxChosen Score = iota // softmax over the chosen ones
 	SoftmaxAll                 // softmax over all: those of the chosen add up to less than 1
 	Sigmoid                    // of each
+)
+
+// SharedWidth is how wide a file makes the shared expert. It has none if that is 0.
+type SharedWidth uint8
+
+const (
+	ByWidth        SharedWidth = iota // the key expert_shared_feed_forward_length
+	ByCount                           // the key expert_shared_count times the width of an expert
+	ByCountOrWidth                    // the first, or else the second; none without a count
 )
 
 // specs is the table of the architectures, by name.

@@ -118,7 +118,8 @@ func (b *binder) ropeTables(m *Model) {
 	switch t := m.Spec.RoPETables; {
 	case t == LongShort, t == ByScaling && m.RoPE.Long:
 		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == ByScaling:
+	case t == OneTable, t == ByScaling:
 		m.RoPE.Factors = table(WeightName(nameRoPE))
+		m.WindowRoPE.Factors = m.RoPE.Factors
 	}
 }

@@ -21,9 +21,9 @@ func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
 }
 
 // build makes of the tensors what ops takes.
-func (m *Model) build(replace NormReplacer) error {
+func (m *Model) build() error {
 	a := m.Arch
-	b := builder{replace: replace, norms: m.norms}
+	b := builder{replace: m.replacement, norms: m.norms}
 	m.embed = b.matrix(a.Embed, 0, a.Vocab)
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, a.Context)
@@ -59,7 +59,7 @@ func (m *Model) activationOf(a arch.Activation) ops.Activation {
 
 // builder turns tensors into what ops takes and keeps the first error.
 type builder struct {
-	replace NormReplacer
+	replace func(*arch.Norm, *ops.Norm) (Norm, error)
 	norms   map[*arch.Norm]*norm
 	err     error
 }
@@ -125,7 +125,9 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 	}
 	all := &norm{site: n}
 	for i := range groups {
-		all.parts = append(all.parts, b.replace(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)}))
+		f, err := b.replace(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)})
+		b.fail(err)
+		all.parts = append(all.parts, f)
 	}
 	b.norms[n] = all
 	return all

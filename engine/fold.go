@@ -10,6 +10,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/internal/machine"
+	forms "github.com/normswap/normswap/norm"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 )
@@ -108,6 +109,9 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 			m.blocks[s.Layer].centerStream = true
 		case fold.Swap:
 			n := m.norms[s.Norm]
+			if m.choices[s.Norm].form.Kind.Name != string(RMSFolded) {
+				continue
+			}
 			for i, f := range n.parts {
 				if built, ok := f.(*ops.Norm); ok {
 					swapped := *built
@@ -125,6 +129,16 @@ type centered struct{ Norm }
 
 func (c centered) Apply(dst, x []float32) {
 	c.Norm.Apply(dst, x)
+	centerRow(dst)
+}
+
+// ApplyAt is Apply for the token at a position, which the norm may treat apart.
+func (c centered) ApplyAt(dst, x []float32, position int) {
+	if at, ok := c.Norm.(forms.Positional); ok {
+		at.ApplyAt(dst, x, position)
+	} else {
+		c.Norm.Apply(dst, x)
+	}
 	centerRow(dst)
 }
 

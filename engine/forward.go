@@ -118,6 +118,8 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	}
 	if b.qNorm != nil {
 		p.normalize(q, q, b.qNorm)
+	}
+	if b.kNorm != nil {
 		p.normalize(k, k, b.kNorm)
 	}
 	if b.Rotary {
@@ -168,12 +170,12 @@ func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *o
 	return &p.out
 }
 
-// logits fills dst with the logits of rows of the residual stream. Products with
-// floats add up in the given way.
-func (p *pass) logits(dst, x []float32, way ops.Forms) error {
+// logits fills dst with the logits of rows of the residual stream, at the given
+// positions of their timelines. Products with floats add up in the given way.
+func (p *pass) logits(dst, x []float32, positions []int, way ops.Forms) error {
 	m := p.model
 	p.in.rows = sized(p.in.rows, len(x))
-	m.finalNorm.apply(p.pool, p.in.rows, x)
+	m.finalNorm.apply(p.pool, p.in.rows, x, positions)
 	forms := m.finalNorm.forms
 	if forms&ops.Floats != 0 {
 		forms |= way

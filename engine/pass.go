@@ -17,10 +17,11 @@ type pass struct {
 	pool  *ops.Pool // the model's, with the context of the call in progress
 	ctx   context.Context
 
-	segments []segment
-	rows     int       // of all segments
-	lengths  []int     // of the segments, which are whole sequences; nil: rows of sessions
-	way      ops.Forms // in which float products add up: ops.Tiled or ops.Apart
+	segments  []segment
+	rows      int       // of all segments
+	positions []int     // of the rows in their timelines
+	lengths   []int     // of the segments, which are whole sequences; nil: rows of sessions
+	way       ops.Forms // in which float products add up: ops.Tiled or ops.Apart
 
 	x            []float32 // residual stream [rows, Dim]
 	in           input     // what a branch reads
@@ -58,11 +59,14 @@ type rotations struct{ global, window []float32 }
 // begin takes rows into the pass.
 func (p *pass) begin(rows []segment) {
 	m := p.model
-	p.segments, p.lengths, p.rows = p.segments[:0], nil, 0
+	p.segments, p.positions, p.lengths, p.rows = p.segments[:0], p.positions[:0], nil, 0
 	for _, s := range rows {
 		s.row = p.rows
 		p.rows += len(s.tokens)
 		p.segments = append(p.segments, s)
+		for i := range s.tokens {
+			p.positions = append(p.positions, s.pos+i)
+		}
 		if s.session == nil {
 			p.lengths = append(p.lengths, len(s.tokens))
 		}
@@ -124,12 +128,12 @@ func (p *pass) norm(in *input, x []float32, f *norm) *ops.Input {
 // f.site.Groups vectors, and shows them to the taps.
 func (p *pass) normalize(dst, x []float32, f *norm) {
 	if !p.tapped(f) {
-		f.apply(p.pool, dst, x)
+		f.apply(p.pool, dst, x, p.positions)
 		return
 	}
 	p.show(f, In, x)
 	p.showStandardized(f, x)
-	f.apply(p.pool, dst, x)
+	f.apply(p.pool, dst, x, p.positions)
 	p.show(f, Out, dst)
 }
 

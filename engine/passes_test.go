@@ -48,10 +48,9 @@ func TestRowsOfManySessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		logits := make([]float32, m.Vocab())
-		d := m.Arch.Dim
 		for i, s := range p.segments {
 			last := s.row + len(s.tokens) - 1
-			if err := p.logits(logits, x[last*d:(last+1)*d], ops.Apart); err != nil {
+			if err := p.logits(logits, row(x, last, m.Arch.Dim), p.positions[last:last+1], ops.Apart); err != nil {
 				t.Fatal(err)
 			}
 			// Float products of one row alone add up in another order, and an expert

@@ -67,7 +67,7 @@ func misfit(m *arch.Model, to *arch.Spec) string {
 		switch b := &m.Blocks[i]; {
 		case b.Parallel && to.Form != arch.Parallel:
 			return "its blocks are parallel"
-		case b.QNorm != nil && to.QKNorm == arch.Absent:
+		case (b.QNorm != nil || b.KNorm != nil) && to.QKNorm == arch.Absent:
 			return "it norms queries and keys"
 		}
 	}

@@ -35,7 +35,7 @@ func (o *embedFlags) add(cmd *cobra.Command, file string) {
 	o.addThreads(cmd)
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	f.BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
-	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modeNames()...)
+	addNormFlag(cmd, &o.norm)
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	addJSON(cmd, &o.asJSON)
 }

@@ -66,7 +66,7 @@ func exit(stderr io.Writer, err error) int {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newFold(), newConvert(), newCompare(), newPerplexity(), newGeometry(), newStates(),
+	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newFold(), newConvert(), newCompare(), newPerplexity(), newSweep(), newCalibrate(), newGeometry(), newStates(),
 		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
