@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/tokenizer"
 )
 
 // A Logprob is the natural logarithm of the probability of a token.
@@ -65,16 +68,38 @@ func (s *Session) Logprobs(ctx context.Context, tokens []int32, top int) ([]Scor
 	scores := make([]Score, 0, max(0, len(tokens)-1))
 	err := s.EvalAll(ctx, tokens, func(i int, logits []float32) error {
 		if i+1 < len(tokens) {
-			scores = append(scores, scoreOf(logits, tokens[i+1], top))
+			scores = append(scores, ScoreOf(logits, tokens[i+1], top))
 		}
 		return nil
 	})
 	return scores, err
 }
 
-// scoreOf is the score of a token that follows logits.
-func scoreOf(logits []float32, id int32, top int) Score {
+// ScoreOf returns the score of a token that follows logits, with the top most likely
+// ones.
+func ScoreOf(logits []float32, id int32, top int) Score {
 	return Score{Logprob{id, float64(logits[id]) - LogSumExp(logits)}, TopLogprobs(nil, logits, top)}
+}
+
+// ContinuationTokens returns the ids of a text and of what continues it: those of
+// both in one, cut behind as many as the text has alone, as lm-evaluation-harness
+// does. Spaces at the end of the text belong to what continues it.
+func (m *Model) ContinuationTokens(text, continuation string) (prefix, rest []int32, err error) {
+	if m.tokErr != nil {
+		return nil, nil, m.tokErr
+	}
+	whole := text + continuation
+	text = strings.TrimRight(text, " ")
+	o := tokenizer.EncodeOptions{AddSpecial: true, Continued: true}
+	if prefix, err = m.tok.Encode(text, o); err != nil {
+		return nil, nil, fmt.Errorf("engine: %w", err)
+	}
+	ids, err := m.tok.Encode(whole, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("engine: %w", err)
+	}
+	at := min(len(prefix), len(ids))
+	return ids[:at], ids[at:], nil
 }
 
 // A Continuation says how likely a text is behind another.
