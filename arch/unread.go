@@ -17,7 +17,7 @@ var informational = map[string]bool{
 	"embedding_length_out":     true, // of embeddings
 	"classifier.output_labels": true,
 	"expert_group_used_count":  true, // nothing without expert_group_count
-	"expert_weights_norm":      true, // weights of experts are always normalised here, as in llama.cpp
+	keyExpertNorm:              true, // where the weights are normalized anyway: llama.cpp writes false there
 	keyParallel:                true, // StableLM's converter writes true whatever the blocks are
 	keyNormEps:                 true, // where the norms are of the other kind
 	keyRMSNormEps:              true,
@@ -178,6 +178,8 @@ func (r *reader) neutral(key string, h *Hyper) ([]float64, bool) {
 		return []float64{float64(h.HeadDim)}, true
 	case "rope.dimension_count_swa":
 		return []float64{0, float64(h.RoPE.Dims)}, true
+	case keyExpertNorm:
+		return []float64{0}, h.Experts > 0 && !h.Normalize && h.Score != SoftmaxChosen
 	case "expert_feed_forward_length":
 		return []float64{0, float64(h.FFN)}, true
 	case keyRoPEWindowBase:

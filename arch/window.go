@@ -26,6 +26,15 @@ func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
 func (r *reader) windows(s *Spec, layers int) []int {
 	all := make([]int, layers)
 	if s.WindowPeriod == 0 {
+		// Converters write a window for models that run without one too. A pattern
+		// that names the layers is no accident.
+		_, pattern := flags(r.meta, r.key(keyWindowPattern))
+		if _, width := r.meta.Lookup(r.key(keyWindow)); !pattern || !width {
+			return all
+		}
+	}
+	if s.WindowDepth > 0 && layers != s.WindowDepth {
+		r.read[keyWindow] = true // other models have none, as in llama.cpp
 		return all
 	}
 	if s.Windows == Required {
@@ -109,7 +118,8 @@ func (b *binder) ropeTables(m *Model) {
 	switch t := m.Spec.RoPETables; {
 	case t == LongShort, t == ByScaling && m.RoPE.Long:
 		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == ByScaling:
+	case t == OneTable, t == ByScaling:
 		m.RoPE.Factors = table(WeightName(nameRoPE))
+		m.WindowRoPE.Factors = m.RoPE.Factors
 	}
 }

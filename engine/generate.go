@@ -10,6 +10,9 @@ import (
 type GenerateOptions struct {
 	Max    int // tokens at most; 0: until the end of text or of the context
 	Sample SampleOptions
+	// Process, if not nil, may change the logits before a token is drawn. recent is
+	// the timeline. The slices are valid during the call.
+	Process func(logits []float32, recent []int32)
 	// IgnoreEOG goes on after a token that ends the generation.
 	IgnoreEOG bool
 }
@@ -26,6 +29,8 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, o GenerateOption
 			yield(0, err)
 			return
 		}
+		s.call.again = true
+		defer s.model.queue.leave(&s.call)
 		logits, _, err := s.Sync(ctx, prompt)
 		next := make([]int32, 1)
 		for n := 0; ; n++ {
@@ -37,6 +42,9 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, o GenerateOption
 			}
 			if o.Max > 0 && n == o.Max {
 				return
+			}
+			if o.Process != nil {
+				o.Process(logits, s.tokens)
 			}
 			if next[0], err = sampler.Sample(logits, s.tokens); err != nil {
 				yield(0, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/normswap/normswap/ops"
 )
 
 // ErrClosed tells that the model of a call was closed.
@@ -79,19 +81,24 @@ func (m *Model) closed() bool {
 	return l.ended || l.base != nil && l.base.closed()
 }
 
-// acquire begins a call and returns a pass for it.
+// acquire begins a call and returns a pass for it, whose rows are whole
+// sequences or prompts unless its way is changed.
 func (m *Model) acquire(ctx context.Context) (*pass, error) {
-	l := &m.passes
-	if err := l.enter(); err != nil {
+	if err := m.passes.enter(); err != nil {
 		return nil, err
 	}
-	p := l.take()
+	return m.borrow(ctx), nil
+}
+
+// borrow returns a pass to a call in progress.
+func (m *Model) borrow(ctx context.Context) *pass {
+	p := m.passes.take()
 	if p == nil {
 		p = &pass{model: m, pool: m.pool.Share()}
 	}
-	p.ctx = ctx
+	p.ctx, p.way = ctx, ops.Tiled
 	p.pool.SetContext(ctx)
-	return p, nil
+	return p
 }
 
 func (l *passes) take() *pass {
@@ -108,6 +115,12 @@ func (l *passes) take() *pass {
 
 // release ends the call that has acquired p.
 func (m *Model) release(p *pass) {
+	m.giveBack(p)
+	m.passes.leave()
+}
+
+// giveBack takes back a pass that was borrowed.
+func (m *Model) giveBack(p *pass) {
 	p.ctx = nil
 	p.pool.SetContext(context.Background())
 	clear(p.segments)
@@ -115,5 +128,4 @@ func (m *Model) release(p *pass) {
 	l.mu.Lock()
 	l.idle = append(l.idle, p)
 	l.mu.Unlock()
-	l.leave()
 }

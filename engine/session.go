@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
@@ -41,6 +42,7 @@ type Session struct {
 	tap   *Tap
 	trace bool // SessionOptions.CheckFinite
 	f16   bool // the cache is
+	call  call // the one in progress
 }
 
 // NewSession makes an empty session. It is an error if its cache, once full,
@@ -103,34 +105,45 @@ func (s *Session) Truncate(n int) {
 }
 
 // Eval appends tokens to the timeline and returns the logits of the last
-// one, which are valid until the next call. When ctx is cancelled it stops
-// within a fraction of a layer, and the timeline ends at the last whole batch.
+// one, which are valid until the next call. Calls of many sessions at once share
+// passes, and each gets what it would get alone, to the last bit. When ctx is
+// cancelled the call ends within a fraction of a layer, or with the pass that it
+// shares with others, and the timeline ends at the last whole pass.
+//
+// With weights that are floats, one token alone adds up in another order than
+// several do.
 func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
-	err := s.eval(ctx, tokens, func(n, done int) (from int) {
-		if done+n == len(tokens) {
-			return n - 1
-		}
-		return n
-	}, func(_ int, logits []float32) error { return nil })
-	if err != nil {
+	if err := s.evaluate(ctx, tokens, wayOf(tokens), true); err != nil {
 		return nil, err
 	}
 	return s.logits, nil
 }
 
+// wayOf is the way in which float products of a call add up: that which is
+// faster for its number of tokens, so that pieces of a call give what it gives.
+func wayOf(tokens []int32) ops.Forms {
+	if len(tokens) == 1 {
+		return ops.Apart
+	}
+	return ops.Tiled
+}
+
 // EvalAll appends tokens to the timeline and calls f with the logits of each
-// of them in turn, which are valid during the call; i counts from 0.
+// of them in turn, which are valid during the call; i counts from 0. It shares
+// no pass with other calls.
 func (s *Session) EvalAll(ctx context.Context, tokens []int32, f func(i int, logits []float32) error) error {
-	return s.eval(ctx, tokens, func(int, int) int { return 0 }, f)
+	return s.alone(ctx, tokens, wayOf(tokens), wayOf(tokens), func(int, int) int { return 0 }, f)
 }
 
 // Append appends tokens to the timeline without computing any logits.
 func (s *Session) Append(ctx context.Context, tokens []int32) error {
-	return s.eval(ctx, tokens, func(n, _ int) int { return n }, nil)
+	return s.evaluate(ctx, tokens, wayOf(tokens), false)
 }
 
 // Sync makes the timeline equal tokens, keeping the longest common prefix,
-// and returns the logits of the last token and how many tokens were kept.
+// and returns the logits of the last token and how many tokens were kept. The
+// logits are the same, to the last bit, however many were kept of what Sync had
+// evaluated.
 func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, kept int, err error) {
 	for kept < len(tokens) && kept < len(s.tokens) && tokens[kept] == s.tokens[kept] {
 		kept++
@@ -140,13 +153,38 @@ func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, k
 		return nil, 0, fmt.Errorf("engine: no tokens")
 	}
 	s.Truncate(kept)
-	logits, err = s.Eval(ctx, tokens[kept:])
-	return logits, kept, err
+	err = s.evaluate(ctx, tokens[kept:], ops.Tiled, true)
+	return s.logits, kept, err
 }
 
-// eval runs tokens in batches. Of each batch of n tokens, with done before
-// it, it computes the logits of rows from..n and passes them to f.
-func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
+// evaluate appends tokens in passes that other calls share, unless this one is
+// observed.
+func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, logits bool) error {
+	if s.tap != nil || s.trace {
+		from := func(n, done int) int {
+			if logits && done+n == len(tokens) {
+				return n - 1
+			}
+			return n
+		}
+		return s.alone(ctx, tokens, way, ops.Apart, from, func(int, []float32) error { return nil })
+	}
+	if err := s.check(tokens); err != nil {
+		return err
+	}
+	if err := s.model.passes.enter(); err != nil {
+		return err
+	}
+	defer s.model.passes.leave()
+	c := &s.call
+	c.session, c.ctx, c.tokens, c.way, c.logits = s, ctx, tokens, way, logits
+	err := s.model.queue.run(c)
+	c.ctx, c.tokens = nil, nil
+	return err
+}
+
+// check tells why tokens cannot be appended, if so.
+func (s *Session) check(tokens []int32) error {
 	if len(tokens) == 0 {
 		return fmt.Errorf("engine: no tokens")
 	}
@@ -158,15 +196,25 @@ func (s *Session) eval(ctx context.Context, tokens []int32, from func(n, done in
 			return fmt.Errorf("engine: token %d is not in the vocabulary of %d", id, s.model.Arch.Vocab)
 		}
 	}
+	return nil
+}
+
+// alone runs tokens in batches of their own. Of each batch of n tokens, with done
+// before it, it computes the logits of rows from..n and passes them to f.
+func (s *Session) alone(ctx context.Context, tokens []int32, way, head ops.Forms, from func(n, done int) int, f func(i int, logits []float32) error) error {
+	if err := s.check(tokens); err != nil {
+		return err
+	}
 	p, err := s.model.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.model.release(p)
-	return s.model.File.Guard(func() error { return s.batches(p, tokens, from, f) })
+	p.way = way
+	return s.model.File.Guard(func() error { return s.batches(p, tokens, head, from, f) })
 }
 
-func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f func(i int, logits []float32) error) error {
+func (s *Session) batches(p *pass, tokens []int32, head ops.Forms, from func(n, done int) int, f func(i int, logits []float32) error) error {
 	m := s.model
 	for done := 0; done < len(tokens); {
 		batch := tokens[done:min(done+m.batch, len(tokens))]
@@ -178,7 +226,7 @@ func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f
 		for r := from(len(batch), done); r < len(batch); r += m.headRows {
 			rows := min(m.headRows, len(batch)-r)
 			s.logits = sized(s.logits, rows*m.Arch.Vocab)
-			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim]); err != nil {
+			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim], p.positions[r:r+rows], head); err != nil {
 				return err
 			}
 			for i := range rows {
@@ -194,6 +242,23 @@ func (s *Session) batches(p *pass, tokens []int32, from func(n, done int) int, f
 		done += len(batch)
 	}
 	return nil
+}
+
+// Fork returns another session with the same timeline. The two share the memory
+// of what is cached, and each copies a block of 256 positions when it changes it.
+// It has no tap.
+func (s *Session) Fork() (*Session, error) {
+	if s.model.closed() {
+		return nil, ErrClosed
+	}
+	f := &Session{model: s.model, max: s.max, tokens: slices.Clone(s.tokens), trace: s.trace, f16: s.f16}
+	for _, c := range s.kv {
+		f.kv = append(f.kv, c.Fork())
+	}
+	if err := f.checkMemory(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // kvF16 tells whether a cache of a type is F16. It may be F32 too.

@@ -45,6 +45,8 @@ const (
 	// Tiled has few rows multiplied as many are, so that what a row gives does
 	// not depend on their number.
 	Tiled
+	// Apart has many rows multiplied as few are, each by itself.
+	Apart
 )
 
 // FormsOf returns the forms that products with the matrices read. With
@@ -112,7 +114,7 @@ const (
 // layoutsOf returns the layouts of a number of rows in the forms.
 func layoutsOf(f Forms, rows int) layouts {
 	ints, floats := blockedQ8, plainF32
-	if rows >= sideBySide || f&Tiled != 0 {
+	if f.tiled(rows) {
 		ints, floats = panelsQ8, panelsF32
 	}
 	var l layouts
@@ -132,7 +134,11 @@ func layoutsOf(f Forms, rows int) layouts {
 }
 
 // tiled tells whether the rows are multiplied a panel at a time.
-func (in *Input) tiled() bool { return in.rows >= sideBySide || in.forms&Tiled != 0 }
+func (in *Input) tiled() bool { return in.forms.tiled(in.rows) }
+
+func (f Forms) tiled(rows int) bool {
+	return f&Tiled != 0 || rows >= sideBySide && f&Apart == 0
+}
 
 // panels is the number of panels of 16 rows.
 func (in *Input) panels() int { return (in.rows + asm.PanelRows - 1) / asm.PanelRows }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/normswap/normswap/ops/asm"
 )
@@ -19,6 +20,7 @@ type KV struct {
 	f16                  bool
 	k16, v16             [][]uint16 // per block: its heads after one another
 	k32, v32             [][]float32
+	shared               []bool // blocks that another cache may read, and that are copied before they change
 }
 
 // kvBlock is the number of positions whose scores are normalised together.
@@ -40,6 +42,35 @@ func (c *KV) reserve(n int) {
 			c.k16, c.v16 = append(c.k16, make([]uint16, c.heads*c.size)), append(c.v16, make([]uint16, c.heads*c.size))
 		} else {
 			c.k32, c.v32 = append(c.k32, make([]float32, c.heads*c.size)), append(c.v32, make([]float32, c.heads*c.size))
+		}
+	}
+}
+
+// Fork returns a cache of the same contents. The two share the blocks that both
+// have, and each copies one when it changes it. No operation may use c
+// meanwhile; afterwards they are independent.
+func (c *KV) Fork() *KV {
+	c.shared = make([]bool, len(c.k16)+len(c.k32))
+	for b := range c.shared {
+		c.shared[b] = true
+	}
+	f := *c
+	f.k16, f.v16, f.k32, f.v32 = slices.Clone(c.k16), slices.Clone(c.v16), slices.Clone(c.k32), slices.Clone(c.v32)
+	f.shared = slices.Clone(c.shared)
+	return &f
+}
+
+// own copies the shared blocks of the positions from pos to end-1.
+func (c *KV) own(pos, end int) {
+	for b := pos / kvBlock; b <= (end-1)/kvBlock && b < len(c.shared); b++ {
+		if !c.shared[b] {
+			continue
+		}
+		c.shared[b] = false
+		if c.f16 {
+			c.k16[b], c.v16[b] = slices.Clone(c.k16[b]), slices.Clone(c.v16[b])
+		} else {
+			c.k32[b], c.v32[b] = slices.Clone(c.k32[b]), slices.Clone(c.v32[b])
 		}
 	}
 }
@@ -86,6 +117,7 @@ func (c *KV) checkStore(pos int, k, v []float32) (n int) {
 		panic(fmt.Sprintf("ops: KV store of positions %d to %d in a cache of %d", pos, pos+n-1, c.capacity))
 	}
 	c.reserve(pos + n)
+	c.own(pos, pos+n)
 	return n
 }
 

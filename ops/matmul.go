@@ -33,7 +33,7 @@ const (
 // the last bit whatever the number of threads, of rows, and the instruction set.
 // Otherwise they are read as [Floats]: an output does not depend on the number of
 // threads, but less than five rows add up in another order than more, unless they
-// were prepared as [Tiled].
+// were prepared as [Tiled] or [Apart].
 func (p *Pool) MatMul(in *Input, products ...Product) {
 	panels := 0
 	for i := range products {

@@ -301,7 +301,7 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 
 // check runs the original and the file that was written.
 func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klReport, error) {
-	flags := modelFlags{act: choice{value: "f32"}, norm: choice{value: string(engine.Native)}}
+	flags := modelFlags{act: choice{value: "f32"}, norm: normFlag{string(engine.Native)}}
 	m, err := flags.open(ctx, path)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 var topics = []struct{ title, commands string }{
 	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
-	{"Swap norms", "fold compare perplexity"},
+	{"Serve programs", "serve"},
+	{"Swap norms", "fold compare perplexity score"},
 	{"What norms do to hidden vectors", "geometry states merge"},
 	{"Speed", "bench synth"},
 	{"This program", "archs version man completion help"},

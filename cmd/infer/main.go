@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,8 +17,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// grace is how long what was interrupted may take to end.
-const grace = 700 * time.Millisecond
+// grace is how long what was interrupted may take to end: most commands a moment,
+// a server longer.
+var grace atomic.Int64
+
+func init() { grace.Store(int64(700 * time.Millisecond)) }
 
 // The exit codes.
 const (
@@ -31,7 +35,7 @@ func main() {
 	context.AfterFunc(ctx, func() {
 		stop() // the second Ctrl-C ends the program at once
 		// Not every call ends when it is cancelled, such as a write that nobody reads.
-		time.AfterFunc(grace, func() {
+		time.AfterFunc(time.Duration(grace.Load()), func() {
 			if stderr.terminal {
 				fmt.Fprint(stderr.file, "\r\x1b[K") // in place of a progress bar
 			}
@@ -66,7 +70,7 @@ func exit(stderr io.Writer, err error) int {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newFold(), newCompare(), newPerplexity(), newGeometry(), newStates(),
+	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newServe(), newFold(), newConvert(), newCompare(), newScore(), newPerplexity(), newSweep(), newCalibrate(), newGeometry(), newStates(),
 		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()

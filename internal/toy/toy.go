@@ -36,10 +36,22 @@ var Shapes = map[string]Shape{
 	"llama-1B":    {Arch: "llama", Layers: 16, Dim: 2048, Heads: 32, KVHeads: 8, FFN: 8192, Vocab: 128256, Context: 131072, Base: 500000},
 }
 
+// needed are the values of keys that an architecture has among its Needs.
+var needed = map[string]uint32{
+	"expert_feed_forward_length": 48,
+	"expert_shared_count":        1,
+	"leading_dense_block_count":  1,
+	"interleave_moe_layer_step":  1,
+}
+
 // Tiny returns a small shape of an architecture, with every optional tensor
 // that want accepts (nil: none).
 func Tiny(name string, want func(tensor string) bool) Shape {
-	return Shape{Arch: name, Layers: 2, Dim: 32, Heads: 4, KVHeads: 4, FFN: 96, Vocab: 128, Context: 256,
+	layers := 2
+	if s, ok := arch.Lookup(name); ok && len(s.Depths) > 0 {
+		layers = s.Depths[0]
+	}
+	return Shape{Arch: name, Layers: layers, Dim: 32, Heads: 4, KVHeads: 4, FFN: 96, Vocab: 128, Context: 256,
 		Experts: 2, Active: 2, Want: want}
 }
 
@@ -84,6 +96,12 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.Experts == arch.Required || spec.Experts == arch.Optional && s.Active > 0 && s.Want != nil && s.Want("experts") {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
+	}
+	if r := spec.Routing; r.ScoreKey && r.Score == arch.SoftmaxChosen {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_gating_func", Value: u32(2)})
+	}
+	for _, key := range spec.Needs {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + "." + key, Value: needed[key]})
 	}
 	if spec.ExpertsEvery {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -152,8 +153,8 @@ func bases(t *testing.T) map[string]*gguf.File {
 	t.Helper()
 	all := map[string]*gguf.File{}
 	for _, s := range arch.All() {
-		if s.Form == arch.PostNorm {
-			continue
+		if s.Encoder {
+			continue // no logits; engine's fixtures of encoders are llama.cpp's
 		}
 		// Biases, heads of their own and all norms, but for MPT's on queries and
 		// keys: with those llama.cpp asserts.
@@ -165,12 +166,32 @@ func bases(t *testing.T) map[string]*gguf.File {
 		}
 		shape := toy.Tiny(s.Name, want)
 		all[s.Name] = parse(t, shape)
+		for _, layers := range depths(s) {
+			deep := shape
+			deep.Layers = layers
+			all[fmt.Sprintf("%s (%d layers)", s.Name, layers)] = parse(t, deep)
+		}
 		if s.Experts == arch.Optional {
 			shape.Want = func(name string) bool { return name == "experts" }
 			all[s.Name+" (experts)"] = parse(t, shape)
 		}
 	}
 	return all
+}
+
+// depths are further numbers of layers at which a model of an architecture
+// computes something else.
+func depths(s *arch.Spec) []int {
+	all := slices.Clone(s.Depths)
+	if len(all) > 0 {
+		all = all[1:] // of the first is the model that toy makes
+	}
+	for _, n := range []int{s.WindowDepth, s.QKNormLayers} {
+		if n > 0 {
+			all = append(all, n)
+		}
+	}
+	return append(all, slices.Sorted(maps.Keys(s.AttnScaleByDepth))...)
 }
 
 func parse(t *testing.T, shape toy.Shape) *gguf.File {
@@ -313,7 +334,7 @@ func TestKeys(t *testing.T) {
 // accepted here where llama.cpp accepts it, and gives its logits.
 func TestPresence(t *testing.T) {
 	sweep(t, func(t *testing.T, base, name string, full *gguf.File) {
-		experts := strings.Contains(base, "experts")
+		variant := strings.Contains(base, " ")
 		count := map[string]int{}
 		var strict []string
 		try := func(what string, f *gguf.File) {
@@ -341,13 +362,13 @@ func TestPresence(t *testing.T) {
 			return parse(t, shape)
 		}
 		variants := []*gguf.File{full}
-		if !experts {
+		if !variant {
 			variants = append(variants, least(func(n string) bool { return strings.Contains(n, "attn_qkv") }), least(func(n string) bool { return n == "output.weight" }))
 		}
 		for _, f := range variants {
 			try("as it is", f)
 			for i := range f.Tensors {
-				if n := f.Tensors[i].Name; !strings.HasPrefix(n, "blk.0.") {
+				if n := f.Tensors[i].Name; !likeLayer1(f, n) {
 					try("-"+strings.TrimPrefix(n, "blk.1."), &gguf.File{Version: f.Version, Alignment: f.Alignment, Meta: f.Meta, Tensors: slices.Delete(slices.Clone(f.Tensors), i, i+1)})
 				}
 			}
@@ -355,18 +376,37 @@ func TestPresence(t *testing.T) {
 				try("+"+strings.TrimPrefix(x.Name, "blk.1."), &gguf.File{Version: f.Version, Alignment: f.Alignment, Meta: f.Meta, Tensors: append(slices.Clone(f.Tensors), x)})
 			}
 		}
+		if !variant {
+			long := &gguf.File{Version: full.Version, Alignment: full.Alignment, Meta: full.Meta.Clone(), Tensors: full.Tensors}
+			if err := long.Meta.Set(name+".rope.scaling.type", "longrope"); err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range more(long) {
+				if strings.HasPrefix(x.Name, "rope_") {
+					try("+"+x.Name+" of longrope", &gguf.File{Version: long.Version, Alignment: long.Alignment, Meta: long.Meta, Tensors: append(slices.Clone(long.Tensors), x)})
+				}
+			}
+		}
 		t.Logf("| %s | %d | %d | %d | %d |", base, count["agree"], count["both refuse"], len(strict), count["no reference"])
 		t.Logf("refused: %s", strings.Join(strict, ", "))
 	})
 }
 
+// likeLayer1 reports whether a tensor is of a layer other than 1 which has it
+// too, so that one of the two is enough to try.
+func likeLayer1(f *gguf.File, name string) bool {
+	parts := strings.SplitN(name, ".", 3)
+	if parts[0] != "blk" || parts[1] == "1" {
+		return false
+	}
+	_, ok := f.Tensor("blk.1." + parts[2])
+	return ok
+}
+
 // refusedByChoice are tensors that llama.cpp accepts, and refusing which harms
 // nobody: docs/DIFFERENCES.md has the reasons.
 var refusedByChoice = []string{
-	"attn_q.scale",                                                               // of NVFP4 and the like, in all architectures
-	"ffn_gate_exps.weight",                                                       // Mixtral without gates
-	"attn_norm_2.bias", "attn_norm_2.weight", "ffn_norm.bias", "ffn_norm.weight", // a bias without its gain
-	"attn_q_norm.weight", "attn_k_norm.weight", // StableLM with one of the two
+	"attn_q.scale", // of NVFP4 and the like, in all architectures
 }
 
 // more returns tensors that a file may or may not have beside its own.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +70,27 @@ func TestQuantized(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFusedExports: exports load in llama.cpp whether or not queries, keys and
+// values are one matrix, and whichever of them have a bias.
+func TestFusedExports(t *testing.T) {
+	for _, name := range []string{"olmo", "stablelm", "orion", "command-r"} {
+		for _, parts := range []string{"", "attn_qkv.weight", "attn_qkv", "attn_qkv.weight attn_q.bias attn_k.bias attn_v.bias", "attn_q.bias", "attn_v.bias"} {
+			t.Run(name+" "+parts, func(t *testing.T) {
+				shape := toy.Tiny(name, func(tensor string) bool {
+					_, part, _ := strings.Cut(strings.TrimPrefix(tensor, "blk."), ".")
+					return strings.HasPrefix(part, "ffn_norm") || slices.ContainsFunc(strings.Fields(parts), func(p string) bool { return strings.HasPrefix(part, p) })
+				})
+				shape.KVHeads = 2
+				path := filepath.Join(t.TempDir(), "source.gguf")
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, "F32", 1), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				foldAndCompare(t, path, map[string]string{"olmo": "llama", "command-r": "plamo", "stablelm": "phimoe", "orion": "phimoe"}[name], exact, "--export", "auto")
+			})
+		}
 	}
 }
 
