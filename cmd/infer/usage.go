@@ -27,14 +27,18 @@ func usagef(format string, args ...any) error {
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var invalid *pflag.InvalidValueError
+	isUnknown, isInvalid := errors.As(err, &unknown), errors.As(err, &invalid)
+	if flag, here := otherFlag(unknown, invalid); here != "" {
+		return usagef("unknown flag %s; here: %s", flag, here)
+	}
 	switch {
-	case errors.As(err, &unknown):
+	case isUnknown:
 		name := unknown.GetSpecifiedName()
 		if near := nearestFlag(cmd, name); near != "" && unknown.GetSpecifiedShortnames() == "" {
 			return usagef("unknown flag --%s; did you mean --%s?", name, near)
 		}
 		return usagef("%v; see %s --help", err, cmd.CommandPath())
-	case errors.As(err, &invalid):
+	case isInvalid:
 		f := invalid.GetFlag()
 		why := invalid.Unwrap()
 		if errors.Is(why, strconv.ErrSyntax) {
