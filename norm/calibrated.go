@@ -11,7 +11,7 @@ import (
 // E[sin(theta)], and taking gain E[cos(theta)] from the bias, leaves what varies from
 // token to token. A file can carry that wherever the norm has a bias.
 var calibrated = &Kind{
-	Name: "calibrated", Short: "RMSNorm with the mean of its error over tokens taken out of gain and bias",
+	Name: "calibrated", Short: "RMSNorm with the mean of its error taken out of gain and bias",
 	Constants: []string{"cos", "sin"},
 	Calibrate: func(n *ops.Norm, _ Form) Calibrator { return &angles{center: n.Center} },
 	New: func(n *ops.Norm, _ Form, c Constants) Norm {

@@ -14,7 +14,7 @@ var native = &Kind{
 }
 
 var rmsFolded = &Kind{
-	Name: "rms-folded", Short: "RMSNorm, the removal of the mean folded into the weights that write the stream: the same function",
+	Name: "rms-folded", Short: "RMSNorm, the mean folded away in the writers: the same function",
 	Source: "Jiang et al. arXiv 2305.14858; Ashkboos et al. arXiv 2401.15024",
 	New:    func(n *ops.Norm, _ Form, _ Constants) Norm { return centering(n, false) },
 }
@@ -52,7 +52,7 @@ func centering(n *ops.Norm, on bool) Norm {
 // swap is left, its offset cos(theta) is gone. The form below computes that with the
 // weights as they are stored.
 var rmsReaders = &Kind{
-	Name: "rms-readers", Short: "RMSNorm, the mean's removal folded into the matrices that read the norm: only a scale is left of the difference",
+	Name: "rms-readers", Short: "RMSNorm, the mean folded away in the readers: a scale is left",
 	Readers: true,
 	New: func(n *ops.Norm, _ Form, _ Constants) Norm {
 		if !n.Center {

@@ -10,7 +10,7 @@ import (
 const fixedSource = "Baroni et al. arXiv 2507.02559; Heimersheim arXiv 2409.13710"
 
 var fixed = &Kind{
-	Name: "fixed", Short: "a constant scale, the calibrated mean of the standard deviation; the first token has its own",
+	Name: "fixed", Short: "a constant scale, the mean sigma; the first token has its own",
 	Source: fixedSource, Constants: []string{"sigma", "sigma_first"},
 	Calibrate: func(*ops.Norm, Form) Calibrator {
 		return &meanSize{name: "sigma", size: func(x []float32) float64 { _, _, v := moments(x); return math.Sqrt(v) }}
@@ -19,7 +19,7 @@ var fixed = &Kind{
 }
 
 var fixedRMS = &Kind{
-	Name: "fixed-rms", Short: "the same without the removal of the mean: the calibrated mean of the root mean square",
+	Name: "fixed-rms", Short: "the same without the removal of the mean: the mean rms",
 	Source: fixedSource, Constants: []string{"rms", "rms_first"},
 	Calibrate: func(*ops.Norm, Form) Calibrator {
 		return &meanSize{name: "rms", size: func(x []float32) float64 { _, s, _ := moments(x); return math.Sqrt(s) }}

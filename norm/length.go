@@ -10,7 +10,7 @@ import (
 // prms is partial RMSNorm: the root mean square of the first P % of the elements
 // stands for that of all.
 var prms = &Kind{
-	Name: "prms", Parameter: "P", Short: "RMSNorm whose root mean square is that of the first P % of the channels",
+	Name: "prms", Parameter: "P", Short: "RMSNorm by the rms of the first P % of the channels",
 	Source: "Zhang and Sennrich arXiv 1910.07467",
 	Check: func(p float64) error {
 		if !(p > 0 && p <= 100) {
@@ -33,7 +33,7 @@ var prms = &Kind{
 // a trained norm the scalar is the mean of its gain, which is nearest to it by least
 // squares.
 var scaleNorm = &Kind{
-	Name: "scale", Short: "ScaleNorm: the length of the vector, and one scalar, the mean of the gain",
+	Name: "scale", Short: "ScaleNorm: one scalar, the mean of the gain, for the gain",
 	Source: "Nguyen and Salazar arXiv 1910.05895",
 	New: func(n *ops.Norm, _ Form, _ Constants) Norm {
 		changed := *n
@@ -53,14 +53,14 @@ var scaleNorm = &Kind{
 	},
 }
 
-var l1 = lengthKind("l1", "the mean absolute value in place of the root mean square, times a calibrated ratio", func(x []float32) (sum float64) {
+var l1 = lengthKind("l1", "RMSNorm by the mean absolute value, times a ratio", func(x []float32) (sum float64) {
 	for _, v := range x {
 		sum += math.Abs(float64(v)) / float64(len(x))
 	}
 	return sum
 })
 
-var maxNorm = lengthKind("max", "the largest absolute value in place of the root mean square, times a calibrated ratio", func(x []float32) (m float64) {
+var maxNorm = lengthKind("max", "RMSNorm by the largest absolute value, times a ratio", func(x []float32) (m float64) {
 	for _, v := range x {
 		m = max(m, math.Abs(float64(v)))
 	}

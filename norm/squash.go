@@ -16,7 +16,7 @@ var (
 
 func squashKind(name, formula, source string, f func(float64) float64) *Kind {
 	return &Kind{
-		Name: name, Parameter: "alpha", Optional: true, Short: formula + " of each element, with alpha fitted to the native norm", Source: source,
+		Name: name, Parameter: "alpha", Optional: true, Short: formula + " of each element, alpha fitted to the norm", Source: source,
 		Check: func(a float64) error {
 			if !(a > 0) {
 				return errors.New("want an alpha above 0")

@@ -177,7 +177,7 @@ ln1=fixed,final=none. A place is a name, a pattern such as blk.*.attn_norm, a
 role (ln1, ln2, final, embedding, qk, post, sum) or layers (0-3); the last one
 that fits a norm counts, and a norm without one stays as trained.`,
 		Example: `  infer calibrate model.gguf --norm fixed > fixed.json
-  infer calibrate model.gguf --norm ln1=fixed,final=rms-folded -f wiki.txt > mixed.json
+  infer calibrate model.gguf --norm ln1=fixed,final=none -f wiki.txt > mix.json
   infer compare model.gguf --norms @fixed.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {

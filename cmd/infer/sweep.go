@@ -61,19 +61,20 @@ func newSweep() *cobra.Command {
 		Short: "Measure which norms matter: one site, role and layer at a time",
 		Long: `sweep gives another form to one norm at a time, to all norms but one, and to the
 norms of a role or layer, and measures what that does to the predictions of a
-decoder, or the embeddings of an encoder (-f: a text a line). Standard errors take
-windows, or texts, for the independent draws. Activations and the cache are float32.
+decoder, or the embeddings of an encoder (-f: a text a line). Standard errors
+take windows, or texts, for the independent draws. Activations and the cache
+are float32.
 
 Of single norms it also shows what could predict the cost of RMSNorm in place of
 LayerNorm: the cosine of the angle with the uniform vector, the response of the
-matrices behind the norm to gain*1 (chance: 1), the offset, which is the product of
-these, the shrink 1 - sin, and how much sigma varies; and the dimension with the
-most energy.
+matrices behind the norm to gain*1 (chance: 1), the offset, which is the product
+of these, the shrink 1 - sin, and how much sigma varies; and the dimension with
+the most energy.
 
---budget changes norms one after the other, the cheapest first, until the cost of
-all changed ones exceeds it: nats of KL a token, or 1 - cosine of an encoder.
+--budget changes norms one after the other, the cheapest first, until the cost
+of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 --recipe writes what fits as a file for --norm @FILE.`,
-		Example: `  infer sweep                                  the model in this program, rms-naive
+		Example: `  infer sweep                          the model in this program, rms-naive
   infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json`,
