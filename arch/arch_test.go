@@ -156,7 +156,7 @@ func TestReaders(t *testing.T) {
 						want[l] = 1
 					}
 				}
-				if n := m.Blocks[i].Up.Experts; m.Blocks[i].Router.Experts != 0 || n != m.Experts && !s.ExpertsEvery || (n > 0) != (m.Blocks[i].Router.W != nil) {
+				if n := m.Blocks[i].Up.Experts; m.Blocks[i].Router.Experts != 0 || n != m.Experts && !s.ExpertsEvery && !s.LeadingDense || (n > 0) != (m.Blocks[i].Router.W != nil) {
 					t.Errorf("%s: %d experts, %+v", s.Name, m.Experts, m.Blocks[i].Up)
 				}
 			}

@@ -17,8 +17,9 @@ var _ = register(Spec{
 	QKVBias:    Optional,
 	OutBias:    Optional,
 
-	Activation: GELUErf,
-	FFNBias:    Optional,
+	Activation:    GELUErf,
+	ActivationKey: true,
+	FFNBias:       Optional,
 
 	Classifier: Classifier{Pooling: PoolCLS, Activation: Tanh},
 })

@@ -13,7 +13,8 @@ var _ = register(Spec{
 	Rotary:   HalfSplit,
 	QKVFused: true,
 
-	Activation: GELU,
+	Activation:    GELU,
+	ActivationKey: true,
 
 	Head: Optional,
 })

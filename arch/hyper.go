@@ -123,13 +123,23 @@ func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 }
 
 // layerShape is what may differ between layers.
-type layerShape struct{ heads, kvHeads, ffn, experts []int }
+type layerShape struct {
+	heads, kvHeads, ffn, experts []int
+	expertFFN, sharedFFN         int
+}
 
 // layer is one of them.
-type layer struct{ heads, kvHeads, ffn, experts int }
+type layer struct{ heads, kvHeads, ffn, experts, shared int }
 
 func (s *layerShape) at(i int) layer {
-	return layer{s.heads[i], s.kvHeads[i], s.ffn[i], s.experts[i]}
+	l := layer{s.heads[i], s.kvHeads[i], s.ffn[i], s.experts[i], 0}
+	if l.experts > 0 {
+		l.ffn, l.shared = s.expertFFN, s.sharedFFN
+		if l.ffn == 0 {
+			l.ffn = s.ffn[i]
+		}
+	}
+	return l
 }
 
 // hyper reads the hyper-parameters. vocab is the number of rows of the
@@ -141,6 +151,22 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	h.Layers = r.positive(keyLayers, need[int](r, keyLayers), maxLayers)
 	h.Context = r.positive(keyContext, need[int](r, keyContext), math.MaxInt32)
 	h.Vocab = vocab
+	if s.NextLayers {
+		next := opt(r, keyNextLayers, 0)
+		if r.err == nil && (next < 0 || next >= h.Layers) {
+			r.fail(fmt.Errorf("%s is %d of %d layers", r.key(keyNextLayers), next, h.Layers))
+		}
+		h.NextLayers = next
+		h.Layers -= next
+	}
+	if len(s.Depths) > 0 && !slices.Contains(s.Depths, h.Layers) {
+		r.fail(fmt.Errorf("%s is %d, but %s has models of %v layers alone, and what a layer computes depends on it", r.key(keyLayers), h.Layers, s.Name, s.Depths))
+	}
+	for _, key := range s.Needs {
+		if _, ok := r.meta.Lookup(r.key(key)); !ok {
+			r.fail(fmt.Errorf("key %q %w", r.key(key), gguf.ErrMissing))
+		}
+	}
 	if r.err != nil {
 		return h, shape
 	}
@@ -175,9 +201,14 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		}
 	}
 	shape.experts = r.expertLayers(s, &h)
+	r.routing(s, &h, &shape)
+	h.FFN = shape.at(0).ffn
 	h.Activation = r.activation(s)
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
-	if s.ALiBi != Absent {
+	switch {
+	case s.ALiBiDepth > 0 && s.ALiBiDepth == h.Layers:
+		h.MaxALiBi = float32(s.MaxALiBi)
+	case s.ALiBi != Absent && s.ALiBiDepth == 0:
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
 	}
 	attnScale := s.AttnScale
@@ -185,16 +216,23 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		attnScale = by
 	}
 	h.AttnScale = float32(attnScale.value(&h))
-	if s.AttnScale == DefaultScale && s.AttnScaleByDepth == nil {
+	if s.AttnScale == DefaultScale {
 		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
 	}
 	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, s.AttnSoftcap))
 	h.LogitSoftcap = float32(r.float(keyLogitSoftcap, s.LogitSoftcap))
-	h.EmbedScale = 1
-	if s.EmbedScale != DefaultScale {
-		h.EmbedScale = float32(s.EmbedScale.value(&h))
+	h.EmbedScale, h.ResidualScale = float32(s.EmbedScale.or1(&h)), float32(s.ResidualScale.or1(&h))
+	if s.ScaleKeys {
+		h.EmbedScale = float32(cmp.Or(r.float(keyEmbedScale, float64(h.EmbedScale)), 1))
+		h.ResidualScale = float32(cmp.Or(r.float(keyResidualScale, float64(h.ResidualScale)), 1))
 	}
-	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), 1)
+	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), float32(s.LogitDivisor.or1(&h)))
+	if s.ScaleKeys {
+		h.LogitScale = 1 / h.LogitScale
+	}
+	if s.Temperature {
+		h.Temperature = float32(r.float(keyTemperature, 0))
+	}
 	r.rope(s, &h)
 	r.outlet(s, &h)
 	return h, shape
@@ -209,12 +247,80 @@ func (r *reader) expertLayers(s *Spec, h *Hyper) []int {
 			r.fail(fmt.Errorf("%s is %d", r.key(keyExpertsEvery), every))
 		}
 	}
+	dense := 0
+	if s.LeadingDense {
+		dense = opt(r, keyLeadingDense, 0)
+	}
 	for i := range all {
-		if !s.ExpertsEvery || every > 0 && i%every == 1 {
+		if i >= dense && (!s.ExpertsEvery || every > 0 && i%every == 1) {
 			all[i] = h.Experts
 		}
 	}
 	return all
+}
+
+// routing reads how experts are chosen and how wide they are.
+func (r *reader) routing(s *Spec, h *Hyper, shape *layerShape) {
+	if h.Experts == 0 {
+		return
+	}
+	rule := &s.Routing
+	h.Score, h.Normalize, h.WeightScale = rule.Score, rule.Normalize, 1
+	if rule.ScoreKey {
+		scores := map[int]Score{0: rule.Score, 1: SoftmaxAll, 2: Sigmoid}
+		if rule.Score == SoftmaxChosen { // no default
+			need[int](r, keyExpertScore)
+		}
+		v := opt(r, keyExpertScore, 0)
+		score, ok := scores[v]
+		if !ok {
+			r.fail(fmt.Errorf("%s is %d, want 1 (softmax) or 2 (sigmoid)", r.key(keyExpertScore), v))
+		}
+		h.Score = score
+	}
+	if rule.NormKey {
+		h.Normalize = opt(r, keyExpertNorm, false)
+	}
+	if rule.ScaleKey {
+		h.WeightScale = float32(cmp.Or(r.float(keyExpertScale, 0), 1))
+	}
+	if rule.Width {
+		shape.expertFFN = opt(r, keyExpertFFN, 0)
+		if shape.expertFFN == 0 {
+			shape.expertFFN = h.FFN
+			if rule.Divided {
+				shape.expertFFN /= max(h.Active, 1)
+			}
+		}
+		r.positive(keyExpertFFN, shape.expertFFN, maxWidth)
+	}
+	if rule.Shared != Absent {
+		shape.sharedFFN = r.sharedFFN(rule, h, shape.expertFFN)
+	}
+}
+
+// sharedFFN returns the width of the shared expert; 0: there is none.
+func (r *reader) sharedFFN(rule *Routing, h *Hyper, expertFFN int) int {
+	width, n := opt(r, keySharedFFN, 0), opt(r, keySharedExperts, 0)
+	if r.err == nil && (n < 0 || n > maxExperts) {
+		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedExperts), n, maxExperts))
+		return 0
+	}
+	if r.err == nil && (width < 0 || width > maxWidth) {
+		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedFFN), width, maxWidth))
+	}
+	if byCount := n * expertFFN; rule.SharedWidth == ByCount && width != 0 && width != byCount {
+		r.fail(fmt.Errorf("%s is %d, but %s times the width of an expert is %d", r.key(keySharedFFN), width, r.key(keySharedExperts), byCount))
+	} else if rule.SharedWidth == ByCount || rule.SharedWidth == ByCountOrWidth && (n == 0 || width == 0) {
+		width = byCount
+	}
+	if width == 0 && rule.Shared == Required {
+		width = h.FFN
+	}
+	if width > maxWidth {
+		r.fail(fmt.Errorf("%s is %d, which makes the shared expert %d wide", r.key(keySharedExperts), n, width))
+	}
+	return width
 }
 
 // activations are the values of the key hidden_activation.
@@ -246,15 +352,37 @@ func (s Scale) value(h *Hyper) float64 {
 		return math.Sqrt(float64(h.Dim))
 	case InvSqrtQuery:
 		return 1 / math.Sqrt(float64(h.Dim/h.Heads))
+	case Twelve:
+		return 12
+	case ByLayers:
+		return 1.4 / math.Sqrt(float64(h.Layers))
+	case ByDim:
+		return 256 / float64(h.Dim)
 	}
 	return 1 / math.Sqrt(float64(h.HeadDim))
 }
 
+// or1 evaluates a rule whose default is 1.
+func (s Scale) or1(h *Hyper) float64 {
+	if s == DefaultScale {
+		return 1
+	}
+	return s.value(h)
+}
+
 func (r *reader) rope(s *Spec, h *Hyper) {
-	if s.Rotary == NoRotary {
+	if s.Rotary == NoRotary || s.ALiBiDepth > 0 && h.Layers == s.ALiBiDepth {
 		return
 	}
+	if s.FinetunedKey && !opt(r, keyRoPEFinetuned, true) {
+		h.NoRoPE = true
+	}
 	p := RoPE{Rotary: s.Rotary, Scale: 1, Attn: 1}
+	if s.SectionsHalves {
+		if sections := opt(r, keyRoPESections, []int(nil)); len(sections) > 1 && sections[0] > 0 && sections[1] > 0 {
+			p.Rotary = HalfSplit
+		}
+	}
 	p.Dims = opt(r, keyRoPEDims, h.HeadDim)
 	if r.err == nil && (p.Dims < 2 || p.Dims > h.HeadDim || p.Dims%2 != 0) {
 		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key(keyRoPEDims), p.Dims, h.HeadDim, r.key(keyHeadDim))
@@ -307,19 +435,7 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
-}
-
-// windowRoPE returns the rotary embedding of layers with a sliding window; p is
-// that of global layers.
-func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
-	if s.BaseKey {
-		p.Base = r.above0(keyRoPEWindowBase, cmp.Or(s.Base, p.Base))
+	if s.WindowPeriod == 0 { // windows by the file's pattern alone: RoPE is the same on all layers
+		h.WindowRoPE = p
 	}
-	if !s.Scaled {
-		p.Scale, p.Ext = 1, 0
-	}
-	if !s.AttnFactor {
-		p.Attn = 1
-	}
-	return p
 }

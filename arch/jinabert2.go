@@ -12,6 +12,7 @@ var _ = register(Spec{
 	AttnSum2:  NormSpec{Name: "attn_norm_2", Gain: Required, Bias: Optional, Optional: true},
 	FFNSum:    NormSpec{Name: "layer_output_norm", Gain: Required, Bias: Required},
 	QKNorm:    Optional,
+	QKGain:    AllHeads,
 	QKBias:    Optional,
 	Form:      PostNorm,
 	Encoder:   true,

@@ -46,6 +46,22 @@ const (
 	KeyExperts     = "expert_count"
 	KeyExpertsUsed = "expert_used_count"
 
+	keyExpertFFN     = "expert_feed_forward_length"
+	keyExpertScore   = "expert_gating_func"
+	keyExpertNorm    = "expert_weights_norm"
+	keyExpertScale   = "expert_weights_scale"
+	keySharedExperts = "expert_shared_count"
+	keySharedFFN     = "expert_shared_feed_forward_length"
+	keyLeadingDense  = "leading_dense_block_count"
+	keyNextLayers    = "nextn_predict_layers"
+	keyMoEStep       = "interleave_moe_layer_step"
+
+	keyEmbedScale    = "embedding_scale"
+	keyResidualScale = "residual_scale"
+	keyTemperature   = "attention.temperature_scale"
+
+	keyRoPEFinetuned   = "rope.scaling.finetuned"
+	keyRoPESections    = "rope.dimension_sections"
 	keyRoPEDims        = "rope.dimension_count"
 	keyRoPEBase        = "rope.freq_base"
 	keyRoPEWindowBase  = "rope.freq_base_swa"

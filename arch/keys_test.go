@@ -68,6 +68,24 @@ func honours(s *arch.Spec, key string) bool {
 		return s.LogitScale != arch.Absent
 	case "expert_count":
 		return s.Experts != arch.Absent
+	case "leading_dense_block_count":
+		return s.LeadingDense
+	case "nextn_predict_layers":
+		return s.NextLayers
+	case "expert_shared_count", "expert_shared_feed_forward_length":
+		return s.Routing.Shared != arch.Absent
+	case "expert_feed_forward_length":
+		return s.Routing.Width
+	case "expert_weights_scale":
+		return s.Routing.ScaleKey
+	case "expert_gating_func":
+		return s.Routing.ScoreKey
+	case "embedding_scale", "residual_scale":
+		return s.ScaleKeys
+	case "attention.temperature_scale":
+		return s.Temperature
+	case "rope.dimension_sections":
+		return s.SectionsHalves || s.Rotary == arch.NoRotary
 	}
 	return strings.HasPrefix(key, "rope.") && s.Rotary == arch.NoRotary // of no account
 }

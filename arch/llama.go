@@ -17,6 +17,7 @@ var _ = register(Spec{
 	Activation: SiLU,
 	Gating:     Gated,
 	Experts:    Optional,
+	Routing:    Routing{Gateless: true},
 	FFNBias:    Optional,
 
 	Head: Optional,

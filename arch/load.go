@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -35,7 +36,7 @@ func Load(f *gguf.File) (*Model, error) {
 			b.warn("the tensor %s is not used", name)
 		}
 	}
-	b.leftover(f)
+	b.leftover(f, m)
 	m.Warnings = b.warnings
 	return m, b.err
 }
@@ -58,7 +59,7 @@ func Shapes(meta *gguf.Meta, vocab int, want func(name string) bool) ([]gguf.Ten
 	return made, err
 }
 
-// Spec returns the architecture that the metadata names.
+// specOf returns the architecture that the metadata names.
 func specOf(meta *gguf.Meta) (*Spec, error) {
 	name, err := gguf.Get[string](meta, KeyArchitecture)
 	if err != nil {
@@ -76,6 +77,11 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	s, err := specOf(meta)
 	if err != nil {
 		return nil, err
+	}
+	if eps, err := gguf.Get[float64](meta, s.Key(keyRMSNormEps)); err == nil && eps != 0 && s.NormByKey {
+		changed := *s
+		changed.Norm = RMSNorm
+		s = &changed
 	}
 	b.spec = s
 	if vocab == 0 {
@@ -100,69 +106,6 @@ func (b *binder) bind(meta *gguf.Meta, vocab int) (*Model, error) {
 	return m, b.err
 }
 
-// windows returns the sliding window of each layer.
-func (r *reader) windows(s *Spec, layers int) []int {
-	all := make([]int, layers)
-	if s.WindowPeriod == 0 {
-		return all
-	}
-	if s.Windows == Required {
-		need[int](r, keyWindow)
-	}
-	width := opt(r, keyWindow, s.Window)
-	if width < 0 || width == 0 && (s.Windows == Required || s.Window > 0) {
-		r.fail(fmt.Errorf("%s is %d", r.key(keyWindow), width))
-	}
-	if r.err != nil || width == 0 {
-		return all
-	}
-	const key = keyWindowPattern
-	r.read[key] = true
-	if each, ok := flags(r.meta, r.key(key)); ok {
-		if len(each) != layers {
-			r.fail(fmt.Errorf("%s has %d elements, want one for each of %d layers", r.key(key), len(each), layers))
-			return all
-		}
-		for i, windowed := range each {
-			if windowed {
-				all[i] = width
-			}
-		}
-		return all
-	}
-	every := opt(r, key, s.WindowPeriod)
-	if every < 0 || every > layers+s.WindowPeriod {
-		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(key), every, layers+s.WindowPeriod))
-		return all
-	}
-	for i := range all {
-		global := every - 1
-		if s.GlobalFirst {
-			global = 0
-		}
-		if every == 0 || i%every != global { // 0: no layer is global
-			all[i] = width
-		}
-	}
-	return all
-}
-
-// flags returns an array of booleans, or of integers that serve as such.
-func flags(m *gguf.Meta, key string) ([]bool, bool) {
-	if each, err := gguf.Get[[]bool](m, key); err == nil {
-		return each, true
-	}
-	each, err := gguf.Get[[]int](m, key)
-	if err != nil {
-		return nil, false
-	}
-	on := make([]bool, len(each))
-	for i, v := range each {
-		on[i] = v != 0
-	}
-	return on, true
-}
-
 // binder looks tensors up, checks their shapes and keeps the first error.
 type binder struct {
 	spec *Spec
@@ -184,8 +127,11 @@ func (b *binder) fail(format string, args ...any) {
 	}
 }
 
+// warn adds a warning, once.
 func (b *binder) warn(format string, args ...any) {
-	b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+	if w := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, w) {
+		b.warnings = append(b.warnings, w)
+	}
 }
 
 // tensor returns a tensor of the given shape, innermost dimension first; nil
@@ -237,7 +183,14 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	if layer >= 0 {
 		site = block(layer, s.Name)
 	}
-	if s.Name == "" || s.Optional && !b.has(WeightName(site)) {
+	if s.Name == "" {
+		return nil
+	}
+	if s.Optional && !b.has(WeightName(site)) {
+		if bias := BiasName(site); s.Bias == Optional && b.has(bias) {
+			b.used[bias] = true
+			b.warn("%s is ignored without a gain, as llama.cpp does", bias)
+		}
 		return nil
 	}
 	return &Norm{
@@ -281,12 +234,6 @@ func (b *binder) linear(role Role, name string, w, bias Presence, in, out int) L
 	return l
 }
 
-// experts binds the matrices of all experts in one role.
-func (b *binder) experts(role Role, layer, in, out, n int) Linear {
-	name := role.ExpertsName(layer)
-	return Linear{Role: role, Name: name, Experts: n, W: b.tensor(WeightName(name), Required, in, out, n), Rows: out}
-}
-
 func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) *Model {
 	s := b.spec
 	m := &Model{Spec: s, Hyper: h, Blocks: make([]Block, h.Layers)}
@@ -322,7 +269,11 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Block {
 	s, heads, kvHeads, ffn := b.spec, is.heads, is.kvHeads, is.ffn
 	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
-	l.Rotary = s.Rotary != NoRotary && (window > 0 || !s.WindowedRotary)
+	l.Rotary = h.RoPE.Rotary != NoRotary && !h.NoRoPE && (window > 0 || !s.WindowedRotary ||
+		s.WindowDepth > 0 && h.Layers != s.WindowDepth || h.Experts > 0 && is.experts == 0)
+	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
+		l.Rotary = false
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
 	l.AttnNorm = b.norm(BeforeAttention, i, before, h.Dim)
@@ -359,25 +310,22 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		l.K = b.linear(K, K.Name(i), Required, s.QKVBias, h.Dim, kv)
 		l.V = b.linear(V, V.Name(i), Required, s.QKVBias, h.Dim, kv)
 	}
-	if s.QKNorm != Absent && h.Layers >= s.QKNormLayers {
+	if s.QKNorm != Absent && (h.Layers >= s.QKNormLayers || b.has(WeightName(block(i, nameQNorm)))) {
 		l.QNorm = b.qkNorm(i, nameQNorm, heads, h.HeadDim)
 		l.KNorm = b.qkNorm(i, nameKNorm, kvHeads, h.HeadDim)
 		switch {
 		case l.QNorm == nil && l.KNorm != nil && s.QKGain == AllHeads: // llama.cpp looks for both at that on queries
-			b.warn("%s is ignored without one on queries, as llama.cpp has it", l.KNorm.Site)
+			b.warn("the norms on keys are ignored without norms on queries, as llama.cpp does")
 			l.KNorm = nil
-		case (l.QNorm == nil) != (l.KNorm == nil):
-			b.fail("layer %d has a norm on queries or on keys, but not on both", i)
+		case l.QNorm != nil && l.KNorm == nil && s.QKGain == AllHeads:
+			b.fail("layer %d has a norm on queries, but none on keys", i)
 		}
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
+	l.Sinks = b.tensor(WeightName(block(i, nameSinks)), s.Sinks, heads)
 
 	if n := is.experts; n > 0 {
-		l.Router = b.linear(Router, Router.Name(i), Required, Absent, h.Dim, n)
-		if s.Gating != Plain {
-			l.Gate = b.experts(Gate, i, h.Dim, ffn, n)
-		}
-		l.Up, l.Down = b.experts(Up, i, h.Dim, ffn, n), b.experts(Down, i, ffn, h.Dim, n)
+		b.mixture(i, h, &l, is)
 		return l
 	}
 	gating := s.Gating
@@ -401,40 +349,21 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	return l
 }
 
-// ropeTables binds the tables of frequency factors.
-func (b *binder) ropeTables(m *Model) {
-	table := func(name string) []float32 {
-		if b.err != nil || !b.has(name) {
-			return nil
+// isNext reports whether a tensor is of the layers that are left out.
+func (b *binder) isNext(m *Model, name string) bool {
+	for i := range m.NextLayers {
+		if strings.HasPrefix(name, block(m.Layers+i, "")) {
+			return true
 		}
-		t := b.tensor(name, Required, m.RoPE.Dims/2)
-		if b.err != nil {
-			return nil
-		}
-		f, err := t.Float32s()
-		if err != nil {
-			b.err = fmt.Errorf("arch: %w", err)
-		}
-		for i, v := range f {
-			if v == 0 || v-v != 0 {
-				b.fail("tensor %s has %v at %d, want finite factors other than 0", name, v, i)
-			}
-		}
-		return f
 	}
-	switch t := m.Spec.RoPETables; {
-	case t == LongShort, t == ByScaling && m.RoPE.Long:
-		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == ByScaling:
-		m.RoPE.Factors = table(WeightName(nameRoPE))
-	}
+	return false
 }
 
 // leftover fails with a list of the tensors that the graph has no use for.
-func (b *binder) leftover(f *gguf.File) {
+func (b *binder) leftover(f *gguf.File, m *Model) {
 	var names []string
 	for i := range f.Tensors {
-		if !b.used[f.Tensors[i].Name] {
+		if name := f.Tensors[i].Name; !b.used[name] && !b.isNext(m, name) {
 			names = append(names, strconv.Quote(f.Tensors[i].Name))
 		}
 	}

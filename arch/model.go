@@ -2,6 +2,7 @@ package arch
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -37,6 +38,9 @@ type Hyper struct {
 	Dim, Layers, Heads, KVHeads, HeadDim, FFN, Vocab, Context int
 
 	Eps             float32 // of every norm
+	Score           Score   // of experts
+	Normalize       bool    // the weights of those that are chosen
+	WeightScale     float32 // of them
 	Experts, Active int     // experts of a layer, and how many of them a token uses
 	Activation      Activation
 	Pooling         Pooling  // what the file asks for
@@ -46,11 +50,15 @@ type Hyper struct {
 	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
 	AttnScale       float32  // multiplies query.key
 	AttnSoftcap     float32  // c*tanh(score/c); 0: none
+	Temperature     float32  // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
 	EmbedScale      float32
+	ResidualScale   float32 // of what branches write
 	LogitScale      float32
 	LogitSoftcap    float32
 	RoPE            RoPE // of global layers
 	WindowRoPE      RoPE // of layers with a sliding window
+	NoRoPE          bool // no layer has it
+	NextLayers      int  // layers at the end of the file that are left out
 }
 
 // RoPE holds the parameters of the rotary embedding.
@@ -72,7 +80,7 @@ type RoPE struct {
 
 // A Block is one layer.
 type Block struct {
-	Heads, KVHeads, FFN int
+	Heads, KVHeads, FFN, SharedFFN int
 
 	AttnNorm *Norm // nil: attention reads the residual stream itself
 	FFNNorm  *Norm // nil: the FFN reads what attention reads if Parallel, else the stream itself
@@ -89,9 +97,15 @@ type Block struct {
 	Rotary   bool // RoPE is applied
 
 	Q, K, V, O     Linear
-	Gate, Up, Down Linear // with experts: one matrix an expert, stacked
-	Router         Linear // W nil: no experts
-	FFNScales      *gguf.Tensor
+	Gate, Up, Down Linear       // with experts: one matrix an expert, stacked
+	Router         Linear       // W nil: no experts
+	SelectBias     *gguf.Tensor // [Experts], added to their scores for the choice alone, or nil
+	Sinks          *gguf.Tensor // [Heads], scores that every query has beside those of keys, or nil
+
+	// The shared expert; a W is nil where there is none. Its output is
+	// multiplied by the sigmoid of SharedRouter.
+	SharedGate, SharedUp, SharedDown, SharedRouter Linear
+	FFNScales                                      *gguf.Tensor
 }
 
 // A Linear is y = W x + B. Several may share one fused tensor: From and Rows
@@ -144,7 +158,8 @@ func (b *Block) norms() []*Norm {
 
 // Linears lists the matrices of a block in the order of evaluation.
 func (b *Block) Linears() []*Linear {
-	return present(&b.Q, &b.K, &b.V, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down)
+	return present(&b.Q, &b.K, &b.V, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
+		&b.SharedRouter, &b.SharedGate, &b.SharedUp, &b.SharedDown)
 }
 
 // Outlets lists the matrices outside the blocks.
@@ -175,7 +190,7 @@ func (m *Model) Tensors(layer int) []*gguf.Tensor {
 	} else {
 		b := &m.Blocks[layer]
 		norms, linears = b.norms(), b.Linears()
-		add(b.FFNScales)
+		add(b.FFNScales, b.SelectBias, b.Sinks)
 	}
 	for _, n := range norms {
 		if n != nil {
@@ -223,6 +238,9 @@ func (m *Model) Writers() []Writer {
 				all = append(all, Writer{Name: branch.post.Site, Layer: i, Norm: branch.post})
 			} else {
 				all = append(all, Writer{Name: branch.out.Name, Layer: i, Linear: branch.out})
+			}
+			if branch.out == &l.Down && l.SharedDown.W != nil {
+				all = append(all, Writer{Name: l.SharedDown.Name, Layer: i, Linear: &l.SharedDown})
 			}
 			for _, sum := range branch.sums {
 				if sum != nil {
@@ -280,7 +298,9 @@ func (m *Model) BareReaders() []*Linear {
 func (b *Block) attnReaders() []*Linear { return present(&b.Q, &b.K, &b.V) }
 
 // ffnReaders lists the matrices that read what the FFN reads.
-func (b *Block) ffnReaders() []*Linear { return present(&b.Router, &b.Gate, &b.Up) }
+func (b *Block) ffnReaders() []*Linear {
+	return present(&b.Router, &b.Gate, &b.Up, &b.SharedRouter, &b.SharedGate, &b.SharedUp)
+}
 
 // ffnReads returns the norm whose output the FFN reads; nil if it reads the
 // residual stream.
@@ -318,7 +338,9 @@ func Parameters(f *gguf.File) int64 {
 // Bias returns whether the architecture has a place for the bias of a matrix.
 func (s *Spec) Bias(l *Linear) Presence {
 	switch {
-	case l.Experts > 0 || l.Role == Router || l.Role == Dense2 || l.Role == Dense3:
+	case l.Experts > 0 || l.Role == Router:
+		return s.Routing.Bias
+	case strings.HasSuffix(l.Name, suffixOfShared) || l.Role == Dense2 || l.Role == Dense3:
 		return Absent
 	case l.Role == ClassDense || l.Role == ClassOut:
 		return Optional

@@ -19,9 +19,10 @@ var _ = register(Spec{
 	OutBias:   Optional,
 	Clamp:     Optional,
 
-	Activation: GELU,
-	FFNBias:    Optional,
-	FFNScales:  Optional,
+	Activation:    GELU,
+	ActivationKey: true,
+	FFNBias:       Optional,
+	FFNScales:     Optional,
 
 	Head: Optional,
 })

@@ -17,7 +17,11 @@ const (
 	nameRoPE        = "rope_freqs"
 	nameRoPEShort   = "rope_factors_short"
 	nameRoPELong    = "rope_factors_long"
+	nameSelectBias  = "exp_probs_b" // has a bias alone
+	nameSinks       = "attn_sinks"
+	nameGateUp      = "ffn_gate_up"
 	suffixOfExperts = "_exps"
+	suffixOfShared  = "_shexp"
 	suffixOfWeight  = ".weight"
 	suffixOfBias    = ".bias"
 )
@@ -41,6 +45,10 @@ func (r Role) Name(layer int) string {
 // ExpertsName returns the GGUF name of the matrices that the experts of a
 // layer have in this role, without a suffix.
 func (r Role) ExpertsName(layer int) string { return r.Name(layer) + suffixOfExperts }
+
+// SharedName returns the GGUF name of the matrix that the shared expert of a
+// layer has in this role, without a suffix.
+func (r Role) SharedName(layer int) string { return r.Name(layer) + suffixOfShared }
 
 // WeightName returns the name of the tensor with the weights of a matrix, or
 // the gain of a norm; name has no suffix.

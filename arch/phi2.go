@@ -12,8 +12,9 @@ var _ = register(Spec{
 	QKVBias: Optional,
 	OutBias: Required,
 
-	Activation: GELU,
-	FFNBias:    Required,
+	Activation:    GELU,
+	ActivationKey: true,
+	FFNBias:       Required,
 
 	Head:     Required,
 	HeadBias: Required,

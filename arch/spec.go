@@ -86,6 +86,7 @@ type RoPETables uint8
 
 const (
 	NoTables  RoPETables = iota
+	OneTable             // one for all contexts
 	LongShort            // one for contexts beyond the original one, one for others
 	ByScaling            // those if rope.scaling.type is longrope, otherwise one for all contexts
 )
@@ -104,16 +105,17 @@ type WindowRoPE struct {
 type Activation uint8
 
 const (
-	GELU    Activation = iota // the tanh form
-	SiLU                      // x * sigmoid(x)
-	ReLU2                     // max(x, 0)^2
-	GELUErf                   // the exact form, x * Phi(x)
-	ReLU                      // max(x, 0)
-	Tanh                      // of classification heads alone
+	GELU        Activation = iota // the tanh form
+	SiLU                          // x * sigmoid(x)
+	ReLU2                         // max(x, 0)^2
+	GELUErf                       // the exact form, x * Phi(x)
+	ReLU                          // max(x, 0)
+	Tanh                          // of classification heads alone
+	ClampedSiLU                   // of gated FFNs alone: min(g, 7) * sigmoid(1.702 min(g, 7)) * (clamp(u, -7, 7) + 1)
 )
 
 func (a Activation) String() string {
-	return [...]string{"GELU", "SiLU", "ReLU^2", "GELU (erf)", "ReLU", "tanh"}[a]
+	return [...]string{"GELU", "SiLU", "ReLU^2", "GELU (erf)", "ReLU", "tanh", "clamped SiLU"}[a]
 }
 
 // Gating is how the FFN forms its hidden vector.
@@ -130,18 +132,24 @@ const (
 type Scale uint8
 
 const (
-	DefaultScale Scale = iota // attention: 1/sqrt(head width); embedding: 1
+	DefaultScale Scale = iota // attention: 1/sqrt(head width), unless the file has another; others: 1
 	InvHeadDim                // 1/(head width)
 	SqrtDim                   // sqrt(model width)
 	InvSqrtQuery              // 1/sqrt(dim/heads), which differs from the default where heads are not dim/heads wide
+	InvSqrtHead               // 1/sqrt(head width), whatever the file has
+	Twelve                    // 12
+	ByLayers                  // 1.4/sqrt(layers)
+	ByDim                     // 256/(model width)
 )
 
-// A Spec describes one architecture. A field is here because at least two
-// architectures set it.
+// A Spec describes one architecture: what its files do not tell. A field that
+// one architecture alone sets is here so that no code asks for its name.
 type Spec struct {
 	Name string // general.architecture
 
 	Norm NormKind // of every norm
+	// NormByKey makes that RMSNorm where the file has its epsilon, and it is not 0.
+	NormByKey bool
 	// TrainedLayerNorm tells that the model was trained with LayerNorm though
 	// its architecture runs RMSNorm.
 	TrainedLayerNorm bool
@@ -153,6 +161,11 @@ type Spec struct {
 	Ignored map[string]string
 	// Unused are tensors that a file may have and logits do not need.
 	Unused []string
+	// Needs are keys that every file has, though what they tell has a default.
+	Needs []string
+	// Depths are the numbers of layers of its models, where the number decides
+	// what a layer computes; nil: any.
+	Depths []int
 
 	AttnNorm  NormSpec // before attention
 	FFNNorm   NormSpec // before the FFN
@@ -178,17 +191,24 @@ type Spec struct {
 	RawFirst bool
 
 	Rotary         Rotary
-	WindowedRotary bool     // RoPE on the layers with a sliding window only
+	WindowedRotary bool     // RoPE on the layers with a sliding window only, and on leading ones without experts
+	RotaryPeriod   int      // of each group of this many layers the last has no RoPE; 0: all have it
+	FinetunedKey   bool     // no RoPE if the key rope.scaling.finetuned is false
+	SectionsHalves bool     // RoPE in halves if the file divides the coordinates into sections, as for images
 	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
 	GlobalFirst    bool     // of each group the first layer is global instead of the last
 	Windows        Presence // the key attention.sliding_window; Optional: Window unless it is there
 	Window         int
+	WindowDepth    int // the number of layers of models with windows; 0: any
 	WindowRoPE     WindowRoPE
 	RoPETables     RoPETables
 	Positions      Presence // a learned table
 	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
 	ALiBi          Presence
 	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
+	ALiBiDepth     int     // the number of layers of the models with ALiBi, up to MaxALiBi, in place of RoPE; 0: any
+	Temperature    bool    // the key attention.temperature_scale: queries grow with their position
+	Sinks          Presence
 
 	QKVFused         bool // queries, keys and values are one matrix; otherwise they may be
 	QKVBias, OutBias Presence
@@ -201,16 +221,23 @@ type Spec struct {
 	ActivationKey bool // the key hidden_activation overrides it
 	Gating        Gating
 	Experts       Presence
-	ExpertsEvery  bool // the key moe_every_n_layers: of each group of so many layers the second has experts
+	LeadingDense  bool // the key leading_dense_block_count: the number of leading layers without experts
+	NextLayers    bool // the key nextn_predict_layers: the number of layers at the end that predict further tokens, and are left out
+	ExpertsEvery  bool // the key moe_every_n_layers: of each group of that many layers the second has experts
 	Routing       Routing
 	FFNBias       Presence
 	FFNScales     Presence // AWQ's division of the hidden vector by a vector
 
-	EmbedScale Scale
-	Head       Presence // a head of its own; otherwise the embedding serves
-	EmbedHead  bool     // the head serves as the embedding where a file has none
-	HeadBias   Presence
-	LogitScale Presence // the key logit_scale
+	EmbedScale    Scale
+	ResidualScale Scale // of what branches write
+	// ScaleKeys tells that the keys embedding_scale and residual_scale are
+	// honoured, and that logit_scale divides; LogitDivisor is its default.
+	ScaleKeys    bool
+	LogitDivisor Scale
+	Head         Presence // a head of its own; otherwise the embedding serves
+	EmbedHead    bool     // the head serves as the embedding where a file has none
+	HeadBias     Presence
+	LogitScale   Presence // the key logit_scale
 	// LogitSoftcap holds unless the file has another one; 0: none.
 	LogitSoftcap float64
 
@@ -246,8 +273,28 @@ func (p Pooling) String() string {
 
 // Routing is how the experts of a token are chosen and weighted.
 type Routing struct {
-	// Score turns what the router computes into the weights of experts.
-	Score Score
+	Score    Score // turns what the router computes into the weights of experts
+	ScoreKey bool  // the key expert_gating_func overrides it: 1 is softmax over all, 2 sigmoid
+	// Normalize divides the weights of the chosen by their sum; with NormKey that
+	// is up to the key expert_weights_norm.
+	Normalize, NormKey bool
+	ScaleKey           bool     // the weights are multiplied by the key expert_weights_scale
+	Select             Presence // a bias of the scores that counts for the choice alone
+	Bias               Presence // of the router, and of experts
+	// Width tells that experts are as wide as the key expert_feed_forward_length
+	// says. Without it each has the width of the FFN, or, if Divided, an equal
+	// part of it for all that a token uses.
+	Width, Divided bool
+	// Fused tells that gates and ups of experts may be one tensor.
+	Fused bool
+	// Gateless tells that the experts of a file may have no gates.
+	Gateless bool
+	// Shared is an expert of every token. Where it is required and the file does
+	// not tell its width, that is the width of the FFN.
+	Shared      Presence
+	SharedWidth SharedWidth
+	SharedGate  bool // it is multiplied by a sigmoid
+	Half        bool // both together are multiplied by 1/2
 }
 
 // Score is how router outputs become weights.
@@ -256,6 +303,16 @@ type Score uint8
 const (
 	SoftmaxChosen Score = iota // softmax over the chosen ones
 	SoftmaxAll                 // softmax over all: those of the chosen add up to less than 1
+	Sigmoid                    // of each
+)
+
+// SharedWidth is how wide a file makes the shared expert. It has none if that is 0.
+type SharedWidth uint8
+
+const (
+	ByWidth        SharedWidth = iota // the key expert_shared_feed_forward_length
+	ByCount                           // the key expert_shared_count times the width of an expert
+	ByCountOrWidth                    // the first, or else the second; none without a count
 )
 
 // specs is the table of the architectures, by name.

@@ -13,8 +13,9 @@ var _ = register(Spec{
 	QKVBias:   Required,
 	OutBias:   Required,
 
-	Activation: GELU,
-	FFNBias:    Required,
+	Activation:    GELU,
+	ActivationKey: true,
+	FFNBias:       Required,
 
 	Head: Optional,
 })

@@ -10,27 +10,23 @@ import (
 // informational are the keys of an architecture that say nothing about how
 // logits are computed, or what the tensors say better. Converters write them.
 var informational = map[string]bool{
-	"vocab_size":                 true, // the embedding has as many rows
-	"tensor_data_layout":         true, // of the original, before it was converted
-	"rope.scaling.finetuned":     true,
-	"pooling_type":               true, // of embeddings
-	"embedding_length_out":       true, // of embeddings
-	"classifier.output_labels":   true,
-	"expert_group_used_count":    true, // nothing without expert_group_count
-	"expert_weights_norm":        true, // weights of experts are always normalised here, as in llama.cpp
-	"router_logit_softcapping":   true, // of Grok alone
-	keyParallel:                  true, // StableLM's converter writes true whatever the blocks are
-	keyNormEps:                   true, // where the norms are of the other kind
-	keyRMSNormEps:                true,
-	keyRoPEWindowBase:            true, // nothing without a window
-	keyWindowPattern:             true, // nothing without a window
-	"adapters.lora_rank":         true,
-	"adapters.router_gain":       true,
-	"dense_2_feat_in":            true, // of embeddings
-	"dense_2_feat_out":           true,
-	"dense_3_feat_in":            true,
-	"dense_3_feat_out":           true,
-	"attention.recurrent_layers": true,
+	"vocab_size":               true, // the embedding has as many rows
+	"tensor_data_layout":       true, // of the original, before it was converted
+	"rope.scaling.finetuned":   true,
+	"pooling_type":             true, // of embeddings
+	"embedding_length_out":     true, // of embeddings
+	"classifier.output_labels": true,
+	"expert_group_used_count":  true, // nothing without expert_group_count
+	keyExpertNorm:              true, // where the weights are normalized anyway: llama.cpp writes false there
+	keyParallel:                true, // StableLM's converter writes true whatever the blocks are
+	keyNormEps:                 true, // where the norms are of the other kind
+	keyRMSNormEps:              true,
+	keyRoPEWindowBase:          true, // nothing without a window
+	keyWindowPattern:           true, // nothing without a window
+	"dense_2_feat_in":          true, // of embeddings
+	"dense_2_feat_out":         true,
+	"dense_3_feat_in":          true,
+	"dense_3_feat_out":         true,
 }
 
 // neutral are the keys that change what llama.cpp computes, in this
@@ -46,6 +42,7 @@ var neutral = map[string][]float64{
 	"attention.temperature_scale":            {0},
 	"attention.relative_buckets_count":       {0},
 	"attention.shared_kv_layers":             {0},
+	"attention.recurrent_layers":             {0},
 	"attention.rope_pattern":                 {1},
 	"attention.group_norm_epsilon":           {0},
 	"attention.group_norm_groups":            {0},
@@ -94,13 +91,14 @@ var neutral = map[string][]float64{
 	"swiglu_clamp_shexp":                {0},
 
 	// The residual stream and the head.
-	KeyLogitScale:          {0, 1},
-	keyLogitSoftcap:        {0},
-	"residual_scale":       {0, 1},
-	"embedding_scale":      {0, 1},
-	"swin_norm":            {0},
-	"norm_before_residual": {0},
-	"norm_before_fc":       {0},
+	KeyLogitScale:              {0, 1},
+	keyLogitSoftcap:            {0},
+	"residual_scale":           {0, 1},
+	"embedding_scale":          {0, 1},
+	"router_logit_softcapping": {0, 30}, // llama.cpp writes 30 where there is none
+	"swin_norm":                {0},
+	"norm_before_residual":     {0},
+	"norm_before_fc":           {0},
 
 	// Other layers than these architectures have.
 	"nextn_predict_layers":             {0},
@@ -180,6 +178,8 @@ func (r *reader) neutral(key string, h *Hyper) ([]float64, bool) {
 		return []float64{float64(h.HeadDim)}, true
 	case "rope.dimension_count_swa":
 		return []float64{0, float64(h.RoPE.Dims)}, true
+	case keyExpertNorm:
+		return []float64{0}, h.Experts > 0 && !h.Normalize && h.Score != SoftmaxChosen
 	case "expert_feed_forward_length":
 		return []float64{0, float64(h.FFN)}, true
 	case keyRoPEWindowBase:
@@ -196,7 +196,7 @@ func (r *reader) neutral(key string, h *Hyper) ([]float64, bool) {
 	for i, c := range key {
 		if c == '.' {
 			if at, ok := neutral[key[:i+1]]; ok {
-				return at, !informational[key]
+				return at, true
 			}
 		}
 	}

@@ -15,14 +15,14 @@ import (
 	"github.com/normswap/normswap/tokenizer"
 )
 
-func openTokenizer(t testing.TB, path string) *tokenizer.Tokenizer {
+func openTokenizer(t testing.TB, path string, opt tokenizer.Options) *tokenizer.Tokenizer {
 	t.Helper()
 	f, err := gguf.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	tok, err := tokenizer.New(&f.Meta)
+	tok, err := opt.New(&f.Meta)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,8 @@ func TestNoInjection(t *testing.T) {
 			if name != "st-chat" {
 				path = testdata.Path(t, "vocab/ggml-vocab-"+name+".gguf")
 			}
-			resistsInjection(t, openTokenizer(t, path))
+			resistsInjection(t, openTokenizer(t, path, tokenizer.Options{}))
+			resistsInjection(t, openTokenizer(t, path, tokenizer.Options{LlamaCpp: true}))
 		})
 	}
 }

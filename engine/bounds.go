@@ -30,11 +30,11 @@ func (m *Model) bounds() {
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		q, kv := b.Heads*a.HeadDim, b.KVHeads*a.HeadDim
-		attention, ffn := q+2*kv, b.FFN
+		attention, ffn := q+2*kv, max(b.FFN, b.SharedFFN)
 		if b.gate.w.Rows > 0 || b.experts != nil {
 			ffn *= 2
 		}
-		w.work, w.out = max(w.work, attention, ffn), max(w.out, q, b.FFN)
+		w.work, w.out = max(w.work, attention, ffn), max(w.out, q, b.FFN, b.SharedFFN)
 	}
 	// The float32 numbers of a row. An input has other forms beside its rows; of
 	// the stream there are itself, what a branch writes, and three inputs.

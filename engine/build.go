@@ -21,12 +21,12 @@ func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
 }
 
 // build makes of the tensors what ops takes.
-func (m *Model) build(replace NormReplacer) error {
+func (m *Model) build() error {
 	a := m.Arch
-	b := builder{replace: replace, norms: m.norms}
-	m.embed = b.matrix(a.Embed, 0, 0, a.Vocab)
+	b := builder{replace: m.replacement, norms: m.norms}
+	m.embed = b.matrix(a.Embed, 0, a.Vocab)
 	if a.Positions != nil {
-		m.positions = b.matrix(a.Positions, 0, 0, a.Context)
+		m.positions = b.matrix(a.Positions, 0, a.Context)
 	}
 	m.tokenType = b.vector(a.TokenTypes, 0, a.Dim)
 	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
@@ -51,12 +51,15 @@ func (m *Model) activationOf(a arch.Activation) ops.Activation {
 	if a == arch.GELUErf && m.opts.TanhGELU {
 		a = arch.GELU
 	}
+	if a == arch.ClampedSiLU {
+		return 0 // package ops has none
+	}
 	return activations[a]
 }
 
 // builder turns tensors into what ops takes and keeps the first error.
 type builder struct {
-	replace NormReplacer
+	replace func(*arch.Norm, *ops.Norm) (Norm, error)
 	norms   map[*arch.Norm]*norm
 	err     error
 }
@@ -67,19 +70,18 @@ func (b *builder) fail(err error) {
 	}
 }
 
-// matrix returns rows from..from+rows of the e-th matrix of a tensor.
-func (b *builder) matrix(t *gguf.Tensor, e, from, rows int) ops.Matrix {
+// matrix returns rows from..from+rows of a tensor, experts being one matrix after the other.
+func (b *builder) matrix(t *gguf.Tensor, from, rows int) ops.Matrix {
 	size, err := t.Type.RowBytes(t.Dims[0])
 	if err != nil {
 		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
 		return ops.Matrix{}
 	}
-	first := e*rows + from // experts are whole matrices
-	if end := (first + rows) * size; end > len(t.Data) {
+	if end := (from + rows) * size; end > len(t.Data) {
 		b.fail(fmt.Errorf("tensor %s has %d bytes, want %d", t.Name, len(t.Data), end))
 		return ops.Matrix{}
 	}
-	m, err := ops.NewMatrix(t.Type, rows, t.Dims[0], t.Data[first*size:(first+rows)*size])
+	m, err := ops.NewMatrix(t.Type, rows, t.Dims[0], t.Data[from*size:(from+rows)*size])
 	if err != nil {
 		b.fail(fmt.Errorf("tensor %s: %w", t.Name, err))
 	}
@@ -103,7 +105,7 @@ func (b *builder) linear(l *arch.Linear) linear {
 	if l.W == nil || b.err != nil {
 		return linear{}
 	}
-	return linear{w: b.matrix(l.W, 0, l.From, l.Rows), b: b.vector(l.B, l.BFrom, l.Rows)}
+	return linear{w: b.matrix(l.W, l.From, l.Rows), b: b.vector(l.B, l.BFrom, l.Rows)}
 }
 
 func (b *builder) norm(n *arch.Norm, eps float32) *norm {
@@ -123,7 +125,9 @@ func (b *builder) norm(n *arch.Norm, eps float32) *norm {
 	}
 	all := &norm{site: n}
 	for i := range groups {
-		all.parts = append(all.parts, b.replace(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)}))
+		f, err := b.replace(n, &ops.Norm{Eps: eps, Center: n.Kind == arch.LayerNorm, Gain: without(part(gain, i), 1), Bias: without(part(bias, i), 0)})
+		b.fail(err)
+		all.parts = append(all.parts, f)
 	}
 	b.norms[n] = all
 	return all
@@ -155,6 +159,7 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 	if a.MaxALiBi > 0 {
 		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
 	}
+	out.attention.Sinks = b.vector(l.Sinks, 0, l.Heads)
 	if l.Router.W == nil {
 		out.gate, out.up, out.down = b.linear(&l.Gate), b.linear(&l.Up), b.linear(&l.Down)
 		if l.FFNScales != nil {
@@ -162,6 +167,11 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		}
 		return out
 	}
+	if out.selectBias = b.vector(l.SelectBias, 0, a.Experts); notFinite(out.selectBias) >= 0 {
+		b.fail(fmt.Errorf("tensor %s has %v, which chooses no expert", l.SelectBias.Name, out.selectBias[notFinite(out.selectBias)]))
+	}
+	out.shared = expert{b.linear(&l.SharedGate), b.linear(&l.SharedUp), b.linear(&l.SharedDown)}
+	out.sharedRouter = b.linear(&l.SharedRouter)
 	for e := range a.Experts {
 		out.experts = append(out.experts, expert{gate: b.expert(&l.Gate, e), up: b.expert(&l.Up, e), down: b.expert(&l.Down, e)})
 	}
@@ -173,7 +183,8 @@ func (b *builder) expert(l *arch.Linear, e int) linear {
 	if l.W == nil || b.err != nil {
 		return linear{}
 	}
-	return linear{w: b.matrix(l.W, e, 0, l.Rows)}
+	each := l.W.Items() / l.W.Dims[0] / l.Experts // rows; gate and up may share them
+	return linear{w: b.matrix(l.W, e*each+l.From, l.Rows), b: b.vector(l.B, e*l.Rows, l.Rows)}
 }
 
 // connect finds what forms the inputs of products are read in, once it is

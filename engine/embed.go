@@ -70,7 +70,7 @@ func (m *Model) Embed(ctx context.Context, sequences [][]int32, o EmbedOptions) 
 				return err
 			}
 			if f := m.finalNorm; f != nil {
-				f.apply(p.pool, x, x)
+				f.apply(p.pool, x, x, p.positions)
 			}
 			vectors := p.outlet(x, pooling)
 			for i, v := range vectors {
@@ -201,7 +201,7 @@ func (p *pass) scores(x []float32) []float32 {
 			p.pool.Activate(m.activationOf(act), x, x)
 		}
 		if m.classNorm != nil {
-			m.classNorm.apply(p.pool, x, x)
+			m.classNorm.apply(p.pool, x, x, nil)
 		}
 	}
 	if m.classOut.w.Rows > 0 {

@@ -72,7 +72,12 @@ func TestEveryTensorNotFinite(t *testing.T) {
 		shape.FFN = 64
 		whole := toytest.Bytes(t, shape, m.typ, 1)
 		f := toytest.Parse(t, whole)
+		spec, _ := arch.Lookup(m.arch)
 		for i := range f.Tensors {
+			if name := f.Tensors[i].Name; spec.OutBias == arch.Unused && strings.HasSuffix(name, "attn_output.bias") ||
+				spec.FFNBias == arch.Unused && strings.Contains(name, "ffn_") && strings.HasSuffix(name, ".bias") {
+				continue // it takes no part
+			}
 			data := f.Tensors[i].Data
 			old := slices.Clone(data)
 			for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {

@@ -10,6 +10,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/internal/machine"
+	forms "github.com/normswap/normswap/norm"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 )
@@ -33,6 +34,13 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 			&b.Block.Gate: &b.gate, &b.Block.Up: &b.up, &b.Block.Down: &b.down, &b.Block.Router: &b.router,
 		} {
 			if l.w.Rows > 0 { // a mixture has those of the FFN elsewhere
+				all[a] = []*linear{l}
+			}
+		}
+		for a, l := range map[*arch.Linear]*linear{
+			&b.Block.SharedGate: &b.shared.gate, &b.Block.SharedUp: &b.shared.up, &b.Block.SharedDown: &b.shared.down, &b.Block.SharedRouter: &b.sharedRouter,
+		} {
+			if l.w.Rows > 0 {
 				all[a] = []*linear{l}
 			}
 		}
@@ -101,6 +109,9 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 			m.blocks[s.Layer].centerStream = true
 		case fold.Swap:
 			n := m.norms[s.Norm]
+			if m.choices[s.Norm].form.Kind.Name != string(RMSFolded) {
+				continue
+			}
 			for i, f := range n.parts {
 				if built, ok := f.(*ops.Norm); ok {
 					swapped := *built
@@ -118,6 +129,16 @@ type centered struct{ Norm }
 
 func (c centered) Apply(dst, x []float32) {
 	c.Norm.Apply(dst, x)
+	centerRow(dst)
+}
+
+// ApplyAt is Apply for the token at a position, which the norm may treat apart.
+func (c centered) ApplyAt(dst, x []float32, position int) {
+	if at, ok := c.Norm.(forms.Positional); ok {
+		at.ApplyAt(dst, x, position)
+	} else {
+		c.Norm.Apply(dst, x)
+	}
 	centerRow(dst)
 }
 

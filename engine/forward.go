@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/ops"
 )
 
@@ -63,7 +64,7 @@ func (p *pass) addFFN(x []float32, b *block, in *ops.Input) []float32 {
 	if b.experts != nil {
 		return p.addExperts(x, b, in)
 	}
-	return p.add(x, &b.down, p.hidden(b, &b.gate, &b.up, &b.down, in), b.ffnPost)
+	return p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b.ffnScales, in), b.ffnPost)
 }
 
 // embed returns the embeddings of the tokens, with those of their type and of
@@ -117,6 +118,8 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	}
 	if b.qNorm != nil {
 		p.normalize(q, q, b.qNorm)
+	}
+	if b.kNorm != nil {
 		p.normalize(k, k, b.kNorm)
 	}
 	if b.Rotary {
@@ -126,6 +129,9 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 		}
 		p.pool.RoPE(rope, q, b.Heads, m.Arch.HeadDim, table)
 		p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+	}
+	if m.Arch.Temperature != 0 {
+		p.heat(q, qd)
 	}
 	for _, s := range p.segments { // no sequence sees another
 		if s.session == nil {
@@ -141,8 +147,8 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 }
 
 // hidden returns act(up(x)), or act(gate(x)) * up(x), for the matrix down.
-func (p *pass) hidden(b *block, gate, up, down *linear, x *ops.Input) *ops.Input {
-	n := x.Count() * b.FFN
+func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *ops.Input {
+	n := x.Count() * up.w.Rows
 	h := p.work[:n]
 	act := p.model.activation
 	if gate.w.Rows == 0 {
@@ -151,21 +157,25 @@ func (p *pass) hidden(b *block, gate, up, down *linear, x *ops.Input) *ops.Input
 	} else {
 		u := p.work[n:][:n]
 		p.apply(x, output{l: gate, y: h}, output{l: up, y: u})
-		p.pool.Gate(act, h, h, u)
+		if p.model.Arch.Activation == arch.ClampedSiLU {
+			clampedSiLU(h, u)
+		} else {
+			p.pool.Gate(act, h, h, u)
+		}
 	}
-	if b.ffnScales != nil {
-		divideRows(h, b.ffnScales)
+	if scales != nil {
+		divideRows(h, scales)
 	}
-	p.pool.Prepare(&p.out, h, b.FFN, p.forms(down.forms))
+	p.pool.Prepare(&p.out, h, up.w.Rows, p.forms(down.forms))
 	return &p.out
 }
 
-// logits fills dst with the logits of rows of the residual stream. Products with
-// floats add up in the given way.
-func (p *pass) logits(dst, x []float32, way ops.Forms) error {
+// logits fills dst with the logits of rows of the residual stream, at the given
+// positions of their timelines. Products with floats add up in the given way.
+func (p *pass) logits(dst, x []float32, positions []int, way ops.Forms) error {
 	m := p.model
 	p.in.rows = sized(p.in.rows, len(x))
-	m.finalNorm.apply(p.pool, p.in.rows, x)
+	m.finalNorm.apply(p.pool, p.in.rows, x, positions)
 	forms := m.finalNorm.forms
 	if forms&ops.Floats != 0 {
 		forms |= way

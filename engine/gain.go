@@ -11,9 +11,10 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// foldGain folds the gain and the bias of every norm of the residual stream
+// foldGain folds, for FoldGain and FoldReaders, the gain and the bias of every norm of the residual stream
 // into the matrices that read it: W' = W diag(gain), b' = b + W bias. Those
-// must be stored as numbers: a copy of each is made, in its own type.
+// must be stored as numbers: a copy of each is made, in its own type. FoldReaders takes
+// the mean of each row of W' from it too.
 func (m *Model) foldGain(ctx context.Context) error {
 	linears := m.linears()
 	var kept, rounded []string
@@ -25,7 +26,8 @@ func (m *Model) foldGain(ctx context.Context) error {
 	folded := 0
 	for _, site := range m.Arch.Norms() {
 		readers, n := m.Arch.Readers(site), m.built(site)
-		if !site.Residual || len(readers) == 0 || n == nil || n.Gain == nil && n.Bias == nil {
+		center := m.opts.FoldReaders && site.Kind == arch.LayerNorm
+		if !site.Residual || len(readers) == 0 || n == nil || n.Gain == nil && n.Bias == nil && !center {
 			continue
 		}
 		if i := slices.IndexFunc(readers, func(l *arch.Linear) bool { return !isFloat(l.W.Type) }); i >= 0 {
@@ -34,14 +36,14 @@ func (m *Model) foldGain(ctx context.Context) error {
 		}
 		for _, a := range readers {
 			for _, l := range linears[a] {
-				if err := l.foldGain(m.pool, n); err != nil {
+				if err := l.foldGain(m.pool, n, center); err != nil {
 					return fmt.Errorf("engine: fold the gain of %s into %s: %w", site.Site, a.Name, err)
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 			}
-			if n.Gain != nil && a.W.Type != quant.F32 {
+			if (n.Gain != nil || center) && a.W.Type != quant.F32 {
 				note(&rounded, a.W.Type)
 			}
 		}
@@ -65,10 +67,11 @@ func (m *Model) foldGain(ctx context.Context) error {
 func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t == quant.BF16 }
 
 // foldGain multiplies the columns of l with the gain of n, and adds what l
-// makes of its bias to the bias of l.
-func (l *linear) foldGain(p *ops.Pool, n *ops.Norm) error {
-	t := &gainTask{from: l.w, gain: n.Gain, bias: n.Bias, errs: make([]error, p.Threads())}
-	if n.Gain != nil {
+// makes of its bias to the bias of l. With center it takes the mean of each row of the
+// result from it.
+func (l *linear) foldGain(p *ops.Pool, n *ops.Norm, center bool) error {
+	t := &gainTask{from: l.w, gain: n.Gain, bias: n.Bias, center: center, errs: make([]error, p.Threads())}
+	if n.Gain != nil || center {
 		t.to = make([]byte, len(l.w.Data))
 	}
 	if n.Bias != nil {
@@ -93,10 +96,11 @@ func (l *linear) foldGain(p *ops.Pool, n *ops.Norm) error {
 // gainTask folds a gain into rows of a matrix.
 type gainTask struct {
 	from       ops.Matrix
-	to         []byte // nil: no gain
+	to         []byte // nil: the weights stay
 	gain, bias []float32
 	b          []float32 // nil: no bias
-	errs       []error   // by worker
+	center     bool
+	errs       []error // by worker
 }
 
 // Do folds into the rows lo to hi-1.
@@ -117,6 +121,9 @@ func (t *gainTask) Do(worker, lo, hi int) {
 		}
 		for j, g := range t.gain {
 			row[j] *= g
+		}
+		if t.center {
+			centerRow(row)
 		}
 		if err := quant.Encode(t.to[i*size:(i+1)*size], t.from.Type, row); err != nil && t.errs[worker] == nil {
 			t.errs[worker] = err

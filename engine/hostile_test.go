@@ -16,7 +16,10 @@ import (
 // smallest is a model in as few bytes as its parts permit.
 func smallest(name string) toy.Shape {
 	s := toy.Tiny(name, func(tensor string) bool { return strings.Contains(tensor, "qkv") })
-	s.Layers, s.Vocab, s.Context, s.FFN = 1, 16, 8, 32
+	s.Vocab, s.Context, s.FFN = 16, 8, 32
+	if spec, ok := arch.Lookup(name); ok && spec.Depths == nil {
+		s.Layers = 1
+	}
 	return s
 }
 

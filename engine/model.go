@@ -18,7 +18,9 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/hf"
 	"github.com/normswap/normswap/internal/machine"
+	forms "github.com/normswap/normswap/norm"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/tokenizer"
 )
@@ -44,14 +46,23 @@ type Options struct {
 	Tokenizer tokenizer.Options
 	// Norm says what becomes of the norms; "" means Native.
 	Norm NormMode
-	// NormSites limits the modes RMSNaive and Centered to norms it accepts.
+	// NormSites limits the mode to norms it accepts; Native and RMSFolded, and modes
+	// that name norms themselves, cannot be limited.
 	NormSites func(*arch.Norm) bool
+	// Recipe, if not nil, says what becomes of every norm, in place of Norm. Whether
+	// it is for this file is the caller's to check ([norm.Recipe.For]).
+	Recipe *forms.Recipe
 	// ReplaceNorm, if not nil, replaces norms by the caller's own, after Norm.
 	ReplaceNorm NormReplacer
 	// FoldGain folds gain and bias of the norms of the residual stream into
 	// the matrices that read them, as far as those are F32, F16 or BF16: a
 	// copy of them is made. What is left of a norm is one scalar a vector.
 	FoldGain bool
+	// FoldReaders folds gain and bias as FoldGain does, and takes from each row of the
+	// matrices that read a LayerNorm its mean over the inputs: the reader fold. Its
+	// standardized vector has no mean, so that this changes nothing, unless the norm
+	// runs as an RMSNorm, for which it removes what a naive swap adds.
+	FoldReaders bool
 	// Progress, if not nil, is called with the bytes of weights that were read,
 	// and folded if they are, and those of all.
 	Progress func(done, total int64)
@@ -90,6 +101,8 @@ type Model struct {
 	floats bool  // products of the blocks have weights that are read as floats
 
 	norms       map[*arch.Norm]*norm
+	choices     map[*arch.Norm]choice
+	folded      bool       // some norm is rms-folded
 	note        string     // what the options of the norms have to say
 	plan        *fold.Plan // carried out, or nil
 	centerEmbed bool
@@ -104,6 +117,9 @@ type block struct {
 	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
 	experts                                            []expert
+	shared                                             expert // down.w.Rows is 0 if there is none
+	sharedRouter                                       linear
+	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
 	attention                                          ops.Attention
 }
@@ -120,10 +136,9 @@ type linear struct {
 type expert struct{ gate, up, down linear }
 
 // A Norm maps one vector to its normalized form; dst may be x. Every norm of
-// a graph is one, those of package ops and any that a caller brings.
-type Norm interface {
-	Apply(dst, x []float32)
-}
+// a graph is one, those of package ops and any that a caller brings. A
+// [norm.Positional] is told the position of the token.
+type Norm = forms.Norm
 
 // norm is one norm of the graph. It acts on site.Groups vectors side by side.
 type norm struct {
@@ -132,21 +147,32 @@ type norm struct {
 	forms ops.Forms // what the products behind it read
 }
 
-// apply normalizes the rows of x into dst.
-func (f *norm) apply(pool *ops.Pool, dst, x []float32) {
+// apply normalizes the rows of x into dst; positions are those of the tokens, nil
+// where the rows are not of tokens.
+func (f *norm) apply(pool *ops.Pool, dst, x []float32, positions []int) {
 	w := f.site.Width
 	if built, ok := f.parts[0].(*ops.Norm); ok && len(f.parts) == 1 {
 		pool.Norm(dst, x, w, built)
 		return
 	}
 	for i := range len(x) / w {
-		f.parts[i%len(f.parts)].Apply(row(dst, i, w), row(x, i, w))
+		part := f.parts[i%len(f.parts)]
+		if at, ok := part.(forms.Positional); ok && positions != nil {
+			at.ApplyAt(row(dst, i, w), row(x, i, w), positions[i/f.site.Groups])
+			continue
+		}
+		part.Apply(row(dst, i, w), row(x, i, w))
 	}
 }
 
-// Open loads the model in a file, which stays open until Close.
+// Open loads the model in a GGUF file or in a folder of transformers (see package
+// hf), which stays open until Close.
 func Open(ctx context.Context, path string, o Options) (*Model, error) {
-	f, err := gguf.Open(path)
+	open := gguf.Open
+	if hf.Is(path) {
+		open = hf.Open
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -200,12 +226,10 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 	m := &Model{Arch: a, File: f, opts: o, norms: map[*arch.Norm]*norm{}}
 	m.passes.init(base)
 	m.tok, m.tokErr = o.Tokenizer.New(&f.Meta)
-	replace, note, err := o.replacement(a)
-	if err != nil {
+	if err := m.chooseNorms(); err != nil {
 		return nil, err
 	}
-	m.note = note
-	if o.Norm == RMSFolded {
+	if m.folded {
 		if err := m.planFold(); err != nil {
 			return nil, err
 		}
@@ -216,7 +240,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 			return nil, err
 		}
 	}
-	if err := m.build(replace); err != nil {
+	if err := m.build(); err != nil {
 		return nil, err
 	}
 	m.bounds()
@@ -228,7 +252,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 		}
 	}()
 	m.pool.SetContext(ctx)
-	if o.FoldGain {
+	if o.FoldGain || o.FoldReaders {
 		if err := m.foldGain(ctx); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 type mixture struct {
 	scores []float32 // router scores, then weights; 0 where not chosen [rows, experts]
 	sum    []float32 // of what the experts write, where that is not added at once [rows, Dim]
+	gates  []float32 // of the shared expert [rows]
 	rows   []float32 // rows of one expert, side by side [rows, Dim]
 	in     ops.Input // the same for its matrices
 	chosen []bool    // [experts]
@@ -18,20 +19,25 @@ type mixture struct {
 }
 
 // addExperts returns x plus, for each row, the weighted FFNs of the experts that
-// the router scores highest.
+// the router scores highest, and of the shared one.
 func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
-	m, d, n, count := p.model, p.model.Arch.Dim, in.Count(), len(b.experts)
+	a, d, n, count := p.model.Arch, p.model.Arch.Dim, in.Count(), len(b.experts)
 	e := &p.experts
 	e.scores, e.chosen = sized(e.scores, n*count), sized(e.chosen, count)
 	p.apply(in, output{l: &b.router, y: e.scores})
+	for r := range n {
+		choose(row(e.scores, r, count), a.Active, e.chosen, b.selectBias, a)
+	}
+	factor := a.ResidualScale
+	if a.Spec.Routing.Half && b.shared.down.w.Rows > 0 {
+		factor /= 2
+	}
 	sum := x
-	if b.ffnNorm == nil && !b.Parallel { // the experts read x itself
+	apart := factor != 1 || b.ffnNorm == nil && !b.Parallel // the experts read x itself
+	if apart {
 		e.sum = sized(e.sum, len(x))
 		clear(e.sum)
 		sum = e.sum
-	}
-	for r := range n {
-		choose(row(e.scores, r, count), m.Arch.Active, e.chosen, m.Arch.Spec.Routing)
 	}
 	for i := range b.experts {
 		expert := &b.experts[i]
@@ -45,52 +51,98 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 			continue
 		}
 		p.pool.Prepare(&e.in, e.rows, d, p.forms(expert.up.forms|expert.gate.forms))
-		h := p.hidden(b, &expert.gate, &expert.up, &expert.down, &e.in)
+		h := p.hidden(&expert.gate, &expert.up, &expert.down, nil, &e.in)
 		p.branch = sized(p.branch, len(e.of)*d)
 		p.apply(h, output{l: &expert.down, y: p.branch})
 		for j, r := range e.of {
-			to, weight := row(sum, r, d), e.scores[r*count+i]
-			for c, v := range row(p.branch, j, d) {
-				to[c] += weight * v
-			}
+			addWeighted(row(sum, r, d), row(p.branch, j, d), e.scores[r*count+i])
 		}
 	}
-	if b.ffnNorm == nil && !b.Parallel {
+	p.addShared(sum, b, in)
+	if apart {
+		if factor != 1 {
+			scale(sum, factor)
+		}
 		p.pool.Add(x, sum, d)
 	}
 	return x
 }
 
-// choose turns router scores into the weights of the k highest, by the rule of
-// the architecture, and sets the others to 0. Of equal scores the first wins.
-// chosen is scratch of the same length.
-func choose(scores []float32, k int, chosen []bool, rule arch.Routing) {
+// addShared adds to sum what the expert writes that every token uses.
+func (p *pass) addShared(sum []float32, b *block, in *ops.Input) {
+	shared, d := &b.shared, p.model.Arch.Dim
+	if shared.down.w.Rows == 0 {
+		return
+	}
+	h := p.hidden(&shared.gate, &shared.up, &shared.down, nil, in)
+	if b.sharedRouter.w.Rows == 0 {
+		p.apply(h, output{l: &shared.down, y: sum, add: true})
+		return
+	}
+	e := &p.experts
+	e.gates, p.branch = sized(e.gates, in.Count()), sized(p.branch, len(sum))
+	p.apply(h, output{l: &shared.down, y: p.branch})
+	p.apply(in, output{l: &b.sharedRouter, y: e.gates})
+	for r, g := range e.gates {
+		addWeighted(row(sum, r, d), row(p.branch, r, d), float32(1/(1+math.Exp(-float64(g)))))
+	}
+}
+
+func addWeighted(to, x []float32, weight float32) {
+	for i, v := range x {
+		to[i] += weight * v
+	}
+}
+
+// leastSum is by what a sum of weights is divided at least, as in llama.cpp.
+const leastSum = 0x1p-14
+
+// choose turns router scores into the weights of the k experts of the highest,
+// by the rule of the architecture, and sets the others to 0. Of equal scores the
+// first wins. bias, if there is one, counts for the choice alone; chosen is
+// scratch of the same length.
+func choose(scores []float32, k int, chosen []bool, bias []float32, rule *arch.Model) {
 	clear(chosen)
-	var sum float64
+	switch rule.Score {
+	case arch.Sigmoid:
+		for i, v := range scores {
+			scores[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		}
+	case arch.SoftmaxAll:
+		ops.Softmax(scores)
+	}
 	var top float32
+	var sum float64
 	for i := range k {
-		best := -1
+		best, most := -1, float32(0)
 		for j, v := range scores {
-			if !chosen[j] && (best < 0 || v > scores[best]) {
-				best = j
+			if bias != nil {
+				v += bias[j]
+			}
+			if !chosen[j] && (best < 0 || v > most) {
+				best, most = j, v
 			}
 		}
 		if i == 0 {
-			top = scores[best]
+			top = most
 		}
 		chosen[best] = true
-		sum += math.Exp(float64(scores[best] - top))
-	}
-	if rule.Score == arch.SoftmaxAll {
-		sum = 0
-		for _, v := range scores {
+		if v := scores[best]; rule.Score == arch.SoftmaxChosen {
 			sum += math.Exp(float64(v - top))
+		} else {
+			sum += float64(v)
 		}
 	}
 	for j, v := range scores {
-		scores[j] = 0
-		if chosen[j] {
+		switch {
+		case !chosen[j]:
+			scores[j] = 0
+		case rule.Score == arch.SoftmaxChosen:
 			scores[j] = float32(math.Exp(float64(v-top)) / sum)
+		case rule.Normalize:
+			scores[j] = float32(float64(v) / max(sum, leastSum) * float64(rule.WeightScale))
+		default:
+			scores[j] = v * rule.WeightScale
 		}
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/ops"
@@ -16,10 +17,11 @@ type pass struct {
 	pool  *ops.Pool // the model's, with the context of the call in progress
 	ctx   context.Context
 
-	segments []segment
-	rows     int       // of all segments
-	lengths  []int     // of the segments, which are whole sequences; nil: rows of sessions
-	way      ops.Forms // in which float products add up: ops.Tiled or ops.Apart
+	segments  []segment
+	rows      int       // of all segments
+	positions []int     // of the rows in their timelines
+	lengths   []int     // of the segments, which are whole sequences; nil: rows of sessions
+	way       ops.Forms // in which float products add up: ops.Tiled or ops.Apart
 
 	x            []float32 // residual stream [rows, Dim]
 	in           input     // what a branch reads
@@ -57,11 +59,14 @@ type rotations struct{ global, window []float32 }
 // begin takes rows into the pass.
 func (p *pass) begin(rows []segment) {
 	m := p.model
-	p.segments, p.lengths, p.rows = p.segments[:0], nil, 0
+	p.segments, p.positions, p.lengths, p.rows = p.segments[:0], p.positions[:0], nil, 0
 	for _, s := range rows {
 		s.row = p.rows
 		p.rows += len(s.tokens)
 		p.segments = append(p.segments, s)
+		for i := range s.tokens {
+			p.positions = append(p.positions, s.pos+i)
+		}
 		if s.session == nil {
 			p.lengths = append(p.lengths, len(s.tokens))
 		}
@@ -123,12 +128,12 @@ func (p *pass) norm(in *input, x []float32, f *norm) *ops.Input {
 // f.site.Groups vectors, and shows them to the taps.
 func (p *pass) normalize(dst, x []float32, f *norm) {
 	if !p.tapped(f) {
-		f.apply(p.pool, dst, x)
+		f.apply(p.pool, dst, x, p.positions)
 		return
 	}
 	p.show(f, In, x)
 	p.showStandardized(f, x)
-	f.apply(p.pool, dst, x)
+	f.apply(p.pool, dst, x, p.positions)
 	p.show(f, Out, dst)
 }
 
@@ -175,18 +180,36 @@ func (p *pass) centerGroups(o output, in *ops.Input) {
 	}
 }
 
-// add returns x plus what l makes of in, or plus the norm post of that. It adds
-// in place.
+// add returns x plus what l makes of in, or plus the norm post of that, times
+// the scale of the residual stream. It adds in place.
 func (p *pass) add(x []float32, l *linear, in *ops.Input, post *norm) []float32 {
-	if post == nil {
+	residual := p.model.Arch.ResidualScale
+	if post == nil && residual == 1 {
 		p.apply(in, output{l: l, y: x, add: true})
 		return x
 	}
 	p.branch = sized(p.branch, len(x))
 	p.apply(in, output{l: l, y: p.branch})
-	p.normalize(p.branch, p.branch, post)
+	if post != nil {
+		p.normalize(p.branch, p.branch, post)
+	}
+	if residual != 1 {
+		scale(p.branch, residual)
+	}
 	p.pool.Add(x, p.branch, p.model.Arch.Dim)
 	return x
+}
+
+// heat multiplies queries, rows of the given width, by a factor that grows with
+// their position.
+func (p *pass) heat(q []float32, width int) {
+	a := p.model.Arch
+	for _, s := range p.segments {
+		for i := range s.tokens {
+			turns := (s.pos + i) / a.RoPE.OrigContext
+			scale(row(q, s.row+i, width), float32(1+float64(a.Temperature)*math.Log(float64(turns+1))))
+		}
+	}
 }
 
 var activations = [...]ops.Activation{arch.GELU: ops.GELU, arch.SiLU: ops.SiLU, arch.ReLU2: ops.ReLU2, arch.GELUErf: ops.GELUErf, arch.ReLU: ops.ReLU}

@@ -47,11 +47,12 @@ type queue struct {
 	timer   *time.Timer
 	took    time.Duration // by the last pass
 
-	part     []*call // in the pass in progress
-	way      ops.Forms
-	segments []segment
-	x        []float32 // residual vectors whose logits are wanted [calls, Dim]
-	logits   []float32
+	part      []*call // in the pass in progress
+	way       ops.Forms
+	segments  []segment
+	x         []float32 // residual vectors whose logits are wanted [calls, Dim]
+	positions []int     // of those
+	logits    []float32
 }
 
 const (
@@ -290,11 +291,12 @@ func (q *queue) evaluate(p *pass) error {
 	if err != nil {
 		return err
 	}
-	q.x = q.x[:0]
+	q.x, q.positions = q.x[:0], q.positions[:0]
 	for i, c := range q.part {
 		if c.ends() {
 			s := &p.segments[i]
-			q.x = append(q.x, row(x, s.row+len(s.tokens)-1, d)...)
+			last := s.row + len(s.tokens) - 1
+			q.x, q.positions = append(q.x, row(x, last, d)...), append(q.positions, p.positions[last])
 		}
 	}
 	rows := len(q.x) / d
@@ -306,7 +308,7 @@ func (q *queue) evaluate(p *pass) error {
 		}
 		if at%m.headRows == 0 {
 			n := min(m.headRows, rows-at)
-			if err := p.logits(q.logits[:n*vocab], q.x[at*d:(at+n)*d], ops.Apart); err != nil {
+			if err := p.logits(q.logits[:n*vocab], q.x[at*d:(at+n)*d], q.positions[at:at+n], ops.Apart); err != nil {
 				return err
 			}
 		}

@@ -76,8 +76,10 @@ func (m *Model) built(site *arch.Norm) *ops.Norm {
 // runs names the kind of norm that runs at a site.
 func (m *Model) runs(site *arch.Norm) string {
 	switch built := m.built(site); {
-	case built == nil:
+	case built == nil && m.opts.ReplaceNorm != nil:
 		return "custom"
+	case built == nil:
+		return m.choices[site].form.String()
 	case built.Center:
 		return arch.LayerNorm.String()
 	}
@@ -159,7 +161,7 @@ func (m *Model) checkFold(ctx context.Context) error {
 func (m *Model) worstSwapped(ctx context.Context) (worst MeanRatio, err error) {
 	swapped := map[string]bool{}
 	for _, s := range m.plan.Steps {
-		if s.Action == fold.Swap {
+		if s.Action == fold.Swap && m.choices[s.Norm].form.Kind.Name == string(RMSFolded) {
 			swapped[s.Target] = true
 		}
 	}

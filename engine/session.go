@@ -226,7 +226,7 @@ func (s *Session) batches(p *pass, tokens []int32, head ops.Forms, from func(n, 
 		for r := from(len(batch), done); r < len(batch); r += m.headRows {
 			rows := min(m.headRows, len(batch)-r)
 			s.logits = sized(s.logits, rows*m.Arch.Vocab)
-			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim], head); err != nil {
+			if err := p.logits(s.logits, x[r*m.Arch.Dim:(r+rows)*m.Arch.Dim], p.positions[r:r+rows], head); err != nil {
 				return err
 			}
 			for i := range rows {

@@ -129,7 +129,7 @@ func TestNoGoroutines(t *testing.T) {
 		bad := toytest.Parse(t, slices.Clone(f32))
 		x, _ := bad.Tensor("blk.0.attn_output.weight")
 		poison(x, float32(math.NaN()))
-		for _, o := range []Options{{Threads: -1}, {Norm: "none"}, {Threads: 4, Norm: RMSFolded}} {
+		for _, o := range []Options{{Threads: -1}, {Norm: "of no kind"}, {Threads: 4, Norm: RMSFolded}} {
 			if _, err := Load(t.Context(), bad, o); err == nil {
 				t.Errorf("%+v loads", o)
 			}

@@ -101,8 +101,7 @@ func (o *Options) chunks(ids []int32) (int, error) {
 // second half of each chunk, and begins each with BOS if the model's
 // vocabulary requires it. Models must have the same vocabulary; names are
 // those of the report's entries. A shard may be empty, when there are more of
-// them than chunks. Of the report's fields, Kind, Model, Arch, Weights and Text
-// are left to the caller.
+// them than chunks. Of the report's fields, those before IDs are left to the caller.
 func Run(ctx context.Context, models []*engine.Model, names []string, ids []int32, o Options) (*Report, error) {
 	if len(models) == 0 || len(names) != len(models) {
 		return nil, fmt.Errorf("eval: %d models with %d names", len(models), len(names))
@@ -120,6 +119,9 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 	for i, m := range models {
 		if m.Vocab() != models[0].Vocab() {
 			return nil, fmt.Errorf("eval: %s has a vocabulary of %d tokens and %s one of %d: they cannot be compared", names[0], models[0].Vocab(), names[i], m.Vocab())
+		}
+		if err := sameVocabulary(models[0], m); err != nil {
+			return nil, fmt.Errorf("eval: %s and %s cannot be compared: %w", names[0], names[i], err)
 		}
 		s, err := m.NewSession(engine.SessionOptions{Context: o.Context, KV: o.KV})
 		if err != nil {
@@ -151,6 +153,30 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 	}
 	out.finish()
 	return out, nil
+}
+
+// sameVocabulary returns an error that names the first difference of what two models
+// make of a text.
+func sameVocabulary(a, b *engine.Model) error {
+	if a.File == b.File {
+		return nil
+	}
+	x, errX := a.Tokenizer()
+	y, errY := b.Tokenizer()
+	switch {
+	case errX != nil && errY != nil:
+		return nil
+	case errX != nil || errY != nil:
+		return errors.New("one of them has no vocabulary")
+	case x.AddBOS() != y.AddBOS():
+		return errors.New("one of them begins texts with BOS, the other does not")
+	}
+	for id := range int32(a.Vocab()) {
+		if p, q := x.Piece(id), y.Piece(id); p != q {
+			return fmt.Errorf("their token %d is %q in one and %q in the other", id, p, q)
+		}
+	}
+	return nil
 }
 
 // run is a measurement in progress.

@@ -20,18 +20,22 @@ const (
 // A Report is what a run, or a part of one, has found. In JSON it can be
 // merged with the other parts.
 type Report struct {
-	Kind    string  `json:"kind"`
-	Model   string  `json:"model"`
-	Arch    string  `json:"architecture"`
-	Weights int64   `json:"parameters"`
-	Text    string  `json:"text"`
-	IDs     string  `json:"text_sha256"` // of the token ids, little-endian int32
-	Context int     `json:"context"`     // tokens of a chunk
-	Chunks  int     `json:"chunks"`      // of all shards
-	Shards  []int   `json:"shards"`      // that are in here
-	Of      int     `json:"of"`          // number of shards of the run
-	Norms   []Entry `json:"norms"`
-	Verdict string  `json:"verdict,omitempty"`
+	Kind        string  `json:"kind"`
+	Model       string  `json:"model"`
+	Arch        string  `json:"architecture"`
+	Version     string  `json:"version"`      // of the program
+	ModelSum    string  `json:"model_sha256"` // of the first model's file
+	Activations string  `json:"activations"`  // f32, or q8: 8 bits against quantized weights
+	KV          string  `json:"kv"`           // type of the cache
+	Weights     int64   `json:"parameters"`
+	Text        string  `json:"text"`
+	IDs         string  `json:"text_sha256"` // of the token ids, little-endian int32
+	Context     int     `json:"context"`     // tokens of a chunk
+	Chunks      int     `json:"chunks"`      // of all shards
+	Shards      []int   `json:"shards"`      // that are in here
+	Of          int     `json:"of"`          // number of shards of the run
+	Norms       []Entry `json:"norms"`
+	Verdict     string  `json:"verdict,omitempty"`
 }
 
 // An Entry is one model of a report: its figures, and in JSON the statistics that
@@ -138,6 +142,7 @@ func (r *Report) Merge(o *Report) error {
 	}{
 		{"kind", r.Kind, o.Kind}, {"model", r.Model, o.Model}, {"architecture", r.Arch, o.Arch}, {"number of parameters", r.Weights, o.Weights},
 		{"text", r.IDs, o.IDs}, {"context", r.Context, o.Context}, {"number of chunks", r.Chunks, o.Chunks}, {"number of shards", r.Of, o.Of},
+		{"model's SHA-256", r.ModelSum, o.ModelSum}, {"version", r.Version, o.Version}, {"type of the activations", r.Activations, o.Activations}, {"type of the cache", r.KV, o.KV},
 		{"number of norm modes", len(r.Norms), len(o.Norms)},
 	} {
 		if same.a != same.b {

@@ -67,7 +67,7 @@ func misfit(m *arch.Model, to *arch.Spec) string {
 		switch b := &m.Blocks[i]; {
 		case b.Parallel && to.Form != arch.Parallel:
 			return "its blocks are parallel"
-		case b.QNorm != nil && to.QKNorm == arch.Absent:
+		case (b.QNorm != nil || b.KNorm != nil) && to.QKNorm == arch.Absent:
 			return "it norms queries and keys"
 		}
 	}
@@ -125,7 +125,10 @@ func (o *Output) makeExperts() {
 		// Releases of llama.cpp differ in which of these they require.
 		o.add(arch.BiasName(b.O.Name), 0, m.Dim)
 		for _, l := range []*arch.Linear{&b.Q, &b.K, &b.V} {
-			o.add(arch.BiasName(l.Name), 0, l.Rows)
+			if bias, _ := o.bias(l); bias == nil {
+				rows, _ := o.byT[l.W].shape()
+				o.add(arch.BiasName(l.Name), 0, rows)
+			}
 		}
 	}
 }
@@ -143,8 +146,7 @@ func (o *Output) scaleHead(c float32) {
 // splitHalves reorders the rows of queries and keys from pairwise to half-split
 // RoPE.
 func (o *Output) splitHalves() error {
-	m := o.model
-	hd := m.HeadDim
+	hd := o.model.HeadDim
 	pairwise := func(i int) int { // the row that row i of the half-split form is
 		h, j := i/hd*hd, i%hd
 		if j < hd/2 {
@@ -152,24 +154,33 @@ func (o *Output) splitHalves() error {
 		}
 		return h + 2*(j-hd/2) + 1
 	}
-	for i := range m.Blocks {
-		for _, l := range []*arch.Linear{&m.Blocks[i].Q, &m.Blocks[i].K} {
-			if l.Rows != l.W.Dims[1] {
-				return &Refusal{Arch: m.Spec.Name, Reason: fmt.Sprintf("%s is fused", l.Name)}
+	for i := range o.model.Blocks {
+		for _, l := range []*arch.Linear{&o.model.Blocks[i].Q, &o.model.Blocks[i].K} {
+			it := o.byT[l.W]
+			others := it.perm // keys may share the tensor of queries
+			it.perm = func(i int) int {
+				switch {
+				case i >= l.From && i < l.From+l.Rows:
+					return l.From + pairwise(i-l.From)
+				case others != nil:
+					return others(i)
+				}
+				return i
 			}
-			o.byT[l.W].perm = pairwise
-			if l.B == nil {
+			b, at := o.bias(l)
+			if b == nil {
 				continue
 			}
-			b, err := l.B.Float32s()
-			if err != nil {
-				return fmt.Errorf("fold: %w", err)
+			_, n := b.shape()
+			was := make([]float32, n)
+			if err := b.row(was, 0); err != nil {
+				return err
 			}
-			v := make([]float32, len(b))
-			for j := range v {
-				v[j] = b[pairwise(j)]
+			now := slices.Clone(was)
+			for j := range l.Rows {
+				now[at+j] = was[at+pairwise(j)]
 			}
-			o.byT[l.B].replace(v)
+			b.replace(now)
 		}
 	}
 	return nil

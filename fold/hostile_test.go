@@ -23,7 +23,10 @@ import (
 func FuzzFold(f *testing.F) {
 	for i, s := range arch.All() {
 		shape := toy.Tiny(s.Name, func(tensor string) bool { return strings.Contains(tensor, "qkv") == (i%2 == 0) })
-		shape.Layers, shape.Vocab, shape.Context, shape.FFN = 1, 16, 8, 32
+		shape.Vocab, shape.Context, shape.FFN = 16, 8, 32
+		if s.Depths == nil {
+			shape.Layers = 1
+		}
 		b := toytest.Bytes(f, shape, []string{"F16", "Q8_0", "F32"}[i%3], 1)
 		f.Add(b, uint8(i))
 		f.Add(b, uint8(37*i))

@@ -27,13 +27,13 @@ func TestDefaultPrecision(t *testing.T) {
 		if s.Form == arch.PostNorm || fold.Check(load(t, tinyOf(t, s.Name, "F32")), fold.WriteOptions{Export: "auto"}) != nil {
 			continue
 		}
-		for _, typ := range []string{"F16", "BF16", "Q8_0", "Q4_K"} {
+		for _, typ := range []string{"F16", "BF16", "Q4_K"} {
 			b := tinyOf(t, s.Name, typ)
 			want := logits(t, toytest.Parse(t, b), engine.Native)
 			if s.TrainedLayerNorm {
 				want = logits(t, toytest.Parse(t, b), engine.Centered)
 			}
-			for _, o := range []fold.WriteOptions{{}, {Gain: true}, {Type: &f32}} {
+			for _, o := range []fold.WriteOptions{{Gain: typ == "BF16"}, {Type: &f32}} {
 				o.Export = "auto"
 				f, out := folded(t, b, o)
 				bound := 1e-6
@@ -228,5 +228,33 @@ func TestCheck(t *testing.T) {
 	}
 	if err := fold.Check(m, fold.WriteOptions{Export: "llama"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFusedExports: an export does not depend on whether queries, keys and
+// values are one matrix, or on which of them have a bias.
+func TestFusedExports(t *testing.T) {
+	for _, name := range []string{"olmo", "stablelm", "orion", "command-r"} {
+		for _, parts := range []string{"", "attn_qkv.weight", "attn_qkv", "attn_qkv.weight attn_q.bias attn_k.bias attn_v.bias", "attn_q.bias", "attn_output.bias attn_v.bias"} {
+			shape := toy.Tiny(name, func(tensor string) bool {
+				_, part, _ := strings.Cut(strings.TrimPrefix(tensor, "blk."), ".")
+				return strings.HasPrefix(part, "ffn_norm") || slices.ContainsFunc(strings.Fields(parts), func(p string) bool { return strings.HasPrefix(part, p) })
+			})
+			shape.KVHeads = 2
+			var b bytes.Buffer
+			if err := toy.Write(&b, shape, "F32", 5); err != nil {
+				t.Fatal(err)
+			}
+			want := logits(t, toytest.Parse(t, b.Bytes()), engine.Native)
+			for _, gain := range []bool{false, true} {
+				f, out := folded(t, b.Bytes(), fold.WriteOptions{Export: "auto", Gain: gain})
+				if out.Report.Arch == name {
+					t.Errorf("%s with %q is not exported", name, parts)
+				}
+				if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= 1e-11) {
+					t.Errorf("%s with %q, gain %v: NMSE %.2g", name, parts, gain, e)
+				}
+			}
+		}
 	}
 }

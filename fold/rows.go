@@ -219,8 +219,8 @@ func (it *item) centerRows(ctx context.Context, found *Means, done func(rows int
 	return nil
 }
 
-// centerVector centres the elements lo to hi-1 of a vector within each of so
-// many equal groups.
+// centerVector centres the elements lo to hi-1 of a vector within each of
+// the given number of equal groups.
 func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 	_, n := it.shape()
 	v := make([]float32, n)

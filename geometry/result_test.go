@@ -178,9 +178,9 @@ func TestVerdict(t *testing.T) {
 		mean   float64
 		want   string
 	}{
-		{true, 0, "LayerNorm, and no large mean to remove"},
+		{true, 0, "LayerNorm, and no mean far beyond chance, yet the predictions tell"},
 		{true, 9, "LayerNorm, and a large mean is removed by 6 of 6 norms"},
-		{false, 0, "RMSNorm, and no large mean to keep"},
+		{false, 0, "RMSNorm, and no mean far beyond chance"},
 		{false, 9, "RMSNorm, and a large mean is read by 6 of 6 norms, and stays"},
 	} {
 		c, _ := layered(t, v.center, v.mean)

@@ -99,12 +99,16 @@ func scenario(r *Result, kind string) (text string, large bool) {
 	switch some := fmt.Sprintf("%d of %s", c.large, plain.Count(c.norms, "norm")); {
 	case center && c.large > 0:
 		lead = "LayerNorm, and a large mean is removed by " + some + ": that is real work, and a naive swap to RMSNorm is not safe, as a fold is."
+	case center && harmful(r.Swap):
+		lead = "LayerNorm, and no mean far beyond chance, yet the predictions tell that a naive swap to RMSNorm is not safe: the weights behind the norms make much of a small mean."
+	case center && len(r.Swap) < 2:
+		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant. What a swap costs was not measured here, and the weights behind the norms have a say in it."
 	case center:
-		lead = "LayerNorm, and no large mean to remove: by the paper's measure the subtraction is redundant."
+		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant."
 	case c.large > 0:
 		lead = "RMSNorm, and a large mean is read by " + some + ", and stays: it is part of what the model computes with."
 	default:
-		lead = "RMSNorm, and no large mean to keep: the vectors stay near the right angle though no norm holds them there, as the paper found."
+		lead = "RMSNorm, and no mean far beyond chance: the vectors stay near the right angle though no norm holds them there, as the paper found."
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s The inputs of its norms carry %s of their energy along the uniform vector (random directions: %s), at most %s at %s, with a mean angle of %.2f degrees",
@@ -123,6 +127,23 @@ func scenario(r *Result, kind string) (text string, large bool) {
 			plain.Percent(swap), site, plain.Percent(NullSwapError(c.worst.Dim)))
 	}
 	return b.String(), c.large > 0
+}
+
+// harmful reports whether an exchange of all norms, the fold aside, was measured to change
+// what the model predicts.
+func harmful(modes []SwapMode) bool {
+	for i, m := range modes {
+		if i > 0 && m.harmful(modes[0]) {
+			return true
+		}
+	}
+	return false
+}
+
+// harmful reports whether the exchange changes the perplexity or the first choices much.
+// The fold is no naive exchange: it takes the means out of the weights.
+func (m SwapMode) harmful(native SwapMode) bool {
+	return m.Mode != "rms-folded" && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
 }
 
 // worstSwap is the largest mean of the predicted swap error, and its site.
@@ -149,8 +170,7 @@ func swapped(modes []SwapMode, large bool) string {
 	}
 	text := fmt.Sprintf("Measured on the logits, all norms exchanged: perplexity %s %#.6g, %s.", native.Mode, native.Perplexity, strings.Join(out, ", "))
 	for _, m := range modes[1:] {
-		// The fold is no naive exchange: it takes the means out of the weights.
-		if change := m.Perplexity/native.Perplexity - 1; m.Mode != "rms-folded" && !large && m.Tokens > 0 && (change > costly || m.Top1 < 1-moves) {
+		if change := m.Perplexity/native.Perplexity - 1; !large && m.harmful(native) {
 			text += fmt.Sprintf(" That does not agree with means so small: %s changes %s of the first choices, and the perplexity by %s.", m.Mode, plain.Percent(1-m.Top1), plain.Percent(change))
 		}
 	}

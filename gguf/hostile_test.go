@@ -25,7 +25,8 @@ type hostile struct {
 	want string
 }
 
-// hostileFiles is the list in SAFETY.md as far as it is about the container.
+// hostileFiles are files that SECURITY.md speaks of, as far as they are about the
+// container.
 // The fuzz target starts from it.
 func hostileFiles() (list []hostile) {
 	add := func(name, want string, parts ...any) {

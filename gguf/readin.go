@@ -70,7 +70,8 @@ type piece struct {
 	to   []byte
 }
 
-// cut appends the pieces that fill to with data, which is in a mapping.
+// cut appends the pieces that fill to with data. Data that lie in no mapping are
+// copied at once.
 func (f *File) cut(pieces []piece, to, data []byte) []piece {
 	for i := range f.mappings {
 		m := &f.mappings[i]
@@ -78,7 +79,11 @@ func (f *File) cut(pieces []piece, to, data []byte) []piece {
 		for at := 0; ok && at < len(to); at += pieceBytes {
 			pieces = append(pieces, piece{m, off + at, to[at:min(at+pieceBytes, len(to))]})
 		}
+		if ok {
+			return pieces
+		}
 	}
+	copy(to, data)
 	return pieces
 }
 

@@ -25,6 +25,9 @@ type Attention struct {
 	Softcap                 float32   // 0: none
 	Window                  int       // 0: none
 	Slopes                  []float32 // ALiBi, one per head; nil: none
+	// Sinks are scores, one per head, that every query has beside those of the
+	// keys, with a value of zero; nil: none.
+	Sinks []float32
 }
 
 // ALiBiSlopes returns the slope of each head for attention with linear biases
@@ -72,6 +75,9 @@ func (a *Attention) check(dst, q []float32, n int) {
 	checkLen("dst", len(dst), len(q))
 	if a.Slopes != nil {
 		checkLen("ALiBi slopes", len(a.Slopes), a.Heads)
+	}
+	if a.Sinks != nil {
+		checkLen("attention sinks", len(a.Sinks), a.Heads)
 	}
 }
 
@@ -349,6 +355,10 @@ func (t *queries) finish(total *attnPart, head, first, n int) {
 	for r := range n * group {
 		dst := t.dst[((first+r/group)*a.Heads+head*group+r%group)*a.HeadDim:][:a.HeadDim]
 		copy(dst, row(total.out, r, pad))
-		asm.Scale(dst, float32(1/total.sum[r]))
+		sum := total.sum[r]
+		if a.Sinks != nil {
+			sum += math.Exp(float64(a.Sinks[head*group+r%group]) - float64(total.max[r]))
+		}
+		asm.Scale(dst, float32(1/sum))
 	}
 }

@@ -34,6 +34,9 @@ func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float
 				w = append(w, s)
 			}
 			top := slices.Max(w)
+			if a.Sinks != nil {
+				sum = math.Exp(float64(a.Sinks[h]) - top)
+			}
 			for i := range w {
 				w[i] = math.Exp(w[i] - top)
 				sum += w[i]
@@ -67,6 +70,7 @@ var attentionCases = []struct {
 	{Attention{Heads: 4, KVHeads: 4, HeadDim: 8, Scale: 0.35}, 20},
 	{Attention{Heads: 12, KVHeads: 2, HeadDim: 16, Scale: 0.25}, 70},
 	{Attention{Heads: 3, KVHeads: 1, HeadDim: 80, Scale: 0.11, Slopes: ALiBiSlopes(3, 8)}, 300},
+	{Attention{Heads: 4, KVHeads: 2, HeadDim: 32, Scale: 0.2, Sinks: []float32{0.5, -3, 40, -200}}, 300},
 	{Attention{Heads: 4, KVHeads: 1, HeadDim: 64, Scale: 0.125}, 600},
 	{Attention{Heads: 2, KVHeads: 2, HeadDim: 20, Scale: 0.2, Window: 5}, 40},
 	{Attention{Heads: 2, KVHeads: 1, HeadDim: 32, Scale: 0.2, Window: 270}, 560},

@@ -108,8 +108,8 @@ const (
 // start is the zero of the pool's clock.
 var start = time.Now()
 
-// NewPool starts a pool of so many threads, the caller of Run among them; 0 or
-// less means as many as [machine.Cores]. Threads of a pool that nobody closes live
+// NewPool starts a pool of the given number of threads, the caller of Run among
+// them; 0 or less means as many as [machine.Cores]. Threads of a pool that nobody closes live
 // as long as the program.
 func NewPool(threads int) *Pool {
 	if threads <= 0 {
@@ -242,7 +242,7 @@ func (p *Pool) do(worker, lo, hi int) {
 	p.task.Do(worker, lo, hi)
 }
 
-// join waits until so many chunks are done.
+// join waits until the given number of chunks is done.
 func (p *Pool) join(chunks int64) {
 	if p.done.Load() == chunks || p.watch(func() bool { return p.done.Load() == chunks }) {
 		return

@@ -103,7 +103,7 @@ func TestInterruptAnytime(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := time.Duration(0)
-	for i := range 9 {
+	for i := range testdata.Rungs(6, 9) {
 		r, worked := signalled(t, os.Interrupt, time.Duration(i*i)*12*time.Millisecond,
 			"-f", prompt, "-n", "-1", "--ctx", "1000000", "--norm", "rms-folded")
 		longest = max(longest, worked)
@@ -139,7 +139,7 @@ func TestHugePrompts(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(rng.Uint32())
 	}
-	for _, c := range []struct {
+	texts := []struct {
 		text []byte
 		says []string
 	}{
@@ -147,7 +147,8 @@ func TestHugePrompts(t *testing.T) {
 		{bytes.Repeat([]byte("\u0301"), 5<<20), []string{"the prompt has", "--ctx"}},
 		{bytes.Repeat([]byte("\xf0\x9f\x98"), 10<<20/3), []string{"not UTF-8 text"}},
 		{noise, []string{"not UTF-8 text"}},
-	} {
+	}
+	for _, c := range texts[:testdata.Rungs(2, len(texts))] {
 		if err := os.WriteFile(prompt, c.text, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -155,8 +156,8 @@ func TestHugePrompts(t *testing.T) {
 	}
 }
 
-// kills is how many times TestKilled kills each command: more if the
-// environment says so.
+// kills is how many times TestKilled kills each command: NORMSWAP_KILLS, if that
+// is set.
 func kills(t *testing.T) int {
 	if s := os.Getenv("NORMSWAP_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -165,7 +166,7 @@ func kills(t *testing.T) int {
 		}
 		return n
 	}
-	return 10
+	return testdata.Rungs(4, 10)
 }
 
 // writers are the commands that write a model, without -o and the path. Each

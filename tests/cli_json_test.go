@@ -23,6 +23,8 @@ func TestJSONEverywhere(t *testing.T) {
 		"archs":      {nil, []string{"architecture", "norm", "fold_reason"}},
 		"bench":      {[]string{letters, "-p", "4", "-n", "2", "-r", "1"}, []string{"model_filename", "avg_ts", "n_prompt"}},
 		"compare":    {[]string{"--chunks", "1", "--ctx", "32"}, []string{"norms", "model", "context"}},
+		"embed":      {[]string{testdata.Path(t, "encoders/bert.gguf"), "A cat sleeps."}, []string{"text", "pooling", "embedding"}},
+		"rerank":     {[]string{testdata.Path(t, "encoders/bert-rank.gguf"), "cats", "A cat sleeps."}, []string{"text", "score"}},
 		"fold":       {[]string{"-o", filepath.Join(dir, "folded.gguf")}, []string{"file", "tensors", "largest_mean_left", "kl"}},
 		"geometry":   {[]string{"--tokens", "64", "--ctx", "32", "--swap-tokens", "32"}, []string{"model", "verdict", "extremes"}},
 		"inspect":    {nil, []string{"architecture", "metadata", "tensors"}},

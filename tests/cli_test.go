@@ -233,8 +233,8 @@ func TestSeed(t *testing.T) {
 	for range 2 {
 		runs = append(runs, inferJSON[generated](t, model, "-p", "Once", "-n", "30", "--json"))
 	}
-	if *runs[0].Seed == *runs[1].Seed || runs[0].Text == runs[1].Text {
-		t.Errorf("two runs without a seed are the same: %+v", runs)
+	if *runs[0].Seed == *runs[1].Seed { // two seeds may well give one text
+		t.Errorf("two runs without a seed have the same: %d", *runs[0].Seed)
 	}
 	text, _ := json.Marshal(*runs[0].Seed)
 	if got := works(t, model, "-p", "Once", "-n", "30", "--seed", string(text)); strings.TrimSuffix(got, "\n") != strings.TrimSuffix(runs[0].Text, "\n") {

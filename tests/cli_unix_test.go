@@ -21,7 +21,7 @@ func TestInterruptPrefill(t *testing.T) {
 	if err := os.WriteFile(prompt, []byte(strings.Repeat("Once upon a time ", 200_000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := interrupt(t, os.Interrupt, time.Second, testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000")
+	r := interrupt(t, os.Interrupt, 500*time.Millisecond, testdata.Path(t, stories), "-f", prompt, "--ctx", "1000000")
 	r.fails(t, interrupted, "interrupted")
 }
 

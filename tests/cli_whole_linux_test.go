@@ -114,7 +114,7 @@ func TestKilledSets(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
 			rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 			old, none, done := 0, 0, 0
-			times := max(kills(t)/2, 6) // of three kinds
+			times := max(kills(t)/2, 3) // of three kinds
 			for i := range times {
 				os.RemoveAll(dir)
 				if i%3 > 0 || name == "states" { // which makes no folders

@@ -83,8 +83,8 @@ func FuzzModel(f *testing.F) {
 // TestModels tries some inputs of FuzzModel, from one change to many.
 func TestModels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 400 {
-		b := make([]byte, 2+rng.IntN(2+i/10))
+	for i := range testdata.Rungs(100, 2000) {
+		b := make([]byte, 2+rng.IntN(2+i%100))
 		for j := range b {
 			b[j] = byte(rng.Uint32())
 		}

@@ -17,8 +17,8 @@ func TestPluginPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(page), "```go\n// ")[1:]
-	if len(blocks) != 3 {
-		t.Errorf("%d blocks of code, want 3", len(blocks))
+	if len(blocks) != 4 {
+		t.Errorf("%d blocks of code, want 4", len(blocks))
 	}
 	for _, b := range blocks {
 		b, _, _ = strings.Cut(b, "```\n")

@@ -6,15 +6,18 @@ import (
 	"github.com/normswap/normswap/internal/testdata"
 )
 
-// BenchmarkEncode measures English prose under real vocabularies.
+// BenchmarkEncode measures an encyclopedia's prose under real vocabularies.
 func BenchmarkEncode(b *testing.B) {
-	text := string(testdata.Read(b, "text/fairy-tales-heldout.txt"))
-	for _, name := range []string{"gpt-2", "llama-bpe", "qwen2", "falcon", "mpt", "llama-spm"} {
+	text := string(testdata.Read(b, "text/wiki.test.raw"))
+	for _, name := range []string{"gpt-2", "gpt-neox", "llama-bpe", "qwen2", "falcon", "mpt", "llama-spm", "bert-bge"} {
 		b.Run(name, func(b *testing.B) {
 			tok := mustNew(b, open(b, vocabPath(b, name)))
 			encodeLoop(b, tok, text)
 		})
 	}
+	b.Run("unigram-16k", func(b *testing.B) {
+		encodeLoop(b, mustNew(b, open(b, testdata.Path(b, "vocab/unigram-16k.gguf"))), text)
+	})
 }
 
 // BenchmarkPreTokenizer measures the split patterns under one vocabulary.
@@ -40,7 +43,7 @@ func BenchmarkLongWord(b *testing.B) {
 }
 
 func BenchmarkNew(b *testing.B) {
-	for _, name := range []string{"gpt-2", "llama-bpe", "llama-spm"} {
+	for _, name := range []string{"gpt-2", "llama-bpe", "llama-spm", "bert-bge"} {
 		b.Run(name, func(b *testing.B) {
 			m := open(b, vocabPath(b, name))
 			for b.Loop() {
@@ -53,9 +56,13 @@ func BenchmarkNew(b *testing.B) {
 func encodeLoop(b *testing.B, tok *Tokenizer, text string) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
+	tokens := 0
 	for b.Loop() {
-		if _, err := tok.Encode(text, EncodeOptions{}); err != nil {
+		ids, err := tok.Encode(text, EncodeOptions{})
+		if err != nil {
 			b.Fatal(err)
 		}
+		tokens += len(ids)
 	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
 }

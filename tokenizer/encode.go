@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // EncodeOptions says how Encode treats special tokens.
@@ -76,7 +77,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opt EncodeOp
 			return nil, err
 		}
 		e.ids = append(e.ids, s.id)
-		e.at = s.end
+		e.at, e.inside = s.end, t.normalized[s.id]
 	}
 	if err := e.fragment(len(text)); err != nil {
 		return nil, err
@@ -99,6 +100,8 @@ type encoding struct {
 	ctx     context.Context
 	text    string
 	ids     []int32
+	form    normalForm         // of the fragment
+	inside  bool               // the fragment continues a normalized text
 	at      int                // where in text the fragment begins that is being encoded
 	word    int                // where in the normalized fragment the word begins that is being encoded
 	unread  int                // bytes since ctx was asked
@@ -113,7 +116,12 @@ func (e *encoding) fragment(end int) error {
 		return nil
 	}
 	e.word = 0
-	return e.t.words.encode(e, e.t.form.of(e.text[e.at:end]))
+	text := e.text[e.at:end]
+	e.form = e.t.form
+	if e.inside || e.t.prefixFirst && (e.at > 0 || strings.HasPrefix(text, " ") || strings.HasPrefix(text, spmSpace)) {
+		e.form.prefix = false
+	}
+	return e.t.words.encode(e, e.form.of(text))
 }
 
 // next moves on by n bytes of the fragment.
@@ -164,7 +172,7 @@ func (e *encoding) other(at int, text string) {
 func (e *encoding) drop(at int, b byte) {
 	e.odd = true
 	if e.unknown == nil {
-		e.unknown = &UnknownBytesError{Byte: b, Offset: e.at + e.t.form.origin(e.text[e.at:], e.word+at)}
+		e.unknown = &UnknownBytesError{Byte: b, Offset: e.at + e.form.origin(e.text[e.at:], e.word+at)}
 	}
 	e.unknown.Count++
 }

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -148,6 +149,46 @@ func TestSpecialOrder(t *testing.T) {
 	}
 }
 
+// TestPiecesAsTrained holds where WordPiece and unigram are not llama.cpp's.
+func TestPiecesAsTrained(t *testing.T) {
+	wpm := wpmMeta(t, map[string]any{keyTokens: []string{"[UNK]", "[CLS]", "[SEP]", "▁a", "b", "▁b", "▁.", "▁\u1112", "\u1161", "\u11ab", "▁i", "\u093f"},
+		keyTypes: []int32{3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}})
+	cased := wpm.Clone()
+	if err := cased.Set(keyStrip, false); err != nil {
+		t.Fatal(err)
+	}
+	long := "a" + strings.Repeat("b", 100)
+	for _, c := range []struct {
+		meta           *gguf.Meta
+		text           string
+		trained, llama []int32
+	}{
+		{wpm, "\ud55c", []int32{7, 8, 9}, []int32{7}},                                  // a Hangul syllable
+		{wpm, "a\u093fb", []int32{3, 11, 4}, []int32{3, 4}},                            // a spacing mark
+		{wpm, "A\u0301B a\u00e1.", []int32{3, 4, 0, 6}, []int32{3, 4, 0, 6}},           // accents
+		{wpm, "a\vb", []int32{3, 4}, []int32{3, 5}},                                    // a control character
+		{wpm, "a▁a", []int32{0}, []int32{3, 3}},                                        // U+2581
+		{wpm, long[:100], append([]int32{3}, slices.Repeat([]int32{4}, 99)...), nil},   // 100 characters
+		{wpm, long, []int32{0}, append([]int32{3}, slices.Repeat([]int32{4}, 100)...)}, // 101
+		{wpm, "\xc0\xafa", []int32{3}, []int32{0, 3}},                                  // an overlong solidus
+		{wpm, "\u0130", []int32{10}, []int32{10}},                                      // I with a dot
+		{&cased, "\u0130", []int32{0}, []int32{10}},                                    // two characters, of which one is no piece
+		{ugmMeta(t, map[string]any{keyPrefix: false, keySqueeze: true}), " a a ", []int32{5, 6}, []int32{6, 6}},
+		{ugmMeta(t, map[string]any{keyTokens: []string{"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "a", "▁a"}, keyTypes: []int32{2, 3, 3, 6, 6, 1, 1}}),
+			"a\u00e9\u00e8", []int32{6, 3, 4, 0}, []int32{6, 0}},
+	} {
+		if c.llama == nil {
+			c.llama = c.trained
+		}
+		for o, want := range map[Options][]int32{{}: c.trained, {LlamaCpp: true}: c.llama} {
+			tok := mustNewAs(t, o, c.meta)
+			if ids, err := tok.Encode(c.text, EncodeOptions{}); err != nil || !slices.Equal(ids, want) {
+				t.Errorf("%+v: %q: %v (%v), want %v", o, c.text, ids, err, want)
+			}
+		}
+	}
+}
+
 // TestStrip demands that <mask> takes the white space before it where the
 // model's tokenizer does so.
 func TestStrip(t *testing.T) {
@@ -247,32 +288,46 @@ func TestSpecialPrefixes(t *testing.T) {
 }
 
 // FuzzEncode demands of every tokenizer, whatever the text, ids within the
-// vocabulary, the same with and without a cache, and an end: a text of 64 KiB
-// takes no more than a fraction of the limit.
+// vocabulary, a place in the text for what has no token, and an end: 16 KiB take
+// some milliseconds, and in time that grows with their square, some minutes.
 func FuzzEncode(f *testing.F) {
 	for _, text := range readReference(f).Texts {
-		f.Add(text)
+		f.Add(text, uint8(0))
 	}
-	for _, text := range []string{" ", "\n", "a", "A", "1", "é", "e\u0301", "\u0301", "<", "中", "\xff", "'", " \n", "a ", "A1"} {
-		f.Add(text)
+	names := slices.Sorted(maps.Keys(preTokenizers))
+	for i := range names {
+		for _, text := range []string{" ", "a", "A1", "e\u0301", " \n"} {
+			f.Add(text, uint8(i))
+		}
 	}
-	var toks []*Tokenizer
-	for _, o := range []Options{{}, {LlamaCpp: true}} {
-		for pre := range preTokenizers {
+	var toks [256]*Tokenizer // made when they are needed
+	make := func(t *testing.T, which uint8) *Tokenizer {
+		o := Options{LlamaCpp: which >= 128}
+		switch i := int(which % 128); i {
+		case 125:
+			return mustNewAs(t, o, ugmMeta(t, nil))
+		case 126:
+			return mustNewAs(t, o, wpmMeta(t, nil))
+		case 127:
+			return mustNewAs(t, o, changed(t, "stories260K", nil, nil))
+		default:
+			pre := names[i%len(names)]
 			base := "bpe.gguf"
 			if preTokenizers[pre].plain {
 				base = "plain.gguf"
 			}
-			toks = append(toks, mustNewAs(f, o, changed(f, base, map[string]any{keyPre: pre}, nil)))
+			return mustNewAs(t, o, changed(t, base, map[string]any{keyPre: pre}, nil))
 		}
-		toks = append(toks, mustNewAs(f, o, ugmMeta(f, nil)), mustNewAs(f, o, wpmMeta(f, nil)), mustNewAs(f, o, changed(f, "stories260K", nil, nil)))
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(t *testing.T, text string, which uint8) {
 		if text == "" {
 			return
 		}
-		tok := toks[len(text)%len(toks)]
-		long := strings.Repeat(text, 1+(64<<10)/len(text))
+		if toks[which] == nil {
+			toks[which] = make(t, which)
+		}
+		tok := toks[which]
+		long := strings.Repeat(text, 1+(16<<10)/len(text))
 		start := time.Now()
 		ids, err := tok.Encode(long, EncodeOptions{AddSpecial: true, ParseSpecial: true})
 		if unknown := (*UnknownBytesError)(nil); err != nil && (!errors.As(err, &unknown) || unknown.Offset >= len(long)) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A matcher finds special tokens in a text. It is the automaton of Aho and
@@ -202,18 +203,34 @@ func (t *Tokenizer) specialIn(ctx context.Context, text string, opt EncodeOption
 		})
 	}
 	all, err := m.leftmost(ctx, text, opt.Literal)
-	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 {
-		return all, err
+	if len(t.normalized) > 0 && err == nil {
+		return t.withNormalized(text, all), nil
+	}
+	return t.stripped(text, all), err
+}
+
+// stripped returns the matches with the white space that they take away, but
+// for those within words that stand between words only.
+func (t *Tokenizer) stripped(text string, all []match) []match {
+	if len(t.stripsLeft) == 0 && len(t.stripsRight) == 0 && len(t.singleWord) == 0 {
+		return all
 	}
 	kept, end := all[:0], 0
-	for _, f := range all {
+	for i, f := range all {
+		if t.singleWord[f.id] {
+			before, _ := utf8.DecodeLastRuneInString(text[end:max(f.start, end)])
+			behind, _ := utf8.DecodeRuneInString(text[f.end:])
+			if inWord(before) || inWord(behind) && (i+1 == len(all) || all[i+1].start != f.end) {
+				continue
+			}
+		}
 		if f.start >= end { // else it stood in white space that is gone
 			f = t.strip(text, f, end, len(text), unicode.IsSpace)
 			kept = append(kept, f)
 			end = f.end
 		}
 	}
-	return kept, err
+	return kept
 }
 
 // strip widens a match by the white space around it, within text[from:to],
@@ -226,6 +243,11 @@ func (t *Tokenizer) strip(text string, f match, from, to int, space func(rune) b
 		f.end = to - len(strings.TrimLeftFunc(text[f.end:to], space))
 	}
 	return f
+}
+
+// inWord reports whether a character is one of a word, as \w is.
+func inWord(r rune) bool {
+	return r != utf8.RuneError && (r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Pc))
 }
 
 func isASCIISpace(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }

@@ -218,6 +218,7 @@ func nextTrailing(s string) int {
 
 // cutters are the patterns that need more of a text than its first piece.
 var cutters = map[string]func(text string, yield func(piece string) bool) bool{
+	patJais2:        cutJais2,
 	patThreesNumber: threes{in: unicode.IsNumber, apart: true, behind: true}.cut,
 	patThreesWord:   threes{in: unicode.IsDigit, apart: true, behind: true, boundary: true}.cut,
 	patThreesCut:    threes{in: unicode.IsDigit}.cut,
@@ -273,4 +274,51 @@ func (c threes) cut(text string, yield func(piece string) bool) bool {
 		}
 	}
 	return emit(len(text))
+}
+
+// cutJais2 cuts as Llama 3 does, and long runs of white space into powers of
+// two.
+func cutJais2(text string, yield func(piece string) bool) bool {
+	for text != "" {
+		end := run(text, 0, space)
+		line := strings.LastIndexAny(text[:end], "\r\n") + 1
+		switch {
+		case line > 0:
+			if !yield(text[:line]) {
+				return false
+			}
+			text = text[line:]
+		case end > 0:
+			at, left := 0, utf8.RuneCountInString(text[:end])
+			for last := end == len(text); left > 1 || left == 1 && last; {
+				size := 1
+				for _, s := range []int{512, 256, 128, 64, 32, 16, 8, 4, 2} {
+					if left > s || left == s && last {
+						size = s
+						break
+					}
+				}
+				from := at
+				for range size {
+					_, n := utf8.DecodeRuneInString(text[at:])
+					at += n
+				}
+				left -= size
+				if !yield(text[from:at]) {
+					return false
+				}
+			}
+			if text = text[at:]; text == "" {
+				return true
+			}
+			fallthrough
+		default:
+			n := nextLlama3(text, 3)
+			if !yield(text[:n]) {
+				return false
+			}
+			text = text[n:]
+		}
+	}
+	return true
 }

@@ -197,7 +197,7 @@ func (t *Tokenizer) buildMatchers(m *gguf.Meta) error {
 	open := make(map[int32]bool)
 	for i, k := range t.types {
 		id, token := int32(i), t.tokens[i]
-		if !k.special() || t.ids[token] != id || token == "" {
+		if !k.special() || t.ids[token] != id || token == "" || t.normalized[id] && !t.llamaCpp {
 			continue
 		}
 		if len(token) > maxSpecial {
@@ -256,6 +256,31 @@ func (t *Tokenizer) findStrips(m *gguf.Meta) error {
 		}
 	case strings.Contains(name, "modern-bert"), !t.llamaCpp && t.pre == "modern-bert":
 		left("[MASK]")
+	}
+	return t.loadFlags(m)
+}
+
+// loadFlags reads the flags of added tokens that files of this project have.
+// They replace what names tell.
+func (t *Tokenizer) loadFlags(m *gguf.Meta) error {
+	t.singleWord, t.normalized = make(map[int32]bool), make(map[int32]bool)
+	for _, f := range []struct {
+		key  string
+		into *map[int32]bool
+	}{{keyLStrip, &t.stripsLeft}, {keyRStrip, &t.stripsRight}, {keySingleWord, &t.singleWord}, {keyNormalized, &t.normalized}} {
+		ids, err := gguf.GetOr[[]int](m, f.key, nil)
+		if err != nil {
+			return err
+		}
+		if ids != nil {
+			*f.into = make(map[int32]bool)
+		}
+		for _, id := range ids {
+			if id < 0 || id >= t.Len() {
+				return fmt.Errorf("%s has %d, outside the vocabulary of %d tokens", f.key, id, t.Len())
+			}
+			(*f.into)[int32(id)] = true
+		}
 	}
 	return nil
 }

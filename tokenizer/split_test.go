@@ -37,10 +37,13 @@ func split(s splitter, text string) []string {
 	return pieces
 }
 
-// scannerCheck holds each hand-written scanner against its pattern.
+// scannerCheck holds what is written by hand against its pattern.
 func scannerCheck() func(t *testing.T, text string) {
 	definitions := make(map[string]splitter)
 	for pattern := range scanners {
+		definitions[pattern] = splitter{{all: newRegexpStage(pattern)}}
+	}
+	for pattern := range cutters {
 		definitions[pattern] = splitter{{all: newRegexpStage(pattern)}}
 	}
 	return func(t *testing.T, text string) {
@@ -67,6 +70,13 @@ func TestScanners(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
 		check(t, randomText(rng, 1+rng.IntN(12)))
+	}
+	for range 40 { // long runs
+		var b strings.Builder
+		for range 1 + rng.IntN(4) {
+			b.WriteString(strings.Repeat(randomText(rng, 1), 1+rng.IntN(600)))
+		}
+		check(t, b.String())
 	}
 }
 

@@ -28,6 +28,9 @@ func (w *spm) load(m *gguf.Meta) error {
 	if t.spacePrefix, err = gguf.GetOr(m, keyPrefix, true); err != nil {
 		return err
 	}
+	if t.prefixFirst, err = gguf.GetOr(m, keyFirst, false); err != nil {
+		return err
+	}
 	t.form = normalForm{prefix: t.spacePrefix, escape: true}
 	w.byWord, w.cache = true, newWordCache()
 	for b := range t.bytes {

@@ -37,6 +37,7 @@ type Tokenizer struct {
 	eog                    map[int32]bool
 	form                   normalForm
 	spacePrefix            bool              // a space goes before text that starts a fragment
+	prefixFirst            bool              // it does so at the start of the text alone
 	templates              map[string]string // by the name behind KeyChatTemplate
 	special                *matcher          // every special token that can stand in a text
 	userDefined            *matcher          // those of them that are read from any text

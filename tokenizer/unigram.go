@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/normswap/normswap/gguf"
+	"golang.org/x/text/unicode/norm"
 )
 
 // unigram is the wordCoder of SentencePiece's unigram language model (Kudo
@@ -23,6 +25,11 @@ type unigram struct {
 	byWord  bool  // no piece crosses the start of a word
 	defined *trie // user-defined tokens, for llama.cpp's ids
 	cache   *wordCache
+	// How Hugging Face's Metaspace cuts words, where a file of this project says
+	// so: "keep" leaves a space at the end, and "split" cuts at any white space.
+	// Neither puts a space before a word that begins with U+2581.
+	metaspace string
+	nfkc      bool // the normalizers Nmt and NFKC come before the map
 }
 
 // unknownPenalty is how far below the worst piece an unknown character is.
@@ -38,6 +45,15 @@ func (w *unigram) load(m *gguf.Meta) error {
 		return err
 	}
 	if w.chars, err = loadCharsMap(m); err != nil {
+		return err
+	}
+	if w.metaspace, err = gguf.GetOr(m, keyMetaspace, ""); err != nil {
+		return err
+	}
+	if w.metaspace != "" && w.metaspace != "keep" && w.metaspace != "split" {
+		return fmt.Errorf("%s is %.40q, want keep or split", keyMetaspace, w.metaspace)
+	}
+	if w.nfkc, err = gguf.GetOr(m, keyNFKC, false); err != nil {
 		return err
 	}
 	scores, err := t.scores(m)
@@ -69,7 +85,11 @@ func (w *unigram) load(m *gguf.Meta) error {
 }
 
 func (w *unigram) encode(e *encoding, text string) error {
-	text = w.normalize(text)
+	if w.metaspace != "" && !w.t.llamaCpp {
+		text = w.asMetaspace(text)
+	} else {
+		text = w.normalize(text)
+	}
 	if !w.byWord {
 		return w.encodeWord(e, text)
 	}
@@ -111,6 +131,49 @@ func (w *unigram) normalize(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// asMetaspace is normalize for Hugging Face's Metaspace.
+func (w *unigram) asMetaspace(text string) string {
+	if w.nfkc {
+		text = norm.NFKC.String(strings.Map(nmt, text))
+	}
+	var b strings.Builder
+	for text != "" {
+		mapped, n := w.mapped(text)
+		b.WriteString(mapped)
+		text = text[n:]
+	}
+	text = b.String()
+	if w.metaspace == "keep" {
+		for strings.Contains(text, "  ") {
+			text = strings.ReplaceAll(text, "  ", " ")
+		}
+		text = strings.ReplaceAll(text, " ", spmSpace)
+		if text != "" && !strings.HasPrefix(text, spmSpace) {
+			text = spmSpace + text
+		}
+		return text
+	}
+	words := strings.Fields(text)
+	for i, word := range words {
+		if !strings.HasPrefix(word, spmSpace) {
+			words[i] = spmSpace + word
+		}
+	}
+	return strings.Join(words, "")
+}
+
+// nmt is the normalizer Nmt: control characters go, and what is blank is a
+// space.
+func nmt(r rune) rune {
+	switch {
+	case 1 <= r && r <= 8, r == 0x0b, 0x0e <= r && r <= 0x1f, r == 0x7f, r == 0x8f, r == 0x9f:
+		return -1
+	case r == '\t', r == '\n', r == 0x0c, r == '\r', r == 0x1680, 0x200b <= r && r <= 0x200f, r == 0x2028, r == 0x2029, r == 0x2581, r == 0xfeff, r == 0xfffd:
+		return ' '
+	}
+	return r
 }
 
 // mapped is what a text begins with, as the map of characters has it, and how

@@ -27,6 +27,17 @@ const (
 	keyCharsMap  = "tokenizer.ggml.precompiled_charsmap"
 	keyLowercase = "tokenizer.ggml.normalizer.lowercase"
 	keyStrip     = "tokenizer.ggml.normalizer.strip_accents"
+
+	// Of files that this project makes: ids of added tokens with a flag of
+	// tokenizer.json, and whether a space goes in front of the text alone, not of
+	// what follows a special token.
+	keyLStrip     = "normswap.tokenizer.lstrip"
+	keyRStrip     = "normswap.tokenizer.rstrip"
+	keySingleWord = "normswap.tokenizer.single_word"
+	keyFirst      = "normswap.tokenizer.prefix_first"
+	keyNormalized = "normswap.tokenizer.normalized" // they are found in the normalized text
+	keyMetaspace  = "normswap.tokenizer.metaspace"  // "keep" or "split", see unigram
+	keyNFKC       = "normswap.tokenizer.nmt_nfkc"   // the normalizers Nmt and NFKC come first
 )
 
 // KeyChatTemplate is the metadata key of a file's chat template.
@@ -61,6 +72,8 @@ type vocab struct {
 
 	// The white space before and behind these tokens is dropped.
 	stripsLeft, stripsRight map[int32]bool
+	singleWord              map[int32]bool // they are found between other words only
+	normalized              map[int32]bool // they are found in the normalized text
 }
 
 // loadTokens reads the tokens and their types and finds the byte tokens.

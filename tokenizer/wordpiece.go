@@ -34,7 +34,9 @@ func (w *wordPiece) load(m *gguf.Meta) error {
 		return err
 	}
 	w.cache = newWordCache()
-	w.pieces = t.pieces(func(k tokenType) bool { return t.llamaCpp || k != typeControl && k != typeUnknown })
+	w.pieces = t.pieces(func(k tokenType) bool {
+		return t.llamaCpp || k != typeControl && k != typeUnknown && k != typeUserDefined
+	})
 	return nil
 }
 

@@ -124,7 +124,7 @@ func TestBenchUsage(t *testing.T) {
 		{"-t 100000", "--threads 100000"},
 		{"--profile -o bench", "have no form for benchstat"},
 		{"-r 0", "--repetitions 0"},
-		{"--norm native,nope", "--norm nope: choose from native"},
+		{"--norm native,wrong", "--norm wrong: choose from native"},
 		{"--norm rms-folde", "did you mean rms-folded?"},
 	} {
 		cmd := newBench()

@@ -43,7 +43,7 @@ func (o *evalFlags) add(cmd *cobra.Command) {
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a chunk; 0: %d, or what the model was trained for if that is less", defaultChunk))
 	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	o.addThreads(cmd)
-	o.addMemory(cmd, "f16")
+	o.addMeasured(cmd)
 	addTokenizer(cmd, &o.tokenizer)
 }
 
@@ -81,9 +81,13 @@ func (o *evalFlags) read(ctx context.Context) (err error) {
 // what that is called.
 func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engine.Model, names []string) (*eval.Report, error) {
 	m := models[0]
-	chunk := cmp.Or(o.context, min(defaultChunk, m.Context()))
-	if chunk > m.Context() {
-		return nil, fmt.Errorf("--ctx %d: the model was trained for %d positions", chunk, m.Context())
+	positions := m.Context() // of all models, in whatever order they are given
+	for _, other := range models {
+		positions = min(positions, other.Context())
+	}
+	chunk := cmp.Or(o.context, min(defaultChunk, positions))
+	if chunk > positions {
+		return nil, fmt.Errorf("--ctx %d: the model was trained for %d positions", chunk, positions)
 	}
 	var random bool
 	ids, err := await(ctx, func() (ids []int32, err error) {
@@ -110,6 +114,10 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 		return nil, err
 	}
 	r.Kind, r.Model, r.Arch, r.Weights, r.Text = kind, model, m.Arch.Spec.Name, arch.Parameters(m.File), text
+	r.Version, r.Activations, r.KV = versionName(), o.act.value, o.kv.value
+	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 

@@ -35,7 +35,7 @@ func (o *embedFlags) add(cmd *cobra.Command, file string) {
 	o.addThreads(cmd)
 	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	f.BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
-	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modeNames()...)
+	addNormFlag(cmd, &o.norm)
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	addJSON(cmd, &o.asJSON)
 }
@@ -179,7 +179,7 @@ goes to stdout, and --similarity compares a handful of texts in words.`,
 			case similarity && (p == arch.PoolNone || p == arch.PoolRank):
 				return usagef("--similarity compares one vector a text, and the model's own pooling is %s; choose one with --pooling", p)
 			case similarity:
-				return o.similarity(ctx, cmd.OutOrStdout(), m, texts, sequences, e)
+				return o.similarity(ctx, stdout, m, texts, sequences, e)
 			case o.asJSON:
 				return o.embed(ctx, m, sequences, e, func(i int, v []float32) error {
 					row := embedRow{Index: i, Tokens: len(sequences[i]), Pooling: p.String()}
@@ -191,7 +191,7 @@ goes to stdout, and --similarity compares a handful of texts in words.`,
 					} else {
 						row.Embedding = v
 					}
-					return printJSON(cmd.OutOrStdout(), row)
+					return printJSON(stdout, row)
 				})
 			}
 			return o.writeVectors(ctx, m, sequences, e, p, out)

@@ -52,11 +52,11 @@ and its norms, and stays a valid LayerNorm model in every runner; one that knows
 may run RMSNorm (infer does, with --norm rms-folded). --export writes an RMSNorm
 architecture instead, where llama.cpp has one that computes the same.
 
-What is folded is a matter of the graph; a model that cannot be folded is refused
-with the reason. Changed weights are stored as F16, or as F32 where the source has
-F32 or F16 cannot hold them (--strategy dequant): the logits move by less than
-1e-6 (NMSE). Or they are encoded once more in their own type (requant), which adds
-about one more quantisation error and is never exact.
+What is folded is a matter of the graph; a model that cannot be folded is
+refused with the reason. Changed weights are stored as F16, or as F32 where the
+source has F32 or F16 cannot hold them (--strategy dequant): logits move by less
+than 1e-6 (NMSE). Or they are encoded once more in their own type (requant),
+which adds about one more quantisation error and is never exact.
 
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
@@ -301,7 +301,7 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 
 // check runs the original and the file that was written.
 func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klReport, error) {
-	flags := modelFlags{act: choice{value: "f32"}, norm: choice{value: string(engine.Native)}}
+	flags := modelFlags{act: choice{value: "f32"}, norm: normFlag{string(engine.Native)}}
 	m, err := flags.open(ctx, path)
 	if err != nil {
 		return nil, err

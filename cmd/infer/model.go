@@ -15,7 +15,9 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/hf"
 	"github.com/normswap/normswap/internal/tales"
+	norms "github.com/normswap/normswap/norm"
 	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
 )
@@ -26,7 +28,7 @@ type modelFlags struct {
 	context    int
 	kv, act    choice
 	tokenizer  choice
-	norm       choice
+	norm       normFlag
 	normLayers string
 	foldGain   bool
 	verify     bool
@@ -53,16 +55,22 @@ func (o *modelFlags) addThreads(cmd *cobra.Command) {
 
 // addMemory registers what says in which form numbers lie in memory; kv is
 // the default type of the cache.
-func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) {
+func (o *modelFlags) addMemory(cmd *cobra.Command, kv string) { o.addNumbers(cmd, kv, "q8") }
+
+// addMeasured is addMemory for measurements: rounding must not be taken for an effect of
+// norms.
+func (o *modelFlags) addMeasured(cmd *cobra.Command) { o.addNumbers(cmd, "f32", "f32") }
+
+func (o *modelFlags) addNumbers(cmd *cobra.Command, kv, act string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	addChoice(cmd, &o.act, "act", act, "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
 }
 
 // addNorm registers the flags that swap norms.
 func (o *modelFlags) addNorm(cmd *cobra.Command) {
 	f := cmd.Flags()
-	addChoice(cmd, &o.norm, "norm", string(engine.Native), "`mode` of the norms: as trained (native), or swapped: rms-folded, rms-naive, layer", modeNames()...)
+	addNormFlag(cmd, &o.norm)
 	f.BoolVar(&o.finite, "check-finite", false, "if a logit is not finite, say in which layer and tensor that began")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.foldGain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those are F32, F16 or BF16")
@@ -78,6 +86,8 @@ func (o *modelFlags) check() error {
 		return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", o.threads, runtime.NumCPU(), maxThreads)
 	case o.context < 0:
 		return usagef("--ctx %d: want 0 (what the model was trained for) or more", o.context)
+	case o.normLayers != "" && !o.norm.plain():
+		return usagef("--norm-layers goes with one norm for all of them, not with --norm %s", o.norm.value)
 	case o.normLayers != "" && (o.norm.value == string(engine.Native) || o.norm.value == string(engine.RMSFolded)):
 		return usagef("--norm-layers says which norms --norm rms-naive or --norm layer swaps; add one of those")
 	}
@@ -134,14 +144,17 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 // options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
 func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
-	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", Norm: engine.NormMode(o.norm.value), FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
+	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
+	if err := o.norm.into(&options, f); err != nil {
+		return options, nil, err
+	}
 	if o.normLayers != "" {
 		a, err := arch.Load(f)
 		if err == nil {
 			options.NormSites, err = engine.ParseNormSites(o.normLayers, a.Layers)
 		}
 		if err != nil {
-			return options, nil, usagef("--norm-layers: %s", strings.TrimPrefix(runnable(err).Error(), "engine: "))
+			return options, nil, usagef("--norm-layers: %w", runnable(err))
 		}
 	}
 	options.Progress, done = track(bytesUnit, label)
@@ -155,11 +168,25 @@ func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.No
 	if norm != engine.RMSNaive && norm != engine.Centered {
 		o.normLayers = ""
 	}
+	calibrated := false
+	if rules, err := norms.ParseRules(string(norm)); err == nil {
+		calibrated = slices.ContainsFunc(rules, func(r norms.Rule) bool { return r.Form.Calibrated() })
+	}
+	if calibrated {
+		o.norm.value = string(engine.Native)
+	}
 	options, done, err := o.options(m.File, "folding")
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	if calibrated {
+		r, err := calibrate(ctx, m, string(norm), "")
+		if err != nil {
+			return nil, err
+		}
+		options.Norm, options.Recipe = "", r
+	}
 	v, err := await(ctx, func() (*engine.Model, error) { return m.Variant(ctx, options) })
 	if err == nil && v.Note() != "" {
 		note("%s", v.Note())
@@ -196,11 +223,21 @@ func (o *modelFlags) cacheType() quant.Type {
 	return quant.F32
 }
 
-// openFile opens a GGUF file, or the model in this program if path is empty.
+// openFile opens a GGUF file, a folder of transformers, or the model in this program if path is empty.
 // Its errors say what to do next.
 func openFile(path string) (*gguf.File, error) {
 	if path == "" {
 		return tales.Open()
+	}
+	if hf.Is(path) {
+		f, err := hf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		if unread, err := gguf.Get[[]string](&f.Meta, hf.KeyUnread); err == nil {
+			note("warning: tensors that transformers does not read either are left out: %s", strings.Join(unread, ", "))
+		}
+		return f, nil
 	}
 	f, err := gguf.Open(path)
 	if err == nil {
@@ -271,7 +308,7 @@ func notGGUF(path string) string {
 	case strings.HasPrefix(head, "version https://git-lfs"):
 		return " (it is a Git LFS pointer: fetch the model itself with git lfs pull)"
 	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth"}, filepath.Ext(path)):
-		return " (convert the model to GGUF first, with llama.cpp's convert_hf_to_gguf.py)"
+		return " (name the folder that it lies in, with config.json beside it)"
 	case strings.HasPrefix(strings.ToLower(head), "<!doctype"), strings.HasPrefix(head, "<html"):
 		return " (it is a web page: the download went wrong)"
 	}

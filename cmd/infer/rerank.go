@@ -74,7 +74,7 @@ those of the head, as llama.cpp has them; only their order means something.`,
 				}
 				return 0
 			})
-			w := cmd.OutOrStdout()
+			w := stdout
 			for _, r := range ranked {
 				if o.asJSON {
 					err = printJSON(w, r)

@@ -123,7 +123,7 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 		o.sample.TopK = 1
 	}
 	if err := o.sample.Check(); err != nil {
-		return usagef("%s", strings.TrimPrefix(err.Error(), "engine: "))
+		return usagef("%w", err)
 	}
 	return o.modelFlags.check()
 }

@@ -97,8 +97,8 @@ func distance(a, b string) int {
 
 // checkMode tells what is wrong with an item of a list of norm modes.
 func checkMode(flag, s string) error {
-	c := choice{"", modeNames()}
-	if err := c.Set(s); err != nil {
+	var n normFlag
+	if err := n.Set(s); err != nil {
 		return usagef("--%s %s: %w", flag, s, err)
 	}
 	return nil

@@ -32,7 +32,7 @@ func (o *corpus) add(cmd *cobra.Command) {
 	f.IntVar(&o.tokens, "tokens", 0, "read at most this number of `tokens`; 0: all of -f, or 10,000 of the tales")
 	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
 	o.addThreads(cmd)
-	o.addMemory(cmd, "f32")
+	o.addMeasured(cmd)
 	addTokenizer(cmd, &o.tokenizer)
 }
 

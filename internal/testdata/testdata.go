@@ -16,6 +16,16 @@ import (
 // repository. The default is ../shared/data beside the repository.
 const Env = "NORMSWAP_DATA"
 
+// Rungs returns how many rungs of a ladder a test climbs: few, so that go test
+// of a clone takes minutes on a machine with other work, and all where
+// NORMSWAP_ALL_RUNGS is set, as check sets it.
+func Rungs(few, all int) int {
+	if os.Getenv("NORMSWAP_ALL_RUNGS") != "" {
+		return all
+	}
+	return few
+}
+
 // Path returns the path of a file, such as "archs/gpt2.gguf", from
 // tests/testdata or from the folder that Env names. When neither has it, the
 // test is skipped and the message says what was looked for.

@@ -31,19 +31,27 @@ type Shape struct {
 
 // Shapes are the well-known ones, by the names that `infer synth` takes.
 var Shapes = map[string]Shape{
-	"gpt2-124M":   {Arch: "gpt2", Layers: 12, Dim: 768, Heads: 12, KVHeads: 12, FFN: 3072, Vocab: 50257, Context: 1024, Want: fused},
-	"pythia-410M": {Arch: "gptneox", Layers: 24, Dim: 1024, Heads: 16, KVHeads: 16, FFN: 4096, Vocab: 50304, Context: 2048, Rotary: 16, Parallel: true, Want: fused},
+	"gpt2-124M":   {Arch: "gpt2", Layers: 12, Dim: 768, Heads: 12, KVHeads: 12, FFN: 3072, Vocab: 50257, Context: 1024},
+	"pythia-410M": {Arch: "gptneox", Layers: 24, Dim: 1024, Heads: 16, KVHeads: 16, FFN: 4096, Vocab: 50304, Context: 2048, Rotary: 16, Parallel: true},
 	"llama-1B":    {Arch: "llama", Layers: 16, Dim: 2048, Heads: 32, KVHeads: 8, FFN: 8192, Vocab: 128256, Context: 131072, Base: 500000},
 }
 
-// fused wants one matrix for q, k and v: llama.cpp reads these architectures in
-// no other form.
-func fused(tensor string) bool { return strings.Contains(tensor, "attn_qkv") }
+// needed are the values of keys that an architecture has among its Needs.
+var needed = map[string]uint32{
+	"expert_feed_forward_length": 48,
+	"expert_shared_count":        1,
+	"leading_dense_block_count":  1,
+	"interleave_moe_layer_step":  1,
+}
 
 // Tiny returns a small shape of an architecture, with every optional tensor
 // that want accepts (nil: none).
 func Tiny(name string, want func(tensor string) bool) Shape {
-	return Shape{Arch: name, Layers: 2, Dim: 32, Heads: 4, KVHeads: 4, FFN: 96, Vocab: 128, Context: 256,
+	layers := 2
+	if s, ok := arch.Lookup(name); ok && len(s.Depths) > 0 {
+		layers = s.Depths[0]
+	}
+	return Shape{Arch: name, Layers: layers, Dim: 32, Heads: 4, KVHeads: 4, FFN: 96, Vocab: 128, Context: 256,
 		Experts: 2, Active: 2, Want: want}
 }
 
@@ -88,6 +96,12 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.Experts == arch.Required || spec.Experts == arch.Optional && s.Active > 0 && s.Want != nil && s.Want("experts") {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_count", Value: u32(s.Experts)},
 			gguf.KV{Key: s.Arch + ".expert_used_count", Value: u32(s.Active)})
+	}
+	if r := spec.Routing; r.ScoreKey && r.Score == arch.SoftmaxChosen {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".expert_gating_func", Value: u32(2)})
+	}
+	for _, key := range spec.Needs {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + "." + key, Value: needed[key]})
 	}
 	if spec.ExpertsEvery {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})

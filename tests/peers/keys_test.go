@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
 	"github.com/normswap/normswap/quant"
 )
@@ -82,7 +85,10 @@ func changes() []change {
 		{key("expert_shared_count", uint32(1))},
 		{key("expert_shared_feed_forward_length", uint32(48))},
 		{key("moe_every_n_layers", uint32(2))},
-		{key("head_count_kv", uint32(2))},
+		{key("attention.head_count_kv", uint32(2))},
+		{key("block_count", uint32(1))},
+		{key("embedding_length", uint32(16))},
+		{key("classifier.output_labels", []string{"a", "b"})},
 		{key("feed_forward_length", []uint32{96, 96})},
 		{key("attention.head_count", []uint32{4, 4})},
 		{key("attention.head_count_kv", []uint32{4, 4})},
@@ -102,6 +108,7 @@ func changes() []change {
 		linear.plus(key("rope.scaling.attn_factor", float32(1.2))),
 		{key("rope.scaling.alpha", float32(1000))},
 		yarn,
+		yarn.plus(key("rope.scaling.original_context_length", uint32(32))),
 		yarn.plus(key("rope.scaling.attn_factor", float32(1.2))),
 		yarn.plus(key("rope.scaling.yarn_ext_factor", float32(0.5))),
 		yarn.plus(key("rope.scaling.yarn_attn_factor", float32(1.3))),
@@ -146,8 +153,8 @@ func bases(t *testing.T) map[string]*gguf.File {
 	t.Helper()
 	all := map[string]*gguf.File{}
 	for _, s := range arch.All() {
-		if s.Form == arch.PostNorm {
-			continue
+		if s.Encoder {
+			continue // no logits; engine's fixtures of encoders are llama.cpp's
 		}
 		// Biases, heads of their own and all norms, but for MPT's on queries and
 		// keys: with those llama.cpp asserts.
@@ -159,12 +166,32 @@ func bases(t *testing.T) map[string]*gguf.File {
 		}
 		shape := toy.Tiny(s.Name, want)
 		all[s.Name] = parse(t, shape)
+		for _, layers := range depths(s) {
+			deep := shape
+			deep.Layers = layers
+			all[fmt.Sprintf("%s (%d layers)", s.Name, layers)] = parse(t, deep)
+		}
 		if s.Experts == arch.Optional {
 			shape.Want = func(name string) bool { return name == "experts" }
 			all[s.Name+" (experts)"] = parse(t, shape)
 		}
 	}
 	return all
+}
+
+// depths are further numbers of layers at which a model of an architecture
+// computes something else.
+func depths(s *arch.Spec) []int {
+	all := slices.Clone(s.Depths)
+	if len(all) > 0 {
+		all = all[1:] // of the first is the model that toy makes
+	}
+	for _, n := range []int{s.WindowDepth, s.QKNormLayers} {
+		if n > 0 {
+			all = append(all, n)
+		}
+	}
+	return append(all, slices.Sorted(maps.Keys(s.AttnScaleByDepth))...)
 }
 
 func parse(t *testing.T, shape toy.Shape) *gguf.File {
@@ -200,9 +227,9 @@ func both(t *testing.T, f *gguf.File) (o outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := fixtureTokens()
+	tokens := testdata.Tokens()
 	o.want, _, o.theirs = peerLogits(path, "", tokens)
-	m, err := engine.Open(path, engine.Options{})
+	m, err := engine.Open(t.Context(), path, engine.Options{})
 	if err != nil {
 		o.ours = err
 		return o
@@ -307,7 +334,7 @@ func TestKeys(t *testing.T) {
 // accepted here where llama.cpp accepts it, and gives its logits.
 func TestPresence(t *testing.T) {
 	sweep(t, func(t *testing.T, base, name string, full *gguf.File) {
-		experts := strings.Contains(base, "experts")
+		variant := strings.Contains(base, " ")
 		count := map[string]int{}
 		var strict []string
 		try := func(what string, f *gguf.File) {
@@ -335,13 +362,13 @@ func TestPresence(t *testing.T) {
 			return parse(t, shape)
 		}
 		variants := []*gguf.File{full}
-		if !experts {
+		if !variant {
 			variants = append(variants, least(func(n string) bool { return strings.Contains(n, "attn_qkv") }), least(func(n string) bool { return n == "output.weight" }))
 		}
 		for _, f := range variants {
 			try("as it is", f)
 			for i := range f.Tensors {
-				if n := f.Tensors[i].Name; !strings.HasPrefix(n, "blk.0.") {
+				if n := f.Tensors[i].Name; !likeLayer1(f, n) {
 					try("-"+strings.TrimPrefix(n, "blk.1."), &gguf.File{Version: f.Version, Alignment: f.Alignment, Meta: f.Meta, Tensors: slices.Delete(slices.Clone(f.Tensors), i, i+1)})
 				}
 			}
@@ -349,18 +376,37 @@ func TestPresence(t *testing.T) {
 				try("+"+strings.TrimPrefix(x.Name, "blk.1."), &gguf.File{Version: f.Version, Alignment: f.Alignment, Meta: f.Meta, Tensors: append(slices.Clone(f.Tensors), x)})
 			}
 		}
+		if !variant {
+			long := &gguf.File{Version: full.Version, Alignment: full.Alignment, Meta: full.Meta.Clone(), Tensors: full.Tensors}
+			if err := long.Meta.Set(name+".rope.scaling.type", "longrope"); err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range more(long) {
+				if strings.HasPrefix(x.Name, "rope_") {
+					try("+"+x.Name+" of longrope", &gguf.File{Version: long.Version, Alignment: long.Alignment, Meta: long.Meta, Tensors: append(slices.Clone(long.Tensors), x)})
+				}
+			}
+		}
 		t.Logf("| %s | %d | %d | %d | %d |", base, count["agree"], count["both refuse"], len(strict), count["no reference"])
 		t.Logf("refused: %s", strings.Join(strict, ", "))
 	})
 }
 
+// likeLayer1 reports whether a tensor is of a layer other than 1 which has it
+// too, so that one of the two is enough to try.
+func likeLayer1(f *gguf.File, name string) bool {
+	parts := strings.SplitN(name, ".", 3)
+	if parts[0] != "blk" || parts[1] == "1" {
+		return false
+	}
+	_, ok := f.Tensor("blk.1." + parts[2])
+	return ok
+}
+
 // refusedByChoice are tensors that llama.cpp accepts, and refusing which harms
 // nobody: docs/DIFFERENCES.md has the reasons.
 var refusedByChoice = []string{
-	"attn_q.scale",                                                               // of NVFP4 and the like, in all architectures
-	"ffn_gate_exps.weight",                                                       // Mixtral without gates
-	"attn_norm_2.bias", "attn_norm_2.weight", "ffn_norm.bias", "ffn_norm.weight", // a bias without its gain
-	"attn_q_norm.weight", "attn_k_norm.weight", // StableLM with one of the two
+	"attn_q.scale", // of NVFP4 and the like, in all architectures
 }
 
 // more returns tensors that a file may or may not have beside its own.
@@ -414,4 +460,13 @@ func more(f *gguf.File) []gguf.Tensor {
 	block("ffn_gate_inp.weight", dim, 2)
 	block("attn_q.scale", 1)
 	return all
+}
+
+// nmse is testdata.NMSE, or an error if a number is not finite.
+func nmse(got, want []float32) (float64, error) {
+	e := testdata.NMSE(got, want)
+	if math.IsNaN(e) || math.IsInf(e, 0) {
+		return 0, fmt.Errorf("logits are not finite, or not as many")
+	}
+	return e, nil
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/quant"
 )
 
@@ -39,7 +43,7 @@ func TestQuantized(t *testing.T) {
 			dir := t.TempDir()
 			for _, source := range []string{"F32", "F16", "BF16", "Q8_0"} {
 				path := filepath.Join(dir, "source.gguf")
-				if err := writeToy(path, shape, source); err != nil {
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, source, 1), 0o666); err != nil {
 					t.Fatal(err)
 				}
 				args := []string{}
@@ -69,15 +73,36 @@ func TestQuantized(t *testing.T) {
 	}
 }
 
+// TestFusedExports: exports load in llama.cpp whether or not queries, keys and
+// values are one matrix, and whichever of them have a bias.
+func TestFusedExports(t *testing.T) {
+	for _, name := range []string{"olmo", "stablelm", "orion", "command-r"} {
+		for _, parts := range []string{"", "attn_qkv.weight", "attn_qkv", "attn_qkv.weight attn_q.bias attn_k.bias attn_v.bias", "attn_q.bias", "attn_v.bias"} {
+			t.Run(name+" "+parts, func(t *testing.T) {
+				shape := toy.Tiny(name, func(tensor string) bool {
+					_, part, _ := strings.Cut(strings.TrimPrefix(tensor, "blk."), ".")
+					return strings.HasPrefix(part, "ffn_norm") || slices.ContainsFunc(strings.Fields(parts), func(p string) bool { return strings.HasPrefix(part, p) })
+				})
+				shape.KVHeads = 2
+				path := filepath.Join(t.TempDir(), "source.gguf")
+				if err := os.WriteFile(path, toytest.Bytes(t, shape, "F32", 1), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				foldAndCompare(t, path, map[string]string{"olmo": "llama", "command-r": "plamo", "stablelm": "phimoe", "orion": "phimoe"}[name], exact, "--export", "auto")
+			})
+		}
+	}
+}
+
 // agree runs a file on both sides.
 func agree(t *testing.T, what, path string) {
 	t.Helper()
-	want, _, err := peerLogits(path, "", fixtureTokens())
+	want, _, err := peerLogits(path, "", testdata.Tokens())
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 		return
 	}
-	got, _ := logits(t, path, fixtureTokens())
+	got, _ := logits(t, path, testdata.Tokens())
 	if e, err := nmse(got, want); err != nil || e > quantizedBound {
 		t.Errorf("%s: NMSE %.2g, %v", what, e, err)
 	}

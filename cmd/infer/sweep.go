@@ -1,0 +1,354 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
+	norms "github.com/normswap/normswap/norm"
+	"github.com/normswap/normswap/report"
+	"github.com/spf13/cobra"
+)
+
+// sweepFlags are those of sweep.
+type sweepFlags struct {
+	evalFlags
+	form      string
+	sites     string
+	calibrate string
+	budget    float64
+	recipe    string
+	plot      string
+	format    choice
+}
+
+// A sweepReport is what a sweep writes as JSON.
+type sweepReport struct {
+	Kind        string     `json:"kind"` // sweep or budget
+	Version     string     `json:"version"`
+	Model       string     `json:"model"`
+	ModelSum    string     `json:"model_sha256"`
+	Arch        string     `json:"architecture"`
+	Norm        string     `json:"norm"`
+	Text        string     `json:"text"`
+	TextSum     string     `json:"text_sha256"` // of the token ids
+	Calibration string     `json:"calibration_text,omitempty"`
+	CalibSum    string     `json:"calibration_text_sha256,omitempty"`
+	Activations string     `json:"activations"`
+	Cache       string     `json:"kv"`
+	Windows     int        `json:"windows"`
+	Tokens      int        `json:"tokens_read"`
+	Budget      *float64   `json:"budget,omitempty"`
+	Sites       []string   `json:"sites_within_budget,omitempty"`
+	Rows        []eval.Row `json:"rows"`
+	Verdict     string     `json:"verdict"`
+}
+
+func newSweep() *cobra.Command {
+	var o sweepFlags
+	cmd := &cobra.Command{
+		Use:   "sweep [MODEL]",
+		Short: "Measure which norms matter: one site, role and layer at a time",
+		Long: `sweep gives another form to one norm at a time, to all norms but one, and to the
+norms of a role or layer, and measures what that does to the predictions of a
+decoder, or the embeddings of an encoder (-f: a text a line). Standard errors take
+windows, or texts, for the independent draws. Activations and the cache are float32.
+
+Of single norms it also shows what could predict the cost of RMSNorm in place of
+LayerNorm: the cosine of the angle with the uniform vector, the response of the
+matrices behind the norm to gain*1 (chance: 1), the offset, which is the product of
+these, the shrink 1 - sin, and how much sigma varies; and the dimension with the
+most energy.
+
+--budget changes norms one after the other, the cheapest first, until the cost of
+all changed ones exceeds it: nats of KL a token, or 1 - cosine of an encoder.
+--recipe writes what fits as a file for --norm @FILE.`,
+		Example: `  infer sweep                                  the model in this program, rms-naive
+  infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
+  infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
+  infer sweep minilm.gguf -f sentences.txt --json`,
+		Args: atMostOneModel, ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.checkSweep(cmd); err != nil {
+				return err
+			}
+			return o.sweep(cmd.Context(), stdout, modelArg(args))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.form, "norm", "", "`form` that norms get, one for all or by place, or @FILE (default rms-naive, or layer where every norm is an RMSNorm)")
+	addSites(cmd, &o.sites)
+	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
+	f.StringVar(&o.calibrate, "calibrate", "", "a `file` with the text that constants are found on (default: the end of the fairy tales)")
+	f.IntVar(&o.chunks, "chunks", 0, "measure at most this number of `windows`; 0: all of -f, or 4 of the tales")
+	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a window; 0: %d, or what the model was trained for if that is less", defaultWindow))
+	f.Float64Var(&o.budget, "budget", 0, "change as many norms as cost at most this: `nats` a token, or 1 - cosine")
+	f.StringVar(&o.recipe, "recipe", "", "write the norms within the budget to this `file`")
+	f.StringVar(&o.plot, "plot", "", "write the cost of single norms over depth to this `file`, .svg or .png")
+	o.addThreads(cmd)
+	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
+	addTokenizer(cmd, &o.tokenizer)
+	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	return cmd
+}
+
+func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
+	if o.form != "" {
+		if err := checkMode("norm", o.form); err != nil {
+			return err
+		}
+	}
+	budgeted := cmd.Flags().Changed("budget")
+	switch {
+	case budgeted && !(o.budget > 0):
+		return usagef("--budget %v: want more than 0", o.budget)
+	case o.recipe != "" && !budgeted:
+		return usagef("--recipe writes what fits a budget; add --budget")
+	case o.plot != "" && !strings.HasSuffix(o.plot, ".svg") && !strings.HasSuffix(o.plot, ".png"):
+		return usagef("--plot %s: want a name that ends in .svg or .png", o.plot)
+	}
+	o.norm.value = string(engine.Native)
+	return o.evalFlags.check()
+}
+
+func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+	if err := o.read(ctx); err != nil {
+		return err
+	}
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if o.form == "" {
+		o.form = string(engine.RMSNaive)
+		if m.Arch.Spec.Norm == arch.RMSNorm {
+			o.form = string(engine.Centered)
+		}
+	}
+	r := &sweepReport{Kind: "sweep", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Text: o.name, Activations: o.act.value, Cache: "f32"}
+	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
+		return err
+	}
+	chosen, err := o.recipeOf(ctx, m, r)
+	if err != nil {
+		return err
+	}
+	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, 4*windowSize(m, o.context))
+	if err != nil {
+		return err
+	}
+	if random {
+		r.Text = "random token ids"
+	}
+	if o.file != "" && o.chunks > 0 {
+		windows = windows[:min(len(windows), o.chunks)]
+	}
+	r.TextSum, r.Windows = eval.Digest(ids), len(windows)
+	for _, s := range windows {
+		r.Tokens += len(s)
+	}
+	options, done, err := o.options(m.File, "loading")
+	if err != nil {
+		return err
+	}
+	defer done()
+	x, err := await(ctx, func() (*eval.Experiment, error) { return eval.NewExperiment(ctx, m, options, chosen, windows) })
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	if o.budget > 0 {
+		err = o.spend(ctx, r, x, chosen)
+	} else {
+		err = o.each(ctx, r, x, m, windows)
+	}
+	if err != nil {
+		return err
+	}
+	if o.plot != "" {
+		if err := o.draw(r); err != nil {
+			return err
+		}
+	}
+	if o.format.value == "json" {
+		return plain.WriteJSON(w, r, " ")
+	}
+	return writeTable(w, sweepTable(r), report.Format(o.format.value))
+}
+
+// recipeOf returns what the flags make of the norms: of those of --sites, where that is
+// given.
+func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *sweepReport) (*norms.Recipe, error) {
+	var chosen *norms.Recipe
+	var err error
+	if strings.HasPrefix(o.form, "@") {
+		var options engine.Options
+		if err := (&normFlag{o.form}).into(&options, m.File); err != nil {
+			return nil, err
+		}
+		chosen = options.Recipe
+	} else if chosen, err = calibrate(ctx, m, o.form, o.calibrate); err != nil {
+		return nil, err
+	}
+	r.Calibration, r.CalibSum = chosen.Text, chosen.TextSum
+	chosen.Model, chosen.ModelSum = r.Model, r.ModelSum
+	sites, err := selectSites(m.Arch, o.sites)
+	if err != nil {
+		return nil, err
+	}
+	chosen.Sites = slices.DeleteFunc(chosen.Sites, func(c norms.Choice) bool {
+		return !slices.ContainsFunc(sites, func(n *arch.Norm) bool { return n.Site == c.Site })
+	})
+	return chosen, nil
+}
+
+func (o *sweepFlags) each(ctx context.Context, r *sweepReport, x *eval.Experiment, m *engine.Model, windows [][]int32) error {
+	explained, err := await(ctx, func() ([]eval.Explanation, error) { return eval.Explain(ctx, m, x.Sites, windows) })
+	if err != nil {
+		return err
+	}
+	progress, end := track("subsets", "sweeping")
+	defer end()
+	if r.Rows, err = x.Sweep(ctx, explained, progress); err != nil {
+		return err
+	}
+	r.Verdict = eval.SweepSentence(r.Rows, r.Norm)
+	return nil
+}
+
+// spend changes norms within the budget and writes the recipe.
+func (o *sweepFlags) spend(ctx context.Context, r *sweepReport, x *eval.Experiment, chosen *norms.Recipe) (err error) {
+	r.Kind, r.Budget = "budget", &o.budget
+	progress, end := track("norms", "spending")
+	defer end()
+	if r.Rows, r.Sites, err = x.Budget(ctx, o.budget, progress); err != nil {
+		return err
+	}
+	r.Verdict = fmt.Sprintf("%d of %s become %s for at most %.3g.", len(r.Sites), plain.Count(len(x.Sites), "norm"), r.Norm, o.budget)
+	if n := len(r.Sites); n > 0 {
+		r.Verdict += fmt.Sprintf(" Together they cost %.3g.", r.Rows[n-1].Cost())
+	}
+	if o.recipe == "" {
+		return nil
+	}
+	fit := *chosen
+	fit.Sites = slices.DeleteFunc(slices.Clone(chosen.Sites), func(c norms.Choice) bool { return !slices.Contains(r.Sites, c.Site) })
+	if len(fit.Sites) == 0 {
+		return fmt.Errorf("no norm fits the budget of %g: there is no recipe to write", o.budget)
+	}
+	return writeWhole(o.recipe, func(w io.Writer) error { return plain.WriteJSON(w, &fit, " ") })
+}
+
+// writeWhole writes a file, or leaves what was there.
+func writeWhole(path string, write func(io.Writer) error) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".infer-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	if err := cmp.Or(write(temp), temp.Chmod(0o644), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// draw writes the plot.
+func (o *sweepFlags) draw(r *sweepReport) error {
+	var points []report.DepthPoint
+	for i, row := range r.Rows {
+		if (row.Group == "site" || row.Group == "budget") && row.Direction == "only" && row.Cost() > 0 {
+			p := report.DepthPoint{Series: row.Role, X: -1, Y: row.Cost()}
+			if row.Layer != nil {
+				p.X = float64(*row.Layer)
+			}
+			if r.Kind == "budget" {
+				p.Series, p.X = "all changed so far", float64(i+1)
+			} else if row.Role == string(arch.BeforeHead) {
+				p.X = o.layersOf(r)
+			}
+			points = append(points, p)
+		}
+	}
+	x, y := "layer", "mean KL of one changed norm (nats, log)"
+	if r.Kind == "budget" {
+		x, y = "norms changed", "mean KL of all changed norms (nats, log)"
+	}
+	if len(r.Rows) > 0 && r.Rows[0].Cosine != nil {
+		y = strings.Replace(y, "mean KL", "1 - cosine", 1)
+		y = strings.Replace(y, "nats, ", "", 1)
+	}
+	return writeWhole(o.plot, func(w io.Writer) error {
+		return report.WriteDepthPlot(w, fmt.Sprintf("%s, %s", r.Model, r.Norm), x, y, points, strings.HasSuffix(o.plot, ".png"))
+	})
+}
+
+// layersOf is the place of the last norm in a plot: behind the layers.
+func (o *sweepFlags) layersOf(r *sweepReport) float64 {
+	last := -1
+	for _, row := range r.Rows {
+		if row.Layer != nil {
+			last = max(last, *row.Layer)
+		}
+	}
+	return float64(last + 1)
+}
+
+// sweepTable lays a sweep out, one row a subset.
+func sweepTable(r *sweepReport) *report.Table {
+	encoder := len(r.Rows) > 0 && r.Rows[0].Cosine != nil
+	t := &report.Table{
+		Title:   fmt.Sprintf("%s: %s on %s, %s, activations %s", r.Model, r.Norm, r.Text, plain.Count(r.Windows, "window"), r.Activations),
+		Columns: []report.Column{{Key: "norms", Left: true}, {Key: "group", Left: true}, {Key: "direction", Left: true}, {Key: "norms_changed", Name: "n", Format: "%d"}},
+		Notes:   []string{"", r.Verdict},
+	}
+	if encoder {
+		t.Columns = append(t.Columns, report.Column{Key: "cosine", Format: "%.5f", Spread: "se"}, report.Column{Key: "cosine_worst", Name: "worst", Format: "%.4f"},
+			report.Column{Key: "rank_correlation", Name: "rank corr.", Format: "%.4f"}, report.Column{Key: "same_nearest_neighbor", Name: "same nearest", Format: "%.3f"})
+	} else {
+		t.Columns = append(t.Columns, report.Column{Key: "kl_mean", Name: "mean KL", Unit: "nats", Format: "%.2e", Spread: "se"}, report.Column{Key: "perplexity_ratio", Name: "perplexity ratio", Format: "%.5f", Spread: "se"},
+			report.Column{Key: "top1_agreement", Name: "same top-1", Format: "%.4f", Spread: "se"})
+	}
+	for _, c := range []string{"cosine_rms", "reader_response", "offset", "shrink", "sigma_cv"} {
+		t.Columns = append(t.Columns, report.Column{Key: c, Name: strings.ReplaceAll(c, "_", " "), Format: "%.3g"})
+	}
+	t.Columns = append(t.Columns, report.Column{Key: "largest_at", Name: "top dim"}, report.Column{Key: "largest_dimension", Name: "its energy", Format: "%.3f"})
+	for _, row := range r.Rows {
+		cells := []any{row.Name(), row.Group, row.Direction, row.Norms}
+		if encoder {
+			cells = append(cells, spread2(row.Cosine, row.CosineSE), float64(*row.CosineWorst), float64(*row.Rank), float64(*row.SameNeighbor))
+		} else {
+			cells = append(cells, spread2(row.KLMean, row.KLSE), spread2(row.Ratio, row.RatioSE), spread2(row.Top1, row.Top1SE))
+		}
+		if e := row.Explanation; e != nil {
+			cells = append(cells, float64(e.Cosine), float64(e.Response), float64(e.Offset), float64(e.Shrink), float64(e.SigmaCV), e.Index, float64(e.Largest))
+		} else {
+			cells = append(cells, nil, nil, nil, nil, nil, nil, nil)
+		}
+		t.Add(cells...)
+	}
+	if !slices.ContainsFunc(r.Rows, func(row eval.Row) bool { return row.Explanation != nil }) {
+		t.Columns = t.Columns[:len(t.Columns)-7]
+		for i := range t.Rows {
+			t.Rows[i] = t.Rows[i][:len(t.Columns)]
+		}
+	}
+	return t
+}
+
+func spread2(mean, se *eval.Number) report.Spread {
+	if se == nil {
+		return report.Spread{Mean: float64(*mean), SD: math.NaN()}
+	}
+	return report.Spread{Mean: float64(*mean), SD: float64(*se)}
+}
