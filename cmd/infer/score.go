@@ -37,12 +37,12 @@ func newScore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score MODEL FILE",
 		Short: "Answer multiple-choice questions by log-likelihood",
-		Long: `score reads questions, a JSON object a line with context, choices and answer (the
-index of the right choice, from 0), and takes the choice that is the most likely
-behind the context and a space. By length means that log-likelihoods are divided
-by the number of characters, as acc_norm of lm-evaluation-harness has it. With
---against the same questions are put to the model with other norms, and the
-difference gets the standard error of pairs.`,
+		Long: `score reads questions, a JSON object a line with context, choices and answer
+(the index of the right choice, from 0), and takes the choice that is the most
+likely behind the context and a space. By length means that log-likelihoods are
+divided by the number of characters, as acc_norm of lm-evaluation-harness has
+it. With --against the same questions are put to the model with other norms, and
+the difference gets the standard error of pairs.`,
 		Example: `  infer score model.gguf questions.jsonl
   infer score model.gguf questions.jsonl --against rms-naive
   infer score model.gguf questions.jsonl --json`,

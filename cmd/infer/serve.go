@@ -39,17 +39,17 @@ requests until it is interrupted: completions, chat, embeddings, rerank, score,
 tokenize. Programs for OpenAI's API work with it at the URL http://HOST:PORT/v1.
 A page to type into is at http://HOST:PORT/.
 
-The name of a model chooses its norms: NAME as the flags say, NAME:rms-folded and
-NAME:rms-naive; /v1/models lists them.
+The name of a model chooses its norms: NAME as the flags say, NAME:rms-folded
+and NAME:rms-naive; /v1/models lists them.
 
-Only this machine can reach it unless --host says otherwise. A key that requests
-must have comes from --api-key or from INFER_API_KEY in the environment, where other
-users of the machine do not see it. After Ctrl-C requests in progress have the time
-of --grace to end.`,
+Only this machine can reach it unless --host says otherwise. A key that
+requests must have comes from --api-key or from INFER_API_KEY in the
+environment, where other users of the machine do not see it. After Ctrl-C
+requests in progress have the time of --grace to end.`,
 		Example: `  infer serve model.gguf
   infer serve --port 9000                         the model in this program
   infer serve model.gguf --parallel 8 --ctx 2048
-  curl http://127.0.0.1:8080/v1/completions -d '{"prompt": "Once upon", "max_tokens": 20}'`,
+  curl http://127.0.0.1:8080/v1/completions -d '{"prompt": "Once upon"}'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("serve: unexpected argument %q; see infer serve --help", args[1])
