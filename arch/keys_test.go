@@ -22,6 +22,7 @@ var changing = map[string][2]any{
 	"attention.output_scale":              {float32(0.5), float32(1)},
 	"attention.value_scale":               {float32(0.5), float32(1)},
 	"attention.temperature_length":        {uint32(4), uint32(0)},
+	"attention.temperature_scale":         {float32(0.5), float32(0)},
 	"attention.group_norm_groups":         {uint32(4), uint32(0)},
 	"attention.shared_kv_layers":          {uint32(1), uint32(0)},
 	"attention.q_lora_rank":               {uint32(4), uint32(0)},
@@ -31,10 +32,13 @@ var changing = map[string][2]any{
 	"attention.value_length_swa":          {uint32(16), uint32(8)},
 	"expert_count":                        {uint32(2), uint32(0)},
 	"expert_group_count":                  {uint32(2), uint32(1)},
+	"expert_weights_norm":                 {true, false},
 	"expert_gating_func":                  {uint32(2), uint32(1)},
 	"expert_weights_scale":                {float32(2), float32(1)},
 	"expert_shared_count":                 {uint32(1), uint32(0)},
+	"expert_shared_feed_forward_length":   {uint32(48), uint32(0)},
 	"expert_feed_forward_length":          {uint32(48), uint32(96)},
+	"interleave_moe_layer_step":           {uint32(2), uint32(1)},
 	"leading_dense_block_count":           {uint32(1), uint32(0)},
 	"moe_every_n_layers":                  {uint32(2), uint32(1)},
 	"nextn_predict_layers":                {uint32(1), uint32(0)},
@@ -78,6 +82,8 @@ func honours(s *arch.Spec, key string) bool {
 		return s.Routing.Width
 	case "expert_weights_scale":
 		return s.Routing.ScaleKey
+	case "expert_weights_norm": // of no account where they are normalized anyway, or where there are none
+		return s.Experts != arch.Required || s.Routing.NormKey || s.Routing.Normalize || s.Routing.Score == arch.SoftmaxChosen
 	case "expert_gating_func":
 		return s.Routing.ScoreKey
 	case "embedding_scale", "residual_scale":
