@@ -103,7 +103,7 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 		case fold.CenterOutput:
 			n := m.norms[s.Norm]
 			for i, f := range n.parts {
-				n.parts[i] = centered{withCenteredBias(f)}
+				n.parts[i] = centeredOutput{withCenteredBias(f)}
 			}
 		case fold.CenterStream:
 			m.blocks[s.Layer].centerStream = true
@@ -124,16 +124,16 @@ func (m *Model) applyFold(ctx context.Context, work *progress) error {
 	return nil
 }
 
-// centered removes the mean of what a norm writes.
-type centered struct{ Norm }
+// centeredOutput removes the mean of what a norm writes.
+type centeredOutput struct{ Norm }
 
-func (c centered) Apply(dst, x []float32) {
+func (c centeredOutput) Apply(dst, x []float32) {
 	c.Norm.Apply(dst, x)
 	centerRow(dst)
 }
 
 // ApplyAt is Apply for the token at a position, which the norm may treat apart.
-func (c centered) ApplyAt(dst, x []float32, position int) {
+func (c centeredOutput) ApplyAt(dst, x []float32, position int) {
 	if at, ok := c.Norm.(forms.Positional); ok {
 		at.ApplyAt(dst, x, position)
 	} else {

@@ -43,16 +43,16 @@ func (p *pass) block(layer int, x []float32) []float32 {
 	if b.centerStream {
 		centerRows(x, p.model.Arch.Dim)
 	}
-	x = p.sum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
+	x = p.normSum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
 	if b.attnSum2 != nil {
 		p.pool.Add(x, p.before, p.model.Arch.Dim)
-		x = p.sum(x, b.attnSum2)
+		x = p.normSum(x, b.attnSum2)
 	}
-	return p.sum(p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	return p.normSum(p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
 }
 
-// sum returns the norm f of the sums x, or these where f is nil.
-func (p *pass) sum(x []float32, f *norm) []float32 {
+// normSum returns the norm f of the sums x, or these where f is nil.
+func (p *pass) normSum(x []float32, f *norm) []float32 {
 	if f != nil {
 		p.normalize(x, x, f)
 	}

@@ -136,8 +136,10 @@ type linear struct {
 type expert struct{ gate, up, down linear }
 
 // A Norm maps one vector to its normalized form; dst may be x. Every norm of
-// a graph is one, those of package ops and any that a caller brings. A
-// [norm.Positional] is told the position of the token.
+// a graph is one, those of package ops and any that a caller brings. Sessions may
+// call it at once; it must not keep its arguments. Those of package ops run fused
+// with what reads them, others row by row on one thread. A [norm.Positional] gets
+// the position of the token too.
 type Norm = forms.Norm
 
 // norm is one norm of the graph. It acts on site.Groups vectors side by side.

@@ -66,7 +66,7 @@ func (m *Model) built(site *arch.Norm) *ops.Norm {
 		return nil
 	}
 	f := n.parts[0]
-	if c, ok := f.(centered); ok {
+	if c, ok := f.(centeredOutput); ok {
 		f = c.Norm
 	}
 	built, _ := f.(*ops.Norm)

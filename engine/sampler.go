@@ -80,7 +80,7 @@ func NewSampler(o SampleOptions) (*Sampler, error) {
 // A token with a logit of -Inf is never drawn. It is an error if nothing else
 // can be: without any other logits, or with a NaN among them.
 func (s *Sampler) Sample(logits []float32, recent []int32) (int32, error) {
-	s.penalise(logits, recent)
+	s.penalize(logits, recent)
 	if s.o.Temperature == 0 {
 		return argmax(logits)
 	}
@@ -134,9 +134,9 @@ func (s *Sampler) Sample(logits []float32, recent []int32) (int32, error) {
 	return id, nil
 }
 
-// penalise makes recent tokens less likely, each once. Those that are not in
+// penalize makes recent tokens less likely, each once. Those that are not in
 // the vocabulary do not matter.
-func (s *Sampler) penalise(logits []float32, recent []int32) {
+func (s *Sampler) penalize(logits []float32, recent []int32) {
 	p := float32(s.o.RepeatPenalty)
 	if p == 0 || p == 1 {
 		return

@@ -12,10 +12,10 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// TestQuantisedExperts folds mixtures of experts in every type that can be
+// TestQuantizedExperts folds mixtures of experts in every type that can be
 // made. All experts are active: which of them a token takes may hang on less
 // than a quantisation error.
-func TestQuantisedExperts(t *testing.T) {
+func TestQuantizedExperts(t *testing.T) {
 	f32 := quant.F32
 	for _, m := range []struct {
 		arch, export string

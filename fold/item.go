@@ -32,7 +32,7 @@ type item struct {
 type float uint8
 
 const (
-	mayQuantise float = iota
+	mayQuantize float = iota
 	anyFloat
 	onlyF32
 )

@@ -70,7 +70,7 @@ type Report struct {
 	SourceHash  string   `json:"source_sha256,omitempty"`
 	Strategy    Strategy `json:"strategy"`
 	Steps       []string `json:"steps"`
-	Requantised bool     `json:"requantised"`
+	Requantized bool     `json:"requantised"`
 	GainKept    []string `json:"gain_kept,omitempty"`  // norms whose gain or bias could not be folded, with the reason
 	BeyondF16   []string `json:"beyond_f16,omitempty"` // tensors that are F32 because F16 cannot hold a weight
 	Bytes       int64    `json:"tensor_bytes"`

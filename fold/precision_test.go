@@ -50,7 +50,7 @@ func TestDefaultPrecision(t *testing.T) {
 						t.Errorf("%s in %s: %s is %s", s.Name, typ, x.Name, x.Type)
 					}
 				}
-				if out.Report.Requantised {
+				if out.Report.Requantized {
 					t.Errorf("%s in %s: requantised", s.Name, typ)
 				}
 			}

@@ -25,7 +25,7 @@ const (
 	keySourceArch   = "normswap.source.architecture"
 	keySourceSHA256 = "normswap.source.sha256"
 	keyLargestMean  = "normswap.largest_mean"
-	keyRequantised  = "normswap.requantised"
+	keyRequantized  = "normswap.requantised"
 )
 
 // parent are the keys under "general." that tell what a model is, and that
@@ -53,7 +53,7 @@ func (o *Output) describe(to *arch.Spec) error {
 		rows, _ := it.shape()
 		o.Report.Bytes += int64(rows) * int64(size)
 		if f, _ := it.info.Type.Format(); f.Items > 1 && !it.verbatim() {
-			o.Report.Requantised = true
+			o.Report.Requantized = true
 		}
 		after[it.info.Type] += it.weights()
 		if it.from != nil {
@@ -104,7 +104,7 @@ func (o *Output) describe(to *arch.Spec) error {
 		{Key: keySourceNorm, Value: norm},
 		{Key: keySourceArch, Value: m.Spec.Name},
 		{Key: keyLargestMean, Value: float32(0)}, // measure fills it in
-		{Key: keyRequantised, Value: o.Report.Requantised},
+		{Key: keyRequantized, Value: o.Report.Requantized},
 	}...)
 	if o.opts.SourceSHA256 != "" {
 		keys = append(keys, gguf.KV{Key: keySourceSHA256, Value: o.opts.SourceSHA256})

@@ -61,7 +61,7 @@ func (o *Output) chooseType(ctx context.Context, it *item) error {
 	switch {
 	case it.float == onlyF32 || it.vector():
 		*t = quant.F32 // llama.cpp adds and multiplies by these, which it does in F32 alone
-	case o.opts.Type != nil && (it.float == mayQuantise || *o.opts.Type == quant.F32):
+	case o.opts.Type != nil && (it.float == mayQuantize || *o.opts.Type == quant.F32):
 		*t = *o.opts.Type
 	case it.edited() && (o.opts.Strategy == Dequant || it.float == anyFloat) && *t != quant.F32:
 		*t, byDefault = quant.F16, true

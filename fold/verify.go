@@ -19,7 +19,7 @@ type Provenance struct {
 	SourceArch   string  // differs from the file's in exports
 	SourceSHA256 string  // "" if it was not noted
 	LargestMean  float64 // the largest |mean| that storing the writers left
-	Requantised  bool    // changed weights were stored in blocks: not centred to rounding
+	Requantized  bool    // changed weights were stored in blocks: not centred to rounding
 }
 
 // ReadProvenance reads the keys of a file that says it is folded. It returns
@@ -41,7 +41,7 @@ func ReadProvenance(m *gguf.Meta) (*Provenance, error) {
 	if p.LargestMean, err = gguf.GetOr(m, keyLargestMean, 0.0); err != nil {
 		return nil, fmt.Errorf("fold: %w", err)
 	}
-	if p.Requantised, err = gguf.GetOr(m, keyRequantised, false); err != nil {
+	if p.Requantized, err = gguf.GetOr(m, keyRequantized, false); err != nil {
 		return nil, fmt.Errorf("fold: %w", err)
 	}
 	return &p, nil

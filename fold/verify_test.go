@@ -120,7 +120,7 @@ func TestProvenance(t *testing.T) {
 	f, out := folded(t, b, fold.WriteOptions{Strategy: fold.Requant, Gain: false, SourceSHA256: "abc"})
 	got, err := fold.ReadProvenance(&f.Meta)
 	want := fold.Provenance{Version: fold.Version, Level: "mean", SourceNorm: "LayerNorm", SourceArch: "gpt2",
-		SourceSHA256: "abc", LargestMean: float64(float32(out.Report.LargestMean)), Requantised: true}
+		SourceSHA256: "abc", LargestMean: float64(float32(out.Report.LargestMean)), Requantized: true}
 	if err != nil || got == nil || *got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}

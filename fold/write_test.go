@@ -113,8 +113,8 @@ func TestFiles(t *testing.T) {
 					t.Errorf("%s, gain %v, read as %s: NMSE %.2g, want <= 1e-11", name, gain, mode, e)
 				}
 			}
-			if !(out.Report.LargestMean < 1e-7) || out.Report.Requantised {
-				t.Errorf("%s: largest mean left %.2g, requantised %v", name, out.Report.LargestMean, out.Report.Requantised)
+			if !(out.Report.LargestMean < 1e-7) || out.Report.Requantized {
+				t.Errorf("%s: largest mean left %.2g, requantised %v", name, out.Report.LargestMean, out.Report.Requantized)
 			}
 			if len(out.Report.Changed) == 0 {
 				t.Errorf("%s: nothing changed", name)
@@ -191,8 +191,8 @@ func TestStrategies(t *testing.T) {
 		if e := testdata.NMSE(logits(t, f, engine.Native), want); !(e <= c.bound) {
 			t.Errorf("%+v: NMSE %.2g, want <= %.0e", c.o, e, c.bound)
 		}
-		if out.Report.Requantised != c.requant {
-			t.Errorf("%+v: requantised is %v", c.o, out.Report.Requantised)
+		if out.Report.Requantized != c.requant {
+			t.Errorf("%+v: requantised is %v", c.o, out.Report.Requantized)
 		}
 		for _, ch := range out.Report.Changed {
 			if bad := ch.RMSE > 0.2*ch.RMS || math.IsNaN(ch.RMSE); bad {

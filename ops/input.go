@@ -15,9 +15,9 @@ type Input struct {
 	rows, cols int
 	forms      Forms
 
-	data      []float32   // the rows; nil if they are there in the layouts alone
+	data      []float32   // the rows; nil if they are there in the packings alone
 	own       []float32   // memory of rows that a norm made
-	layouts   layouts     // those below that hold the rows
+	packings  packings    // those below that hold the rows
 	q8        asm.Q8      // the rows, quantized
 	q8x8      []asm.Q8x8  // the same, eight groups side by side
 	q8Panel   asm.Q8Panel // the same, 16 rows side by side; panel i follows panel i-1
@@ -98,26 +98,26 @@ func (in *Input) check(t quant.Type, want Forms) {
 	}
 }
 
-// layouts is a set of the layouts in which kernels read rows.
-type layouts uint8
+// packings is a set of the ways in which rows are packed for kernels.
+type packings uint8
 
 const (
-	plainQ8   layouts = 1 << iota // q8
-	blockedQ8                     // q8x8, for few rows
-	panelsQ8                      // q8Panel
-	panelsF32                     // f32Panels
-	plainF32                      // data
+	plainQ8   packings = 1 << iota // q8
+	blockedQ8                      // q8x8, for few rows
+	panelsQ8                       // q8Panel
+	panelsF32                      // f32Panels
+	plainF32                       // data
 
 	quantized = plainQ8 | blockedQ8 | panelsQ8
 )
 
-// layoutsOf returns the layouts of a number of rows in the forms.
-func layoutsOf(f Forms, rows int) layouts {
+// packingsOf returns the packings of a number of rows in the forms.
+func packingsOf(f Forms, rows int) packings {
 	ints, floats := blockedQ8, plainF32
 	if f.tiled(rows) {
 		ints, floats = panelsQ8, panelsF32
 	}
-	var l layouts
+	var l packings
 	if f&Quantized != 0 {
 		l |= ints
 	}
@@ -145,36 +145,36 @@ func (in *Input) panels() int { return (in.rows + asm.PanelRows - 1) / asm.Panel
 
 // begin makes in an input of rows of a width, with room for what f asks for.
 func (in *Input) begin(rows, cols int, f Forms) {
-	in.rows, in.cols, in.forms, in.layouts = rows, cols, f, layoutsOf(f, rows)
+	in.rows, in.cols, in.forms, in.packings = rows, cols, f, packingsOf(f, rows)
 	groups := cols / asm.Group
 	room := in.panels() * asm.PanelRows
-	if in.layouts&plainQ8 != 0 && len(in.q8.Scale) < rows*groups {
+	if in.packings&plainQ8 != 0 && len(in.q8.Scale) < rows*groups {
 		in.q8 = asm.NewQ8(rows * groups)
 	}
-	if in.layouts&blockedQ8 != 0 {
+	if in.packings&blockedQ8 != 0 {
 		in.q8x8 = grow(in.q8x8, rows*asm.Q8x8Count(groups))
 	}
-	if in.layouts&panelsQ8 != 0 {
+	if in.packings&panelsQ8 != 0 {
 		in.q8Panel.Q = grow(in.q8Panel.Q, room*cols/4)
 		in.q8Panel.Scale, in.q8Panel.ScaledSum = grow(in.q8Panel.Scale, room*groups), grow(in.q8Panel.ScaledSum, room*groups)
 		if asm.ReadsHalfSums() {
 			in.q8Panel.HalfSum = grow(in.q8Panel.HalfSum, room*groups)
 		}
 	}
-	if in.layouts&panelsF32 != 0 {
+	if in.packings&panelsF32 != 0 {
 		in.f32Panels = grow(in.f32Panels, room*cols)
 	}
 }
 
 // q8At returns where the quantized form of the rows from 16*i is: in the input, if
-// that is among its layouts, else in scratch on the way to others.
+// that is among its packings, else in scratch on the way to others.
 func (in *Input) q8At(i int, s *scratch) asm.Q8 {
 	groups := in.cols / asm.Group
 	from, to := i*asm.PanelRows*groups, min((i+1)*asm.PanelRows, in.rows)*groups
 	switch {
-	case in.layouts&plainQ8 != 0:
+	case in.packings&plainQ8 != 0:
 		return in.q8.Groups(from, to)
-	case in.layouts&quantized == 0:
+	case in.packings&quantized == 0:
 		return asm.Q8{}
 	case len(s.q8.Scale) < to-from:
 		s.q8 = asm.NewQ8(asm.PanelRows * groups)
@@ -182,17 +182,17 @@ func (in *Input) q8At(i int, s *scratch) asm.Q8 {
 	return s.q8.Groups(0, to-from)
 }
 
-// arrange makes the layouts of the rows from 16*i, given their quantized
+// arrange makes the packings of the rows from 16*i, given their quantized
 // form and themselves.
 func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
 	groups := in.cols / asm.Group
 	rows := len(x) / in.cols
-	if in.layouts&blockedQ8 != 0 {
+	if in.packings&blockedQ8 != 0 {
 		for r := range rows {
 			asm.PackQ8x8(in.rowQ8x8(i*asm.PanelRows+r), q8.Groups(r*groups, (r+1)*groups))
 		}
 	}
-	if in.layouts&panelsQ8 != 0 {
+	if in.packings&panelsQ8 != 0 {
 		t := in.q8PanelAt(i)
 		asm.Transpose(t.Q, view[uint32](q8.Q), in.cols/4, rows, in.cols/4, asm.SignFlip())
 		asm.Transpose(view[uint32](t.Scale), view[uint32](q8.Scale), groups, rows, groups, 0)
@@ -201,7 +201,7 @@ func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
 			asm.PackHalfSums(t.HalfSum, q8.HalfSum, rows)
 		}
 	}
-	if in.layouts&panelsF32 != 0 {
+	if in.packings&panelsF32 != 0 {
 		asm.Transpose(in.f32Panels[i*asm.PanelRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
 	}
 }

@@ -14,7 +14,7 @@ func (p *Pool) Prepare(in *Input, x []float32, cols int, f Forms) {
 	checkRows("x", len(x), cols)
 	in.begin(len(x)/cols, cols, f)
 	in.data = x
-	if in.layouts&^plainF32 != 0 && in.rows > 0 {
+	if in.packings&^plainF32 != 0 && in.rows > 0 {
 		in.prepare = preparation{pool: p, in: in, x: x}
 		p.Run(&in.prepare, in.panels(), max(1, inline/(4*asm.PanelRows*cols)))
 		in.prepare = preparation{}
@@ -34,11 +34,11 @@ func (p *Pool) PrepareNorm(in *Input, x []float32, cols int, n *Norm, f Forms) {
 	n.check(cols)
 	in.begin(len(x)/cols, cols, f)
 	in.data = nil
-	if in.layouts&plainF32 != 0 {
+	if in.packings&plainF32 != 0 {
 		in.own = grow(in.own, len(x))
 		in.data = in.own[:len(x)]
 	}
-	scalar := in.layouts&^quantized == 0 && !n.Center && n.Gain == nil && n.Bias == nil
+	scalar := in.packings&^quantized == 0 && !n.Center && n.Gain == nil && n.Bias == nil
 	in.prepare = preparation{p, in, x, n, scalar}
 	p.Run(&in.prepare, in.panels(), max(1, rowGrain/(2*asm.PanelRows*cols)))
 	in.prepare = preparation{}
@@ -73,7 +73,7 @@ func (t *preparation) Do(worker, lo, hi int) {
 			}
 			t.norm.apply(y, x, in.cols)
 		}
-		if in.layouts&quantized != 0 {
+		if in.packings&quantized != 0 {
 			asm.Quantize(q8, y)
 		}
 		in.arrange(i, q8, y)
@@ -100,7 +100,7 @@ func (t *preparation) describe(s *Span, _ int) {
 		s.Op, s.Bytes = fmt.Sprintf("LayerNorm %d, prepare", t.in.cols), 2*s.Bytes
 	case n != nil:
 		s.Op, s.Bytes = fmt.Sprintf("RMSNorm %d, prepare", t.in.cols), 2*s.Bytes
-	case t.in.layouts&panelsF32 != 0:
+	case t.in.packings&panelsF32 != 0:
 		s.Op = fmt.Sprintf("transpose activations %d", t.in.cols)
 	default:
 		s.Op = fmt.Sprintf("quantize activations %d", t.in.cols)

@@ -56,7 +56,7 @@ func TestLogits(t *testing.T) {
 
 // Activations in 8 bits and in float are not the same, and both near what
 // llama.cpp computes with 8 bits.
-func TestLogitsQuantised(t *testing.T) {
+func TestLogitsQuantized(t *testing.T) {
 	want := testdata.Logits(t, "quantized/gpt2-256-Q8_0.gguf")
 	q8 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf")
 	f32 := logitsOf(t, "quantized/gpt2-256-Q8_0.gguf", "--act", "f32")

@@ -21,7 +21,7 @@ import (
 type foldedFile struct {
 	File, Name   string
 	Architecture string
-	Requantised  bool
+	Requantized  bool
 	Tensors      []struct{ Name, From, To string }
 	LargestMean  float64 `json:"largest_mean_left"`
 	Source       string  `json:"source_sha256"`
@@ -33,7 +33,7 @@ type foldedFile struct {
 func TestFold(t *testing.T) {
 	model, dir := testdata.Path(t, "archs/gpt2-tied.gguf"), t.TempDir()
 	r := inferJSON[foldedFile](t, "fold", model, "-o", dir, "--json")
-	if r.File != filepath.Join(dir, r.Name) || len(r.Tensors) == 0 || len(r.Source) != 64 || !(r.LargestMean < 1e-7) || !(r.KL.Max < 1e-8) || r.Requantised {
+	if r.File != filepath.Join(dir, r.Name) || len(r.Tensors) == 0 || len(r.Source) != 64 || !(r.LargestMean < 1e-7) || !(r.KL.Max < 1e-8) || r.Requantized {
 		t.Errorf("%+v", r)
 	}
 	f, err := gguf.Open(r.File)

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,10 @@ import (
 func TestJSONEverywhere(t *testing.T) {
 	model, letters := testdata.Path(t, stories), testdata.Path(t, sorter)
 	dir := t.TempDir()
+	questions := filepath.Join(dir, "questions.jsonl")
+	if err := os.WriteFile(questions, []byte(`{"context": "Once upon a", "choices": ["time", "table"], "answer": 0}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	runs := map[string]struct {
 		args []string
 		keys []string // of the object, or of the first of several
@@ -25,6 +30,7 @@ func TestJSONEverywhere(t *testing.T) {
 		"compare":    {[]string{"--chunks", "1", "--ctx", "32"}, []string{"norms", "model", "context"}},
 		"embed":      {[]string{testdata.Path(t, "encoders/bert.gguf"), "A cat sleeps."}, []string{"text", "pooling", "embedding"}},
 		"rerank":     {[]string{testdata.Path(t, "encoders/bert-rank.gguf"), "cats", "A cat sleeps."}, []string{"text", "score"}},
+		"score":      {[]string{model, questions}, []string{"answer", "logprobs"}},
 		"fold":       {[]string{"-o", filepath.Join(dir, "folded.gguf")}, []string{"file", "tensors", "largest_mean_left", "kl"}},
 		"geometry":   {[]string{"--tokens", "64", "--ctx", "32", "--swap-tokens", "32"}, []string{"model", "verdict", "extremes"}},
 		"inspect":    {nil, []string{"architecture", "metadata", "tensors"}},

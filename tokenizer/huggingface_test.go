@@ -41,7 +41,6 @@ type hfTokenizer struct {
 // meta is the metadata that llama.cpp's converter makes of it.
 func (h *hfTokenizer) meta(t *testing.T, set map[string]any) *gguf.Meta {
 	t.Helper()
-	size := len(h.Added)
 	byID := map[int]string{}
 	scores := map[int]float32{}
 	if h.Model.Type == "Unigram" {
@@ -65,7 +64,7 @@ func (h *hfTokenizer) meta(t *testing.T, set map[string]any) *gguf.Meta {
 			special[a.ID] = int32(typeControl)
 		}
 	}
-	size = slices.Max(slices.Collect(maps.Keys(byID))) + 1
+	size := slices.Max(slices.Collect(maps.Keys(byID))) + 1
 	tokens, types, score := make([]string, size), make([]int32, size), make([]float32, size)
 	var merges []string
 	for i, raw := range h.Model.Merges {

@@ -158,7 +158,7 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 	if err != nil {
 		return advise(err)
 	}
-	if out.Report.Requantised {
+	if out.Report.Requantized {
 		note("warning: changed weights are encoded in blocks, which adds about one more quantisation error; the fold is not exact (--strategy dequant is, to the rounding of F16)")
 	}
 	r := &foldReport{Name: out.FileName()}

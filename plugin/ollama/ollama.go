@@ -112,7 +112,7 @@ func mayRunRMSNorm(ctx context.Context, f *gguf.File, graph *arch.Model) (bool, 
 	if err != nil || says == nil {
 		return false, err
 	}
-	if says.Requantised {
+	if says.Requantized {
 		return false, nil // folded, then rounded to blocks: a good LayerNorm model
 	}
 	plan, err := fold.Verify(ctx, f, graph)

@@ -85,9 +85,9 @@ func TestSilentFile(t *testing.T) {
 	}
 }
 
-// TestQuantised: centred weights that are stored in F16 run RMSNorm; those that
+// TestQuantized: centred weights that are stored in F16 run RMSNorm; those that
 // were quantised again have a mean again, and run LayerNorm.
-func TestQuantised(t *testing.T) {
+func TestQuantized(t *testing.T) {
 	source := testdata.Path(t, "quantized/gpt2-256-Q4_K_M.gguf")
 	for strategy, want := range map[fold.Strategy]arch.NormKind{fold.Dequant: arch.RMSNorm, fold.Requant: arch.LayerNorm} {
 		path := foldFile(t, source, fold.WriteOptions{Strategy: strategy})
