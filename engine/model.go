@@ -106,6 +106,7 @@ type Model struct {
 	note        string     // what the options of the norms have to say
 	plan        *fold.Plan // carried out, or nil
 	centerEmbed bool
+	mapped      bool
 	passes      passes
 }
 
@@ -296,6 +297,7 @@ func (m *Model) read(ctx context.Context, work *progress) error {
 			return err
 		}
 	}
+	m.mapped = true
 	if size > room {
 		return nil // what is read first would give way to what is read last
 	}
@@ -326,6 +328,16 @@ func (p *progress) part() func(done, total int64) {
 // Note returns what the options of the norms have to say, such as that a mode
 // changes nothing; "" if nothing.
 func (m *Model) Note() string { return m.note }
+
+// Mapped reports whether the weights stayed in the mapping of their file: because
+// they are few, or [Options].Mapped says so, or the machine has no huge pages or not
+// the memory for them.
+func (m *Model) Mapped() bool {
+	if base := m.passes.base; base != nil {
+		return base.Mapped()
+	}
+	return m.mapped
+}
 
 // Warnings tell what in the file is not used, such as keys that are not known.
 func (m *Model) Warnings() []string { return m.Arch.Warnings }

@@ -32,7 +32,7 @@ func (m *Mapping) Guard(fn func() error) error {
 func Assemble(meta Meta, tensors []Tensor, from ...*Mapping) *File {
 	f := &File{Version: 3, Alignment: DefaultAlignment, Meta: meta, Tensors: tensors}
 	for _, m := range from {
-		f.Paths = append(f.Paths, m.m.path)
+		f.Paths, f.opened = append(f.Paths, m.m.path), append(f.opened, m.m.info)
 		f.mappings = append(f.mappings, m.m)
 	}
 	f.byName = make(map[string]int, len(tensors))

@@ -21,6 +21,7 @@ package gguf
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/normswap/normswap/quant"
@@ -39,7 +40,8 @@ type File struct {
 
 	// Paths names the files that were opened, more than one if the model is
 	// split. It is empty after Parse.
-	Paths []string
+	Paths  []string
+	opened []os.FileInfo // of Paths, when they were opened
 
 	byName   map[string]int // nil in a File that was made by hand
 	mappings []mapping

@@ -47,13 +47,14 @@ func openOne(path string) (*File, error) {
 		m.unmap()
 		return nil, err
 	}
-	f.Paths, f.mappings = []string{path}, guard.mappings
+	f.Paths, f.opened, f.mappings = []string{path}, []os.FileInfo{m.info}, guard.mappings
 	return f, nil
 }
 
 // A mapping is the contents of a file.
 type mapping struct {
 	path  string
+	info  os.FileInfo
 	file  *os.File // open as long as it is mapped; nil: data was read
 	data  []byte
 	unmap func() error
@@ -90,7 +91,7 @@ func mapOpen(path string, file *os.File) (mapping, error) {
 	if n != int64(int(n)) {
 		return mapping{}, fmt.Errorf("%s has %d bytes, too many for this machine", path, n)
 	}
-	m := mapping{path: path, unmap: func() error { return nil }}
+	m := mapping{path: path, info: info, unmap: func() error { return nil }}
 	if n == 0 {
 		return m, nil
 	}
@@ -147,4 +148,30 @@ func (f *File) fault(v any) error {
 		}
 	}
 	return nil
+}
+
+// CopyPath writes the bytes of the file that f.Paths[i] names to w, such as a hash.
+// It is an error if those are not the bytes that were opened: another file has the
+// name by now, or the file was written to.
+func (f *File) CopyPath(w io.Writer, i int) error {
+	path := f.Paths[i]
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("gguf: %w", err)
+	}
+	defer file.Close()
+	same := func() error {
+		now, err := file.Stat()
+		if was := f.opened[i]; err == nil && !(os.SameFile(was, now) && was.Size() == now.Size() && was.ModTime().Equal(now.ModTime())) {
+			err = fmt.Errorf("gguf: %s changed while it was in use", path)
+		}
+		return err
+	}
+	if err := same(); err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, file); err != nil {
+		return err
+	}
+	return same()
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/internal/ggufbuild"
+	"github.com/normswap/normswap/internal/testdata"
 )
 
 func TestOpenNamesTheFile(t *testing.T) {
@@ -233,4 +234,33 @@ func TestGuard(t *testing.T) {
 		}
 	}()
 	f.Guard(func() error { panic("mine") })
+}
+
+// TestCopyPath: the bytes are those that were opened, or an error says that they
+// are not.
+func TestCopyPath(t *testing.T) {
+	original := testdata.Read(t, "archs/gpt2.gguf")
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	write := func(path string) {
+		if err := os.WriteFile(path, original, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path)
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	if err := f.CopyPath(&b, 0); err != nil || !bytes.Equal(b.Bytes(), original) {
+		t.Errorf("%d bytes, %v", b.Len(), err)
+	}
+	write(path + ".new")
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.CopyPath(&b, 0); err == nil || !strings.Contains(err.Error(), "changed while it was in use") {
+		t.Errorf("another file of that name: %v", err)
+	}
 }

@@ -60,7 +60,7 @@ func (f *File) append(path string, no, count int) error {
 	if err != nil {
 		return err
 	}
-	f.Paths = append(f.Paths, path)
+	f.Paths, f.opened = append(f.Paths, path), append(f.opened, p.opened...)
 	f.mappings = append(f.mappings, p.mappings...)
 	gotCount, gotNo, err := p.part()
 	if err == nil && (gotNo != no || gotCount != count) {

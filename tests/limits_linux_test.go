@@ -56,6 +56,11 @@ func TestMemoryLimits(t *testing.T) {
 	}
 	once := baseSize(t) + int(size) + int(size)/2 // the program, the mapping, and not all of a copy
 	check("address space", exec.Command("sh", append([]string{"-c", `ulimit -v "$0" && exec "$@"`, fmt.Sprint(once >> 10), command(t)}, args...)...))
+	where := append(args[:len(args):len(args)], "--verbose")
+	out, err := exec.Command("sh", append([]string{"-c", `ulimit -v "$0" && exec "$@"`, fmt.Sprint(once >> 10), command(t)}, where...)...).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "stay in the mapping") {
+		t.Errorf("--verbose does not say where the weights are: %v, %.200s", err, out)
+	}
 	check("control group", cgrouptest.Command(cgrouptest.Memory(t, 100<<20), command(t), args...))
 }
 

@@ -213,16 +213,18 @@ func (o *foldFlags) checkOut(path string, f *gguf.File) error {
 	return err
 }
 
-// hashSource returns the SHA-256 of the file, or of its parts one after the
-// other.
+// hashSource returns the SHA-256 of the file as it was opened, or of its parts one
+// after the other.
 func hashSource(ctx context.Context, f *gguf.File) (string, error) {
 	h := sha256.New()
 	if len(f.Paths) == 0 { // the model in this program
 		err := gguf.Write(h, f)
 		return sum(h), err
 	}
-	for _, path := range f.Paths {
-		if err := hashFile(ctx, h, path); err != nil {
+	bar := newBar("reading", f.DataBytes(), bytesUnit)
+	defer bar.done()
+	for i := range f.Paths {
+		if err := f.CopyPath(io.MultiWriter(cancelWriter{ctx, h}, bar), i); err != nil {
 			return "", err
 		}
 	}
@@ -230,22 +232,6 @@ func hashSource(ctx context.Context, f *gguf.File) (string, error) {
 }
 
 func sum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
-
-func hashFile(ctx context.Context, h hash.Hash, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	bar := newBar("reading", info.Size(), bytesUnit)
-	defer bar.done()
-	_, err = io.Copy(io.MultiWriter(cancelWriter{ctx, h}, bar), file)
-	return err
-}
 
 func (o *foldFlags) showPlan(w io.Writer, r *foldReport, p *fold.Plan) error {
 	if o.json {

@@ -34,6 +34,7 @@ type modelFlags struct {
 	verify     bool
 	finite     bool
 	mmap       bool
+	verbose    bool
 	tanhGELU   bool
 }
 
@@ -65,6 +66,7 @@ func (o *modelFlags) addNumbers(cmd *cobra.Command, kv, act string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
 	addChoice(cmd, &o.act, "act", act, "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
 	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr where the weights are")
 }
 
 // addNorm registers the flags that swap norms.
@@ -132,6 +134,13 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 	}
 	if m.Note() != "" {
 		note("%s", m.Note())
+	}
+	if o.verbose {
+		where := "were read into memory"
+		if m.Mapped() {
+			where = "stay in the mapping of the file"
+		}
+		note("%d bytes of weights %s", f.DataBytes(), where)
 	}
 	if o.verify {
 		if err := showRatios(ctx, "norms "+o.norm.value, m); err != nil {
