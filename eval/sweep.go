@@ -171,10 +171,9 @@ func sortedKeys[K cmp.Ordered](m map[K]bool) (keys []K) {
 // whose cost at an earlier step was above that of the candidate are not (Minoux 1978).
 func (p *Experiment) Budget(ctx context.Context, budget float64, progress func(done, total int64)) (steps []Row, sites []string, err error) {
 	type candidate struct {
-		site   int
-		sample *Sample
-		row    Row
-		step   int // at which it was measured
+		site int
+		row  Row
+		step int // at which it was measured
 	}
 	on := make([]bool, len(p.Sites))
 	measure := func(c *candidate, step int) error {

@@ -97,7 +97,7 @@ type builder struct {
 
 // shape is what the transformations of tensors need.
 type shape struct {
-	dim, layers, heads, kvHeads, headDim, ffn, context, vocab, rotary, experts int
+	dim, layers, heads, kvHeads, headDim, ffn, context, rotary, experts int
 }
 
 func (b *builder) build(fam *family) error {

@@ -168,7 +168,7 @@ func (v *vocabulary) unigram() error {
 		}
 	}
 	if nmt != nfkc || !squeeze && metaspace == "keep" {
-		return errors.New("Nmt without NFKC, and Metaspace that keeps runs of spaces, are not supported")
+		return errors.New("the normalizer Nmt without NFKC, and Metaspace that keeps runs of spaces, are not supported")
 	}
 	if v.file.Model.UnkID == nil || *v.file.Model.UnkID < 0 || *v.file.Model.UnkID >= len(v.tokens) {
 		return errors.New("unk_id is no token")

@@ -95,7 +95,7 @@ func Parse(b []byte) (*Recipe, error) {
 // either side is not compared.
 func (r *Recipe) For(modelSum string) error {
 	if r.ModelSum != "" && modelSum != "" && r.ModelSum != modelSum {
-		return fmt.Errorf("norm: the recipe is for the model %s (SHA-256 %.12s...), this one has %.12s...", r.Model, r.ModelSum, modelSum)
+		return fmt.Errorf("norm: the recipe is for the model %s (SHA-256 begins with %.12s), not for this one (%.12s)", r.Model, r.ModelSum, modelSum)
 	}
 	return nil
 }
