@@ -24,7 +24,9 @@ func TestReferences(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !slices.EqualFunc(got, want, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
+				// Some were computed with wider kernels.
+				same := slices.EqualFunc(got, want, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) })
+				if !same && !(testdata.NMSE(got, want) <= 1e-11) {
 					t.Errorf("llama.cpp's AVX2 logits differ from the reference file: NMSE %.2g", testdata.NMSE(got, want))
 				}
 				best, _, err := peerLogits(model, "", testdata.Tokens())
