@@ -55,8 +55,8 @@ var changing = map[string][2]any{
 	"hidden_activation_that_nobody_knows": {nil, "relu"},
 }
 
-// honours tells which of these keys an architecture has a use for.
-func honours(s *arch.Spec, key string) bool {
+// honors tells which of these keys an architecture has a use for.
+func honors(s *arch.Spec, key string) bool {
 	switch key {
 	case "attention.causal":
 		return s.Encoder // always to all
@@ -104,7 +104,7 @@ func TestChangingKeys(t *testing.T) {
 		plain := tiny(t, toy.Tiny(s.Name, nil))
 		for key, values := range changing {
 			for i, v := range values {
-				if v == nil || honours(s, key) {
+				if v == nil || honors(s, key) {
 					continue
 				}
 				f := *plain

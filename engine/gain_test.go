@@ -31,11 +31,11 @@ func TestFoldGain(t *testing.T) {
 			}
 		}
 	}
-	quantised := open(t, "quantized/gpt2-256-Q4_K_M.gguf", Options{FoldGain: true})
-	if !strings.Contains(quantised.Note(), "quantised (Q") {
-		t.Errorf("quantised readers: %q", quantised.Note())
+	quantized := open(t, "quantized/gpt2-256-Q4_K_M.gguf", Options{FoldGain: true})
+	if !strings.Contains(quantized.Note(), "quantised (Q") {
+		t.Errorf("quantised readers: %q", quantized.Note())
 	}
-	if want := allLogits(t, open(t, "quantized/gpt2-256-Q4_K_M.gguf", Options{}), tokens); !slices.Equal(allLogits(t, quantised, tokens), want) {
+	if want := allLogits(t, open(t, "quantized/gpt2-256-Q4_K_M.gguf", Options{}), tokens); !slices.Equal(allLogits(t, quantized, tokens), want) {
 		t.Error("a gain that stays changes the logits")
 	}
 }

@@ -78,13 +78,13 @@ func TestVerifyEveryTensor(t *testing.T) {
 			if bytes.Equal(was.Data, now.Data) {
 				continue
 			}
-			centred := now.Data
+			centered := now.Data
 			now.Data = was.Data
 			var not *fold.NotCentered
 			if _, err := verify(t, f); !errors.As(err, &not) || not.Tensor != ch.Name {
 				t.Errorf("%s with the original %s: %v", name, ch.Name, err)
 			}
-			now.Data = centred
+			now.Data = centered
 		}
 	}
 }

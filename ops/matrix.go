@@ -76,14 +76,22 @@ type storage struct {
 // storageOf returns how weights of type t are read where activations may be
 // quantized.
 func storageOf(t quant.Type) storage {
-	if t == quant.F32 || t == quant.F16 || t == quant.BF16 {
-		return storage{float, t}
-	}
-	if _, ok := t.Layout(); ok {
-		return storage{integer, t}
+	if int(t) < len(routes) {
+		return storage{routes[t], t}
 	}
 	return storage{decode, t}
 }
+
+// routes are those of the types, found once: every piece of a product asks.
+var routes = func() (all [64]route) {
+	for _, t := range quant.Types() {
+		if _, ok := t.Layout(); ok {
+			all[t] = integer
+		}
+	}
+	all[quant.F32], all[quant.F16], all[quant.BF16] = float, float, float
+	return all
+}()
 
 // panelsAfter returns the weights of the n panels, or what there is of them,
 // behind the n from output o.

@@ -51,14 +51,7 @@ type chatChoice struct {
 	Reason   *string       `json:"finish_reason"`
 }
 
-type chatAnswer struct {
-	ID      string       `json:"id"`
-	Object  string       `json:"object"`
-	Created int64        `json:"created"`
-	Model   string       `json:"model"`
-	Choices []chatChoice `json:"choices"`
-	Usage   *usage       `json:"usage,omitempty"`
-}
+type chatAnswer = completionOf[chatChoice]
 
 // conversation makes the variables of the template.
 func (o *chatRequest) conversation() (*chat.Conversation, error) {

@@ -47,14 +47,17 @@ type completionChoice struct {
 	Reason   *string   `json:"finish_reason"`
 }
 
-type completionAnswer struct {
-	ID      string             `json:"id"`
-	Object  string             `json:"object"`
-	Created int64              `json:"created"`
-	Model   string             `json:"model"`
-	Choices []completionChoice `json:"choices"`
-	Usage   *usage             `json:"usage,omitempty"`
+// completionOf is the answer of both kinds of completions, or a part of it in a stream.
+type completionOf[Choice any] struct {
+	ID      string   `json:"id"`
+	Object  string   `json:"object"`
+	Created int64    `json:"created"`
+	Model   string   `json:"model"`
+	Choices []Choice `json:"choices"`
+	Usage   *usage   `json:"usage,omitempty"`
 }
+
+type completionAnswer = completionOf[completionChoice]
 
 // add appends the entry of a token; score is nil for the first of a prompt.
 func (l *logprobs) add(s *Server, id int32, score *engine.Score) {
