@@ -28,7 +28,7 @@ var fixedRMS = &Kind{
 }
 
 var fixedMean = &Kind{
-	Name: "fixed-mean", Short: "RMSNorm behind the subtraction of a constant, the mean of the means",
+	Name: "fixed-mean", Short: "RMSNorm of x less a constant, the mean of means",
 	Constants: []string{"mean", "mean_first"},
 	Calibrate: func(*ops.Norm, Form) Calibrator {
 		return &meanSize{name: "mean", size: func(x []float32) float64 { m, _, _ := moments(x); return m }}
