@@ -39,16 +39,33 @@ func (p *pass) block(layer int, x []float32) []float32 {
 	if b.attnSum2 != nil {
 		p.before = append(p.before[:0], x...)
 	}
-	heads := p.attention(b, layer, p.norm(&p.in, x, b.attnNorm))
-	if b.centerStream {
-		centerRows(x, p.model.Arch.Dim)
+	if heads := p.attended(b, layer, x); heads != nil {
+		if b.centerStream {
+			centerRows(x, p.model.Arch.Dim)
+		}
+		x = p.normSum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
 	}
-	x = p.normSum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
 	if b.attnSum2 != nil {
 		p.pool.Add(x, p.before, p.model.Arch.Dim)
 		x = p.normSum(x, b.attnSum2)
 	}
+	if b.down.w.Rows == 0 && b.experts == nil {
+		return x
+	}
 	return p.normSum(p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+}
+
+// attended returns what the output matrix of attention reads: the norm itself in a layer
+// without keys, and nil in one without attention.
+func (p *pass) attended(b *block, layer int, x []float32) *ops.Input {
+	if b.Heads == 0 {
+		return nil
+	}
+	in := p.norm(&p.in, x, b.attnNorm)
+	if b.KVHeads == 0 {
+		return in
+	}
+	return p.attention(b, layer, in)
 }
 
 // normSum returns the norm f of the sums x, or these where f is nil.
@@ -64,7 +81,7 @@ func (p *pass) addFFN(x []float32, b *block, in *ops.Input) []float32 {
 	if b.experts != nil {
 		return p.addExperts(x, b, in)
 	}
-	return p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b.ffnScales, in), b.ffnPost)
+	return p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b, in), b.ffnPost)
 }
 
 // embed returns the embeddings of the tokens, with those of their type and of
@@ -147,13 +164,17 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 }
 
 // hidden returns act(up(x)), or act(gate(x)) * up(x), for the matrix down.
-func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *ops.Input {
+func (p *pass) hidden(gate, up, down *linear, b *block, x *ops.Input) *ops.Input {
 	n := x.Count() * up.w.Rows
 	h := p.work[:n]
 	act := p.model.activation
 	if gate.w.Rows == 0 {
 		p.apply(x, output{l: up, y: h})
-		p.pool.Activate(act, h, h)
+		if b.xielu != nil {
+			xielu(h, b.xielu)
+		} else {
+			p.pool.Activate(act, h, h)
+		}
 	} else {
 		u := p.work[n:][:n]
 		p.apply(x, output{l: gate, y: h}, output{l: up, y: u})
@@ -163,8 +184,8 @@ func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *o
 			p.pool.Gate(act, h, h, u)
 		}
 	}
-	if scales != nil {
-		divideRows(h, scales)
+	if b.ffnScales != nil {
+		divideRows(h, b.ffnScales)
 	}
 	p.pool.Prepare(&p.out, h, up.w.Rows, p.forms(down.forms))
 	return &p.out
