@@ -273,11 +273,11 @@ func compareTable(r *eval.Report) *report.Table {
 		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
-			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
-			{Key: "kl_p99", Name: "p99", Format: "%.1e"}, {Key: "kl_max", Name: "max", Format: "%.1e"},
+			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "KL median", Format: "%.1e"},
+			{Key: "kl_p99", Name: "KL p99", Format: "%.1e"}, {Key: "kl_max", Name: "KL max", Format: "%.1e"},
 			{Key: "top1_agreement", Name: "same top-1", Format: "%.4f"}, {Key: "rms_delta_p", Name: "RMS Δp", Format: "%.1e"},
 			{Key: "max_delta_logit", Name: "max Δlogit", Format: "%.1e"}, {Key: "tokens_per_second", Name: "tokens/s", Format: "%.1f"},
-			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e"},
+			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e", Tied: true},
 		},
 	}
 	for i := range r.Norms {
