@@ -16,6 +16,10 @@ type Layout struct {
 	// mins, times -M, of eight groups (ggml's get_scale_min_k4).
 	ScaleMin Field
 	Quants   Ints
+	// Codebook says what the block has instead of Scales and Quants. Of Quants,
+	// it leaves the number of bits that hold a quant and its zero point, and D
+	// is absent if its bits lie apart.
+	Codebook *Codebook
 }
 
 // Ints is an array of small integers, in one field of the block or in two.
@@ -54,8 +58,13 @@ func (l *Layout) HasMin() bool { return l.M.Bits > 0 }
 // their zero point; scale and min get those of its groups, min 0 if there is
 // none.
 func (l *Layout) Unpack(q []int8, scale, min []float32, block []byte) {
-	l.Quants.unpack(q, block)
 	groups := len(q) / l.Group
+	if l.Codebook != nil {
+		clear(min[:groups])
+		l.Codebook.unpack(q, scale[:groups], block)
+		return
+	}
+	l.Quants.unpack(q, block)
 	d, m := half(block[l.D.At:]), float32(0)
 	if l.HasMin() {
 		m = half(block[l.M.At:])

@@ -43,7 +43,7 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("%v: zero point %d of quants of %d bits", r.Type, lo, l.Quants.Bits())
 		}
 	}
-	if seen != 8+len(described) {
+	if seen != 15+len(described) {
 		t.Errorf("%d types with a layout were seen", seen)
 	}
 }

@@ -252,6 +252,11 @@ func (o *operands) blocks(t quant.Type, n int) []byte {
 				binary.LittleEndian.PutUint16(b[at+f.At:], uint16(o.r.Uint32())&0x93ff|0x1c00)
 			}
 		}
+		if t == quant.IQ1_M { // its nibbles are in the last bytes of words
+			for k, n := range []byte{0, 0, 12, 1} {
+				b[at+49+2*k] = b[at+49+2*k]&15 | n<<4
+			}
+		}
 	}
 	return b
 }

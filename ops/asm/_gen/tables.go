@@ -19,9 +19,19 @@ func typeTables(path string) {
 	table := func(doc, name, kernel string, f func(w weightType) string) {
 		fmt.Fprintf(&b, "\n// %s\nvar %s = [types]%s{\n", doc, name, kernel)
 		for _, w := range weightTypes {
-			fmt.Fprintf(&b, "\tquant.%-*s %s,\n", width+1, w.Name+":", f(w))
+			if v := f(w); v != "" {
+				fmt.Fprintf(&b, "\tquant.%-*s %s,\n", width+1, w.Name+":", v)
+			}
 		}
 		b.WriteString("}\n")
+	}
+	stored := func(prefix, suffix string, grids bool) func(w weightType) string {
+		return func(w weightType) string {
+			if (w.shape == grids256) != grids {
+				return ""
+			}
+			return prefix + w.Name + suffix
+		}
 	}
 	wide := func(w weightType) string {
 		if gemv512Steps[w.shape] != nil {
@@ -32,8 +42,9 @@ func typeTables(path string) {
 	table("gemvsAVX2 is the product of one row by type.", "gemvsAVX2", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + "AVX2" })
 	table("gemvsAVX512 is the like, with VBMI where needsVBMI says so.", "gemvsAVX512", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + wide(w) })
 	table("needsVBMI are the types whose gemvsAVX512 needs VBMI.", "needsVBMI", "bool", func(w weightType) string { return fmt.Sprint(wide(w) == "VBMI") })
-	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", func(w weightType) string { return "unpackRow" + w.Name + "AVX2" })
-	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", func(w weightType) string { return "unpack" + w.Name + "AVX512" })
+	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", false))
+	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", false))
+	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", true))
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
 	table("gemmsAVX512 is the like.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
 	table("columnSumsAVX2 sums the columns of a panel of unpackRowsAVX2 by type.", "columnSumsAVX2", "sumColumnsKernel2", func(w weightType) string {
