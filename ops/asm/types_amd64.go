@@ -65,26 +65,26 @@ var needsVBMI = [types]bool{
 
 // unpackRowsAVX2 unpacks a row of a panel by type.
 var unpackRowsAVX2 = [types]unpackRowKernel{
-	quant.Q4_0:    unpackRowQ4_0AVX2,
-	quant.Q4_1:    unpackRowQ4_1AVX2,
-	quant.Q5_0:    unpackRowQ5_0AVX2,
-	quant.Q5_1:    unpackRowQ5_1AVX2,
-	quant.Q8_0:    unpackRowQ8_0AVX2,
-	quant.Q4_K:    unpackRowQ4_KAVX2,
-	quant.Q5_K:    unpackRowQ5_KAVX2,
-	quant.Q6_K:    unpackRowQ6_KAVX2,
+	quant.Q4_0: unpackRowQ4_0AVX2,
+	quant.Q4_1: unpackRowQ4_1AVX2,
+	quant.Q5_0: unpackRowQ5_0AVX2,
+	quant.Q5_1: unpackRowQ5_1AVX2,
+	quant.Q8_0: unpackRowQ8_0AVX2,
+	quant.Q4_K: unpackRowQ4_KAVX2,
+	quant.Q5_K: unpackRowQ5_KAVX2,
+	quant.Q6_K: unpackRowQ6_KAVX2,
 }
 
 // unpacksAVX512 unpacks a panel by type.
 var unpacksAVX512 = [types]unpackKernel512{
-	quant.Q4_0:    unpackQ4_0AVX512,
-	quant.Q4_1:    unpackQ4_1AVX512,
-	quant.Q5_0:    unpackQ5_0AVX512,
-	quant.Q5_1:    unpackQ5_1AVX512,
-	quant.Q8_0:    unpackQ8_0AVX512,
-	quant.Q4_K:    unpackQ4_KAVX512,
-	quant.Q5_K:    unpackQ5_KAVX512,
-	quant.Q6_K:    unpackQ6_KAVX512,
+	quant.Q4_0: unpackQ4_0AVX512,
+	quant.Q4_1: unpackQ4_1AVX512,
+	quant.Q5_0: unpackQ5_0AVX512,
+	quant.Q5_1: unpackQ5_1AVX512,
+	quant.Q8_0: unpackQ8_0AVX512,
+	quant.Q4_K: unpackQ4_KAVX512,
+	quant.Q5_K: unpackQ5_KAVX512,
+	quant.Q6_K: unpackQ6_KAVX512,
 }
 
 // unpackGridRows unpacks a row of a panel by type.
