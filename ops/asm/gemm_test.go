@@ -256,6 +256,11 @@ func (o *operands) blocks(t quant.Type, n int) []byte {
 				b[at+f.At] = byte(120 + o.r.IntN(6))
 			}
 		}
+		if t == quant.IQ1_M { // its nibbles are in the last bytes of words
+			for k, n := range []byte{0, 0, 12, 1} {
+				b[at+49+2*k] = b[at+49+2*k]&15 | n<<4
+			}
+		}
 	}
 	return b
 }

@@ -51,6 +51,9 @@ func kernelsAVX2() kernels {
 				sumColumns: sumColumns(columnSumsAVX2[t], w.Group, q),
 				quantBytes: q.bytes,
 			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = unpackGrid(kernel, w.Group, w.Quants.Zero)
+			}
 		}
 	}
 	return k
@@ -92,6 +95,9 @@ func kernelsAVX512() kernels {
 				gemm:       gemm512(gemmsAVX512[t]),
 				sumColumns: sumColumns(columnSumsAVX512[t], w.Group, panelQuants{bytes: 1}),
 			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = compensated(unpackGrid(kernel, w.Group, 0), w)
+			}
 		}
 	}
 	return k
@@ -106,6 +112,35 @@ func unpackRows(kernel unpackRowKernel, size int) func(p Panel, blocks int, w []
 		for r := range PanelRows {
 			kernel(&p.Q[r*size], &p.Scale[r], &p.Min[r], &w[r*stride], blocks)
 		}
+	}
+}
+
+// An unpackGridKernel unpacks blocks, at least one, to a row of a panel, and adds
+// 32 bytes to the quants.
+type unpackGridKernel func(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+func unpackGrid(kernel unpackGridKernel, group, zero int) func(p Panel, blocks int, w []byte, stride int) {
+	var zeros [8]uint32
+	for i := range zeros {
+		zeros[i] = uint32(zero) * 0x01010101
+	}
+	return func(p Panel, blocks int, w []byte, stride int) {
+		for r := range PanelRows {
+			kernel(&p.Q[r*group], &p.Scale[r], &w[r*stride], blocks, &zeros[0])
+		}
+	}
+}
+
+// compensated returns an Unpack that finds the compensation after another one.
+func compensated(unpack func(p Panel, blocks int, w []byte, stride int), w *weightType) func(p Panel, blocks int, w []byte, stride int) {
+	compensate := compensate32AVX512
+	if w.Group == 16 {
+		compensate = compensate16AVX512
+	}
+	groups := w.groups()
+	return func(p Panel, blocks int, w []byte, stride int) {
+		unpack(p, blocks, w, stride)
+		compensate(&p.Compensation[0], &p.Q[0], blocks*groups)
 	}
 }
 
