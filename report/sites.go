@@ -205,6 +205,22 @@ func swapTable(results ...*geometry.Result) *Table {
 	return t
 }
 
+// embeddingSwapTable compares encoders with their norms exchanged.
+func embeddingSwapTable(results ...*geometry.Result) *Table {
+	t := &Table{Title: "The embeddings with all norms exchanged", Columns: []Column{
+		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "texts"},
+		{Key: "cosine_mean", Name: "mean cosine", Format: "%.4f"}, {Key: "cosine_worst", Name: "worst", Format: "%.4f"},
+		{Key: "rank_correlation", Name: "rank correlation", Format: "%.4f"},
+		{Key: "same_nearest_neighbor", Name: "same nearest neighbor", Unit: "%", Format: "%.1f"},
+	}}
+	for _, r := range results {
+		for _, m := range r.EmbeddingSwap {
+			t.Add(r.Model.Name, m.Mode, m.Texts, m.Cosine, m.CosineWorst, m.Rank, 100*m.SameNeighbor)
+		}
+	}
+	return t
+}
+
 // swapSiteTable puts what identity 1 predicts of exchanging each norm beside what
 // was measured: the change of the norm's own output, as a share of it.
 func swapSiteTable(results ...*geometry.Result) *Table {
