@@ -78,7 +78,19 @@ var gemmsAVX2 = [types]gemmKernel2{
 	quant.Q6_K: gemmSub16Bits6AVX2,
 }
 
-// gemmsAVX512 is the like.
+// gemms8AVX2 is the like for up to eight rows of activations.
+var gemms8AVX2 = [types]gemmKernel2{
+	quant.Q4_0: gemm8Bits4AVX2,
+	quant.Q4_1: gemm8MinBits4AVX2,
+	quant.Q5_0: gemm8Bits5AVX2,
+	quant.Q5_1: gemm8MinBits5AVX2,
+	quant.Q8_0: gemm8Bits8AVX2,
+	quant.Q4_K: gemm8MinBits4AVX2,
+	quant.Q5_K: gemm8MinBits5AVX2,
+	quant.Q6_K: gemm8Sub16Bits6AVX2,
+}
+
+// gemmsAVX512 is like gemmsAVX2.
 var gemmsAVX512 = [types]gemmKernel512{
 	quant.Q4_0: gemmAVX512,
 	quant.Q4_1: gemmMinAVX512,
@@ -88,6 +100,18 @@ var gemmsAVX512 = [types]gemmKernel512{
 	quant.Q4_K: gemmMinAVX512,
 	quant.Q5_K: gemmMinAVX512,
 	quant.Q6_K: gemmSub16AVX512,
+}
+
+// gemms8AVX512 is like gemms8AVX2.
+var gemms8AVX512 = [types]gemmKernel512{
+	quant.Q4_0: gemm8AVX512,
+	quant.Q4_1: gemm8MinAVX512,
+	quant.Q5_0: gemm8AVX512,
+	quant.Q5_1: gemm8MinAVX512,
+	quant.Q8_0: gemm8AVX512,
+	quant.Q4_K: gemm8MinAVX512,
+	quant.Q5_K: gemm8MinAVX512,
+	quant.Q6_K: gemm8Sub16AVX512,
 }
 
 // columnSumsAVX2 sums the columns of a panel of unpackRowsAVX2 by type.
