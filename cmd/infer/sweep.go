@@ -114,38 +114,38 @@ func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
 	return o.evalFlags.check()
 }
 
-func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+// measured loads the model and cuts the text into what it reads, and says so in a report.
+func (o *evalFlags) measured(ctx context.Context, path string) (*engine.Model, *eval.SweepReport, [][]int32, error) {
 	if o.file == "" {
 		o.chunks = cmp.Or(o.chunks, sweepWindows)
 	}
 	if err := o.read(ctx); err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	m, err := o.open(ctx, path)
 	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if o.form == "" {
-		o.form = string(engine.RMSNaive)
-		if m.Arch.Spec.Norm == arch.RMSNorm {
-			o.form = string(engine.Centered)
-		}
+		return nil, nil, nil, err
 	}
 	r := &eval.SweepReport{
-		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Sites: o.sites, Text: o.name,
+		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Text: o.name,
 		Activations: o.act.value, KV: "f32", Shards: []int{o.index}, Of: o.of,
 	}
-	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
-		return err
+	r.ModelSum, err = hashSource(ctx, m.File)
+	var windows [][]int32
+	if err == nil {
+		windows, err = o.sequences(ctx, m, r)
 	}
-	chosen, err := o.recipeOf(ctx, m, r)
 	if err != nil {
-		return err
+		m.Close()
+		return nil, nil, nil, err
 	}
+	return m, r, windows, nil
+}
+
+func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.SweepReport) ([][]int32, error) {
 	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, cmp.Or(o.chunks, sweepWindows)*windowSize(m, o.context))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if random {
 		r.Text = "random token ids"
@@ -156,6 +156,26 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	r.IDs, r.Windows = eval.Digest(ids), len(windows)
 	for _, s := range windows {
 		r.Tokens, r.Context = r.Tokens+len(s), max(r.Context, len(s))
+	}
+	return windows, nil
+}
+
+func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+	m, r, windows, err := o.measured(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if o.form == "" {
+		o.form = string(engine.RMSNaive)
+		if m.Arch.Spec.Norm == arch.RMSNorm {
+			o.form = string(engine.Centered)
+		}
+	}
+	r.Norm, r.Sites = o.form, o.sites
+	chosen, err := o.recipeOf(ctx, m, r)
+	if err != nil {
+		return err
 	}
 	options, done, err := o.options(m.File, "loading")
 	if err != nil {
