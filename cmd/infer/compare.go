@@ -124,7 +124,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 const compareExample = `  infer compare                         the model in this program
   infer compare model.gguf -f wiki.txt  what do the norm modes cost?
   infer compare model.gguf folded.gguf  is a folded file the same model?
-  infer compare model.gguf --norms rms-naive --norm-layers 0-3
+  infer compare model.gguf --norm rms-naive --norm-layers 0-3
   infer compare model.gguf -f wiki.txt --shard 0/7 > part-0.json`
 
 type compareFlags struct {
@@ -166,17 +166,17 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 	}
 	o.add(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.norms, "norms", nil, "norm `modes` (default native,rms-folded,rms-naive, or native,layer where every norm is an RMSNorm)")
+	f.StringSliceVar(&o.norms, "norm", nil, "norm `modes` (default native,rms-folded,rms-naive, or native,layer where every norm is an RMSNorm)")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.verify, "verify", false, "show on stderr what mean each norm reads, in each mode")
-	_ = cmd.RegisterFlagCompletionFunc("norms", completeList(modeNames()...))
-	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	_ = cmd.RegisterFlagCompletionFunc("norm", completeList(modeNames()...))
+	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd
 }
 
 func (o *compareFlags) check() error {
 	for _, s := range o.norms {
-		if err := checkMode("norms", s); err != nil {
+		if err := checkMode("norm", s); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ called massive where its root mean square is 10 times that of the median one; th
 last lines say from which norm on.`,
 		Example: `  infer dimensions model.gguf
   infer dimensions model.gguf -f wiki.txt --sites ln1,final --top 3
-  infer dimensions minilm.gguf -f sentences.txt -o csv`,
+  infer dimensions minilm.gguf -f sentences.txt --format csv`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.top < 1 {
@@ -72,7 +72,7 @@ last lines say from which norm on.`,
 	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
 	addTokenizer(cmd, &o.tokenizer)
 	o.addNorm(cmd)
-	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd
 }
 

@@ -126,7 +126,7 @@ type geometryOutput struct {
 }
 
 func (o *geometryOutput) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.dir, "output", "o", "", "a `folder` for geometry.json, CSV, plots (SVG, PNG) and report.html")
+	cmd.Flags().StringVarP(&o.dir, "out", "o", "", "a `folder` for geometry.json, CSV, plots (SVG, PNG) and report.html")
 	cmd.Flags().BoolVar(&o.skipFirst, "skip-first", false, "every figure without position 0 as well")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print geometry.json")
 }

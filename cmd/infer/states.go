@@ -70,7 +70,7 @@ written last, and is there only when all of them are.`,
 	f := cmd.Flags()
 	addSites(cmd, &o.sites)
 	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out", "in", "std", "out")
-	f.StringVarP(&o.out, "output", "o", "", "the `file` to write; -: stdout, for one norm")
+	f.StringVarP(&o.out, "out", "o", "", "the `file` to write; -: stdout, for one norm")
 	f.BoolVar(&o.force, "force", false, "replace files that are there")
 	f.BoolVar(&o.json, "json", false, "print which files were written, with their shapes, as JSON")
 	return cmd

@@ -29,7 +29,6 @@ func kernelsAVX2() kernels {
 		quantize:  quantizeAVX2,
 		shuffle:   shuffleAVX2,
 		transpose: transpose8,
-		halfSums:  true,
 		dotQ8:     dotQ8AVX2,
 		epilogue:  epilogue8,
 		gemmFloat: fetching(gemmFloatAVX2),
@@ -43,7 +42,7 @@ func kernelsAVX2() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			q := panelQuantsAVX2[t]
 			k.ints[t] = intKernels{
 				gemv:       gemvsAVX2[t],
@@ -82,7 +81,7 @@ func kernelsAVX512() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			gemv := gemvsAVX512[t]
 			if needsVBMI[t] && !cpu.X86.HasAVX512VBMI {
 				gemv = gemvsAVX2[t]
