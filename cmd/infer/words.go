@@ -8,9 +8,7 @@ var otherCommands = map[string]string{
 	"chat":   "infer MODEL.gguf --chat",
 	"cli":    "infer MODEL.gguf",
 	"show":   "infer inspect MODEL.gguf",
-	"pull":   "infer reads GGUF files and fetches none",
-	"list":   "infer reads GGUF files and keeps no list of them",
-	"ls":     "infer reads GGUF files and keeps no list of them",
+	"ls":     "infer list",
 	"create": "infer fold MODEL.gguf -o FILE.gguf writes a folded file",
 }
 
