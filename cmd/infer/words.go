@@ -24,6 +24,9 @@ var otherFlags = map[string]string{
 	"gpu-layers":   "infer runs on the CPU",
 	"n-predict":    "--tokens",
 	"version":      "infer version",
+	"norms":        "--norm",
+	"output":       "--out",
+	"o":            "--format, or > FILE",
 }
 
 // otherFlag returns the answer to a flag of another program, or "". -ngl is read

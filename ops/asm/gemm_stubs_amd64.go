@@ -48,3 +48,13 @@ func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32
 //
 //go:noescape
 func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
+// gemmBits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmBits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
+// gemmSub16Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmSub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
