@@ -117,7 +117,26 @@ var gemmsAVX2 = [types]gemmKernel2{
 	quant.IQ1_M:   gemmSub16Bits6AVX2,
 }
 
-// gemmsAVX512 is the like.
+// gemms8AVX2 is the like for up to eight rows of activations.
+var gemms8AVX2 = [types]gemmKernel2{
+	quant.Q4_0:    gemm8Bits4AVX2,
+	quant.Q4_1:    gemm8MinBits4AVX2,
+	quant.Q5_0:    gemm8Bits5AVX2,
+	quant.Q5_1:    gemm8MinBits5AVX2,
+	quant.Q8_0:    gemm8Bits8AVX2,
+	quant.Q4_K:    gemm8MinBits4AVX2,
+	quant.Q5_K:    gemm8MinBits5AVX2,
+	quant.Q6_K:    gemm8Sub16Bits6AVX2,
+	quant.IQ2_XXS: gemm8Bits7AVX2,
+	quant.IQ2_XS:  gemm8Sub16Bits7AVX2,
+	quant.IQ3_XXS: gemm8Bits7AVX2,
+	quant.IQ1_S:   gemm8Bits5AVX2,
+	quant.IQ3_S:   gemm8Bits5AVX2,
+	quant.IQ2_S:   gemm8Sub16Bits7AVX2,
+	quant.IQ1_M:   gemm8Sub16Bits6AVX2,
+}
+
+// gemmsAVX512 is like gemmsAVX2.
 var gemmsAVX512 = [types]gemmKernel512{
 	quant.Q4_0:    gemmAVX512,
 	quant.Q4_1:    gemmMinAVX512,
@@ -134,6 +153,25 @@ var gemmsAVX512 = [types]gemmKernel512{
 	quant.IQ3_S:   gemmAVX512,
 	quant.IQ2_S:   gemmSub16AVX512,
 	quant.IQ1_M:   gemmSub16AVX512,
+}
+
+// gemms8AVX512 is like gemms8AVX2.
+var gemms8AVX512 = [types]gemmKernel512{
+	quant.Q4_0:    gemm8AVX512,
+	quant.Q4_1:    gemm8MinAVX512,
+	quant.Q5_0:    gemm8AVX512,
+	quant.Q5_1:    gemm8MinAVX512,
+	quant.Q8_0:    gemm8AVX512,
+	quant.Q4_K:    gemm8MinAVX512,
+	quant.Q5_K:    gemm8MinAVX512,
+	quant.Q6_K:    gemm8Sub16AVX512,
+	quant.IQ2_XXS: gemm8AVX512,
+	quant.IQ2_XS:  gemm8Sub16AVX512,
+	quant.IQ3_XXS: gemm8AVX512,
+	quant.IQ1_S:   gemm8AVX512,
+	quant.IQ3_S:   gemm8AVX512,
+	quant.IQ2_S:   gemm8Sub16AVX512,
+	quant.IQ1_M:   gemm8Sub16AVX512,
 }
 
 // columnSumsAVX2 sums the columns of a panel of unpackRowsAVX2 by type.

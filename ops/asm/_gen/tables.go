@@ -43,7 +43,9 @@ func typeTables(path string) {
 	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", false))
 	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", true))
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
-	table("gemmsAVX512 is the like.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
+	table("gemms8AVX2 is the like for up to eight rows of activations.", "gemms8AVX2", "gemmKernel2", func(w weightType) string { return "gemm8" + w.form2() + "AVX2" })
+	table("gemmsAVX512 is like gemmsAVX2.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
+	table("gemms8AVX512 is like gemms8AVX2.", "gemms8AVX512", "gemmKernel512", func(w weightType) string { return "gemm8" + w.form() + "AVX512" })
 	table("columnSumsAVX2 sums the columns of a panel of unpackRowsAVX2 by type.", "columnSumsAVX2", "sumColumnsKernel2", func(w weightType) string {
 		return "sumColumns" + w.sumColumnsForm() + "AVX2"
 	})
