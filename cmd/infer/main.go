@@ -71,6 +71,7 @@ func exit(stderr io.Writer, err error) int {
 func newRoot() *cobra.Command {
 	root := newRun()
 	root.AddCommand(
+		newPull(), newList(),
 		newInspect(), newTokenize(), newTemplate(), newLogits(),
 		newChat(), newEmbed(), newRerank(), newServe(),
 		newFold(), newConvert(), newCompare(), newPerplexity(), newScore(),
