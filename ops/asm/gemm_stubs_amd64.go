@@ -7,17 +7,22 @@ package asm
 // gemmAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
 // gemmMinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
 // gemmSub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
-func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
+// gemmSub16MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmSub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
 // gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
@@ -44,7 +49,22 @@ func gemmMinBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uin
 //go:noescape
 func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
 
+// gemmSub16MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmSub16MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
+// gemmSub16Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmSub16Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
 // gemmSub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
 //
 //go:noescape
 func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+
+// gemmSub16Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+//
+//go:noescape
+func gemmSub16Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)

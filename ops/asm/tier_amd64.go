@@ -88,7 +88,7 @@ func kernelsAVX512() kernels {
 			}
 			k.ints[t] = intKernels{
 				gemv:       gemv,
-				unpack:     unpack512(unpacksAVX512[t]),
+				unpack:     unpackWide(w, unpacksAVX512[t], signedRowsAVX2[t]),
 				gemm:       gemm512(gemmsAVX512[t]),
 				sumColumns: sumColumns(columnSumsAVX512[t], w.Group, panelQuants{bytes: 1}),
 			}
@@ -112,7 +112,18 @@ func unpackRows(kernel unpackRowKernel, size int) func(p Panel, blocks int, w []
 // An unpackKernel512 is unpackGeneric, with compensation.
 type unpackKernel512 func(q *int8, scale, min *float32, comp *int32, w *byte, stride, blocks int)
 
-func unpack512(kernel unpackKernel512) func(p Panel, blocks int, w []byte, stride int) {
+// unpackWide returns Unpack by one of the two.
+func unpackWide(t *weightType, kernel unpackKernel512, row unpackRowKernel) func(p Panel, blocks int, w []byte, stride int) {
+	if kernel == nil {
+		rows, compensate := unpackRows(row, t.Group), compensateAVX512
+		if t.Group == 16 {
+			compensate = compensateSub16AVX512
+		}
+		return func(p Panel, blocks int, w []byte, stride int) {
+			rows(p, blocks, w, stride)
+			compensate(&p.Compensation[0], &p.Q[0], blocks*t.groups())
+		}
+	}
 	return func(p Panel, blocks int, w []byte, stride int) {
 		kernel(&p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &w[0], stride, blocks)
 	}
@@ -128,11 +139,11 @@ func gemm2(kernel gemmKernel2) func(c *Tile, p Panel, a Q8Panel, columns int, s 
 }
 
 // A gemmKernel512 is gemmGeneric for panels that an unpackKernel512 made.
-type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32)
+type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32)
 
 func gemm512(kernel gemmKernel512) func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
 	return func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], columns, &s[0])
+		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0])
 	}
 }
 

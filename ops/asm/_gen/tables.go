@@ -5,6 +5,8 @@ import (
 	"log"
 	"os"
 	"strings"
+
+	"github.com/normswap/normswap/quant"
 )
 
 // typeTables writes the Go file with the kernels that each type of weights
@@ -24,7 +26,10 @@ func typeTables(path string) {
 		b.WriteString("}\n")
 	}
 	wide := func(w weightType) string {
-		if gemv512Steps[w.shape] != nil {
+		switch {
+		case w.Coding != quant.Integers:
+			return "AVX2"
+		case gemv512Steps[w.shape] != nil:
 			return "VBMI"
 		}
 		return "AVX512"
@@ -33,7 +38,18 @@ func typeTables(path string) {
 	table("gemvsAVX512 is the like, with VBMI where needsVBMI says so.", "gemvsAVX512", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + wide(w) })
 	table("needsVBMI are the types whose gemvsAVX512 needs VBMI.", "needsVBMI", "bool", func(w weightType) string { return fmt.Sprint(wide(w) == "VBMI") })
 	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", func(w weightType) string { return "unpackRow" + w.Name + "AVX2" })
-	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", func(w weightType) string { return "unpack" + w.Name + "AVX512" })
+	table("unpacksAVX512 unpacks a panel by type; nil: rows of it, by signedRowsAVX2.", "unpacksAVX512", "unpackKernel512", func(w weightType) string {
+		if w.shape == fields {
+			return "nil"
+		}
+		return "unpack" + w.Name + "AVX512"
+	})
+	table("signedRowsAVX2 unpacks a row of a panel of signed quants by type.", "signedRowsAVX2", "unpackRowKernel", func(w weightType) string {
+		if w.shape != fields {
+			return "nil"
+		}
+		return "signedRow" + w.Name + "AVX2"
+	})
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
 	table("gemmsAVX512 is the like.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
 	table("columnSumsAVX2 sums the columns of a panel of unpackRowsAVX2 by type.", "columnSumsAVX2", "sumColumnsKernel2", func(w weightType) string {
@@ -44,7 +60,7 @@ func typeTables(path string) {
 	})
 	table("panelQuantsAVX2 is how unpackRowsAVX2 stores quants by type: the bytes of each, and how much more than its value it is.",
 		"panelQuantsAVX2", "panelQuants", func(w weightType) string {
-			return fmt.Sprintf("{%d, %d}", max(1, w.Quants.Bits()/4), w.aboveValue())
+			return fmt.Sprintf("{%d, %d}", w.planes(), w.panelAbove())
 		})
 	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d}\n",
 		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8Bytes)
