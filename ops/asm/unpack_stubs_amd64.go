@@ -112,6 +112,30 @@ func unpackQ6_KAVX512(q *int8, scale *float32, min *float32, comp *int32, w *byt
 //go:noescape
 func unpackRowQ6_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
 
+// unpackRowIQ2_XXSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_XXSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ2_XSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_XSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ3_XXSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ3_XXSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ1_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ1_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
 // unpackRowIQ4_NLAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 128 above their value.
 //
 //go:noescape
@@ -122,6 +146,18 @@ func unpackRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks 
 //go:noescape
 func signedRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
 
+// unpackRowIQ3_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ3_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ2_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
 // unpackRowIQ4_XSAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 128 above their value.
 //
 //go:noescape
@@ -131,6 +167,12 @@ func unpackRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks 
 //
 //go:noescape
 func signedRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowIQ1_MAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ1_MAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
 
 // unpackRowTQ1_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
 //
@@ -192,12 +234,12 @@ func unpackRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks in
 //go:noescape
 func signedRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
 
-// compensateAVX512 sets comp to -128 times the sum of the quants, for groups of 16 rows, at least one.
+// compensate32AVX512 sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.
 //
 //go:noescape
-func compensateAVX512(comp *int32, q *int8, groups int)
+func compensate32AVX512(comp *int32, q *int8, groups int)
 
-// compensateSub16AVX512 sets comp to -128 times the sum of the quants, for groups of 16 rows, at least one.
+// compensate16AVX512 sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.
 //
 //go:noescape
-func compensateSub16AVX512(comp *int32, q *int8, groups int)
+func compensate16AVX512(comp *int32, q *int8, groups int)

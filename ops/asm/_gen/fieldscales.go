@@ -200,10 +200,10 @@ func (r *reader) rowScales(w, scale, min Mem) {
 	case r.Scales.Bits() > 0 && r.Items == 256:
 		s, m := r.scales(row, false)
 		for h, v := range s {
-			scatter(v, scale.Offset(8*64*h))
+			scatter(v, scale.Offset(8*64*h), 64, 256)
 		}
 		for h, v := range m {
-			scatter(v, min.Offset(8*64*h))
+			scatter(v, min.Offset(8*64*h), 64, 256)
 		}
 	case r.Scales.Bits() > 0: // four numbers in UE4M3
 		x, y := XMM(), YMM()

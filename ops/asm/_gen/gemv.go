@@ -35,6 +35,7 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	nibbles256: (*gemvKernel).nibbles256,
 	sixes256:   (*gemvKernel).sixes256,
 	fields:     (*gemvKernel).fields,
+	grids256:   (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.

@@ -8,56 +8,19 @@ import (
 
 func unpackFamily() {
 	for _, f := range weightTypes {
-		if f.shape == fields {
+		switch f.shape {
+		case grids256:
+			unpackGrid(f)
+		case fields:
 			unpackFields("unpackRow"+f.Name+"AVX2", f, f.panelAbove(), f.planes())
 			unpackFields("signedRow"+f.Name+"AVX2", f, 0, 1)
-			continue
+		default:
+			unpack512(f)
+			unpack2(f)
 		}
-		unpack512(f)
-		unpack2(f)
 	}
-	compensate("compensateAVX512", 32)
-	compensate("compensateSub16AVX512", 16)
-}
-
-// compensate emits what makes the compensation of a panel.
-func compensate(name string, group int) {
-	TEXT(name, NOSPLIT, "func(comp *int32, q *int8, groups int)")
-	Doc(name + " sets comp to -128 times the sum of the quants, for groups of 16 rows, at least one.")
-	Pragma("noescape")
-	comp, q, groups := pointer("comp"), pointer("q"), integer("groups")
-	bias, zeros := avx2.repeat(0x80808080), YMM()
-	zero(zeros)
-	loop("group", groups, func() {
-		sum := func(i int) vector {
-			v := YMM()
-			VPXOR(v, v, v)
-			VPDPBUSD(q.Offset(32*i), bias, v)
-			return v
-		}
-		for h := range 2 {
-			switch {
-			case group == 32:
-				v := sum8(func(i int) vector { return sum(8*h + i) })
-				VPSUBD(v, zeros, v)
-				VMOVDQU(v, comp.Offset(32*h))
-			default: // the halves of a vector are two rows
-				v := sum4(func(i int) vector { return sum(4*h + i) })
-				t := XMM()
-				VPSUBD(v, zeros, v)
-				VEXTRACTI128(U8(1), v, t)
-				a, b := XMM(), XMM()
-				VPUNPCKLDQ(t, v.AsX(), a)
-				VPUNPCKHDQ(t, v.AsX(), b)
-				VMOVDQU(a, comp.Offset(32*h))
-				VMOVDQU(b, comp.Offset(32*h+16))
-			}
-		}
-		ADDQ(U32(panelRows*group), q.Base)
-		ADDQ(U8(64), comp.Base)
-	})
-	VZEROUPPER()
-	RET()
+	compensate512(32)
+	compensate512(16)
 }
 
 // rowSums adds up, for each of 16 rows, the words of the n vectors that leaf
