@@ -27,6 +27,10 @@ type Layout struct {
 	Levels []int8
 	// Coding tells how the quants are stored if Quants is absent.
 	Coding Coding
+	// Codebook says what the block has instead of Scales and Quants. Of Quants,
+	// it leaves the number of bits that hold a quant and its zero point, and D
+	// is absent if its bits lie apart.
+	Codebook *Codebook
 }
 
 // Coding is a way to store the quants of a block other than as an array of integers.
@@ -75,6 +79,11 @@ func (l *Layout) HasMin() bool { return l.M.Bits > 0 }
 // their zero point; scale and min get those of its groups, min 0 if there is
 // none.
 func (l *Layout) Unpack(q []int8, scale, min []float32, block []byte) {
+	if l.Codebook != nil {
+		clear(min[:len(q)/l.Group])
+		l.Codebook.unpack(q, scale[:len(q)/l.Group], block)
+		return
+	}
 	switch l.Coding {
 	case Integers:
 		l.Quants.unpack(q, block)

@@ -31,7 +31,7 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("%v: zero point %d of quants of %d bits", r.Type, lo, l.Quants.Bits())
 		}
 	}
-	if seen != 18 {
+	if seen != 25 {
 		t.Errorf("%d types with a layout were seen", seen)
 	}
 }

@@ -5,7 +5,6 @@ import "github.com/spf13/pflag"
 // otherCommands say what is typed here for commands of llama.cpp and Ollama.
 var otherCommands = map[string]string{
 	"run":    "infer MODEL.gguf",
-	"chat":   "infer MODEL.gguf --chat",
 	"cli":    "infer MODEL.gguf",
 	"show":   "infer inspect MODEL.gguf",
 	"pull":   "infer reads GGUF files and fetches none",
