@@ -11,6 +11,7 @@ import (
 // topics are the headings under which help lists the commands.
 var topics = []struct{ title, commands string }{
 	{"Talk", "chat"},
+	{"Get models", "pull list"},
 	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
 	{"Serve programs", "serve"},
