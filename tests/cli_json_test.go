@@ -38,7 +38,7 @@ func TestJSONEverywhere(t *testing.T) {
 		"perplexity": {[]string{"--chunks", "1", "--ctx", "32"}, []string{"norms", "model", "context"}},
 		"sweep":      {[]string{"--ctx", "32", "--sites", "final"}, []string{"model_sha256", "activations", "rows", "verdict"}},
 		"dimensions": {[]string{"--ctx", "32", "--chunks", "1"}, []string{"model_sha256", "text_sha256", "sites", "massive", "verdict"}},
-		"states":     {[]string{"--tokens", "8", "--sites", "final,0", "-o", filepath.Join(dir, "s.npy")}, []string{"file", "site", "shape"}},
+		"states":     {[]string{"--tokens", "8", "--sites", "final,0", "-o", filepath.Join(dir, "s.npy")}, []string{"model_sha256", "text_sha256", "tokens", "files"}},
 		"tokenize":   {[]string{model, "Once"}, []string{"id", "piece"}},
 		"version":    {nil, []string{"version", "go", "kernels"}},
 	}
