@@ -20,7 +20,7 @@ import (
 )
 
 type statesFlags struct {
-	corpus
+	textFlags
 	sites, out string
 	stage      choice
 	force      bool

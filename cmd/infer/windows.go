@@ -1,24 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
+	"slices"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/internal/tales"
 	"github.com/spf13/cobra"
 )
 
-// A corpus says what models are to read.
-type corpus struct {
+// textFlags say what models are to read, and how.
+type textFlags struct {
 	modelFlags
-	file   string
+	source source
 	tokens int
-
-	text, name string
 }
 
 const (
@@ -26,9 +25,9 @@ const (
 	defaultTokens = 10_000 // of the text in the program
 )
 
-func (o *corpus) add(cmd *cobra.Command) {
+func (o *textFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
+	o.source.add(cmd)
 	f.IntVar(&o.tokens, "tokens", 0, "read at most this number of `tokens`; 0: all of -f, or 10,000 of the tales")
 	f.IntVar(&o.context, "ctx", 0, "`tokens` of a window, which is read from position 0 on; 0: 512, or what the model was trained for if that is less")
 	o.addThreads(cmd)
@@ -36,66 +35,52 @@ func (o *corpus) add(cmd *cobra.Command) {
 	addTokenizer(cmd, &o.tokenizer)
 }
 
-func (o *corpus) check() error {
+func (o *textFlags) check() error {
 	if o.tokens < 0 {
 		return usagef("--tokens %d: want 0 (all) or more", o.tokens)
 	}
 	return o.modelFlags.check()
 }
 
-// read gets the text.
-func (o *corpus) read(ctx context.Context) (err error) {
-	if o.file == "" {
-		o.text, o.name = tales.Text, tales.TextName
-		if o.tokens == 0 {
-			o.tokens = defaultTokens
-		}
-		return nil
+// limit is how many tokens of the text are read; 0: all.
+func (o *textFlags) limit() int {
+	if len(o.source.files) == 0 && o.tokens == 0 {
+		return defaultTokens
 	}
-	o.name = filepath.Base(o.file)
-	o.text, err = readText(ctx, o.file)
-	if err == nil && o.text == "" {
-		err = fmt.Errorf("%s is empty", o.file)
-	}
-	return err
+	return o.tokens
 }
 
-// windows are a text as a model reads it: cut into pieces, each from position
-// 0 on.
+// read finds the text.
+func (o *textFlags) read(ctx context.Context) error { return o.source.find(ctx, 1) }
+
+// windows are a text in memory as a model reads it: cut into pieces, each from
+// position 0 on.
 type windows struct {
 	name string // of the text
 	ids  []int32
 	size int
-	bos  int32 // stands for the first token of each window; -1: nothing does
 }
 
-func (o *corpus) windows(ctx context.Context, m *engine.Model) (*windows, error) {
-	n := o.tokens
-	if n == 0 {
-		n = defaultTokens
-	}
-	ids, random, err := textIDs(ctx, m, o.file, o.text, n)
+func (o *textFlags) windows(ctx context.Context, m *engine.Model) (*windows, error) {
+	w := &windows{size: windowSize(m, o.context)}
+	r, err := o.source.read(ctx, m, corpus.Options{Size: w.size, Limit: o.limit()}, cmp.Or(o.tokens, defaultTokens))
 	if err != nil {
 		return nil, err
 	}
-	w := &windows{name: o.name, ids: ids, size: o.context, bos: -1}
-	if random {
-		w.name = "random token ids"
-		note("the model has no vocabulary: it gets %d random token ids", n)
+	defer r.close()
+	if r.Blocked() {
+		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: choose a part with --tokens", r.name, bytesText(corpus.Whole))
 	}
-	if o.tokens > 0 {
-		w.ids = ids[:min(o.tokens, len(ids))]
+	for w.name = r.name; ; {
+		switch next, err := r.Next(); {
+		case err == io.EOF:
+			return w, nil
+		case err != nil:
+			return nil, err
+		default:
+			w.ids = append(w.ids, next.IDs...)
+		}
 	}
-	if len(w.ids) == 0 {
-		return nil, errors.New("the text is empty")
-	}
-	if w.size == 0 {
-		w.size = min(m.Context(), defaultWindow)
-	}
-	if tok, err := m.Tokenizer(); err == nil && tok.AddBOS() {
-		w.bos, _ = tok.BOS()
-	}
-	return w, nil
 }
 
 // count returns the number of windows; the last may be short.
@@ -103,16 +88,12 @@ func (w *windows) count() int { return (len(w.ids) + w.size - 1) / w.size }
 
 // at returns the tokens of window i.
 func (w *windows) at(i int) []int32 {
-	ids := append([]int32(nil), w.ids[i*w.size:min((i+1)*w.size, len(w.ids))]...)
-	if w.bos >= 0 {
-		ids[0] = w.bos
-	}
-	return ids
+	return slices.Clone(w.ids[i*w.size : min((i+1)*w.size, len(w.ids))])
 }
 
 // run takes windows through a model, those that has accepts, and shows the
 // sites to the tap.
-func (o *corpus) run(ctx context.Context, m *engine.Model, w *windows, has func(i int) bool, sites []*arch.Norm, tap engine.Tap, window func(i int)) (tokens int, err error) {
+func (o *textFlags) run(ctx context.Context, m *engine.Model, w *windows, has func(i int) bool, sites []*arch.Norm, tap engine.Tap, window func(i int)) (tokens int, err error) {
 	chosen := map[*arch.Norm]bool{}
 	for _, n := range sites {
 		chosen[n] = true
