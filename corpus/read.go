@@ -154,6 +154,9 @@ func (t *Reading) hold(seqs [][]int32) error {
 // ErrEmpty says that a text has no tokens.
 var ErrEmpty = errors.New("corpus: the text is empty")
 
+// ErrLimit says that nothing of a text is within the limit.
+var ErrLimit = errors.New("the limit is lower")
+
 var errShorter = errors.New("corpus: the text is shorter than the one that was begun with")
 
 // beginning returns the windows of a text, of as many tokens as are wanted.
@@ -174,7 +177,9 @@ func (t *Reading) beginning(b *blocks) (seqs [][]int32, err error) {
 				return nil, err
 			}
 			for _, s := range more {
-				if n += len(s); n > limit {
+				if n += len(s); n > limit && seqs == nil {
+					return nil, fmt.Errorf("corpus: the first line has %d tokens, and %w", n, ErrLimit)
+				} else if n > limit {
 					break
 				}
 				seqs = append(seqs, s)

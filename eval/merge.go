@@ -133,12 +133,14 @@ func equal(fields []field) error {
 }
 
 // Missing returns the shards of the run that are not in here.
-func (r *Report) Missing() []int {
-	var missing []int
-	for s := range r.Of {
-		if !slices.Contains(r.Shards, s) {
-			missing = append(missing, s)
+func (r *Report) Missing() []int { return missing(r.Shards, r.Of) }
+
+// missing returns the numbers below of that are not in a list.
+func missing(shards []int, of int) (absent []int) {
+	for s := range of {
+		if !slices.Contains(shards, s) {
+			absent = append(absent, s)
 		}
 	}
-	return missing
+	return absent
 }

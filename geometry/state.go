@@ -69,6 +69,8 @@ type Origin struct {
 
 	Causes *Causes    `json:"causes,omitempty"` // merging keeps the first
 	Swap   []SwapMode `json:"swap,omitempty"`   // native first; merging weighs by tokens
+	// EmbeddingSwap is the same of an encoder, of whole runs only.
+	EmbeddingSwap []EmbeddingSwap `json:"embedding_swap,omitempty"`
 }
 
 // A Text is what a pooled run read.
@@ -291,6 +293,11 @@ func ReadState(b []byte) (*State, error) {
 	}
 	for i := range j.Swap {
 		if err := j.Swap[i].check(); err != nil {
+			return nil, fmt.Errorf("geometry: state: %w", err)
+		}
+	}
+	for i := range j.EmbeddingSwap {
+		if err := j.EmbeddingSwap[i].check(); err != nil {
 			return nil, fmt.Errorf("geometry: state: %w", err)
 		}
 	}

@@ -112,7 +112,7 @@ func newMeter(m *engine.Model, name string, norms []*arch.Norm, options geometry
 	}
 	model := geometry.Model{
 		Name: name, Architecture: a.Spec.Name, Dim: a.Dim, Layers: a.Layers, Parameters: arch.Parameters(m.File),
-		Norm: normName(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
+		Norm: normName(norms[len(norms)-1].Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
 	}
 	options.For = t.each
 	t.Collector, err = geometry.NewCollector(model, t.sites, options)

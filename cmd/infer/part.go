@@ -42,7 +42,10 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 		return nil, err
 	}
 	p.state = p.meter.State()
-	size := windowSize(m, o.context)
+	size, err := o.size(m)
+	if err != nil {
+		return nil, err
+	}
 	s := &p.state.Settings
 	s.Version, s.Activations, s.KV, s.Tokenizer, s.Window, s.SwapTokens = versionName(), o.act.value, o.kv.value, o.tokenizer.value, size, o.swapTokens
 	if s.ModelSum, err = hashSource(ctx, m.File); err != nil {
@@ -80,6 +83,7 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 		if err := p.state.Continue(old); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.partFile, err)
 		}
+		p.swaps.resumed = true
 		note("%s: %s are there, going on", o.partFile, plain.Count(int(old.Tokens()), "token"))
 	}
 	p.swaps.before = p.state.Swap
@@ -120,7 +124,7 @@ func (p *part) run(ctx context.Context) error {
 	seq := corpus.Window{}
 	tap := engine.Tap{Func: func(h engine.Hidden) { p.meter.add(seq, h) }}
 	tap.Sites = func(n *arch.Norm) bool { _, ok := p.meter.index[n]; return ok }
-	s, err := p.model.NewSession(engine.SessionOptions{Context: p.state.Window, KV: p.o.cacheType(), Tap: &tap})
+	evaluate, err := p.o.reader(p.model, p.state.Window, &tap)
 	if err != nil {
 		return err
 	}
@@ -141,8 +145,7 @@ func (p *part) run(ctx context.Context) error {
 			return err
 		}
 		seq = w
-		s.Truncate(0)
-		if err := s.Append(ctx, w.IDs); err != nil {
+		if err := evaluate(ctx, w.IDs); err != nil {
 			return err
 		}
 		if err := p.swaps.add(ctx, w); err != nil {
@@ -160,6 +163,9 @@ func (p *part) run(ctx context.Context) error {
 		}
 	}
 	p.state.Progress = nil
+	if p.state.EmbeddingSwap, err = p.swaps.embeddings(ctx); err != nil {
+		return err
+	}
 	if p.text.Blocks() > 0 || p.o.source.ids.value != "" {
 		p.state.Digest = p.text.Digest()
 	}

@@ -98,12 +98,17 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 	r := &reading{name: s.name, close: func() error { return nil }}
 	o.IDs, o.Vocab, o.First = corpus.Format(s.ids.value), m.Vocab(), -1
 	tok, err := m.Tokenizer()
-	if err == nil && tok.AddBOS() {
+	switch {
+	case err == nil && m.Arch.Spec.Encoder:
+		o.Lines = true
+	case err == nil && tok.AddBOS():
 		o.First, _ = tok.BOS()
 	}
 	if err != nil && o.IDs == "" {
 		r.name = "random token ids"
-		note("the model has no vocabulary: it gets %d random token ids, which no model can predict", random)
+		if !m.Arch.Spec.Encoder {
+			note("the model has no vocabulary: it gets %d random token ids, which no model can predict", random)
+		}
 		ids, _, err := eval.Text(ctx, m, "", random)
 		if err != nil {
 			return nil, err
@@ -116,6 +121,11 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 		ids, err := tok.EncodeContext(ctx, text, tokenizer.EncodeOptions{AddSpecial: begin})
 		var unknown *tokenizer.UnknownBytesError
 		switch {
+		case err == nil && o.Lines && len(ids) > m.Context() && len(s.files) == 0:
+			n := m.Context() // of the text in this program, the beginning of a line will do
+			return append(ids[:n-1], ids[len(ids)-1]), nil
+		case err == nil && o.Lines && len(ids) > m.Context():
+			return nil, fmt.Errorf("the line %.40q has %d tokens, the context of the model is %d", text, len(ids), m.Context())
 		case !errors.As(err, &unknown):
 			return ids, err
 		case len(s.files) == 0:
@@ -129,7 +139,10 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 	text := s.open()
 	r.close = text.Close
 	r.Reading, err = await(ctx, func() (*corpus.Reading, error) { return corpus.Read(text, o) })
-	if errors.Is(err, corpus.ErrEmpty) {
+	switch {
+	case errors.Is(err, corpus.ErrLimit):
+		err = fmt.Errorf("%w: --tokens %d", err, o.Limit)
+	case errors.Is(err, corpus.ErrEmpty):
 		err = fmt.Errorf("%s is empty", strings.Join(s.files, ", "))
 	}
 	if err != nil && ctx.Err() == nil { // what was given up may still read

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/corpus"
@@ -54,16 +53,20 @@ func (o *textFlags) limit() int {
 func (o *textFlags) read(ctx context.Context) error { return o.source.find(ctx, 1) }
 
 // windows are a text in memory as a model reads it: cut into pieces, each from
-// position 0 on.
+// position 0 on. Those of an encoder are the lines.
 type windows struct {
 	name string // of the text
 	ids  []int32
-	size int
+	size int       // the largest number of tokens of a window
+	each [][]int32 // the windows
 }
 
 func (o *textFlags) windows(ctx context.Context, m *engine.Model) (*windows, error) {
-	w := &windows{size: windowSize(m, o.context)}
-	r, err := o.source.read(ctx, m, corpus.Options{Size: w.size, Limit: o.limit()}, cmp.Or(o.tokens, defaultTokens))
+	size, err := o.size(m)
+	if err != nil {
+		return nil, err
+	}
+	r, err := o.source.read(ctx, m, corpus.Options{Size: size, Limit: o.limit()}, cmp.Or(o.tokens, defaultTokens))
 	if err != nil {
 		return nil, err
 	}
@@ -71,25 +74,35 @@ func (o *textFlags) windows(ctx context.Context, m *engine.Model) (*windows, err
 	if r.Blocked() {
 		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: choose a part with --tokens", r.name, bytesText(corpus.Whole))
 	}
-	for w.name = r.name; ; {
+	w := &windows{name: r.name}
+	for {
 		switch next, err := r.Next(); {
 		case err == io.EOF:
 			return w, nil
 		case err != nil:
 			return nil, err
 		default:
-			w.ids = append(w.ids, next.IDs...)
+			w.each, w.ids, w.size = append(w.each, next.IDs), append(w.ids, next.IDs...), max(w.size, len(next.IDs))
 		}
 	}
 }
 
-// count returns the number of windows; the last may be short.
-func (w *windows) count() int { return (len(w.ids) + w.size - 1) / w.size }
+// size is the number of tokens of a window; an encoder reads a line of the text at once.
+func (o *textFlags) size(m *engine.Model) (int, error) {
+	if !m.Arch.Spec.Encoder {
+		return windowSize(m, o.context), nil
+	}
+	if o.context != 0 {
+		return 0, usagef("--ctx %d: an encoder reads a line of the text at once, and has no windows", o.context)
+	}
+	return m.Context(), nil
+}
+
+// count returns the number of windows.
+func (w *windows) count() int { return len(w.each) }
 
 // at returns the tokens of window i.
-func (w *windows) at(i int) []int32 {
-	return slices.Clone(w.ids[i*w.size : min((i+1)*w.size, len(w.ids))])
-}
+func (w *windows) at(i int) []int32 { return w.each[i] }
 
 // run takes windows through a model, those that has accepts, and shows the
 // sites to the tap.
@@ -99,7 +112,7 @@ func (o *textFlags) run(ctx context.Context, m *engine.Model, w *windows, has fu
 		chosen[n] = true
 	}
 	tap.Sites = func(n *arch.Norm) bool { return chosen[n] }
-	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: o.cacheType(), Tap: &tap})
+	read, err := o.reader(m, w.size, &tap)
 	if err != nil {
 		return 0, err
 	}
@@ -117,11 +130,22 @@ func (o *textFlags) run(ctx context.Context, m *engine.Model, w *windows, has fu
 		}
 		ids := w.at(i)
 		window(i)
-		s.Truncate(0)
-		if err := s.Append(ctx, ids); err != nil {
+		if err := read(ctx, ids); err != nil {
 			return 0, err
 		}
 		bar.add(int64(len(ids)))
 	}
 	return total, nil
+}
+
+// reader returns what takes one window through a model for a tap.
+func (o *textFlags) reader(m *engine.Model, size int, tap *engine.Tap) (func(ctx context.Context, ids []int32) error, error) {
+	if m.Arch.Spec.Encoder {
+		return func(ctx context.Context, ids []int32) error { return m.Trace(ctx, ids, tap) }, nil
+	}
+	s, err := m.NewSession(engine.SessionOptions{Context: size, KV: o.cacheType(), Tap: tap})
+	return func(ctx context.Context, ids []int32) error {
+		s.Truncate(0)
+		return s.Append(ctx, ids)
+	}, err
 }

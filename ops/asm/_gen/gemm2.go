@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -39,17 +40,18 @@ func gemm2Forms() (forms []gemm2Form) {
 }
 
 // gemm2 multiplies a panel with a tile, a few rows of weights at a time, in
-// two vectors of activation rows each. Otherwise it is gemm512.
-func gemm2(f gemm2Form) {
-	name := "gemm" + f.form2() + "AVX2"
-	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32)")
-	Doc(name + " is gemmGeneric over that many columns, whole groups of 32, at least one.")
+// two vectors of activation rows each, or one. Otherwise it is gemm512.
+func gemm2(f gemm2Form, vecs int) {
+	name := "gemm" + fewRows(8*vecs) + f.form2() + "AVX2"
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)")
+	Doc(name+" is gemmGeneric over that many columns, whole groups of 32, at least one,",
+		fmt.Sprintf("for %d activation rows. For each group it fetches step bytes from ahead on.", 8*vecs))
 	Pragma("noescape")
-	const vecs = 2
 	rows, steps, planes := 4, f.Group/4, f.planes()
 	if planes > 1 || f.fit() < steps {
 		rows = 2 // each row has two sums, or sums of both widths
 	}
+	fetch := fetcher()
 	q, scale := pointer("q"), pointer("scale")
 	aq, ascale := pointer("aq"), pointer("ascale")
 	var mins, asum, ahalf Mem
@@ -71,9 +73,10 @@ func gemm2(f gemm2Form) {
 		return Mem{Base: m.Base, Index: i, Scale: scale, Disp: disp}
 	}
 	block := func(label string, first bool) {
+		fetch(label)
 		for sub := range 32 / f.Group {
 			// What the zero point of the quants adds, in the whole group or a half.
-			var excess [vecs]vector
+			excess := make([]vector, vecs)
 			if f.aboveValue() > 0 {
 				take := uint32(-f.aboveValue()) & 0xffff
 				switch take *= 0x00010001; {
@@ -91,7 +94,7 @@ func gemm2(f gemm2Form) {
 			LEAQ(Mem{Base: chain, Disp: sub * chains / 2 * chainBytes}, to)
 			MOVQ(U32(panelRows/rows), left)
 			loop(label+[]string{"rows", "rows16"}[sub], left, func() {
-				dot := f.dots(rows, func(r, k int) Mem { return q.Offset(r*f.Group + 4*k) },
+				dot := f.dots(rows, vecs, func(r, k int) Mem { return q.Offset(r*f.Group + 4*k) },
 					func(k, v int) Mem { return tile(aq, 8, (sub*steps+k)*64+32*v) }, ones, high)
 				for r := range dot {
 					s, l := YMM(), YMM()
@@ -99,7 +102,7 @@ func gemm2(f gemm2Form) {
 					if f.HasMin() {
 						VBROADCASTSS(mins.Offset(4*r), l)
 					}
-					for v, d := range dot[r] {
+					for v, d := range dot[r][:vecs] {
 						at, p := Mem{Base: to, Disp: 64*r + 32*v}, YMM()
 						if f.aboveValue() > 0 {
 							VPADDD(excess[v], d, d)
@@ -128,19 +131,19 @@ func gemm2(f gemm2Form) {
 		ADDQ(U8(64), i)
 	}
 	avx2.rounds(f.Group, i, end, chain, sums, block)
-	avx2.sumChains(sums)
+	avx2.sumChains(sums, 8*vecs)
 	VZEROUPPER()
 	RET()
 }
 
-// dots returns the sums of the products of a group, for that many rows and two
+// dots returns the sums of the products of a group, for that many rows and
 // vectors of activation rows. q is where four quants of a row are, or, with two
 // planes, of half a row; t is where the activations for them are.
-func (f gemm2Form) dots(rows int, q, t func(k, v int) Mem, ones, high vector) [][2]vector {
+func (f gemm2Form) dots(rows, vecs int, q, t func(k, v int) Mem, ones, high vector) [][2]vector {
 	planes, fit := f.planes(), f.fit()
 	part, dot := make([][2]vector, rows*planes), make([][2]vector, rows)
 	for k := range f.Group / 4 {
-		var a [2]vector
+		a := make([]vector, vecs)
 		for v := range a {
 			a[v] = YMM()
 			VMOVDQU(t(k, v), a[v])
@@ -162,7 +165,7 @@ func (f gemm2Form) dots(rows int, q, t func(k, v int) Mem, ones, high vector) []
 			continue
 		}
 		for r := range part {
-			for v, p := range part[r] {
+			for v, p := range part[r][:vecs] {
 				factor := ones
 				if r%planes > 0 {
 					factor = high

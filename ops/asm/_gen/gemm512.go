@@ -1,17 +1,23 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 func gemmFamily() {
-	gemm512("gemmAVX512", 32, false)
-	gemm512("gemmMinAVX512", 32, true)
-	gemm512("gemmSub16AVX512", 16, false)
+	for _, lanes := range []isa{avx512, avx2} {
+		gemm512("", lanes, 32, false)
+		gemm512("Min", lanes, 32, true)
+		gemm512("Sub16", lanes, 16, false)
+	}
 	for _, f := range gemm2Forms() {
-		gemm2(f)
+		for _, vecs := range []int{2, 1} {
+			gemm2(f, vecs)
+		}
 	}
 }
 
@@ -21,20 +27,33 @@ const chains = 8
 // chainBytes is the size of one chain of all products of a call.
 const chainBytes = panelRows * 64
 
-// gemm512 multiplies a panel with a tile. Lanes are activation rows: the quants
-// of the tile are read whole, those of the panel four at a time and repeated.
-// The chains are in memory; the first group in a chain sets it.
-func gemm512(name string, group int, min bool) {
-	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32)")
-	Doc(name + " is gemmGeneric over that many columns, whole groups of 32, at least one.")
+// fewRows is the name of products with the first lanes of a tile alone.
+func fewRows(lanes int) string {
+	if lanes == panelRows {
+		return ""
+	}
+	return fmt.Sprint(lanes)
+}
+
+// gemm512 multiplies a panel with a tile, or with its first eight rows. Lanes
+// are activation rows: the quants of the tile are read whole, those of the panel
+// four at a time and repeated. The chains are in memory; the first group in a
+// chain sets it.
+func gemm512(form string, lanes isa, group int, min bool) {
+	name := "gemm" + fewRows(lanes.lanes) + form + "AVX512"
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32, ahead *byte, step int)")
+	Doc(name+" is gemmGeneric over that many columns, whole groups of 32, at least one,",
+		fmt.Sprintf("for %d activation rows. For each group it fetches step bytes from ahead on.", lanes.lanes))
 	Pragma("noescape")
+	fetch := fetcher()
 	q, scale, mins, comp := pointer("q"), pointer("scale"), pointer("min"), pointer("comp")
 	aq, ascale, asum := pointer("aq"), pointer("ascale"), pointer("asum")
 	end, sums := integer("columns"), pointer("chains")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
 	XORQ(i, i)
-	block := func(_ string, first bool) {
+	block := func(name string, first bool) {
+		fetch(name)
 		for sub := range 32 / group {
 			// A group of 32 has 64 bytes of scales; there are two of 16.
 			perGroup := uint8(32 / group)
@@ -42,24 +61,24 @@ func gemm512(name string, group int, min bool) {
 				m.Index, m.Scale, m.Disp = i, perGroup, 64*sub+4*r
 				return m
 			}
-			dot := avx512.regs(panelRows)
+			dot := lanes.regs(panelRows)
 			for r := range dot {
 				VPBROADCASTD(at(comp, r), dot[r])
 			}
 			for k := range group / 4 {
-				a := ZMM()
+				a := lanes.reg()
 				VMOVDQU32(Mem{Base: aq.Base, Index: i, Scale: 8, Disp: (sub*group/4 + k) * 64}, a)
 				for r := range dot {
 					VPDPBUSD_BCST(Mem{Base: q.Base, Index: i, Scale: 8, Disp: sub*group*panelRows + r*group + 4*k}, a, dot[r])
 				}
 			}
-			as, al := ZMM(), ZMM()
+			as, al := lanes.reg(), lanes.reg()
 			VMOVUPS(Mem{Base: ascale.Base, Index: i, Scale: 1}, as)
 			if min {
 				VMOVUPS(Mem{Base: asum.Base, Index: i, Scale: 1}, al)
 			}
 			for r := range dot {
-				s, acc := ZMM(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
+				s, acc := lanes.reg(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
 				VMULPS_BCST(at(scale, r), as, s)
 				VCVTDQ2PS(dot[r], dot[r])
 				if first {
@@ -75,8 +94,8 @@ func gemm512(name string, group int, min bool) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx512.rounds(group, i, end, chain, sums, block)
-	avx512.sumChains(sums)
+	lanes.rounds(group, i, end, chain, sums, block)
+	lanes.sumChains(sums, lanes.lanes)
 	VZEROUPPER()
 	RET()
 }
@@ -138,19 +157,21 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 	Label("sum")
 }
 
-// sumChains adds the chains up, and stores the products.
-func (t isa) sumChains(sums Mem) {
+// sumChains adds the chains up, and stores the products with the first lanes of
+// the tile.
+func (t isa) sumChains(sums Mem, lanes int) {
 	c, z := pointer("c"), t.reg()
 	zero(z)
 	n := GP64()
-	const unroll = 4
-	MOVQ(U32(chainBytes/unroll/t.size()), n)
+	const unroll = 4 // rows of weights
+	MOVQ(U32(panelRows/unroll), n)
 	loop("products", n, func() {
-		for u := range unroll {
+		for u := range unroll * lanes / t.lanes {
+			at := u/(lanes/t.lanes)*64 + u%(lanes/t.lanes)*t.size()
 			add := func(a, b int) vector {
 				v := t.reg()
-				VMOVUPS(sums.Offset(a*chainBytes+u*t.size()), v)
-				VADDPS(sums.Offset(b*chainBytes+u*t.size()), v, v)
+				VMOVUPS(sums.Offset(a*chainBytes+at), v)
+				VADDPS(sums.Offset(b*chainBytes+at), v, v)
 				return v
 			}
 			s0, s2, s1, s3 := add(0, 4), add(2, 6), add(1, 5), add(3, 7)
@@ -158,9 +179,9 @@ func (t isa) sumChains(sums Mem) {
 			VADDPS(s3, s1, s1)
 			VADDPS(s1, s0, s0)
 			VADDPS(z, s0, s0)
-			VMOVUPS(s0, c.Offset(u*t.size()))
+			VMOVUPS(s0, c.Offset(at))
 		}
-		ADDQ(U32(unroll*t.size()), c.Base)
-		ADDQ(U32(unroll*t.size()), sums.Base)
+		ADDQ(U32(unroll*64), c.Base)
+		ADDQ(U32(unroll*64), sums.Base)
 	})
 }
