@@ -31,6 +31,7 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	nibbles256: (*gemvKernel).nibbles256,
 	sixes256:   (*gemvKernel).sixes256,
 	grids256:   (*gemvKernel).grids256,
+	shifted256: (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.
@@ -125,7 +126,11 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 		SUBQ(rest, back)
 		IMUL3Q(U8(w.Bytes), back, back)
 	}
-	together, step := []int{4, 3, 2, 1}, func(n int, acc vector) {
+	together := []int{4, 3, 2, 1}
+	if w.Codebook != nil {
+		together = []int{2, 1} // more do not fit in the registers
+	}
+	step := func(n int, acc vector) {
 		var blocks []weights
 		for i := range n {
 			blocks = append(blocks, block(i*bytes))

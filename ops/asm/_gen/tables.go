@@ -24,7 +24,7 @@ func typeTables(path string) {
 	}
 	stored := func(prefix, suffix string, grids bool) func(w weightType) string {
 		return func(w weightType) string {
-			if (w.shape == grids256) != grids {
+			if (w.Codebook != nil) != grids {
 				return ""
 			}
 			return prefix + w.Name + suffix

@@ -8,7 +8,7 @@ import (
 
 func unpackFamily() {
 	for _, f := range weightTypes {
-		if f.shape == grids256 {
+		if f.Codebook != nil {
 			unpackGrid(f)
 			continue
 		}
