@@ -124,7 +124,7 @@ func (p *Experiment) Encoder() bool { return p.model.Arch.Spec.Encoder }
 func (p *Experiment) begin(ctx context.Context) (err error) {
 	p.set(nil)
 	if p.Encoder() {
-		p.vectors, err = p.model.Embed(ctx, p.windows, engine.EmbedOptions{Normalize: true, Truncate: true})
+		p.vectors, err = embedTexts(ctx, p.model, p.windows)
 		return err
 	}
 	longest, lines := 0, int64(0)
@@ -199,14 +199,15 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 	s := &Sample{RankCorrelation: Number(math.NaN()), SameNeighbor: Number(math.NaN())}
 	if p.Encoder() {
 		p.set(on)
-		vectors, err := p.model.Embed(ctx, p.windows, engine.EmbedOptions{Normalize: true, Truncate: true})
+		vectors, err := embedTexts(ctx, p.model, p.windows)
 		if err != nil {
 			return nil, err
 		}
 		for i, v := range vectors {
 			s.Windows = append(s.Windows, Window{Tokens: 1, KL: 1 - dot(v, p.vectors[i])})
 		}
-		s.RankCorrelation, s.SameNeighbor = pairs(p.vectors, vectors)
+		n := min(len(vectors), PairedTexts)
+		s.RankCorrelation, s.SameNeighbor, _ = pairs(p.vectors[:n], vectors[:n])
 		return s, nil
 	}
 	for c, w := range p.windows {
@@ -292,35 +293,4 @@ func dot(a, b []float32) (sum float64) {
 		sum += float64(v) * float64(b[i])
 	}
 	return sum
-}
-
-// pairs compares the cosines of all pairs of texts: their rank correlation (Spearman),
-// and the share of texts whose nearest neighbor is the same.
-func pairs(a, b [][]float32) (rank, same Number) {
-	if len(a) < 3 {
-		return Number(math.NaN()), Number(math.NaN())
-	}
-	var x, y []float64
-	equal := 0
-	for i := range a {
-		best := [2]int{-1, -1}
-		top := [2]float64{math.Inf(-1), math.Inf(-1)}
-		for j := range a {
-			if i == j {
-				continue
-			}
-			for k, v := range [2]float64{dot(a[i], a[j]), dot(b[i], b[j])} {
-				if v > top[k] {
-					top[k], best[k] = v, j
-				}
-			}
-			if j > i {
-				x, y = append(x, dot(a[i], a[j])), append(y, dot(b[i], b[j]))
-			}
-		}
-		if best[0] == best[1] {
-			equal++
-		}
-	}
-	return Number(rankCorrelation(x, y)), Number(float64(equal) / float64(len(a)))
 }

@@ -102,7 +102,7 @@ func (r *result) figures() Figures {
 	pair(&f.Perplexity, &f.PerplexitySE, ppl, se)
 	ratio, se := r.ratio()
 	pair(&f.Ratio, &f.RatioSE, ratio, se)
-	predicted, measured := r.swapError()
+	predicted, measured := swapError(r.Swaps)
 	pair(&f.SwapPredicted, &f.SwapMeasured, predicted, measured)
 	for _, v := range []struct {
 		to *Number

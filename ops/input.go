@@ -137,7 +137,11 @@ func packingsOf(f Forms, rows int) packings {
 func (in *Input) tiled() bool { return in.forms.tiled(in.rows) }
 
 func (f Forms) tiled(rows int) bool {
-	return f&Tiled != 0 || rows >= sideBySide && f&Apart == 0
+	from := sideBySide
+	if f&Floats == 0 { // both ways give the same
+		from = asm.TileFrom()
+	}
+	return f&Tiled != 0 || rows >= from && f&Apart == 0
 }
 
 // panels is the number of panels of 16 rows.

@@ -47,8 +47,10 @@ func (b *Bundle) Text(w io.Writer) error {
 	if len(b.Results) > 1 {
 		tables = append(tables, comparisonTable(b.Results...))
 	}
-	if t := swapTable(b.Results...); len(t.Rows) > 0 {
-		tables = append(tables, t)
+	for _, t := range []*Table{swapTable(b.Results...), embeddingSwapTable(b.Results...)} {
+		if len(t.Rows) > 0 {
+			tables = append(tables, t)
+		}
 	}
 	if t := swapSiteTable(b.Results...); len(t.Rows) > 0 && len(b.Results) <= 2 {
 		tables = append(tables, t)
@@ -84,6 +86,7 @@ func (b *Bundle) tables() map[string]*Table {
 		"extremes":        extremeTable(b.Results...),
 		"histograms":      histogramTable(b.Results...),
 		"swaps":           swapTable(b.Results...),
+		"embedding_swaps": embeddingSwapTable(b.Results...),
 		"swap_sites":      swapSiteTable(b.Results...),
 	}
 	for i, t := range causeTables(b.Results...) {

@@ -87,7 +87,7 @@ from there when the same command is given again.`,
 	o.addThreads(cmd)
 	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
 	addTokenizer(cmd, &o.tokenizer)
-	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd
 }
 

@@ -1,20 +1,32 @@
 package asm
 
-import "github.com/normswap/normswap/quant"
+import (
+	"cmp"
+
+	"github.com/normswap/normswap/quant"
+)
 
 // A Tile is the products of a panel of weights and a panel of activations: that
 // of row r of weights and row n of activations is c[r*16+n].
 type Tile = [PanelRows * PanelRows]float32
 
+// TileFrom is from how many rows on [Gemm] is faster than [Gemv] for each row.
+func TileFrom() int { return cmp.Or(active.tileFrom, 5) }
+
 // Chains is scratch for Gemm.
 type Chains [chains * PanelRows * PanelRows]float32
 
-// Gemm multiplies the rows of two panels, that many columns of each: c[r*16+n]
-// is for row r of weights and row n of activations what [Gemv] computes, to the
-// last bit.
-func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-	if kernel := active.ints[t].gemm; kernel != nil && columns > 0 {
-		kernel(c, p, a, columns, s)
+// Gemm multiplies the rows of a panel of weights with the first rows of one of
+// activations, that many columns of each: c[r*16+n] is for row r of weights and row
+// n of activations what [Gemv] computes, to the last bit. What c gets for further
+// rows is undefined. On the way it fetches what lies ahead.
+func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns, rows int, ahead []byte, s *Chains) {
+	kernel := active.ints[t].gemm
+	if few := active.ints[t].gemm8; rows <= PanelRows/2 && few != nil {
+		kernel = few
+	}
+	if kernel != nil && columns > 0 {
+		kernel(c, p, a, columns, ahead, s)
 		return
 	}
 	gemmGeneric(t, c, p, a, columns, SignFlip())

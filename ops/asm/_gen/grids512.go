@@ -257,37 +257,3 @@ func wideCompleted(x []vector) []vector {
 	}
 	return x
 }
-
-// addWide16 adds 16 groups of each block to the chains: the sums of their first and
-// second quants of registers 0 and 1, and 2 and 3, their scales and mins.
-func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
-	first := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s }))
-	second := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s + 4 }))
-	dots := mapped(a, func(a vector) vector { v := ZMM(); VMOVDQA64(a, v); return v })
-	for i := range dots {
-		VPERMT2Q(b[i], first, dots[i])
-	}
-	for i := range dots {
-		VPERMT2Q(b[i], second, a[i])
-	}
-	for i := range dots {
-		VPADDD(a[i], dots[i], dots[i])
-		off := resident(k.q8x8(i, q8x8HalfSum))
-		VPSLLD(U8(k.log), off, off)
-		VPSUBD(off, dots[i], dots[i])
-	}
-	for i, f := range factors {
-		scale := ZMM()
-		VBROADCASTF64X4(k.q8x8(i, q8x8Scale), scale)
-		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
-		VMULPS(scale, f, f)
-	}
-	for _, d := range dots {
-		VCVTDQ2PS(d, d)
-	}
-	f, x := above(factors), above(dots)
-	for i := range dots {
-		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
-		VFMADD231PS(f[i], x[i], acc)
-	}
-}
