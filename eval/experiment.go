@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,10 @@ import (
 type Experiment struct {
 	Sites []*arch.Norm // that the recipe changes, in the order of evaluation
 
+	base     *engine.Model
+	options  engine.Options
 	model    *engine.Model // whose norms are switches
+	standard *Experiment   // whose native predictions are the standard; nil: this one
 	switches []*[]*switched
 	session  *engine.Session // nil: an encoder
 	windows  [][]int32
@@ -61,7 +65,7 @@ func NewExperiment(ctx context.Context, m *engine.Model, o engine.Options, r *no
 	for _, c := range r.Sites {
 		choices[c.Site] = c
 	}
-	p := &Experiment{windows: windows}
+	p := &Experiment{windows: windows, base: m, options: o}
 	byName := map[string]*[]*switched{}
 	for _, n := range m.Arch.Norms() {
 		c, ok := choices[n.Site]
@@ -211,8 +215,9 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 		if p.native != nil {
 			native = p.native[c]
 		} else {
-			p.set(nil)
-			if err := p.evaluate(ctx, w, func(_ int, l *line) { native = append(native, *l); p.lines = nil }); err != nil {
+			q := cmp.Or(p.standard, p)
+			q.set(nil)
+			if err := q.evaluate(ctx, w, func(_ int, l *line) { native = append(native, *l); q.lines = nil }); err != nil {
 				return nil, err
 			}
 		}
@@ -234,6 +239,29 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 		s.Windows = append(s.Windows, sum)
 	}
 	return s, nil
+}
+
+// Rounding measures what activations of float32 in place of 8 bits do to the model with its
+// norms as trained: what rounding alone does to the figures of the experiment.
+func (p *Experiment) Rounding(ctx context.Context) (*Sample, error) {
+	o := p.options
+	o.Norm, o.NormSites, o.Recipe, o.FloatActivations = "", nil, nil, true
+	m, err := p.base.Variant(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	q := &Experiment{windows: p.windows, model: m, standard: p, native: p.native, vectors: p.vectors}
+	if p.session != nil {
+		longest := 0
+		for _, w := range p.windows {
+			longest = max(longest, len(w))
+		}
+		if q.session, err = m.NewSession(engine.SessionOptions{Context: longest, KV: quant.F32}); err != nil {
+			return nil, err
+		}
+	}
+	return q.Measure(ctx, nil)
 }
 
 // mean returns the mean of a sum over all tokens, and its standard error, which takes

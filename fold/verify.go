@@ -14,7 +14,7 @@ import (
 // its source. They prove nothing: [Verify] measures.
 type Provenance struct {
 	Version      string  // of these keys
-	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be
+	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be; "readers" of a fold of readers
 	SourceNorm   string  // what the model was trained with
 	SourceArch   string  // differs from the file's in exports
 	SourceSHA256 string  // "" if it was not noted
@@ -111,7 +111,7 @@ func (s *Step) verify(ctx context.Context) error {
 // is more than rounding leaves.
 func (s *Step) check(t tally, n int, of *gguf.Tensor, format string, args ...any) error {
 	m := t.sum / float64(n)
-	s.Measured.add(m)
+	s.Measured.Add(m)
 	// Centred in float32, then stored; and half the smallest number.
 	u, least := roundoff(of.Type)
 	if bound := (u+0x1p-24)*t.size/float64(n) + least/2; !(math.Abs(m) <= bound) {

@@ -19,8 +19,8 @@ type Product struct {
 const (
 	// inline is how many multiply-adds a piece of work should have at least.
 	inline = 64 << 10
-	// sideBySide is from how many rows on an input is multiplied a tile of 16
-	// at a time. Below it, each row goes by itself.
+	// sideBySide is from how many rows on an input of floats is multiplied a tile
+	// of 16 at a time. Below it, each row goes by itself.
 	sideBySide = 5
 )
 
@@ -205,8 +205,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.PanelRows, in.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
-				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, &s.chains)
-				asm.Fetch(take(&ahead, piece))
+				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
 			case many == 1:
 				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:

@@ -38,10 +38,10 @@ func TestCompareEncoder(t *testing.T) {
 	if f := r.Norms[1]; !(f.Cosine > 0 && f.Cosine < 1-1e-9 && f.CosineWorst <= f.CosineP1 && f.CosineP1 <= f.CosineMedian) {
 		t.Errorf("%+v", f)
 	}
-	if text := works(t, "compare", model, "-f", texts, "--norms", "rms-naive,blk.0.layer_output_norm=rms-naive"); !strings.Contains(text, "blk.0.layer_output_norm=rms-naive: embeddings keep") {
+	if text := works(t, "compare", model, "-f", texts, "--norm", "rms-naive,blk.0.layer_output_norm=rms-naive"); !strings.Contains(text, "blk.0.layer_output_norm=rms-naive: embeddings keep") {
 		t.Errorf("%s", text)
 	}
-	infer(t, "compare", model, "-f", texts, "--norms", "rms-folded").fails(t, 1, "post-LN")
+	infer(t, "compare", model, "-f", texts, "--norm", "rms-folded").fails(t, 1, "post-LN")
 	infer(t, "compare", model, "-f", texts, "--ctx", "32").fails(t, 2, "--ctx 32", "a line")
 	infer(t, "compare", model, "-f", texts, "--shard", "0/2").fails(t, 2, "--shard 0/2", "parts")
 	infer(t, "compare", model, testdata.Path(t, stories), "-f", texts).fails(t, 1, "no encoder")
@@ -81,7 +81,7 @@ func TestGeometryEncoder(t *testing.T) {
 	if merged.Tokens != r.Tokens || math.Abs(merged.Tables.Angle.Hidden.Mean-r.Tables.Angle.Hidden.Mean) > 1e-9 || merged.EmbeddingSwap != nil {
 		t.Errorf("merged: %d tokens, %+v; whole: %d, %+v", merged.Tokens, merged.Tables.Angle.Hidden, r.Tokens, r.Tables.Angle.Hidden)
 	}
-	files := inferJSON[[]struct{ Shape [2]int }](t, "states", model, "-f", texts, "--sites", "ln1", "-o", filepath.Join(dir, "s.npy"), "--json")
+	files := inferJSON[struct{ Files []struct{ Shape [2]int } }](t, "states", model, "-f", texts, "--sites", "ln1", "-o", filepath.Join(dir, "s.npy"), "--json").Files
 	if len(files) != r.Model.Layers || uint64(files[0].Shape[0]) != r.Tokens || files[0].Shape[1] != r.Model.Dim {
 		t.Errorf("%+v", files)
 	}

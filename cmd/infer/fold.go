@@ -27,9 +27,10 @@ import (
 
 type foldFlags struct {
 	out              string
+	format           choice
 	strategy, export choice
 	typ              choice
-	gain             bool
+	gain, readers    bool
 	force            bool
 	plan, json       bool
 	verify           bool
@@ -39,7 +40,8 @@ const foldExample = `  infer fold model.gguf --plan                    the steps
   infer fold model.gguf -o new.gguf               for any runner of model
   infer fold model.gguf -o new.gguf --verify      and look at what became of it
   infer fold model.gguf -o models/ --type Q8_0    under its conventional name
-  infer fold olmo.gguf -o new.gguf --export auto  as an RMSNorm architecture`
+  infer fold olmo.gguf -o new.gguf --export auto  as an RMSNorm architecture
+  infer fold pythia/ --format safetensors -o new  for transformers, vLLM`
 
 func newFold() *cobra.Command {
 	var o foldFlags
@@ -58,6 +60,11 @@ source has F32 or F16 cannot hold them (--strategy dequant): logits move by less
 than 1e-6 (NMSE). Or they are encoded once more in their own type (requant),
 which adds about one more quantisation error and is never exact.
 
+--readers writes the other fold: gain and bias go into the matrices that read a
+norm, and each of their rows loses its mean. LayerNorm computes what it did;
+RMSNorm in its place (--norm rms-naive) is off by a scale for each token, most
+often far less than before, and that needs no weights that write the stream.
+
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 		Example:           foldExample,
@@ -65,6 +72,8 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case o.readers && (o.gain || o.export.value != ""):
+				return usagef("--readers folds the gains too, and leaves the architecture as it is: it goes with no --fold-gain and no --export")
 			case o.out == "" && !o.plan:
 				return usagef("fold needs -o: the file or folder to write; --plan shows what would be done")
 			case o.out == "-" && (o.json || o.verify):
@@ -75,6 +84,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "the `file` to write, or the folder to write to; -: stdout")
+	addChoice(cmd, &o.format, "format", "gguf", "what to write: a GGUF file, or a folder of transformers", "gguf", "safetensors")
 	addChoice(cmd, &o.strategy, "strategy", string(fold.Dequant), "how changed weights that were quantised are stored", string(fold.Dequant), string(fold.Requant))
 	var types []string
 	for _, t := range quant.Types() {
@@ -84,6 +94,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	}
 	addChoice(cmd, &o.typ, "type", "", "store every matrix in this `type`", types...)
 	f.BoolVar(&o.gain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those can take them")
+	f.BoolVar(&o.readers, "readers", false, "fold the matrices that read the norms instead of those that write the stream: what RMSNorm changes then is a scale for each token")
 	addChoice(cmd, &o.export, "export", "", "write this RMSNorm `architecture`; auto: the one there is, or else the original", append([]string{"auto"}, fold.Targets()...)...)
 	f.BoolVar(&o.plan, "plan", false, "write nothing; print the steps, with the means that would be taken away")
 	f.BoolVar(&o.plan, "dry-run", false, "the same as --plan")
@@ -113,6 +124,9 @@ type klReport struct {
 }
 
 func (o *foldFlags) run(ctx context.Context, w io.Writer, path string) error {
+	if o.format.value == "safetensors" {
+		return o.runFolder(ctx, w, path)
+	}
 	f, err := openFile(path)
 	if err != nil {
 		return err
@@ -135,7 +149,7 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 			return err
 		}
 	}
-	options := fold.WriteOptions{Strategy: fold.Strategy(o.strategy.value), Gain: o.gain, Export: o.export.value}
+	options := fold.WriteOptions{Strategy: fold.Strategy(o.strategy.value), Gain: o.gain, Readers: o.readers, Export: o.export.value}
 	if o.typ.value != "" {
 		t, err := quant.ParseType(o.typ.value)
 		if err != nil {
@@ -263,7 +277,7 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 	if o.out == "-" {
 		return nil
 	}
-	if o.json || o.verify {
+	if o.verify || o.json && o.format.value == "gguf" {
 		var err error
 		if r.KL, err = o.check(ctx, path, r); err != nil {
 			return fmt.Errorf("%s is written, but its check failed: %w", r.File, err)

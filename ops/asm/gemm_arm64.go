@@ -6,8 +6,9 @@ package asm
 // one.
 type gemmKernel func(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 
-func gemm(kernel gemmKernel) func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-	return func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
+func gemm(kernel gemmKernel) panelProduct {
+	return func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains) {
+		Fetch(ahead)
 		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], columns, s)
 	}
 }

@@ -4,47 +4,182 @@
 
 package asm
 
-// gemmAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemmAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmMinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemmMinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmSub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemmSub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32)
+func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemmSub16MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemmSub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmMinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemm8AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmMinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemm8AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemm8MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemm8MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmMinBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemm8Sub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmMinBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemm8Sub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmBits8AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemm8Sub16MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemm8Sub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmSub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one.
+// gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32)
+func gemmBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmMinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmMinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmMinBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmMinBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8MinBits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8MinBits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmBits8AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Bits8AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Bits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmBits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmBits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)

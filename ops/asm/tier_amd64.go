@@ -29,7 +29,6 @@ func kernelsAVX2() kernels {
 		quantize:  quantizeAVX2,
 		shuffle:   shuffleAVX2,
 		transpose: transpose8,
-		halfSums:  true,
 		dotQ8:     dotQ8AVX2,
 		epilogue:  epilogue8,
 		gemmFloat: fetching(gemmFloatAVX2),
@@ -43,14 +42,18 @@ func kernelsAVX2() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			q := panelQuantsAVX2[t]
 			k.ints[t] = intKernels{
 				gemv:       gemvsAVX2[t],
 				unpack:     unpackRows(unpackRowsAVX2[t], q.bytes*w.Group),
 				gemm:       gemm2(gemmsAVX2[t]),
+				gemm8:      gemm2(gemms8AVX2[t]),
 				sumColumns: sumColumns(columnSumsAVX2[t], w.Group, q),
 				quantBytes: q.bytes,
+			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = unpackGrid(kernel, w.Group, w.Quants.Zero)
 			}
 		}
 	}
@@ -68,6 +71,7 @@ func kernelsAVX512() kernels {
 		shuffle:    shuffleAVX2,
 		transpose:  transpose16,
 		signFlip:   0x80808080, // 128 above
+		tileFrom:   4,
 		dotQ8:      dotQ8AVX512,
 		epilogue:   epilogue16,
 		gemmFloat:  fetching(gemmFloatAVX512),
@@ -82,7 +86,7 @@ func kernelsAVX512() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			gemv := gemvsAVX512[t]
 			if needsVBMI[t] && !cpu.X86.HasAVX512VBMI {
 				gemv = gemvsAVX2[t]
@@ -91,7 +95,14 @@ func kernelsAVX512() kernels {
 				gemv:       gemv,
 				unpack:     unpack512(unpacksAVX512[t]),
 				gemm:       gemm512(gemmsAVX512[t]),
+				gemm8:      gemm512(gemms8AVX512[t]),
 				sumColumns: sumColumns(columnSumsAVX512[t], w.Group, panelQuants{bytes: 1}),
+			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = compensated(unpackGrid(kernel, w.Group, 0), w)
+			}
+			if kernel := signedRowsAVX2[t]; kernel != nil {
+				k.ints[t].unpack = compensated(unpackRows(kernel, w.Group), w)
 			}
 		}
 	}
@@ -110,6 +121,35 @@ func unpackRows(kernel unpackRowKernel, size int) func(p Panel, blocks int, w []
 	}
 }
 
+// An unpackGridKernel unpacks blocks, at least one, to a row of a panel, and adds
+// 32 bytes to the quants.
+type unpackGridKernel func(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+func unpackGrid(kernel unpackGridKernel, group, zero int) func(p Panel, blocks int, w []byte, stride int) {
+	var zeros [8]uint32
+	for i := range zeros {
+		zeros[i] = uint32(zero) * 0x01010101
+	}
+	return func(p Panel, blocks int, w []byte, stride int) {
+		for r := range PanelRows {
+			kernel(&p.Q[r*group], &p.Scale[r], &w[r*stride], blocks, &zeros[0])
+		}
+	}
+}
+
+// compensated returns an Unpack that finds the compensation after another one.
+func compensated(unpack func(p Panel, blocks int, w []byte, stride int), w *weightType) func(p Panel, blocks int, w []byte, stride int) {
+	compensate := compensate32AVX512
+	if w.Group == 16 {
+		compensate = compensate16AVX512
+	}
+	groups := w.groups()
+	return func(p Panel, blocks int, w []byte, stride int) {
+		unpack(p, blocks, w, stride)
+		compensate(&p.Compensation[0], &p.Q[0], blocks*groups)
+	}
+}
+
 // An unpackKernel512 is unpackGeneric, with compensation.
 type unpackKernel512 func(q *int8, scale, min *float32, comp *int32, w *byte, stride, blocks int)
 
@@ -120,21 +160,27 @@ func unpack512(kernel unpackKernel512) func(p Panel, blocks int, w []byte, strid
 }
 
 // A gemmKernel2 is gemmGeneric for panels that an unpackRowKernel made.
-type gemmKernel2 func(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32)
+type gemmKernel2 func(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-func gemm2(kernel gemmKernel2) func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-	return func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0])
+func gemm2(kernel gemmKernel2) panelProduct {
+	return func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains) {
+		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0], unsafe.SliceData(ahead), perGroup(ahead, columns))
 	}
 }
 
 // A gemmKernel512 is gemmGeneric for panels that an unpackKernel512 made.
-type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32)
+type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-func gemm512(kernel gemmKernel512) func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-	return func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains) {
-		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], columns, &s[0])
+func gemm512(kernel gemmKernel512) panelProduct {
+	return func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains) {
+		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0], unsafe.SliceData(ahead), perGroup(ahead, columns))
 	}
+}
+
+// perGroup is how many bytes of what lies ahead are fetched with each group.
+func perGroup(ahead []byte, columns int) int {
+	groups := columns / Group
+	return (len(ahead) + groups - 1) / groups
 }
 
 // panelQuants is how the quants of a panel are stored: the bytes of each, and

@@ -31,10 +31,15 @@ func (w *weightType) groups() int { return w.Items / w.Group }
 type intKernels struct {
 	gemv       gemvKernel
 	unpack     func(p Panel, blocks int, w []byte, stride int)
-	gemm       func(c *Tile, p Panel, a Q8Panel, columns int, s *Chains)
+	gemm       panelProduct
+	gemm8      panelProduct // of up to eight rows of activations; nil: gemm
 	sumColumns func(sum []float64, p Panel, first, rows int)
 	quantBytes int // of a quant in a Panel; 0: one
 }
+
+// A panelProduct is gemmGeneric over whole groups of 32, at least one, and fetches
+// ahead.
+type panelProduct func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains)
 
 // A gemvKernel is gemvGeneric of that many rows and groups, at least one of each.
 type gemvKernel func(dst *float32, w *byte, stride, rows, groups int, a *byte)

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 func gemmFamily() {
-	gemm512("gemmAVX512", 32, false)
-	gemm512("gemmMinAVX512", 32, true)
-	gemm512("gemmSub16AVX512", 16, false)
+	for _, lanes := range []isa{avx512, avx2} {
+		gemm512("", lanes, 32, false)
+		gemm512("Min", lanes, 32, true)
+		gemm512("Sub16", lanes, 16, false)
+		gemm512("Sub16Min", lanes, 16, true)
+	}
 	for _, f := range gemm2Forms() {
-		gemm2(f)
+		for _, vecs := range []int{2, 1} {
+			gemm2(f, vecs)
+		}
 	}
 }
 
@@ -21,20 +28,40 @@ const chains = 8
 // chainBytes is the size of one chain of all products of a call.
 const chainBytes = panelRows * 64
 
-// gemm512 multiplies a panel with a tile. Lanes are activation rows: the quants
-// of the tile are read whole, those of the panel four at a time and repeated.
-// The chains are in memory; the first group in a chain sets it.
-func gemm512(name string, group int, min bool) {
-	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32)")
-	Doc(name + " is gemmGeneric over that many columns, whole groups of 32, at least one.")
+// fewRows is the name of products with the first lanes of a tile alone.
+func fewRows(lanes int) string {
+	if lanes == panelRows {
+		return ""
+	}
+	return fmt.Sprint(lanes)
+}
+
+// gemm512 multiplies a panel with a tile, or with its first eight rows. Lanes
+// are activation rows: the quants of the tile are read whole, those of the panel
+// four at a time and repeated. The chains are in memory; the first group in a
+// chain sets it.
+func gemm512(form string, lanes isa, group int, min bool) {
+	name := "gemm" + fewRows(lanes.lanes) + form + "AVX512"
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)")
+	Doc(name+" is gemmGeneric over that many columns, whole groups of 32, at least one,",
+		fmt.Sprintf("for %d activation rows. For each group it fetches step bytes from ahead on.", lanes.lanes))
 	Pragma("noescape")
+	fetch := fetcher()
 	q, scale, mins, comp := pointer("q"), pointer("scale"), pointer("min"), pointer("comp")
-	aq, ascale, asum := pointer("aq"), pointer("ascale"), pointer("asum")
+	aq, ascale := pointer("aq"), pointer("ascale")
+	var asum, ahalf Mem
+	switch {
+	case min && group == 16:
+		ahalf = pointer("ahalf")
+	case min:
+		asum = pointer("asum")
+	}
 	end, sums := integer("columns"), pointer("chains")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
 	XORQ(i, i)
-	block := func(_ string, first bool) {
+	block := func(name string, first bool) {
+		fetch(name)
 		for sub := range 32 / group {
 			// A group of 32 has 64 bytes of scales; there are two of 16.
 			perGroup := uint8(32 / group)
@@ -42,24 +69,33 @@ func gemm512(name string, group int, min bool) {
 				m.Index, m.Scale, m.Disp = i, perGroup, 64*sub+4*r
 				return m
 			}
-			dot := avx512.regs(panelRows)
+			dot := lanes.regs(panelRows)
 			for r := range dot {
 				VPBROADCASTD(at(comp, r), dot[r])
 			}
 			for k := range group / 4 {
-				a := ZMM()
+				a := lanes.reg()
 				VMOVDQU32(Mem{Base: aq.Base, Index: i, Scale: 8, Disp: (sub*group/4 + k) * 64}, a)
 				for r := range dot {
 					VPDPBUSD_BCST(Mem{Base: q.Base, Index: i, Scale: 8, Disp: sub*group*panelRows + r*group + 4*k}, a, dot[r])
 				}
 			}
-			as, al := ZMM(), ZMM()
+			as, al := lanes.reg(), lanes.reg()
 			VMOVUPS(Mem{Base: ascale.Base, Index: i, Scale: 1}, as)
-			if min {
+			switch {
+			case min && group == 16: // the sums of half a group, times the scales
+				VMOVDQU32(Mem{Base: ahalf.Base, Index: i, Scale: 1}, al)
+				if sub == 0 {
+					VPSLLD(U8(16), al, al)
+				}
+				VPSRAD(U8(16), al, al)
+				VCVTDQ2PS(al, al)
+				VMULPS(as, al, al)
+			case min:
 				VMOVUPS(Mem{Base: asum.Base, Index: i, Scale: 1}, al)
 			}
 			for r := range dot {
-				s, acc := ZMM(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
+				s, acc := lanes.reg(), Mem{Base: chain, Disp: sub*chains/2*chainBytes + 64*r}
 				VMULPS_BCST(at(scale, r), as, s)
 				VCVTDQ2PS(dot[r], dot[r])
 				if first {
@@ -75,8 +111,8 @@ func gemm512(name string, group int, min bool) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx512.rounds(group, i, end, chain, sums, block)
-	avx512.sumChains(sums)
+	lanes.rounds(group, i, end, chain, sums, block)
+	lanes.sumChains(sums, lanes.lanes)
 	VZEROUPPER()
 	RET()
 }
@@ -106,20 +142,10 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		SHLQ(U8(10), chain)
 		ADDQ(sums.Base, chain)
 	}
-	if group == 16 {
-		// Four groups of 32 take all chains: each sets or adds to two.
-		begin = func() {
-			MOVQ(sums.Base, chain)
-			MOVQ(U32(4), left)
-		}
-		begin()
-	} else {
-		begin()
-		// The chains before the first used one, of less than eight groups, are
-		// empty.
-		p, z := GP64(), t.reg()
+	// zeroChains empties the chains from p up to the end.
+	zeroChains := func(p, end reg.GPVirtual) {
+		z := t.reg()
 		zero(z)
-		MOVQ(sums.Base, p)
 		JMP(LabelRef("emptyEnd"))
 		Label("empty")
 		for disp := 0; disp < chainBytes; disp += t.size() {
@@ -127,8 +153,44 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		}
 		ADDQ(U32(chainBytes), p)
 		Label("emptyEnd")
-		CMPQ(p, chain)
+		CMPQ(p, end)
 		JNE(LabelRef("empty"))
+	}
+	p := GP64()
+	MOVQ(sums.Base, p)
+	if group == 16 {
+		// Four groups of 32 take all chains: each sets or adds to two. If the last
+		// ones are 2 or 6, two of these come first, and go to the last chains.
+		name := "whole"
+		begin = func() {
+			MOVQ(end, left)
+			SUBQ(i, left)
+			MOVQ(end, chain)
+			ANDQ(U32(7<<6), chain)
+			CMPQ(left, chain)
+			MOVQ(sums.Base, chain)
+			MOVQ(U32(4), left)
+			JNE(LabelRef(name))
+			BTQ(U8(7), end)
+			JCC(LabelRef(name))
+			MOVQ(U32(2), left)
+			ADDQ(U32(2*chainBytes), chain)
+			Label(name)
+			name = "wholeNext"
+		}
+		CMPQ(end, U32(8<<6))
+		JGE(LabelRef("set"))
+		MOVQ(sums.Base, chain)
+		ADDQ(U32(chains*chainBytes), chain)
+		zeroChains(p, chain)
+		JMP(LabelRef("more"))
+		Label("set")
+		begin()
+	} else {
+		begin()
+		// The chains before the first used one, of less than eight groups, are
+		// empty.
+		zeroChains(p, chain)
 	}
 	round("first", true)
 	Label("more")
@@ -138,19 +200,21 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 	Label("sum")
 }
 
-// sumChains adds the chains up, and stores the products.
-func (t isa) sumChains(sums Mem) {
+// sumChains adds the chains up, and stores the products with the first lanes of
+// the tile.
+func (t isa) sumChains(sums Mem, lanes int) {
 	c, z := pointer("c"), t.reg()
 	zero(z)
 	n := GP64()
-	const unroll = 4
-	MOVQ(U32(chainBytes/unroll/t.size()), n)
+	const unroll = 4 // rows of weights
+	MOVQ(U32(panelRows/unroll), n)
 	loop("products", n, func() {
-		for u := range unroll {
+		for u := range unroll * lanes / t.lanes {
+			at := u/(lanes/t.lanes)*64 + u%(lanes/t.lanes)*t.size()
 			add := func(a, b int) vector {
 				v := t.reg()
-				VMOVUPS(sums.Offset(a*chainBytes+u*t.size()), v)
-				VADDPS(sums.Offset(b*chainBytes+u*t.size()), v, v)
+				VMOVUPS(sums.Offset(a*chainBytes+at), v)
+				VADDPS(sums.Offset(b*chainBytes+at), v, v)
 				return v
 			}
 			s0, s2, s1, s3 := add(0, 4), add(2, 6), add(1, 5), add(3, 7)
@@ -158,9 +222,9 @@ func (t isa) sumChains(sums Mem) {
 			VADDPS(s3, s1, s1)
 			VADDPS(s1, s0, s0)
 			VADDPS(z, s0, s0)
-			VMOVUPS(s0, c.Offset(u*t.size()))
+			VMOVUPS(s0, c.Offset(at))
 		}
-		ADDQ(U32(unroll*t.size()), c.Base)
-		ADDQ(U32(unroll*t.size()), sums.Base)
+		ADDQ(U32(unroll*64), c.Base)
+		ADDQ(U32(unroll*64), sums.Base)
 	})
 }

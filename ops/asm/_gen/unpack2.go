@@ -1,10 +1,50 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/x86"
 )
+
+// unpackFields emits what unpacks a row of a panel of any fields, its quants so much
+// above their value: as bytes, or as two nibbles.
+func unpackFields(name string, f weightType, above, planes int) {
+	TEXT(name, NOSPLIT, "func(q *int8, scale, min *float32, w *byte, blocks int)")
+	Doc(fmt.Sprintf("%s unpacks that many blocks, at least one, to a row of a panel, quants %d above their value.", name, above))
+	Pragma("noescape")
+	q, scale, min := pointer("q"), pointer("scale"), pointer("min")
+	w, blocks := pointer("w"), integer("blocks")
+	r := newReader(f, above)
+	loop("block", blocks, func() {
+		for i := range f.Items / 32 {
+			c, to := r.quants(func(disp int) Mem { return w.Offset(disp) }, i), q.Offset(32*i*panelRows*planes)
+			switch {
+			case planes > 1:
+				high := YMM()
+				VPSRLW(U8(4), c, high)
+				VPAND(table(0x0f0f0f0f), c, c)
+				VPAND(table(0x0f0f0f0f), high, high)
+				VMOVDQU(c, to)
+				VMOVDQU(high, to.Offset(32))
+			case f.Group == 16:
+				VMOVDQU(c.AsX(), to)
+				VEXTRACTI128(U8(1), c, to.Offset(16*panelRows))
+			default:
+				VMOVDQU(c, to)
+			}
+		}
+		r.rowScales(w, scale, min)
+		ADDQ(U32(f.Bytes), w.Base)
+		ADDQ(U32(f.Items*panelRows*planes), q.Base)
+		for _, p := range []Mem{scale, min} {
+			ADDQ(U32(f.Items/f.Group*64), p.Base)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
 
 // unpack2 emits what unpacks a row of a panel.
 func unpack2(f weightType) {
@@ -87,15 +127,15 @@ func scales2(f weightType, w, scale, min Mem) {
 			VPMOVSXBD(w.Offset(f.Scales.Low.At+8*i), s)
 			VCVTDQ2PS(s, s)
 			VMULPS(d, s, s)
-			scatter(s, scale.Offset(8*64*i))
+			scatter(s, scale.Offset(8*64*i), 64, 256)
 		}
 	case nibbles256:
 		s, m := scaleMin(func(disp int) Mem { return w.Offset(disp) })
 		VMULPS(half(f.D.At), s, s)
 		VMULPS(half(f.M.At), m, m)
 		VXORPS(table(0x80000000), m, m)
-		scatter(s, scale)
-		scatter(m, min)
+		scatter(s, scale, 64, 256)
+		scatter(m, min, 64, 256)
 	default:
 		VMOVSS(half(f.D.At).AsX(), scale)
 		if f.HasMin() {
@@ -104,17 +144,18 @@ func scales2(f weightType, w, scale, min Mem) {
 	}
 }
 
-// scatter stores the lanes of v 64 bytes apart.
-func scatter(v vector, to Mem) {
+// scatter stores the lanes of v, those of each half step bytes apart, from the
+// second half on at high.
+func scatter(v vector, to Mem, step, high int) {
 	x := v.AsX()
 	for half := range 2 {
 		if half > 0 {
 			x = XMM()
 			VEXTRACTF128(U8(1), v, x)
 		}
-		VMOVSS(x, to.Offset(256*half))
+		VMOVSS(x, to.Offset(high*half))
 		for i := 1; i < 4; i++ {
-			VEXTRACTPS(U8(i), x, to.Offset(256*half+64*i))
+			VEXTRACTPS(U8(i), x, to.Offset(high*half+step*i))
 		}
 	}
 }

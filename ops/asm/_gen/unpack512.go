@@ -8,9 +8,19 @@ import (
 
 func unpackFamily() {
 	for _, f := range weightTypes {
-		unpack512(f)
-		unpack2(f)
+		switch f.shape {
+		case grids256, shifted256:
+			unpackGrid(f)
+		case fields:
+			unpackFields("unpackRow"+f.Name+"AVX2", f, f.panelAbove(), f.planes())
+			unpackFields("signedRow"+f.Name+"AVX2", f, 0, 1)
+		default:
+			unpack512(f)
+			unpack2(f)
+		}
 	}
+	compensate512(32)
+	compensate512(16)
 }
 
 // rowSums adds up, for each of 16 rows, the words of the n vectors that leaf

@@ -66,6 +66,25 @@ func loop(name string, n reg.GPVirtual, body func()) {
 	JNZ(LabelRef(name))
 }
 
+// fetcher returns a function that fetches the parameter step's number of bytes from
+// the parameter ahead on, and from there the next time, into the second-level cache.
+// A loop that fetches a little each time does not wait for memory, and what it works
+// on stays in the first level.
+func fetcher() func(label string) {
+	ahead, end := pointer("ahead"), GP64()
+	MOVQ(ahead.Base, end)
+	return func(label string) {
+		ADDQ(param("step"), end)
+		JMP(LabelRef(label + "fetched"))
+		Label(label + "fetch")
+		PREFETCHT1(ahead)
+		ADDQ(U8(64), ahead.Base)
+		Label(label + "fetched")
+		CMPQ(ahead.Base, end)
+		JB(LabelRef(label + "fetch"))
+	}
+}
+
 // wordTable returns where in read-only data a table of 32-bit words is.
 func wordTable(name string, w ...uint32) Mem {
 	m := GLOBL(name, rodata)
