@@ -4,6 +4,7 @@ package arch
 // place of a gated FFN.
 var _ = register(Spec{
 	Name:      "apertus",
+	Known:     "Apertus",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // attention out of some layers, or left its output matrix alone, and gave each its width.
 var _ = register(Spec{
 	Name:      "deci",
+	Known:     "DeciLM, Llama-Nemotron",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},
