@@ -107,6 +107,31 @@ func TestTensorsAreTheConverters(t *testing.T) {
 				t.Errorf("%s differs in its bytes", name)
 			}
 		}
+		for kind, typ := range map[string]quant.Type{"f16": quant.F16, "bf16": quant.BF16} {
+			for name, w := range want[kind].Tensors {
+				x, ok := f.Tensor(name)
+				if !ok {
+					t.Errorf("%s is missing", name)
+					continue
+				}
+				as := hf.TypeOf(name, x.Dims, typ)
+				values, err := x.Float32s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				size, err := as.RowBytes(len(values))
+				if err != nil {
+					t.Fatal(err)
+				}
+				data := make([]byte, size)
+				if err := quant.Encode(data, as, values); err != nil {
+					t.Fatal(err)
+				}
+				if got := fmt.Sprintf("%x", sha256.Sum256(data)); as.String() != w[0] || got != w[2] {
+					t.Errorf("%s as %s: %s, want %s; its bytes differ: %v", name, kind, as, w[0], got != w[2])
+				}
+			}
+		}
 		for _, x := range f.Tensors {
 			if _, ok := want["f32"].Tensors[x.Name]; !ok && x.Name != "cls.weight" && x.Name != "cls.bias" {
 				t.Errorf("%s is not the converter's", x.Name)

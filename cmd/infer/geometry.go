@@ -28,6 +28,7 @@ const geometryExample = `  infer geometry                                   the 
   infer geometry model.gguf -f wiki.txt -o report  and plots, CSV and HTML
   infer geometry one.gguf two.gguf --skip-first    beside one another
   infer geometry run-step*.gguf -o report          the angle over training
+  infer geometry pythia/ -o report                 of its folders step0, step1, ...
   infer geometry model.gguf -f wiki.txt --shard 0/7 > part-0.json`
 
 func newGeometry() *cobra.Command {
@@ -43,8 +44,9 @@ Interpretation of Layer Normalization and a Comparative Analysis with RMSNorm"
 predictions, and the verdict. An encoder reads each line of -f as a text of its
 own, and its embeddings are compared.
 
-Several models give a comparison. Models named alike but for -stepN- are
-checkpoints of one training run, and give the angle over training.
+Several models give a comparison. Models named alike but for -stepN-, and the
+folders stepN of one folder, which may be named in their place, are checkpoints
+of one training run, and give the angle over training.
 
 --shard I/N reads every N-th window of the text, from the I-th on, and writes
 statistics that infer merge joins to those of the whole text.
@@ -61,6 +63,7 @@ docs/GEOMETRY.md says what every figure means.`,
 			if len(args) == 0 {
 				args = []string{""} // the model in this program
 			}
+			args = checkpoints(args)
 			return o.runAll(cmd.Context(), stdout, args)
 		},
 	}

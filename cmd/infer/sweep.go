@@ -38,7 +38,7 @@ type sweepFlags struct {
 func newSweep() *cobra.Command {
 	var o sweepFlags
 	cmd := &cobra.Command{
-		Use:   "sweep [MODEL]",
+		Use:   "sweep [MODEL...]",
 		Short: "Measure which norms matter: one site, role and layer at a time",
 		Long: `sweep gives another form to one norm at a time, to all norms but one, and to the
 norms of a role or layer, and measures what that does to the predictions of a
@@ -56,6 +56,9 @@ the most energy.
 of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 --recipe writes what fits as a file for --norm @FILE.
 
+Several models, or a folder of checkpoints named stepN, give one report, and
+--plot the cost of each role over training steps.
+
 --shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
 --resume FILE keeps every row in a file as soon as it is measured, and goes on
 from there when the same command is given again.`,
@@ -64,10 +67,15 @@ from there when the same command is given again.`,
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json
   infer sweep model.gguf -f wiki.txt --shard 0/7 --resume 0.state > part-0.json`,
-		Args: atMostOneModel, ValidArgsFunction: completeModels,
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeModels(cmd, nil, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkSweep(cmd); err != nil {
 				return err
+			}
+			if args = checkpoints(args); len(args) > 1 {
+				return o.sweepAll(cmd.Context(), stdout, args)
 			}
 			return o.sweep(cmd.Context(), stdout, modelArg(args))
 		},
@@ -121,9 +129,26 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	if err := o.read(ctx); err != nil {
 		return err
 	}
-	m, err := o.open(ctx, path)
+	r, err := o.sweepOne(ctx, path, modelName(path))
 	if err != nil {
 		return err
+	}
+	if o.plot != "" {
+		if err := drawSweep(o.plot, r); err != nil {
+			return err
+		}
+	}
+	if o.shard != "" {
+		return plain.WriteJSON(w, r, " ")
+	}
+	return writeSweep(w, r, o.format.value)
+}
+
+// sweepOne measures one model.
+func (o *sweepFlags) sweepOne(ctx context.Context, path, name string) (*eval.SweepReport, error) {
+	m, err := o.open(ctx, path)
+	if err != nil {
+		return nil, err
 	}
 	defer m.Close()
 	if o.form == "" {
@@ -133,19 +158,19 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 		}
 	}
 	r := &eval.SweepReport{
-		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Sites: o.sites, Text: o.name,
+		Kind: eval.Sweep, Version: versionName(), Model: name, Arch: m.Arch.Spec.Name, Norm: o.form, Sites: o.sites, Text: o.name,
 		Activations: o.act.value, KV: "f32", Shards: []int{o.index}, Of: o.of,
 	}
 	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
-		return err
+		return nil, err
 	}
 	chosen, err := o.recipeOf(ctx, m, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, cmp.Or(o.chunks, sweepWindows)*windowSize(m, o.context))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if random {
 		r.Text = "random token ids"
@@ -159,12 +184,12 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	}
 	options, done, err := o.options(m.File, "loading")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer done()
 	x, err := await(ctx, func() (*eval.Experiment, error) { return eval.NewExperiment(ctx, m, options, chosen, windows) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer x.Close()
 	if o.budget > 0 {
@@ -173,17 +198,9 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 		err = o.each(ctx, r, x)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.plot != "" {
-		if err := drawSweep(o.plot, r); err != nil {
-			return err
-		}
-	}
-	if o.shard != "" {
-		return plain.WriteJSON(w, r, " ")
-	}
-	return writeSweep(w, r, o.format.value)
+	return r, nil
 }
 
 func writeSweep(w io.Writer, r *eval.SweepReport, format string) error {
