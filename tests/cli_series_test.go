@@ -23,16 +23,13 @@ func TestSeriesOfFolders(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "report")
 	r := works(t, "geometry", run, "--tokens", "200", "--swap-tokens", "0", "-o", out, "--json")
 	var results struct {
-		Results []struct {
-			Model struct{ Name string }
-			Step  *int
-		}
+		Models []struct{ Step *int }
 	}
 	if err := json.Unmarshal([]byte(r), &results); err != nil {
 		t.Fatal(err)
 	}
 	var steps []int
-	for _, m := range results.Results {
+	for _, m := range results.Models {
 		if m.Step != nil {
 			steps = append(steps, *m.Step)
 		}
@@ -49,7 +46,7 @@ func TestSeriesOfFolders(t *testing.T) {
 		Model string
 		Rows  []struct{ Group string }
 	}
-	if err := json.Unmarshal([]byte(works(t, "sweep", run, "--chunks", "2", "--plot", plot, "--json")), &sweeps); err != nil {
+	if err := json.Unmarshal([]byte(works(t, "sweep", run, "--chunks", "2", "--ctx", "32", "--plot", plot, "--json")), &sweeps); err != nil {
 		t.Fatal(err)
 	}
 	if len(sweeps) != 3 || sweeps[2].Step != 1000 || sweeps[2].Model != "tiny-step1000" || len(sweeps[0].Rows) < 5 {

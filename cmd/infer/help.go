@@ -16,7 +16,7 @@ var topics = []struct{ title, commands string }{
 	{"Texts as vectors", "embed rerank"},
 	{"Serve programs", "serve"},
 	{"Swap norms", "fold convert compare perplexity score"},
-	{"Which norms matter, and what may replace them", "sweep calibrate"},
+	{"Which norms matter, and what may replace them", "sweep calibrate dimensions"},
 	{"What norms do to hidden vectors", "geometry states merge"},
 	{"Speed", "bench synth"},
 	{"This program", "archs version man completion help"},

@@ -86,24 +86,21 @@ type sweptModel struct {
 // sweepAll sweeps several models, and writes one report.
 func (o *sweepFlags) sweepAll(ctx context.Context, w io.Writer, paths []string) error {
 	switch {
-	case o.shard != "" || o.resume != "":
-		return usagef("--shard and --resume are for one model, not for %d", len(paths))
+	case o.shard != "" || o.partFile != "":
+		return usagef("--shard and --part are for one model, not for %d", len(paths))
+	case o.file == "-":
+		return usagef("-f - can be read once, not for %d models", len(paths))
 	case o.budget > 0:
 		return usagef("--budget is for one model, not for %d", len(paths))
-	}
-	if o.file == "" {
-		o.chunks = cmp.Or(o.chunks, sweepWindows)
-	}
-	if err := o.read(ctx); err != nil {
-		return err
 	}
 	var all []sweptModel
 	names := modelNames(paths)
 	for i, p := range paths {
-		r, err := o.sweepOne(ctx, p, names[i])
+		r, err := o.sweepOne(ctx, p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p, err)
+			return err
 		}
+		r.Model = names[i]
 		_, step := checkpoint(names[i])
 		all = append(all, sweptModel{step, r})
 	}
