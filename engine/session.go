@@ -113,10 +113,19 @@ func (s *Session) Truncate(n int) {
 // With weights that are floats, one token alone adds up in another order than
 // several do.
 func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
-	if err := s.evaluate(ctx, tokens, wayOf(tokens), true); err != nil {
+	if err := s.evaluate(ctx, tokens, wayOf(tokens), 1); err != nil {
 		return nil, err
 	}
-	return s.logits, nil
+	return s.checked(0)
+}
+
+// checked returns the logits of a row, or what is wrong with them.
+func (s *Session) checked(i int) ([]float32, error) {
+	logits := row(s.logits, i, s.model.Arch.Vocab)
+	if j := badLogit(logits); j >= 0 {
+		return nil, s.finiteError(nil, len(s.tokens)-1, j, logits[j])
+	}
+	return logits, nil
 }
 
 // wayOf is the way in which float products of a call add up: that which is
@@ -137,7 +146,7 @@ func (s *Session) EvalAll(ctx context.Context, tokens []int32, f func(i int, log
 
 // Append appends tokens to the timeline without computing any logits.
 func (s *Session) Append(ctx context.Context, tokens []int32) error {
-	return s.evaluate(ctx, tokens, wayOf(tokens), false)
+	return s.evaluate(ctx, tokens, wayOf(tokens), 0)
 }
 
 // Sync makes the timeline equal tokens, keeping the longest common prefix,
@@ -153,17 +162,20 @@ func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, k
 		return nil, 0, fmt.Errorf("engine: no tokens")
 	}
 	s.Truncate(kept)
-	err = s.evaluate(ctx, tokens[kept:], ops.Tiled, true)
-	return s.logits, kept, err
+	if err = s.evaluate(ctx, tokens[kept:], ops.Tiled, 1); err == nil {
+		logits, err = s.checked(0)
+	}
+	return logits, kept, err
 }
 
 // evaluate appends tokens in passes that other calls share, unless this one is
-// observed.
-func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, logits bool) error {
-	if s.tap != nil || s.trace {
+// observed, and computes the logits of the last ones, as many rows as that. More
+// than one row come of one pass.
+func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, rows int) error {
+	if s.observed() {
 		from := func(n, done int) int {
-			if logits && done+n == len(tokens) {
-				return n - 1
+			if done+n == len(tokens) {
+				return n - rows
 			}
 			return n
 		}
@@ -177,11 +189,14 @@ func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, l
 	}
 	defer s.model.passes.leave()
 	c := &s.call
-	c.session, c.ctx, c.tokens, c.way, c.logits = s, ctx, tokens, way, logits
+	c.session, c.ctx, c.tokens, c.way, c.rows, c.whole = s, ctx, tokens, way, rows, rows > 1
 	err := s.model.queue.run(c)
 	c.ctx, c.tokens = nil, nil
 	return err
 }
+
+// observed reports whether somebody looks at what the session evaluates.
+func (s *Session) observed() bool { return s.tap != nil || s.trace }
 
 // check tells why tokens cannot be appended, if so.
 func (s *Session) check(tokens []int32) error {
