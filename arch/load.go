@@ -195,7 +195,7 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	}
 	return &Norm{
 		Site: site, Role: role, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1,
-		Residual: role == BeforeAttention || role == BeforeFFN || role == BeforeHead || role == OnSum,
+		Residual: role == LN1 || role == LN2 || role == BeforeHead,
 		Gain:     b.tensor(WeightName(site), s.Gain, width),
 		Bias:     b.tensor(BiasName(site), s.Bias, width),
 	}
@@ -276,20 +276,20 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
-	l.AttnNorm = b.norm(BeforeAttention, i, before, h.Dim)
-	l.FFNNorm = b.norm(BeforeFFN, i, s.FFNNorm, h.Dim)
+	l.AttnNorm = b.norm(LN1, i, before, h.Dim)
+	l.FFNNorm = b.norm(LN2, i, s.FFNNorm, h.Dim)
 	if l.AttnNorm == nil && s.AttnNorm.Optional && l.FFNNorm != nil { // the one norm serves both branches
 		l.AttnNorm, l.FFNNorm = l.FFNNorm, nil
-		l.AttnNorm.Role = BeforeAttention
+		l.AttnNorm.Role = LN1
 	}
 	if l.FFNNorm == nil && s.FFNNorm.Optional {
 		l.Parallel = true
 	}
 	l.AttnPost = b.norm(AfterBranch, i, s.AttnPost, h.Dim)
 	l.FFNPost = b.norm(AfterBranch, i, s.FFNPost, h.Dim)
-	l.AttnSum = b.norm(OnSum, i, s.AttnSum, h.Dim)
-	l.AttnSum2 = b.norm(OnSum, i, s.AttnSum2, h.Dim)
-	l.FFNSum = b.norm(OnSum, i, s.FFNSum, h.Dim)
+	l.AttnSum = b.norm(LN1, i, s.AttnSum, h.Dim)
+	l.AttnSum2 = b.norm(LN1, i, s.AttnSum2, h.Dim)
+	l.FFNSum = b.norm(LN2, i, s.FFNSum, h.Dim)
 
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
 	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {

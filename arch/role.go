@@ -3,16 +3,16 @@ package arch
 // A Role is the place of a norm or a matrix in the graph.
 type Role string
 
-// The roles of norms. The first two are those of the pre-norm transformer.
+// The roles of norms. The first two are those of a block: before attention and the FFN,
+// or in a post-norm block on the sums of the stream with what these write.
 const (
-	BeforeAttention Role = "ln1"
-	BeforeFFN       Role = "ln2"
-	BeforeHead      Role = "final"
-	OnEmbedding     Role = "embedding"
-	OnQueryKey      Role = "qk"   // head by head, or on all heads together
-	AfterBranch     Role = "post" // on what attention or the FFN writes
-	OnSum           Role = "sum"  // on the residual sum, which it replaces
-	InClassifier    Role = "cls"
+	LN1          Role = "ln1"
+	LN2          Role = "ln2"
+	BeforeHead   Role = "final"
+	OnEmbedding  Role = "embedding"
+	OnQueryKey   Role = "qk"   // head by head, or on all heads together
+	AfterBranch  Role = "post" // on what attention or the FFN writes, before it is added
+	InClassifier Role = "cls"
 )
 
 // The roles of matrices.

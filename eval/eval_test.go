@@ -195,7 +195,7 @@ func TestSwaps(t *testing.T) {
 				t.Errorf("%s, %s, %s: predicted %.6g, measured %.6g", c.file, c.norm, s.Site, p.Mean, q.Mean)
 			}
 		}
-		if p, q := state.swapError(); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
+		if p, q := swapError(state.Swaps); (c.sites == 0) != math.IsNaN(p) || math.IsNaN(p) != math.IsNaN(q) {
 			t.Errorf("%s, %s: %v, %v", c.file, c.norm, p, q)
 		}
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,10 @@ import (
 type Experiment struct {
 	Sites []*arch.Norm // that the recipe changes, in the order of evaluation
 
+	base     *engine.Model
+	options  engine.Options
 	model    *engine.Model // whose norms are switches
+	standard *Experiment   // whose native predictions are the standard; nil: this one
 	switches []*[]*switched
 	session  *engine.Session // nil: an encoder
 	windows  [][]int32
@@ -61,7 +65,7 @@ func NewExperiment(ctx context.Context, m *engine.Model, o engine.Options, r *no
 	for _, c := range r.Sites {
 		choices[c.Site] = c
 	}
-	p := &Experiment{windows: windows}
+	p := &Experiment{windows: windows, base: m, options: o}
 	byName := map[string]*[]*switched{}
 	for _, n := range m.Arch.Norms() {
 		c, ok := choices[n.Site]
@@ -120,7 +124,7 @@ func (p *Experiment) Encoder() bool { return p.model.Arch.Spec.Encoder }
 func (p *Experiment) begin(ctx context.Context) (err error) {
 	p.set(nil)
 	if p.Encoder() {
-		p.vectors, err = p.model.Embed(ctx, p.windows, engine.EmbedOptions{Normalize: true, Truncate: true})
+		p.vectors, err = embedTexts(ctx, p.model, p.windows)
 		return err
 	}
 	longest, lines := 0, int64(0)
@@ -195,14 +199,15 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 	s := &Sample{RankCorrelation: Number(math.NaN()), SameNeighbor: Number(math.NaN())}
 	if p.Encoder() {
 		p.set(on)
-		vectors, err := p.model.Embed(ctx, p.windows, engine.EmbedOptions{Normalize: true, Truncate: true})
+		vectors, err := embedTexts(ctx, p.model, p.windows)
 		if err != nil {
 			return nil, err
 		}
 		for i, v := range vectors {
 			s.Windows = append(s.Windows, Window{Tokens: 1, KL: 1 - dot(v, p.vectors[i])})
 		}
-		s.RankCorrelation, s.SameNeighbor = pairs(p.vectors, vectors)
+		n := min(len(vectors), PairedTexts)
+		s.RankCorrelation, s.SameNeighbor, _ = pairs(p.vectors[:n], vectors[:n])
 		return s, nil
 	}
 	for c, w := range p.windows {
@@ -210,8 +215,9 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 		if p.native != nil {
 			native = p.native[c]
 		} else {
-			p.set(nil)
-			if err := p.evaluate(ctx, w, func(_ int, l *line) { native = append(native, *l); p.lines = nil }); err != nil {
+			q := cmp.Or(p.standard, p)
+			q.set(nil)
+			if err := q.evaluate(ctx, w, func(_ int, l *line) { native = append(native, *l); q.lines = nil }); err != nil {
 				return nil, err
 			}
 		}
@@ -233,6 +239,29 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 		s.Windows = append(s.Windows, sum)
 	}
 	return s, nil
+}
+
+// Rounding measures what activations of float32 in place of 8 bits do to the model with its
+// norms as trained: what rounding alone does to the figures of the experiment.
+func (p *Experiment) Rounding(ctx context.Context) (*Sample, error) {
+	o := p.options
+	o.Norm, o.NormSites, o.Recipe, o.FloatActivations = "", nil, nil, true
+	m, err := p.base.Variant(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	q := &Experiment{windows: p.windows, model: m, standard: p, native: p.native, vectors: p.vectors}
+	if p.session != nil {
+		longest := 0
+		for _, w := range p.windows {
+			longest = max(longest, len(w))
+		}
+		if q.session, err = m.NewSession(engine.SessionOptions{Context: longest, KV: quant.F32}); err != nil {
+			return nil, err
+		}
+	}
+	return q.Measure(ctx, nil)
 }
 
 // mean returns the mean of a sum over all tokens, and its standard error, which takes
@@ -264,35 +293,4 @@ func dot(a, b []float32) (sum float64) {
 		sum += float64(v) * float64(b[i])
 	}
 	return sum
-}
-
-// pairs compares the cosines of all pairs of texts: their rank correlation (Spearman),
-// and the share of texts whose nearest neighbor is the same.
-func pairs(a, b [][]float32) (rank, same Number) {
-	if len(a) < 3 {
-		return Number(math.NaN()), Number(math.NaN())
-	}
-	var x, y []float64
-	equal := 0
-	for i := range a {
-		best := [2]int{-1, -1}
-		top := [2]float64{math.Inf(-1), math.Inf(-1)}
-		for j := range a {
-			if i == j {
-				continue
-			}
-			for k, v := range [2]float64{dot(a[i], a[j]), dot(b[i], b[j])} {
-				if v > top[k] {
-					top[k], best[k] = v, j
-				}
-			}
-			if j > i {
-				x, y = append(x, dot(a[i], a[j])), append(y, dot(b[i], b[j]))
-			}
-		}
-		if best[0] == best[1] {
-			equal++
-		}
-	}
-	return Number(rankCorrelation(x, y)), Number(float64(equal) / float64(len(a)))
 }

@@ -43,7 +43,7 @@ var predictors = []struct {
 func correlation(rows []Row, of func(e *Explanation) Number) float64 {
 	var x, y []float64
 	for i := range rows {
-		x, y = append(x, float64(of(rows[i].Explanation))), append(y, rows[i].cost)
+		x, y = append(x, float64(of(rows[i].Explanation))), append(y, rows[i].Cost())
 	}
 	return rankCorrelation(x, y)
 }

@@ -102,7 +102,7 @@ func (r *result) figures() Figures {
 	pair(&f.Perplexity, &f.PerplexitySE, ppl, se)
 	ratio, se := r.ratio()
 	pair(&f.Ratio, &f.RatioSE, ratio, se)
-	predicted, measured := r.swapError()
+	predicted, measured := swapError(r.Swaps)
 	pair(&f.SwapPredicted, &f.SwapMeasured, predicted, measured)
 	for _, v := range []struct {
 		to *Number
@@ -166,14 +166,16 @@ func (r *Report) Merge(o *Report) error {
 }
 
 // Missing returns the shards of the run that are not in here.
-func (r *Report) Missing() []int {
-	var missing []int
-	for s := range r.Of {
-		if !slices.Contains(r.Shards, s) {
-			missing = append(missing, s)
+func (r *Report) Missing() []int { return missing(r.Shards, r.Of) }
+
+// missing returns the numbers below of that are not in a list.
+func missing(shards []int, of int) (absent []int) {
+	for s := range of {
+		if !slices.Contains(shards, s) {
+			absent = append(absent, s)
 		}
 	}
-	return missing
+	return absent
 }
 
 // maxShards bounds the parts of a text, for the list of those that are missing.

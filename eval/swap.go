@@ -31,8 +31,8 @@ const swapChunks = 16
 
 // swaps measures the swapped norms of one model, which may have none.
 type swaps struct {
-	session *engine.Session // nil: no norm is swapped
-	found   []swap
+	trace func(ctx context.Context, tokens []int32) error // nil: no norm is swapped
+	found []swap
 }
 
 func newSwaps(m *engine.Model, o Options) (*swaps, error) {
@@ -55,17 +55,23 @@ func newSwaps(m *engine.Model, o Options) (*swaps, error) {
 			}
 		},
 	}
-	var err error
-	s.session, err = m.NewSession(engine.SessionOptions{Context: o.Context, KV: o.KV, Tap: tap})
+	if m.Arch.Spec.Encoder {
+		s.trace = func(ctx context.Context, tokens []int32) error { return m.Trace(ctx, tokens, tap) }
+		return s, nil
+	}
+	session, err := m.NewSession(engine.SessionOptions{Context: o.Context, KV: o.KV, Tap: tap})
+	s.trace = func(ctx context.Context, tokens []int32) error {
+		session.Truncate(0)
+		return session.Append(ctx, tokens)
+	}
 	return s, err
 }
 
 func (s *swaps) measure(ctx context.Context, chunk []int32) error {
-	if s.session == nil {
+	if s.trace == nil {
 		return nil
 	}
-	s.session.Truncate(0)
-	return s.session.Append(ctx, chunk)
+	return s.trace(ctx, chunk)
 }
 
 // add takes in what the norm reads: vectors of width elements.
@@ -89,9 +95,9 @@ func (s *swap) add(rows []float32, width int, eps float32) {
 
 // swapError returns the root mean square over all swapped norms of what
 // identity 1 predicts, and of what was measured; NaN without any.
-func (r *result) swapError() (predicted, measured float64) {
+func swapError(found []swap) (predicted, measured float64) {
 	var p, m moments
-	for _, s := range r.Swaps {
+	for _, s := range found {
 		p.Merge(s.Predicted)
 		m.Merge(s.Measured)
 	}

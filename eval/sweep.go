@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
-	"github.com/normswap/normswap/internal/plain"
+	"github.com/normswap/normswap/arch"
 )
 
 // A Row is one subset of the norms of a sweep, and what their forms cost.
 type Row struct {
-	Group     string `json:"group"` // all, site, role, layer
+	Group     string `json:"group"` // all, site, role, layer; rounding: of activations, without any change of a norm
 	Site      string `json:"site,omitempty"`
 	Role      string `json:"role,omitempty"`
 	Layer     *int   `json:"layer,omitempty"`
@@ -36,19 +35,46 @@ type Row struct {
 	SameNeighbor *Number `json:"same_nearest_neighbor,omitempty"`
 
 	*Explanation // of a site alone
-
-	cost float64 // that rows are sorted by
 }
 
-// Cost is KL in nats a token, or 1 - cosine for encoders.
-func (r *Row) Cost() float64 { return r.cost }
+// Groups of rows that are of no single place.
+const (
+	groupAll      = "all"
+	groupRounding = "rounding"
+)
+
+// Cost is KL in nats a token, or 1 - cosine for encoders: what rows are sorted by.
+func (r *Row) Cost() float64 {
+	if r.Cosine != nil {
+		return 1 - float64(*r.Cosine)
+	}
+	return r.KLMean.value()
+}
+
+// CostSE is the standard error of Cost.
+func (r *Row) CostSE() float64 {
+	if r.Cosine != nil {
+		return r.CosineSE.value()
+	}
+	return r.KLSE.value()
+}
+
+// value is NaN where there is no number, which is null in JSON.
+func (x *Number) value() float64 {
+	if x == nil {
+		return math.NaN()
+	}
+	return float64(*x)
+}
 
 // Name says in a word which norms change.
 func (r *Row) Name() string {
 	name := cmp.Or(r.Site, r.Role)
 	switch {
-	case r.Group == "all":
+	case r.Group == groupAll:
 		return "all norms"
+	case r.Group == groupRounding:
+		return "none, activations of float32"
 	case r.Layer != nil && r.Site == "":
 		name = fmt.Sprintf("layer %d", *r.Layer)
 	}
@@ -62,7 +88,6 @@ func (r *Row) Name() string {
 func (r *Row) figures(s *Sample, encoder bool) {
 	number := func(x float64) *Number { n := Number(x); return &n }
 	cost, se := s.mean(func(w Window) float64 { return w.KL })
-	r.cost = cost
 	if encoder {
 		rank, same := s.RankCorrelation, s.SameNeighbor
 		r.Cosine, r.CosineSE, r.CosineWorst, r.Rank, r.SameNeighbor = number(1-cost), number(se), number(1-s.worst()), &rank, &same
@@ -75,39 +100,53 @@ func (r *Row) figures(s *Sample, encoder bool) {
 	r.Top1, r.Top1SE = number(top), number(tse)
 }
 
-// Sweep measures the norms of an experiment: all, and one site, role and layer at a time, both
-// alone and with all others. Rows of one direction are together, sorted by their cost;
-// progress may be nil.
-func (p *Experiment) Sweep(ctx context.Context, explained []Explanation, progress func(done, total int64)) ([]Row, error) {
-	type subset struct {
-		row Row
-		on  []bool
-	}
+// SweepOptions say which part of a sweep is measured, and who learns of it.
+type SweepOptions struct {
+	Shard, Shards int   // the subsets i with i mod Shards = Shard; 0 Shards: all
+	Measured      []Row // of an earlier run of the same sweep: these are not measured again
+
+	// Keep, if not nil, gets all rows so far, each time that one was measured.
+	Keep func(rows []Row) error
+	// Progress, if not nil, gets the number of subsets that are measured, and of all.
+	Progress func(done, total int64)
+}
+
+// A subset is norms that change together.
+type subset struct {
+	row Row
+	on  []bool
+}
+
+// subsets lists those of a sweep: all norms, and one site, role and layer at a time,
+// both alone and with all others.
+func (p *Experiment) subsets() []subset {
 	all := make([]bool, len(p.Sites))
 	for i := range all {
 		all[i] = true
 	}
-	list := []subset{{Row{Group: "all", Direction: "only"}, all}}
+	list := []subset{{Row{Group: groupAll, Direction: "only", Norms: len(all)}, all}}
+	if !p.options.FloatActivations {
+		list = append(list, subset{Row{Group: groupRounding, Direction: "only"}, nil})
+	}
 	both := func(r Row, member func(i int) bool) {
 		only, rest := make([]bool, len(all)), make([]bool, len(all))
+		r.Norms = 0
 		for i := range all {
 			only[i] = member(i)
 			rest[i] = !only[i]
+			if only[i] {
+				r.Norms++
+			}
 		}
-		if r.Direction = "only"; slices.Contains(only, true) {
-			list = append(list, subset{r, only})
-		}
-		if r.Direction, r.Explanation = "all-but", nil; slices.Contains(rest, true) {
+		r.Direction = "only"
+		list = append(list, subset{r, only})
+		if r.Direction, r.Norms = "all-but", len(all)-r.Norms; r.Norms > 0 {
 			list = append(list, subset{r, rest})
 		}
 	}
 	roles, layers := map[string]bool{}, map[int]bool{}
 	for i, n := range p.Sites {
-		r := Row{Group: "site", Site: n.Site, Role: string(n.Role), Layer: layerOf(n.Layer)}
-		if explained != nil {
-			r.Explanation = &explained[i]
-		}
-		both(r, func(j int) bool { return j == i })
+		both(Row{Group: "site", Site: n.Site, Role: string(n.Role), Layer: layerOf(n.Layer)}, func(j int) bool { return j == i })
 		roles[string(n.Role)] = true
 		if n.Layer >= 0 {
 			layers[n.Layer] = true
@@ -119,32 +158,102 @@ func (p *Experiment) Sweep(ctx context.Context, explained []Explanation, progres
 	for _, layer := range sortedKeys(layers) {
 		both(Row{Group: "layer", Layer: layerOf(layer)}, func(j int) bool { return p.Sites[j].Layer == layer })
 	}
-	measured := map[string]*Sample{}
-	var rows []Row
+	return list
+}
+
+// Subsets returns how many rows the whole sweep has.
+func (p *Experiment) Subsets() int { return len(p.subsets()) }
+
+// Sweep measures the subsets of the norms of an experiment, or a shard of them. Rows of
+// one direction are together, sorted by their cost. A row of a single site has its
+// explanation.
+func (p *Experiment) Sweep(ctx context.Context, o SweepOptions) ([]Row, error) {
+	list := p.subsets()
+	known := map[string]Row{}
+	for _, r := range o.Measured {
+		known[r.key()] = r
+	}
+	var mine []subset
+	var sites []*arch.Norm // to explain
 	for i, s := range list {
-		key := fmt.Sprint(s.on)
-		if measured[key] == nil {
-			m, err := p.Measure(ctx, s.on)
-			if err != nil {
-				return nil, err
-			}
-			measured[key] = m
+		if i%max(o.Shards, 1) != o.Shard {
+			continue
 		}
-		for _, on := range s.on {
-			if on {
-				s.row.Norms++
-			}
-		}
-		s.row.figures(measured[key], p.Encoder())
-		rows = append(rows, s.row)
-		if progress != nil {
-			progress(int64(i+1), int64(len(list)))
+		mine = append(mine, s)
+		if _, ok := known[s.row.key()]; !ok && s.row.explains() {
+			sites = append(sites, p.Sites[slices.Index(s.on, true)])
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		return cmp.Or(-cmp.Compare(a.Direction, b.Direction), cmp.Compare(b.cost, a.cost)) // only, then all-but
-	})
+	explained, err := p.explain(ctx, sites)
+	if err != nil {
+		return nil, err
+	}
+	measured := map[string]*Sample{}
+	var rows []Row
+	for i, s := range mine {
+		row, ok := known[s.row.key()]
+		if !ok {
+			key := fmt.Sprint(s.on)
+			if measured[key] == nil {
+				if measured[key], err = p.sample(ctx, &s); err != nil {
+					return nil, err
+				}
+			}
+			row = s.row
+			row.figures(measured[key], p.Encoder())
+			if row.explains() {
+				row.Explanation = explained[row.Site]
+			}
+		}
+		rows = append(rows, row)
+		if o.Keep != nil && !ok {
+			if err := o.Keep(rows); err != nil {
+				return nil, err
+			}
+		}
+		if o.Progress != nil {
+			o.Progress(int64(i+1), int64(len(mine)))
+		}
+	}
+	sortRows(rows)
 	return rows, nil
+}
+
+func (p *Experiment) sample(ctx context.Context, s *subset) (*Sample, error) {
+	if s.row.Group == groupRounding {
+		return p.Rounding(ctx)
+	}
+	return p.Measure(ctx, s.on)
+}
+
+// explains reports whether a row is of one site alone.
+func (r *Row) explains() bool { return r.Group == "site" && r.Direction == "only" }
+
+// key tells the rows of a sweep apart.
+func (r *Row) key() string { return r.Group + " " + r.Name() }
+
+// sortRows puts those that change the fewest norms first, and of these the most
+// expensive.
+func sortRows(rows []Row) {
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(-cmp.Compare(a.Direction, b.Direction), cmp.Compare(b.Cost(), a.Cost()), cmp.Compare(a.key(), b.key()))
+	})
+}
+
+// explain returns the explanations of sites by name.
+func (p *Experiment) explain(ctx context.Context, sites []*arch.Norm) (map[string]*Explanation, error) {
+	all := map[string]*Explanation{}
+	if len(sites) == 0 {
+		return all, nil
+	}
+	p.set(nil)
+	list, err := Explain(ctx, p.model, sites, p.windows)
+	for i, n := range sites {
+		if err == nil {
+			all[n.Site] = &list[i]
+		}
+	}
+	return all, err
 }
 
 func layerOf(n int) *int {
@@ -197,7 +306,7 @@ func (p *Experiment) Budget(ctx context.Context, budget float64, progress func(d
 	base := make([]float64, len(p.Sites)+1)
 	for step := 0; len(left) > 0; step++ {
 		base[step] = before
-		added := func(c *candidate) float64 { return c.row.cost - base[max(c.step, 0)] }
+		added := func(c *candidate) float64 { return c.row.Cost() - base[max(c.step, 0)] }
 		for {
 			slices.SortStableFunc(left, func(a, b *candidate) int {
 				if (a.step < 0) != (b.step < 0) { // those never measured come first
@@ -218,44 +327,11 @@ func (p *Experiment) Budget(ctx context.Context, budget float64, progress func(d
 		if progress != nil {
 			progress(int64(step+1), int64(len(p.Sites)))
 		}
-		if !(best.row.cost <= budget) {
+		if !(best.row.Cost() <= budget) {
 			return steps, sites, nil
 		}
-		on[best.site], before = true, best.row.cost
+		on[best.site], before = true, best.row.Cost()
 		sites = append(sites, p.Sites[best.site].Site)
 	}
 	return steps, sites, nil
-}
-
-// SweepSentence says in words what a sweep found.
-func SweepSentence(rows []Row, form string) string {
-	var sites []Row
-	var all Row
-	for _, r := range rows {
-		switch {
-		case r.Group == "all":
-			all = r
-		case r.Group == "site" && r.Direction == "only":
-			sites = append(sites, r)
-		}
-	}
-	if len(sites) == 0 {
-		return ""
-	}
-	unit, worst := "a mean KL of %.2g nats", sites[0]
-	if worst.Cosine != nil {
-		unit = "1 - cosine of %.2g"
-	}
-	text := fmt.Sprintf("%s at all %s costs "+unit+"; alone %s costs the most, %.2g, and %s the least, %.2g.",
-		form, plain.Count(len(sites), "norm"), all.cost, worst.Site, worst.cost, sites[len(sites)-1].Site, sites[len(sites)-1].cost)
-	if len(sites) > 2 && sites[0].Explanation != nil {
-		var told []string
-		for _, e := range predictors {
-			if r := correlation(sites, e.of); !math.IsNaN(r) {
-				told = append(told, fmt.Sprintf("%s %.2f", e.name, r))
-			}
-		}
-		text += fmt.Sprintf(" Rank correlation of the cost of single norms with what could predict it: %s.", strings.Join(told, ", "))
-	}
-	return text
 }

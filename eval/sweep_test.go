@@ -1,7 +1,10 @@
 package eval
 
 import (
+	"encoding/json"
+	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,11 +48,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("nothing is swapped: %+v", w)
 		}
 	}
-	explained, err := Explain(t.Context(), m, p.Sites, windowsOf(m, 2, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := p.Sweep(t.Context(), explained, nil)
+	rows, err := p.Sweep(t.Context(), SweepOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +73,89 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%s: %+v", r.Name(), r.Explanation)
 		}
 	}
-	if n := 2*len(p.Sites) + 1 + 2*3 + 2*2; len(rows) != n {
-		t.Errorf("%d rows, want %d", len(rows), n)
+	n := 2*len(p.Sites) + 1 + 2*3 + 2*2 + 1
+	if len(rows) != n || p.Subsets() != n {
+		t.Errorf("%d rows of %d, want %d", len(rows), p.Subsets(), n)
 	}
-	if s := SweepSentence(rows, "rms-naive"); !strings.Contains(s, "offset") {
+	if s := sweepSentence(rows, "rms-naive"); !strings.Contains(s, "offset") || !strings.Contains(s, "Rounding") {
 		t.Error(s)
+	}
+}
+
+// TestSweepShards: shards merge to the rows of the whole sweep, in whatever order; one that
+// was ended goes on with what it kept, and does not merge before.
+func TestSweepShards(t *testing.T) {
+	m := open(t, "archs/gptneox.gguf", engine.Options{})
+	p := experiment(t, m, "rms-naive")
+	report := func(shard int, rows []Row) *SweepReport {
+		t.Helper()
+		r := &SweepReport{Kind: Sweep, Norm: "rms-naive", Subsets: p.Subsets(), Shards: []int{shard}, Of: 3, Rows: rows}
+		b, err := json.Marshal(r)
+		if err == nil {
+			r, err = ParseSweep(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	var merged *SweepReport
+	for _, shard := range []int{2, 0, 1} {
+		ended := errors.New("ended")
+		var kept []Row
+		_, err := p.Sweep(t.Context(), SweepOptions{Shard: shard, Shards: 3, Keep: func(rows []Row) error {
+			if kept = slices.Clone(rows); len(kept) == 4 {
+				return ended
+			}
+			return nil
+		}})
+		part := report(shard, kept)
+		if err != ended || part.Complete() == nil {
+			t.Fatalf("%v, %v", err, part.Complete())
+		}
+		measured := 0
+		rows, err := p.Sweep(t.Context(), SweepOptions{Shard: shard, Shards: 3, Measured: part.Rows, Keep: func([]Row) error { measured++; return nil }})
+		if err != nil || measured != len(rows)-4 {
+			t.Fatalf("%d rows measured of %d: %v", measured, len(rows), err)
+		}
+		part = report(shard, rows)
+		if err := part.Complete(); err != nil {
+			t.Fatal(err)
+		}
+		if merged == nil {
+			merged = part
+		} else if err := merged.Merge(part); err != nil {
+			t.Fatal(err)
+		}
+		if err := merged.Merge(part); err == nil {
+			t.Error("a shard merged twice")
+		}
+	}
+	rows, err := p.Sweep(t.Context(), SweepOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := report(0, rows)
+	whole.SetRows(whole.Rows)
+	if len(merged.Missing()) > 0 || !reflect.DeepEqual(merged.Rows, whole.Rows) || merged.Verdict != whole.Verdict {
+		t.Errorf("merged: %v\nwhole: %v", merged, whole)
+	}
+	other := report(1, rows)
+	if other.Norm = "layer"; merged.Same(other) == nil {
+		t.Error("sweeps of two forms are one")
+	}
+}
+
+// TestRounding: 8-bit activations have a cost of their own, float activations of a float
+// model none.
+func TestRounding(t *testing.T) {
+	m := open(t, "quantized/gpt2-256-Q4_K_M.gguf", engine.Options{})
+	s, err := experiment(t, m, "rms-naive").Rounding(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kl, _ := s.mean(func(w Window) float64 { return w.KL }); !(kl > 1e-9 && kl < 0.1) {
+		t.Errorf("rounding has a KL of %v", kl)
 	}
 }
 
@@ -110,7 +187,7 @@ func TestSweepEncoder(t *testing.T) {
 	}
 	t.Cleanup(func() { m.Close() })
 	p := experiment(t, m, "rms-naive")
-	rows, err := p.Sweep(t.Context(), nil, nil)
+	rows, err := p.Sweep(t.Context(), SweepOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -185,7 +185,7 @@ func (it *item) centerColumns(ctx context.Context, lo, hi, groups int, found *Me
 			if means[j]-means[j] != 0 {
 				return it.notFinite(fmt.Sprintf("column %d", j), float32(means[j]))
 			}
-			found.add(means[j])
+			found.Add(means[j])
 		}
 		it.edits = append(it.edits, edit{from, from + size, func(row []float32, _ int) {
 			for j, m := range means {
@@ -209,7 +209,7 @@ func (it *item) centerRows(ctx context.Context, found *Means, done func(rows int
 		if means[i]-means[i] != 0 {
 			return it.notFinite(fmt.Sprintf("row %d", i), float32(means[i]))
 		}
-		found.add(means[i])
+		found.Add(means[i])
 	}
 	it.edits = append(it.edits, edit{0, rows, func(row []float32, i int) {
 		for j, v := range row {
@@ -234,7 +234,7 @@ func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 		if m-m != 0 {
 			return it.notFinite(fmt.Sprintf("part %d", g), float32(m))
 		}
-		found.add(m)
+		found.Add(m)
 		for i := range part {
 			part[i] = float32(float64(part[i]) - m)
 		}
@@ -243,7 +243,8 @@ func (it *item) centerVector(lo, hi, groups int, found *Means) error {
 	return nil
 }
 
-func (m *Means) add(v float64) {
+// Add counts the mean of one more row or column.
+func (m *Means) Add(v float64) {
 	m.Vectors++
 	if v != 0 {
 		m.Nonzero++

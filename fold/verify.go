@@ -111,7 +111,7 @@ func (s *Step) verify(ctx context.Context) error {
 // is more than rounding leaves.
 func (s *Step) check(t tally, n int, of *gguf.Tensor, format string, args ...any) error {
 	m := t.sum / float64(n)
-	s.Measured.add(m)
+	s.Measured.Add(m)
 	// Centred in float32, then stored; and half the smallest number.
 	u, least := roundoff(of.Type)
 	if bound := (u+0x1p-24)*t.size/float64(n) + least/2; !(math.Abs(m) <= bound) {

@@ -68,3 +68,12 @@ func (m *SwapMode) check() error {
 	}
 	return nil
 }
+
+// check names what of a run with exchanged norms cannot be true.
+func (m *EmbeddingSwap) check() error {
+	cosine := func(x float64) bool { return math.Abs(x) <= 1+1e-5 }
+	if m.Texts < 0 || !cosine(m.Cosine) || !cosine(m.CosineWorst) || !cosine(m.Rank) || !(m.SameNeighbor >= 0 && m.SameNeighbor <= 1) {
+		return fmt.Errorf("mode %s: cosine %v, %v at worst, rank correlation %v and agreement %v of %d texts", m.Mode, m.Cosine, m.CosineWorst, m.Rank, m.SameNeighbor, m.Texts)
+	}
+	return nil
+}

@@ -55,6 +55,8 @@ type Origin struct {
 
 	Causes *Causes    `json:"causes,omitempty"` // merging keeps the first
 	Swap   []SwapMode `json:"swap,omitempty"`   // native first; merging weighs by tokens
+	// EmbeddingSwap is the same of an encoder, of whole runs only.
+	EmbeddingSwap []EmbeddingSwap `json:"embedding_swap,omitempty"`
 }
 
 // tokens returns the number of tokens seen, at the site that saw most.
@@ -167,6 +169,11 @@ func ReadState(b []byte) (*State, error) {
 	}
 	for i := range j.Swap {
 		if err := j.Swap[i].check(); err != nil {
+			return nil, fmt.Errorf("geometry: state: %w", err)
+		}
+	}
+	for i := range j.EmbeddingSwap {
+		if err := j.EmbeddingSwap[i].check(); err != nil {
 			return nil, fmt.Errorf("geometry: state: %w", err)
 		}
 	}

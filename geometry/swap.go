@@ -87,3 +87,15 @@ func mergeSwaps(a, b []SwapMode) ([]SwapMode, error) {
 	}
 	return out, nil
 }
+
+// EmbeddingSwap is a run of an encoder with its norms exchanged, beside its embeddings with
+// the norms as trained.
+type EmbeddingSwap struct {
+	Mode        string  `json:"mode"`
+	Texts       int     `json:"texts"`
+	Cosine      float64 `json:"cosine_mean"` // of native and swapped embedding of a text
+	CosineWorst float64 `json:"cosine_worst"`
+	// Of less than three texts these are 1.
+	Rank         float64 `json:"rank_correlation"`      // of the cosines of all pairs of texts (Spearman's)
+	SameNeighbor float64 `json:"same_nearest_neighbor"` // share of the texts
+}

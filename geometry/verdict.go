@@ -2,6 +2,7 @@ package geometry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/internal/plain"
@@ -17,10 +18,11 @@ const (
 )
 
 // An exchange of all norms is not harmless if it changes the perplexity by more
-// than costly, or more than moves of the first choices.
+// than costly, or more than moves of the first choices or nearest neighbors.
 const (
 	costly = 0.01
 	moves  = 0.05
+	turns  = 0.01 // of embeddings: 1 - cosine in the mean
 )
 
 // verdict says which of the paper's two scenarios the figures show, and what
@@ -40,6 +42,9 @@ func verdict(r *Result) string {
 		return "No norm of the residual stream was measured: no verdict."
 	}
 	if s := swapped(r.Swap, large); s != "" {
+		parts = append(parts, s)
+	}
+	if s := swappedEmbeddings(r.EmbeddingSwap, large); s != "" {
 		parts = append(parts, s)
 	}
 	if n := r.nonFinite(); n > 0 {
@@ -95,13 +100,16 @@ func scenario(r *Result, kind string) (text string, large bool) {
 		return "", false
 	}
 	center := kind == kindOf(true)
-	var lead string
+	lead, measured := "", "the predictions"
+	if len(r.EmbeddingSwap) > 0 {
+		measured = "the embeddings"
+	}
 	switch some := fmt.Sprintf("%d of %s", c.large, plain.Count(c.norms, "norm")); {
 	case center && c.large > 0:
-		lead = "LayerNorm, and a large mean is removed by " + some + ": that is real work, and a naive swap to RMSNorm is not safe, as a fold is."
-	case center && harmful(r.Swap):
-		lead = "LayerNorm, and no mean far beyond chance, yet the predictions tell that a naive swap to RMSNorm is not safe: the weights behind the norms make much of a small mean."
-	case center && len(r.Swap) < 2:
+		lead = "LayerNorm, and a large mean is removed by " + some + ": that is real work, and a naive swap to RMSNorm is not safe, as a fold is where the model admits one."
+	case center && harmful(r):
+		lead = "LayerNorm, and no mean far beyond chance, yet " + measured + " tell that a naive swap to RMSNorm is not safe: the weights behind the norms make much of a small mean."
+	case center && len(r.Swap) < 2 && len(r.EmbeddingSwap) < 2:
 		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant. What a swap costs was not measured here, and the weights behind the norms have a say in it."
 	case center:
 		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant."
@@ -130,14 +138,19 @@ func scenario(r *Result, kind string) (text string, large bool) {
 }
 
 // harmful reports whether an exchange of all norms, the fold aside, was measured to change
-// what the model predicts.
-func harmful(modes []SwapMode) bool {
-	for i, m := range modes {
-		if i > 0 && m.harmful(modes[0]) {
+// what the model predicts, or its embeddings.
+func harmful(r *Result) bool {
+	for i, m := range r.Swap {
+		if i > 0 && m.harmful(r.Swap[0]) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(r.EmbeddingSwap, EmbeddingSwap.harmful)
+}
+
+// harmful reports whether the exchange turns the embeddings or changes nearest neighbors much.
+func (m EmbeddingSwap) harmful() bool {
+	return m.Mode != "rms-folded" && m.Texts > 0 && (m.Cosine < 1-turns || m.SameNeighbor < 1-moves)
 }
 
 // harmful reports whether the exchange changes the perplexity or the first choices much.
@@ -175,4 +188,23 @@ func swapped(modes []SwapMode, large bool) string {
 		}
 	}
 	return text
+}
+
+// swappedEmbeddings is swapped for an encoder.
+func swappedEmbeddings(modes []EmbeddingSwap, large bool) string {
+	var out []string
+	contradicts := ""
+	for _, m := range modes {
+		if m.Mode == "native" {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s has a mean cosine of %.4f with native (%.3f at worst), and %s of the texts keep their nearest neighbor", m.Mode, m.Cosine, m.CosineWorst, plain.Percent(m.SameNeighbor)))
+		if !large && m.harmful() && contradicts == "" {
+			contradicts = " That does not agree with means so small."
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "Measured on the embeddings, all norms exchanged: " + strings.Join(out, "; ") + "." + contradicts
 }

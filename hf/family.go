@@ -21,6 +21,7 @@ type family struct {
 type tensor struct {
 	name     string
 	from     string // several are put below one another
+	conv1D   bool   // stored transposed
 	as       []transform
 	experts  func(b *builder) int // how many are stacked, such as experts; %e counts them
 	zeroBias func(b *builder) int // elements of a bias that GGUF wants and the folder has not
@@ -30,9 +31,6 @@ type tensor struct {
 type transform func(b *builder, v value, layer int, bias bool) (value, error)
 
 func with(name, from string, as ...transform) tensor { return tensor{name: name, from: from, as: as} }
-
-// transpose is for Conv1D, which stores its weight transposed.
-func transpose(_ *builder, v value, _ int, _ bool) (value, error) { return v.transposed() }
 
 // plusOne is for gains that are stored minus 1.
 func plusOne(_ *builder, v value, _ int, bias bool) (value, error) {

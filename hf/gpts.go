@@ -15,12 +15,12 @@ var gptTensors = []tensor{
 	with("blk.%d.ffn_up", "h.%d.mlp.c_fc"), with("blk.%d.ffn_down", "h.%d.mlp.c_proj"),
 }
 
-// conv1D transposes the matrices of GPT-2's blocks.
-func conv1D(base []tensor) []tensor {
+// allConv1D marks the matrices of GPT-2's blocks.
+func allConv1D(base []tensor) []tensor {
 	out := append([]tensor(nil), base...)
 	for i, t := range out {
 		if strings.Contains(t.from, ".c_") {
-			out[i].as = append([]transform{transpose}, t.as...)
+			out[i].conv1D = true
 		}
 	}
 	return out
@@ -95,7 +95,7 @@ func scaledQueries(b *builder, v value, _ int, _ bool) (value, error) {
 }
 
 func init() {
-	families["gpt2"] = &family{arch: "gpt2", prefixes: transformer, tensors: conv1D(gptTensors), keys: gptKeys}
+	families["gpt2"] = &family{arch: "gpt2", prefixes: transformer, tensors: allConv1D(gptTensors), keys: gptKeys}
 	families["gpt_bigcode"] = &family{arch: "starcoder", prefixes: transformer, tensors: gptTensors, keys: func(b *builder) {
 		if b.bool(true, "multi_query") {
 			b.kvHeads = 1

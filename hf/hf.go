@@ -33,14 +33,14 @@ func Is(path string) bool {
 // folder's weights until it is closed. Its matrices have the types of the
 // folder, vectors are F32.
 func Open(dir string) (*gguf.File, error) {
-	f, err := open(dir)
+	b, err := open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("hf: %s: %w", dir, err)
 	}
-	return f, nil
+	return b.file(), nil
 }
 
-func open(dir string) (*gguf.File, error) {
+func open(dir string) (*builder, error) {
 	c, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -64,13 +64,16 @@ func open(dir string) (*gguf.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{config: c, checkpoint: cp, dir: dir, class: class, arch: fam.arch}
+	b := &builder{config: c, checkpoint: cp, family: fam, dir: dir, class: class, arch: fam.arch}
 	if err := b.build(fam); err != nil {
 		cp.close()
 		return nil, err
 	}
-	return gguf.Assemble(b.meta, b.tensors, cp.mappings...), nil
+	return b, nil
 }
+
+// file returns the file, which owns the mappings of the checkpoint.
+func (b *builder) file() *gguf.File { return gguf.Assemble(b.meta, b.tensors, b.mappings...) }
 
 // Families lists the values of model_type that are read.
 func Families() []string {
@@ -88,6 +91,7 @@ func Families() []string {
 type builder struct {
 	*config
 	*checkpoint
+	family           *family
 	dir, class, arch string
 	shape
 	prefix  string // of the names of tensors, such as "model."
@@ -188,12 +192,7 @@ func (b *builder) tensor(t tensor) error {
 }
 
 func (b *builder) layerTensor(t tensor, layer int) error {
-	at := func(s string) string {
-		if layer < 0 {
-			return s
-		}
-		return strings.ReplaceAll(s, "%d", fmt.Sprint(layer))
-	}
+	at := func(s string) string { return inLayer(s, layer) }
 	for _, suffix := range []string{".weight", ".bias"} {
 		var parts []value
 		absent := 0
@@ -214,6 +213,9 @@ func (b *builder) layerTensor(t tensor, layer int) error {
 			return fmt.Errorf("some of the tensors %s%s are there, others are not", at(t.from), suffix)
 		}
 		v, err := joined(parts, t.experts != nil)
+		if err == nil && t.conv1D {
+			v, err = v.transposed()
+		}
 		for _, f := range t.as {
 			if err == nil {
 				v, err = f(b, v, layer, suffix == ".bias")
@@ -230,6 +232,14 @@ func (b *builder) layerTensor(t tensor, layer int) error {
 		}
 	}
 	return nil
+}
+
+// inLayer is the name of a tensor in a layer.
+func inLayer(name string, layer int) string {
+	if layer < 0 {
+		return name
+	}
+	return strings.ReplaceAll(name, "%d", fmt.Sprint(layer))
 }
 
 // sources are the names of the tensors that a tensor is made of.

@@ -27,6 +27,32 @@ var fixedRMS = &Kind{
 	New: func(n *ops.Norm, _ Form, c Constants) Norm { return &constant{n, false, c["rms"], c["rms_first"]} },
 }
 
+var fixedMean = &Kind{
+	Name: "fixed-mean", Short: "RMSNorm of x less a constant, the mean of means",
+	Constants: []string{"mean", "mean_first"},
+	Calibrate: func(*ops.Norm, Form) Calibrator {
+		return &meanSize{name: "mean", size: func(x []float32) float64 { m, _, _ := moments(x); return m }}
+	},
+	New: func(n *ops.Norm, _ Form, c Constants) Norm { return &shifted{n, c["mean"], c["mean_first"]} },
+}
+
+// shifted is y = (x - c) / rms(x - c) * gain + bias.
+type shifted struct {
+	*ops.Norm
+	mean, first float64 // of the token at position 0
+}
+
+func (f *shifted) Apply(dst, x []float32) { f.ApplyAt(dst, x, 1) }
+
+func (f *shifted) ApplyAt(dst, x []float32, position int) {
+	c := f.mean
+	if position == 0 {
+		c = f.first
+	}
+	mean, _, variance := moments(x)
+	affine(dst, x, f.Gain, f.Bias, c, 1/math.Sqrt(variance+(mean-c)*(mean-c)+float64(f.Eps)))
+}
+
 var none = &Kind{
 	Name: "none", Short: "gain and bias alone",
 	New: func(n *ops.Norm, _ Form, _ Constants) Norm { return &constant{n, false, 1, 1} },

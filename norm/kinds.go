@@ -3,7 +3,7 @@ package norm
 // kinds are all forms, in the order of their mention.
 var kinds = []*Kind{
 	native, rmsFolded, rmsNaive, layer, rmsReaders,
-	fixed, fixedRMS, none,
+	fixed, fixedRMS, fixedMean, none,
 	prms, scaleNorm, l1, maxNorm,
 	dyt, derf, calibrated,
 }

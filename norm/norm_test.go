@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,10 +75,17 @@ func TestDefinitions(t *testing.T) {
 			return (v - mean(x)) / math.Sqrt(c["sigma"]*c["sigma"]+1e-5)
 		},
 		"fixed-rms": func(_ []float32, v float64, c Constants) float64 { return v / math.Sqrt(c["rms"]*c["rms"]+1e-5) },
-		"none":      func(_ []float32, v float64, _ Constants) float64 { return v },
-		"prms:25":   func(x []float32, v float64, _ Constants) float64 { return v / math.Sqrt(square(x[:d/4])+1e-5) },
-		"dyt":       func(_ []float32, v float64, c Constants) float64 { return math.Tanh(c["alpha"] * v) },
-		"derf:0.5":  func(_ []float32, v float64, _ Constants) float64 { return math.Erf(0.5 * v) },
+		"fixed-mean": func(x []float32, v float64, c Constants) float64 {
+			shifted := slices.Clone(x)
+			for i := range shifted {
+				shifted[i] -= float32(c["mean"])
+			}
+			return (v - c["mean"]) / math.Sqrt(square(shifted)+1e-5)
+		},
+		"none":     func(_ []float32, v float64, _ Constants) float64 { return v },
+		"prms:25":  func(x []float32, v float64, _ Constants) float64 { return v / math.Sqrt(square(x[:d/4])+1e-5) },
+		"dyt":      func(_ []float32, v float64, c Constants) float64 { return math.Tanh(c["alpha"] * v) },
+		"derf:0.5": func(_ []float32, v float64, _ Constants) float64 { return math.Erf(0.5 * v) },
 		"calibrated": func(x []float32, v float64, c Constants) float64 {
 			return (v/math.Sqrt(square(x)+1e-5) - c["cos"]) / c["sin"]
 		},

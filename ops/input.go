@@ -161,9 +161,7 @@ func (in *Input) begin(rows, cols int, f Forms) {
 	if in.packings&panelsQ8 != 0 {
 		in.q8Panel.Q = grow(in.q8Panel.Q, room*cols/4)
 		in.q8Panel.Scale, in.q8Panel.ScaledSum = grow(in.q8Panel.Scale, room*groups), grow(in.q8Panel.ScaledSum, room*groups)
-		if asm.ReadsHalfSums() {
-			in.q8Panel.HalfSum = grow(in.q8Panel.HalfSum, room*groups)
-		}
+		in.q8Panel.HalfSum = grow(in.q8Panel.HalfSum, room*groups)
 	}
 	if in.packings&panelsF32 != 0 {
 		in.f32Panels = grow(in.f32Panels, room*cols)
@@ -201,9 +199,7 @@ func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
 		asm.Transpose(t.Q, view[uint32](q8.Q), in.cols/4, rows, in.cols/4, asm.SignFlip())
 		asm.Transpose(view[uint32](t.Scale), view[uint32](q8.Scale), groups, rows, groups, 0)
 		asm.Transpose(view[uint32](t.ScaledSum), view[uint32](q8.ScaledSum), groups, rows, groups, 0)
-		if asm.ReadsHalfSums() {
-			asm.PackHalfSums(t.HalfSum, q8.HalfSum, rows)
-		}
+		asm.PackHalfSums(t.HalfSum, q8.HalfSum, rows)
 	}
 	if in.packings&panelsF32 != 0 {
 		asm.Transpose(in.f32Panels[i*asm.PanelRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
@@ -219,15 +215,12 @@ func (in *Input) rowQ8x8(r int) []asm.Q8x8 {
 // q8PanelAt returns the quantized form of the rows from 16*i.
 func (in *Input) q8PanelAt(i int) asm.Q8Panel {
 	n, groups := asm.PanelRows*in.cols/4, asm.PanelRows*in.cols/asm.Group
-	t := asm.Q8Panel{
+	return asm.Q8Panel{
 		Q:         in.q8Panel.Q[i*n:][:n],
 		Scale:     in.q8Panel.Scale[i*groups:][:groups],
 		ScaledSum: in.q8Panel.ScaledSum[i*groups:][:groups],
+		HalfSum:   in.q8Panel.HalfSum[i*groups:][:groups],
 	}
-	if asm.ReadsHalfSums() {
-		t.HalfSum = in.q8Panel.HalfSum[i*groups:][:groups]
-	}
-	return t
 }
 
 // f32PanelsAt returns the float32 form of some panels, the rows from 16*i.

@@ -5,7 +5,7 @@ import "math"
 // e2m1 holds twice the values of the 4-bit float E2M1 (sign, two exponent
 // bits, one mantissa bit) of the OCP Microscaling Formats specification, so
 // that they are integers. The scales below are halved to match.
-var e2m1 = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+var e2m1 = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 
 // MXFP4, 32 values in 17 B: one byte E8M0 scale, 16 B of E2M1 nibbles as in
 // Q4_0.
@@ -14,12 +14,18 @@ var e2m1 = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 func decodeMXFP4(dst []float32, src []byte) {
 	for ; len(src) > 0; dst, src = dst[32:], src[17:] {
 		x, b := (*[32]float32)(dst), (*[17]byte)(src)
-		d := float32(math.Float64frombits((uint64(b[0]) + 1023 - 128) << 52)) // half of 2^(e-127)
+		d := halfE8M0(b[0])
 		for i, q := range b[1:] {
-			x[i] = d * e2m1[q&15]
-			x[i+16] = d * e2m1[q>>4]
+			x[i] = d * float32(e2m1[q&15])
+			x[i+16] = d * float32(e2m1[q>>4])
 		}
 	}
+}
+
+// halfE8M0 returns half of 2^(e-127), a scale of the OCP Microscaling Formats
+// specification; ggml takes 255, the format's NaN, for a number.
+func halfE8M0(e byte) float32 {
+	return float32(math.Float64frombits((uint64(e) + 1023 - 128) << 52))
 }
 
 // NVFP4, 64 values in 36 B: four UE4M3 scales, 32 B of E2M1 nibbles. A group
@@ -33,8 +39,8 @@ func decodeNVFP4(dst []float32, src []byte) {
 			d := ue4m3(b[g]) / 2
 			for i := range 8 {
 				q := b[4+8*g+i]
-				x[16*g+i] = d * e2m1[q&15]
-				x[16*g+i+8] = d * e2m1[q>>4]
+				x[16*g+i] = d * float32(e2m1[q&15])
+				x[16*g+i+8] = d * float32(e2m1[q>>4])
 			}
 		}
 	}

@@ -3,7 +3,7 @@ package quant
 import "encoding/binary"
 
 // iq4 holds the 16 levels of the IQ4 formats, closer together near zero.
-var iq4 = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+var iq4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
 // IQ4_NL, 32 values in 18 B: d, 16 B of nibbles as in Q4_0.
 //
@@ -13,8 +13,8 @@ func decodeIQ4_NL(dst []float32, src []byte) {
 		x, b := (*[32]float32)(dst), (*[18]byte)(src)
 		d := half(b[:2])
 		for i, q := range b[2:] {
-			x[i] = d * iq4[q&15]
-			x[i+16] = d * iq4[q>>4]
+			x[i] = d * float32(iq4[q&15])
+			x[i+16] = d * float32(iq4[q>>4])
 		}
 	}
 }
@@ -32,8 +32,8 @@ func decodeIQ4_XS(dst []float32, src []byte) {
 			scale := d * float32(s-32)
 			x := (*[32]float32)(dst)
 			for i, q := range (*[16]byte)(src[8+16*g:]) {
-				x[i] = scale * iq4[q&15]
-				x[i+16] = scale * iq4[q>>4]
+				x[i] = scale * float32(iq4[q&15])
+				x[i+16] = scale * float32(iq4[q>>4])
 			}
 			dst = dst[32:]
 		}

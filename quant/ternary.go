@@ -8,28 +8,35 @@ package quant
 //
 //	x = d * (t - 1)
 func decodeTQ1_0(dst []float32, src []byte) {
-	for ; len(src) > 0; src = src[54:] {
-		b := (*[54]byte)(src)
-		d := half(b[52:54])
-		dst = ternary(dst, b[:32], 5, d)
-		dst = ternary(dst, b[32:48], 5, d)
-		dst = ternary(dst, b[48:52], 4, d)
+	var q [256]int8
+	for ; len(src) > 0; dst, src = dst[256:], src[54:] {
+		ternaryQuants(q[:], src)
+		d := half(src[52:54])
+		for i, t := range q {
+			dst[i] = d * float32(t)
+		}
 	}
 }
 
-// ternary decodes the given number of digits of each byte and returns the
-// rest of dst.
-func ternary(dst []float32, b []byte, digits int, d float32) []float32 {
+// ternaryQuants sets q to the quants of a block of TQ1_0.
+func ternaryQuants(q []int8, block []byte) {
+	q = digits(q, block[:32], 5)
+	q = digits(q, block[32:48], 5)
+	digits(q, block[48:52], 4)
+}
+
+// digits takes the given number of digits, less one, of each byte and returns the
+// rest of q.
+func digits(q []int8, b []byte, n int) []int8 {
 	power := byte(1) // wraps on purpose: what is above the point is spent
-	for range digits {
+	for range n {
 		for i, f := range b {
-			t := uint16(f*power) * 3 >> 8
-			dst[i] = d * float32(int(t)-1)
+			q[i] = int8(uint16(f*power)*3>>8) - 1
 		}
-		dst = dst[len(b):]
+		q = q[len(b):]
 		power *= 3
 	}
-	return dst
+	return q
 }
 
 // TQ2_0, 256 values of -1, 0 or 1 times d in 66 B: 64 B of 2-bit quants, in

@@ -47,8 +47,10 @@ func (b *Bundle) Text(w io.Writer) error {
 	if len(b.Results) > 1 {
 		tables = append(tables, comparisonTable(b.Results...))
 	}
-	if t := swapTable(b.Results...); len(t.Rows) > 0 {
-		tables = append(tables, t)
+	for _, t := range []*Table{swapTable(b.Results...), embeddingSwapTable(b.Results...)} {
+		if len(t.Rows) > 0 {
+			tables = append(tables, t)
+		}
 	}
 	if t := swapSiteTable(b.Results...); len(t.Rows) > 0 && len(b.Results) <= 2 {
 		tables = append(tables, t)
@@ -84,6 +86,7 @@ func (b *Bundle) tables() map[string]*Table {
 		"extremes":        extremeTable(b.Results...),
 		"histograms":      histogramTable(b.Results...),
 		"swaps":           swapTable(b.Results...),
+		"embedding_swaps": embeddingSwapTable(b.Results...),
 		"swap_sites":      swapSiteTable(b.Results...),
 	}
 	for i, t := range causeTables(b.Results...) {
@@ -118,10 +121,11 @@ func (b *Bundle) across() []*chart {
 	if len(runs(b.Results)) > 0 {
 		out = append(out, trainingCharts(b.Results)...)
 	}
-	if d := b.detailed(); len(d) > 1 {
+	d := b.detailed()
+	if len(d) > 1 {
 		out = append(out, comparisonCharts(d)...)
 	}
-	return out
+	return append(out, publishedCharts(d)...)
 }
 
 // charts returns all plots, with file names that differ.
@@ -151,7 +155,7 @@ func fileName(s string) string {
 // manifest is the file of a report that is written last.
 const manifest = "geometry.json"
 
-// WriteDir writes geometry.json, a CSV for every table, an SVG and a PNG for
+// WriteDir writes geometry.json, a CSV for every table, an SVG, a PDF and a PNG for
 // every plot, and report.html into the folder dir, which it creates. A report is
 // whole or as it was before: as long as geometry.json is there, the other files
 // belong to it. Files of other names in dir stay.
@@ -167,9 +171,9 @@ func (b *Bundle) WriteDir(ctx context.Context, dir string) error {
 		files[name+".csv"] = func(w io.Writer) error { return t.Write(w, CSV) }
 	}
 	for _, c := range b.charts() {
-		for ext, draw := range map[string]func() ([]byte, error){".svg": c.SVG, ".png": c.PNG} {
-			files[c.Name+ext] = func(w io.Writer) error {
-				image, err := draw()
+		for _, format := range PlotFormats {
+			files[c.Name+format] = func(w io.Writer) error {
+				image, err := c.image(format)
 				if err == nil {
 					_, err = w.Write(image)
 				}

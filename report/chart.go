@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/internal/plain"
@@ -12,7 +13,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"gonum.org/v1/plot/vg/vgpdf"
 )
 
 // chart is a plot of lines over a common x axis.
@@ -35,16 +36,18 @@ type tick struct {
 	Label string
 }
 
-// A curve is a line, with a band around it where Lo and Hi are given. As a
-// histogram, Y[i] is the height of the bar from X[i] to X[i+1], and X has one
-// value more than Y.
+// A curve is a line, with a band around it where Lo and Hi are given, or with bars from
+// Lo to Hi. As a histogram, Y[i] is the height of the bar from X[i] to X[i+1], and X has
+// one value more than Y.
 type curve struct {
 	Label     string
 	X, Y      []float64
 	Lo, Hi    []float64
+	Bars      bool
+	Points    bool // without a line between them
 	Histogram bool
-	Dashed    bool
-	Color     int // index into the palette
+	Dashed    bool // and without markers: a bound, or a calculated curve
+	Color     int  // index of the color, the dashes and the markers
 }
 
 // level is a horizontal reference line.
@@ -59,23 +62,42 @@ const (
 	pngDPI      = 192 // 1920 x 1080 pixels
 )
 
-// SVG returns the chart as an SVG document.
-func (c *chart) SVG() ([]byte, error) {
-	canvas := vgsvg.New(chartWidth, chartHeight)
-	if err := c.draw(draw.New(canvas), true); err != nil {
+// image returns the chart in one of PlotFormats.
+func (c *chart) image(format string) ([]byte, error) {
+	switch format {
+	case ".svg":
+		return c.SVG()
+	case ".pdf":
+		return c.PDF()
+	case ".png":
+		return c.PNG()
+	}
+	return nil, fmt.Errorf("report: no plots are written as %q; want %s", format, strings.Join(PlotFormats, ", "))
+}
+
+// PDF returns the chart as a PDF document of one page.
+func (c *chart) PDF() ([]byte, error) {
+	canvas := vgpdf.New(chartWidth, chartHeight)
+	if err := c.draw(pdfCanvas{canvas}, true); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("report: chart %s: %w", c.Name, err)
 	}
-	return []byte(plain.Text(fonts(b.String()))), nil
+	return b.Bytes(), nil
+}
+
+// SVG returns the chart as an SVG document.
+func (c *chart) SVG() ([]byte, error) {
+	s, err := c.svg(true)
+	return []byte(plain.Text(s)), err
 }
 
 // PNG returns the chart as a PNG image of 1920 x 1080 pixels.
 func (c *chart) PNG() ([]byte, error) {
 	canvas := vgimg.NewWith(vgimg.UseWH(chartWidth, chartHeight), vgimg.UseDPI(pngDPI), vgimg.UseBackgroundColor(paper))
-	if err := c.draw(draw.New(canvas), true); err != nil {
+	if err := c.draw(canvas, true); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
@@ -88,15 +110,11 @@ func (c *chart) PNG() ([]byte, error) {
 // inline returns the chart as an element for an HTML page, in the page's own
 // colours: transparent, and with CSS variables in place of the palette.
 func (c *chart) inline() (string, error) {
-	canvas := vgsvg.New(chartWidth, chartHeight)
-	if err := c.draw(draw.New(canvas), false); err != nil {
+	s, err := c.svg(false)
+	if err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return "", fmt.Errorf("report: chart %s: %w", c.Name, err)
-	}
-	s := plain.Text(fonts(b.String()))
+	s = plain.Text(s)
 	// What stands before the first group is the prelude and the svg tag.
 	_, body, ok := strings.Cut(s, ">\n<g ")
 	if !ok {
@@ -106,7 +124,8 @@ func (c *chart) inline() (string, error) {
 	return head + "\n<g " + themed(body), nil
 }
 
-func (c *chart) draw(dc draw.Canvas, background bool) error {
+func (c *chart) draw(canvas vg.CanvasSizer, background bool) error {
+	dc := draw.New(canvas)
 	if background {
 		dc.FillPolygon(paper, []vg.Point{
 			dc.Min, {X: dc.Max.X, Y: dc.Min.Y}, dc.Max, {X: dc.Min.X, Y: dc.Max.Y},
@@ -144,12 +163,17 @@ func (c *chart) header(dc draw.Canvas) vg.Length {
 			x, y = dc.Min.X, y-18
 		}
 		mid := y + label.Font.Size*0.33
-		if s.Lo != nil || s.Histogram {
+		if s.Lo != nil && !s.Bars || s.Histogram {
 			dc.FillPolygon(band(s.Color), []vg.Point{
 				{X: x, Y: mid - 5}, {X: x + swatch, Y: mid - 5}, {X: x + swatch, Y: mid + 5}, {X: x, Y: mid + 5},
 			})
 		}
-		dc.StrokeLine2(lineStyle(&s), x, mid, x+swatch, mid)
+		if !s.Points {
+			dc.StrokeLine2(lineStyle(&s), x, mid, x+swatch, mid)
+		}
+		if s.marked() {
+			dc.DrawGlyph(marker(s.Color), vg.Point{X: x + swatch/2, Y: mid})
+		}
 		dc.FillText(label, vg.Point{X: x + swatch + gap, Y: y}, s.Label)
 		x += w + column
 	}
@@ -160,6 +184,12 @@ func (c *chart) plot() (*plot.Plot, error) {
 	p := plot.New()
 	p.BackgroundColor = nil
 	p.X.Label.Text, p.Y.Label.Text = c.XLabel, c.YLabel
+	if c.LogY {
+		p.Y.Label.Text += ", log scale"
+	}
+	if c.Steps {
+		p.X.Label.Text += ", log scale"
+	}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle = align(style(13, ink, false), a.Label.TextStyle)
 		a.Label.Padding = 6
@@ -204,7 +234,7 @@ func (c *chart) plot() (*plot.Plot, error) {
 			return nil, err
 		}
 	}
-	if p.X.Min == p.X.Max { // a single layer
+	if p.X.Min == p.X.Max || slices.ContainsFunc(c.Series, func(s curve) bool { return s.Points }) { // a single layer, or places
 		p.X.Min, p.X.Max = p.X.Min-0.5, p.X.Max+0.5
 	}
 	return p, nil
@@ -215,6 +245,16 @@ func (c *chart) addBand(p *plot.Plot, s *curve) error {
 	case s.Histogram:
 		return addFill(p, steps(s), s.Color)
 	case s.Lo == nil:
+		return nil
+	case s.Bars:
+		for i, x := range s.X {
+			if s.Hi[i] > s.Lo[i] {
+				ends := plotter.XYs{{X: x, Y: c.floor(s.Lo[i])}, {X: x, Y: s.Hi[i]}}
+				if err := addLine(p, ends, draw.LineStyle{Color: hue(s.Color), Width: 1.2}); err != nil {
+					return err
+				}
+			}
+		}
 		return nil
 	}
 	var outline plotter.XYs
@@ -235,20 +275,25 @@ func (c *chart) addLine(p *plot.Plot, s *curve) error {
 	for i, x := range s.X {
 		line = append(line, plotter.XY{X: x, Y: c.floor(s.Y[i])})
 	}
-	if err := addLine(p, line, lineStyle(s)); err != nil {
-		return err
+	if !s.Points {
+		if err := addLine(p, line, lineStyle(s)); err != nil {
+			return err
+		}
 	}
-	if s.Dashed || len(line) > 64 {
+	if !s.marked() {
 		return nil
 	}
 	dots, err := plotter.NewScatter(line)
 	if err != nil {
 		return err
 	}
-	dots.GlyphStyle = draw.GlyphStyle{Color: hue(s.Color), Radius: 2.6, Shape: draw.CircleGlyph{}}
+	dots.GlyphStyle = marker(s.Color)
 	p.Add(dots)
 	return nil
 }
+
+// marked reports whether the values of a curve are seen one by one.
+func (s *curve) marked() bool { return !s.Dashed && !s.Histogram && len(s.X) <= 64 }
 
 // steps is the outline of a histogram.
 func steps(s *curve) plotter.XYs {

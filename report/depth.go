@@ -5,18 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 )
 
-// A DepthPoint is a figure at a place of the x axis, such as a layer.
+// PlotFormats are the formats of plots, by the ends of file names.
+var PlotFormats = []string{".svg", ".pdf", ".png"}
+
+// A DepthPoint is a figure at a place of the x axis, such as a layer. SE is its standard
+// error; NaN, or not above 0: none is drawn.
 type DepthPoint struct {
-	Series string
-	X, Y   float64
+	Series   string
+	X, Y, SE float64
 }
 
 // WriteDepthPlot writes a plot of positive figures on a logarithmic axis, a line for
-// each series, as SVG or PNG.
-func WriteDepthPlot(w io.Writer, title, x, y string, points []DepthPoint, png bool) error {
+// each series with standard errors as bars, in one of PlotFormats.
+func WriteDepthPlot(w io.Writer, title, x, y string, points []DepthPoint, format string) error {
 	if len(points) == 0 {
 		return errors.New("report: there is nothing above 0 to plot")
 	}
@@ -29,15 +34,16 @@ func WriteDepthPlot(w io.Writer, title, x, y string, points []DepthPoint, png bo
 		if !ok {
 			i = len(c.Series)
 			index[p.Series] = i
-			c.Series = append(c.Series, curve{Label: p.Series, Color: i, Dashed: i%2 == 1})
+			c.Series = append(c.Series, curve{Label: p.Series, Color: i, Bars: true})
 		}
 		s := &c.Series[i]
+		if math.IsNaN(p.SE) {
+			p.SE = 0
+		}
 		s.X, s.Y = append(s.X, p.X), append(s.Y, p.Y)
+		s.Lo, s.Hi = append(s.Lo, max(p.Y-p.SE, p.Y/10)), append(s.Hi, p.Y+p.SE)
 	}
-	b, err := c.SVG()
-	if png {
-		b, err = c.PNG()
-	}
+	b, err := c.image(format)
 	if err != nil {
 		return err
 	}

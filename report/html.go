@@ -74,6 +74,9 @@ func (b *Bundle) HTML(w io.Writer) error {
 			t.Notes = nil
 		}
 	}
+	if len(p.Swaps.Rows) == 0 {
+		p.Swaps = embeddingSwapTable(b.Results...)
+	}
 	var err error
 	if p.Across, err = inlined(b.across()); err != nil {
 		return err

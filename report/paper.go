@@ -49,7 +49,7 @@ func table2(results ...*geometry.Result) *Table {
 	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
-			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"})
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f", Tied: true})
 	}
 	t.Columns = append(t.Columns, Column{Key: "null_sd", Name: "random sd", Format: "%.2f"})
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
@@ -76,8 +76,8 @@ func table3(results ...*geometry.Result) *Table {
 	for _, c := range []Column{{Key: "hidden", Name: "hidden"}, {Key: "post_ln1", Name: "post-LN1"}, {Key: "post_ln2", Name: "post-LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f", Spread: "se_layers"},
-			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"},
-			Column{Key: c.Key + "_max", Name: "max", Format: "%.1f"})
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f", Tied: true},
+			Column{Key: c.Key + "_max", Name: "max", Format: "%.1f", Tied: true})
 	}
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
 		row := []any{name, r.Model.Norm}
@@ -116,8 +116,8 @@ func table4(results ...*geometry.Result) *Table {
 	for _, c := range []Column{{Key: "ln1", Name: "LN1"}, {Key: "ln2", Name: "LN2"}} {
 		t.Columns = append(t.Columns,
 			Column{Key: c.Key, Name: c.Name, Format: "%.2f"},
-			Column{Key: c.Key + "_se_layers", Name: "±", Format: "%.2f"},
-			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f"})
+			Column{Key: c.Key + "_se_layers", Name: "±", Format: "%.2f", Tied: true},
+			Column{Key: c.Key + "_sd_tokens", Name: "sd", Format: "%.2f", Tied: true})
 	}
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
 		row := []any{name, r.Model.Norm}

@@ -1,5 +1,11 @@
 package report
 
+import (
+	"slices"
+
+	"github.com/normswap/normswap/geometry"
+)
+
 // figureOf is a published figure: a mean, the paper's "+-" (0: none is given) and,
 // for norms, the largest value seen.
 type figureOf struct{ mean, se, max float64 }
@@ -47,4 +53,68 @@ func published() []publishedModel {
 			[3]*figureOf{m(12.12, 3.15, 549.19), m(29.46, 0.59, 46.21), m(21.30, 0.49, 39.67)},
 			[2]*figureOf{s(19.64, 0), s(24.55, 0)}},
 	}
+}
+
+// publishedCharts put the means of models beside those of the paper's Tables 2 to 4: a
+// place of the x axis for each model.
+func publishedCharts(results []*geometry.Result) []*chart {
+	angle := &chart{Name: "published_angle", Title: "Angle with the uniform vector, beside the paper's", YLabel: "angle with 1 (degrees)", Levels: []level{{90, "orthogonal"}}}
+	length := &chart{Name: "published_norm", Title: "L2 norm, beside the paper's", YLabel: "L2 norm", LogY: true}
+	rotation := &chart{Name: "published_rotation", Title: "Rotation by the norm, beside the paper's", YLabel: "rotation (degrees)", FromZero: true}
+	type quantity struct {
+		c         *chart
+		measured  func(t *geometry.Tables) []*geometry.Entry
+		published func(p *publishedModel) []*figureOf
+		labels    []string
+	}
+	stages := []string{"before LN1", "after LN1", "after LN2"}
+	charts := []*chart{angle, length, rotation}
+	for _, q := range []quantity{
+		{angle, func(t *geometry.Tables) []*geometry.Entry {
+			return []*geometry.Entry{t.Angle.Hidden, t.Angle.PostLN1, t.Angle.PostLN2}
+		}, func(p *publishedModel) []*figureOf { return p.angle[:] }, stages},
+		{length, func(t *geometry.Tables) []*geometry.Entry {
+			return []*geometry.Entry{t.Norm.Hidden, t.Norm.PostLN1, t.Norm.PostLN2}
+		}, func(p *publishedModel) []*figureOf { return p.length[:] }, stages},
+		{rotation, func(t *geometry.Tables) []*geometry.Entry { return []*geometry.Entry{t.Rotation.LN1, t.Rotation.LN2} }, func(p *publishedModel) []*figureOf { return p.rotation[:] }, []string{"LN1", "LN2"}},
+	} {
+		q.c.Caption = "Means over layers and tokens; bars are se_layers, as in the paper's tables. Models marked * are as published: " + publishedSource + "."
+		for i, label := range q.labels {
+			s := curve{Label: label, Color: i, Bars: true, Points: true}
+			add := func(at int, mean, se float64) {
+				x := float64(at) + 0.14*(float64(i)-float64(len(q.labels)-1)/2)
+				s.X, s.Y, s.Lo, s.Hi = append(s.X, x), append(s.Y, mean), append(s.Lo, mean-se), append(s.Hi, mean+se)
+			}
+			for at, r := range results {
+				if e := q.measured(&r.Tables)[i]; e != nil {
+					add(at, e.Mean, e.SELayers)
+				}
+			}
+			if len(s.X) == 0 {
+				continue
+			}
+			for at, p := range published() {
+				if f := q.published(&p)[i]; f != nil {
+					add(len(results)+at, f.mean, f.se)
+				}
+			}
+			q.c.Series = append(q.c.Series, s)
+		}
+		for at, r := range results {
+			q.c.XTicks = append(q.c.XTicks, tick{float64(at), short(r.Model.Name)})
+		}
+		for at, p := range published() {
+			q.c.XTicks = append(q.c.XTicks, tick{float64(len(results) + at), p.name + " *"})
+		}
+	}
+	return slices.DeleteFunc(charts, func(c *chart) bool { return c.whole() == nil })
+}
+
+// short is the beginning of a name, for a place on an axis.
+func short(name string) string {
+	const most = 14
+	if r := []rune(name); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return name
 }

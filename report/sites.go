@@ -37,7 +37,7 @@ func angleTable(results ...*geometry.Result) *Table {
 		Column{Key: "beyond_2", Name: "> 2°", Unit: "%", Format: "%.1f"},
 		Column{Key: "beyond_5", Name: "> 5°", Unit: "%", Format: "%.1f"},
 		Column{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"},
-		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"})
+		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true})
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
 		for _, s := range f.Sites {
 			row := []any{name, s.Site, s.Layer, s.Stage, int64(s.Count), int64(s.Degenerate)}
@@ -88,9 +88,9 @@ func effectTable(results ...*geometry.Result) *Table {
 	t.Columns = where(
 		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.2f"},
 		Column{Key: "swap_mean", Name: "predicted swap error", Unit: "%", Format: "%.3f"},
-		Column{Key: "swap_p99", Name: "p99", Unit: "%", Format: "%.3f"},
-		Column{Key: "swap_max", Name: "max", Unit: "%", Format: "%.3f"},
-		Column{Key: "swap_measured", Name: "measured", Unit: "%", Format: "%.3f"},
+		Column{Key: "swap_p99", Name: "p99", Unit: "%", Format: "%.3f", Tied: true},
+		Column{Key: "swap_max", Name: "max", Unit: "%", Format: "%.3f", Tied: true},
+		Column{Key: "swap_measured", Name: "measured", Unit: "%", Format: "%.3f", Tied: true},
 		Column{Key: "identity_1", Name: "identity 1", Format: "%.1e"},
 		Column{Key: "identity_2", Name: "identity 2", Unit: "deg", Format: "%.1e"},
 		Column{Key: "identity_3", Name: "identity 3", Format: "%.1e"},
@@ -142,20 +142,20 @@ func causeTables(results ...*geometry.Result) []*Table {
 	rows.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "rows"},
 		{Key: "mean", Name: "mean of row means", Format: "%.3g", Spread: "sd"},
-		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true},
 		{Key: "angle", Name: "angle with 1", Unit: "deg", Format: "%.2f", Spread: "sd"},
 	}
 	writers := &Table{Title: "Matrices that write into the residual stream"}
 	writers.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "layer"},
 		{Key: "rms", Name: "rms of entries", Format: "%.3g"}, {Key: "mean_rms", Name: "rms of column means", Format: "%.3g"},
-		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true},
 		{Key: "bias_mean", Name: "mean of bias", Format: "%.3g"},
 	}
 	norms := &Table{Title: "Gains and biases"}
 	norms.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "site", Left: true},
-		{Key: "gain", Format: "%.4g", Spread: "sd"}, {Key: "gain_min", Name: "min", Format: "%.3g"}, {Key: "gain_max", Name: "max", Format: "%.3g"},
+		{Key: "gain", Format: "%.4g", Spread: "sd"}, {Key: "gain_min", Name: "min", Format: "%.3g", Tied: true}, {Key: "gain_max", Name: "max", Format: "%.3g", Tied: true},
 		{Key: "gain_angle", Name: "angle of gain with 1", Unit: "deg", Format: "%.2f"},
 		{Key: "bias", Format: "%.3g", Spread: "sd"},
 	}
@@ -200,6 +200,22 @@ func swapTable(results ...*geometry.Result) *Table {
 	for _, r := range results {
 		for _, m := range r.Swap {
 			t.Add(r.Model.Name, m.Mode, m.Tokens, m.KL, 100*m.Top1, m.Perplexity)
+		}
+	}
+	return t
+}
+
+// embeddingSwapTable compares encoders with their norms exchanged.
+func embeddingSwapTable(results ...*geometry.Result) *Table {
+	t := &Table{Title: "The embeddings with all norms exchanged", Columns: []Column{
+		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "texts"},
+		{Key: "cosine_mean", Name: "mean cosine", Format: "%.4f"}, {Key: "cosine_worst", Name: "worst", Format: "%.4f"},
+		{Key: "rank_correlation", Name: "rank correlation", Format: "%.4f"},
+		{Key: "same_nearest_neighbor", Name: "same nearest neighbor", Unit: "%", Format: "%.1f"},
+	}}
+	for _, r := range results {
+		for _, m := range r.EmbeddingSwap {
+			t.Add(r.Model.Name, m.Mode, m.Texts, m.Cosine, m.CosineWorst, m.Rank, 100*m.SameNeighbor)
 		}
 	}
 	return t

@@ -45,15 +45,25 @@ func band(i int) color.NRGBA {
 	return c
 }
 
+// Lines differ by dashes and markers too, for those who do not see the colors.
+var (
+	dashes  = [][]vg.Length{nil, {8, 4}, {2, 3}, {10, 3, 2, 3}, {14, 4}}
+	markers = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.CrossGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+)
+
 func lineStyle(s *curve) draw.LineStyle {
-	l := draw.LineStyle{Color: hue(s.Color), Width: 2.2}
+	l := draw.LineStyle{Color: hue(s.Color), Width: 2, Dashes: dashes[s.Color%len(dashes)]}
 	if s.Histogram {
 		l.Width = 1.4
 	}
 	if s.Dashed {
-		l.Width, l.Dashes = 1.8, []vg.Length{7, 4}
+		l.Width, l.Dashes = 1.6, []vg.Length{6, 4}
 	}
 	return l
+}
+
+func marker(color int) draw.GlyphStyle {
+	return draw.GlyphStyle{Color: hue(color), Radius: 3.2, Shape: markers[color%len(markers)]}
 }
 
 func style(size vg.Length, c color.Color, bold bool) text.Style {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -38,7 +39,8 @@ type Column struct {
 	Unit   string // shown after the heading in parentheses, when there is one
 	Format string // verb for numbers in text, such as %.2f; "" means %v
 	Spread string // the key of a Spread's second number is KEY_SPREAD; "" means sd
-	Left   bool   // align left (text); the default suits numbers
+	Left   bool   // align left (text); the default suits numbers. Such columns in front are the keys of the rows
+	Tied   bool   // it says something of the column before, such as its deviation: no line of text parts them
 }
 
 func (c Column) heading() string {
@@ -67,7 +69,8 @@ type Table struct {
 	Notes   []string // lines below the table, for people
 
 	// Width, if not 0, is how many characters a line of text may have. A wider
-	// table is cut into several, each with the first column.
+	// table is cut into several, each with the keys of the rows; a key that is the same
+	// in all rows stands above them instead.
 	Width int
 }
 
@@ -129,7 +132,11 @@ func (t *Table) text(b *bytes.Buffer) {
 	if t.Title != "" {
 		b.WriteString(wrap(plain.Cell(t.Title), t.Width) + "\n\n")
 	}
-	for n, columns := range t.pages(width) {
+	same, keys := t.keys(rows, width)
+	for _, i := range same {
+		b.WriteString(wrap(rows[0][i]+": "+rows[1][i], t.Width) + "\n\n")
+	}
+	for n, columns := range t.pages(width, same, keys) {
 		if n > 0 {
 			b.WriteByte('\n')
 		}
@@ -162,21 +169,60 @@ func (t *Table) text(b *bytes.Buffer) {
 // gap is what stands between two columns.
 const gap = "  "
 
-// pages divides the columns so that the lines of each page fit the width,
-// where that can be.
-func (t *Table) pages(width []int) (pages [][]int) {
-	var page []int
-	used := 0
-	for i, n := range width {
-		if t.Width > 0 && len(page) > 1 && used+len(gap)+n > t.Width {
+// keys returns the columns that say which row is which, and those among them that
+// are the same in all rows, where the table is too wide to repeat these.
+func (t *Table) keys(rows [][]string, width []int) (same, keys []int) {
+	total := -len(gap)
+	for _, n := range width {
+		total += len(gap) + n
+	}
+	wide := t.Width > 0 && total > t.Width
+	for i, c := range t.Columns {
+		if i > 0 && !c.Left {
+			break
+		}
+		keys = append(keys, i)
+	}
+	if !wide || len(keys) < 2 || len(rows) < 3 {
+		return nil, keys
+	}
+	for _, i := range keys {
+		if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != rows[1][i] }) {
+			same = append(same, i)
+		}
+	}
+	return same, slices.DeleteFunc(keys, func(i int) bool { return slices.Contains(same, i) })
+}
+
+// pages divides the columns but those in same so that the lines of each page fit the
+// width, where that can be. Each page begins with the keys, unless these alone would
+// fill it: then with the first of them.
+func (t *Table) pages(width, same, keys []int) (pages [][]int) {
+	size := func(columns []int) int {
+		n := -len(gap)
+		for _, i := range columns {
+			n += len(gap) + width[i]
+		}
+		return n
+	}
+	page := slices.Clone(keys)
+	if size(keys) > t.Width*2/3 {
+		keys = keys[:1]
+	}
+	for i := 0; i < len(width); {
+		if slices.Contains(same, i) || slices.Contains(page, i) {
+			i++
+			continue
+		}
+		group := []int{i}
+		for i++; i < len(width) && t.Columns[i].Tied; i++ {
+			group = append(group, i)
+		}
+		if t.Width > 0 && len(page) > len(keys) && size(page)+len(gap)+size(group) > t.Width {
 			pages = append(pages, page)
-			page, used = []int{0}, width[0]
+			page = slices.Clone(keys)
 		}
-		page = append(page, i)
-		used += len(gap) + n
-		if i == 0 {
-			used = n
-		}
+		page = append(page, group...)
 	}
 	return append(pages, page)
 }

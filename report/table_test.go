@@ -88,6 +88,44 @@ line of the table holds
 	}
 }
 
+// Every part of a table that is cut says which row is which, and a deviation stays
+// beside its mean.
+func TestNarrowKeys(t *testing.T) {
+	table := &Table{Width: 24, Columns: []Column{
+		{Key: "model", Left: true}, {Key: "site", Left: true}, {Key: "hidden"}, {Key: "sd", Tied: true}, {Key: "post"}, {Key: "sd", Tied: true}}}
+	table.Add("m", "ln1", 1, 2, 3, 4)
+	table.Add("m", "ln2", 5, 6, 7, 8)
+	want := `model: m
+
+site  hidden  sd
+────  ──────  ──
+ln1        1   2
+ln2        5   6
+
+site  post  sd
+────  ────  ──
+ln1      3   4
+ln2      7   8
+`
+	if got := table.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	table.Rows[1][0] = "n"
+	want = `model  site  hidden  sd
+─────  ────  ──────  ──
+m      ln1        1   2
+n      ln2        5   6
+
+model  site  post  sd
+─────  ────  ────  ──
+m      ln1      3   4
+n      ln2      7   8
+`
+	if table.Width = 25; table.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", table, want)
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	want := `### Speed
 

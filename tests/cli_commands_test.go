@@ -285,7 +285,7 @@ func TestCompletion(t *testing.T) {
 	if got := complete("--norm", "rms"); !slices.Contains(got, "rms-folded") {
 		t.Errorf("norms: %q", got)
 	}
-	if got := complete("compare", "--norms", "native,rms"); !slices.Contains(got, "native,rms-naive") || slices.Contains(got, "native,native") {
+	if got := complete("compare", "--norm", "native,rms"); !slices.Contains(got, "native,rms-naive") || slices.Contains(got, "native,native") {
 		t.Errorf("lists of norms: %q", got)
 	}
 	if got := complete("bench", "--norm", ""); !slices.Contains(got, "layer") {
@@ -294,8 +294,8 @@ func TestCompletion(t *testing.T) {
 	if got := complete("geometry", model, filepath.Join(dir, "st")); got[0] != model {
 		t.Errorf("the second model: %q", got)
 	}
-	if got := complete("compare", "--output", ""); !slices.Contains(got, "md") {
-		t.Errorf("--output: %q", got)
+	if got := complete("compare", "--format", ""); !slices.Contains(got, "md") {
+		t.Errorf("--format: %q", got)
 	}
 	if got := complete("help", "insp"); !strings.HasPrefix(got[0], "inspect") {
 		t.Errorf("help: %q", got)

@@ -201,7 +201,7 @@ func TestCompareShards(t *testing.T) {
 		infer(t, "merge", merge[2], merge[2]).fails(t, 1, "twice")
 	}
 	infer(t, "compare", "--shard", "3/3").fails(t, 2, "--shard")
-	infer(t, "compare", "--norms", "rms").fails(t, 2, "--norms")
+	infer(t, "compare", "--norm", "rms").fails(t, 2, "--norm")
 	infer(t, "perplexity", "--ctx", "100000").fails(t, 1, "256")
 }
 

@@ -153,8 +153,8 @@ func TestTerminalText(t *testing.T) {
 		{"embed", silent, hostile},
 	}
 	for _, format := range []string{"csv", "md", "json"} {
-		commands = append(commands, []string{"compare", silent, "--chunks", "1", "--ctx", "32", "-o", format})
-		commands = append(commands, []string{"bench", silent, "-p", "8", "-n", "0", "-r", "1", "-o", format})
+		commands = append(commands, []string{"compare", silent, "--chunks", "1", "--ctx", "32", "--format", format})
+		commands = append(commands, []string{"bench", silent, "-p", "8", "-n", "0", "-r", "1", "--format", format})
 	}
 	for _, size := range [][2]uint16{{0, 0}, {24, 80}, {1, 1}} {
 		for _, args := range commands {

@@ -149,6 +149,9 @@ func TestLoop(t *testing.T) {
 	x.press("/help\r")
 	x.waitFor("Arrow up", 1)
 	x.prompted()
+	x.press("/home is not a text" + ctrlC + ctrlC)
+	x.waitFor("another Ctrl-C", 1)
+	x.prompted()
 	x.press(ctrlD)
 	if code := x.ends(); code != 0 {
 		t.Errorf("exit %d", code)
@@ -212,7 +215,7 @@ func TestTerminalRestored(t *testing.T) {
 		code int
 	}{
 		"Ctrl-D": {func(x *terminal) { x.press(ctrlD) }, 0},
-		"Ctrl-C": {func(x *terminal) { x.press(ctrlC) }, 0},
+		"Ctrl-C": {func(x *terminal) { x.press(ctrlC + ctrlC) }, 0},
 		"quit":   {func(x *terminal) { x.press("/quit\r") }, 0},
 		"SIGTERM": {func(x *terminal) {
 			if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
+	os.Setenv("INFER_HISTORY", "") // what tests type is nobody's history
 	code := m.Run()
 	if tempDir != "" {
 		os.RemoveAll(tempDir)

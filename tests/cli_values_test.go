@@ -59,5 +59,5 @@ func TestCompareWithoutAMode(t *testing.T) {
 	if r.code != 1 || !strings.Contains(r.stdout, "rms-naive") || strings.Contains(r.stdout, "rms-folded") || !strings.Contains(r.stderr, "no figures of rms-folded: ") {
 		t.Errorf("exit %d, %q, %s", r.code, r.stderr, r.stdout)
 	}
-	infer(t, "compare", model, "-f", text, "--ctx", "8", "--norms", "rms-folded").fails(t, 1, "no figures of rms-folded: ")
+	infer(t, "compare", model, "-f", text, "--ctx", "8", "--norm", "rms-folded").fails(t, 1, "no figures of rms-folded: ")
 }

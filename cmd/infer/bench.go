@@ -30,7 +30,7 @@ const benchExample = `  infer bench                                            m
   infer bench model.gguf -p 0 --sessions 1,2,4,8,16      how many users at once?
   infer bench model.gguf --profile                       where does the time go?
   infer bench --ops -t 1                                 kernels alone, no model
-  infer bench layernorm.gguf rmsnorm.gguf -o md          two models in turn`
+  infer bench layernorm.gguf rmsnorm.gguf --format md    two models in turn`
 
 func newBench() *cobra.Command {
 	var o benchFlags
@@ -87,7 +87,7 @@ test, the file included (Linux).`,
 	f.BoolVar(&o.ops, "ops", false, "measure the norm and matrix kernels alone, on every instruction set")
 	o.addMemory(cmd, "f16")
 	_ = cmd.RegisterFlagCompletionFunc("norm", completeList(modeNames()...))
-	addFormat(cmd, &o.format, "`format` of the table; bench is for benchstat", "text", "md", "csv", "json", "jsonl", "bench")
+	addFormat(cmd, &o.format, "; bench is for benchstat", "text", "md", "csv", "json", "jsonl", "bench")
 	return cmd
 }
 
@@ -114,7 +114,7 @@ func (o *benchFlags) check() error {
 		}
 	}
 	if (o.profile || o.ops) && o.format.value == "bench" {
-		return usagef("--profile and --ops have no form for benchstat; choose another --output")
+		return usagef("--profile and --ops have no form for benchstat; choose another --format")
 	}
 	if o.rounds < 1 {
 		return usagef("--repetitions %d: want 1 or more", o.rounds)

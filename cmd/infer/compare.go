@@ -124,7 +124,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 const compareExample = `  infer compare                         the model in this program
   infer compare model.gguf -f wiki.txt  what do the norm modes cost?
   infer compare model.gguf folded.gguf  is a folded file the same model?
-  infer compare model.gguf --norms rms-naive --norm-layers 0-3
+  infer compare model.gguf --norm rms-naive --norm-layers 0-3
   infer compare model.gguf -f wiki.txt --shard 0/7 > part-0.json`
 
 type compareFlags struct {
@@ -151,6 +151,10 @@ over all swapped norms. Predicted is what the paper's first identity makes of
 the angle of the input with the uniform vector, sqrt(2 - 2 sin theta); measured
 is the difference of both norms of that same input.
 
+Encoders are compared by the embeddings of texts, one a line of -f: the cosine
+of native and swapped embedding, the rank correlation of the cosines of all
+pairs of texts, and how many keep their nearest neighbor and their ten nearest.
+
 Other files with the same vocabulary, such as folded ones, are compared as they
 are. --norm-layers limits rms-naive and layer to some norms.`,
 		Example: compareExample,
@@ -166,17 +170,17 @@ are. --norm-layers limits rms-naive and layer to some norms.`,
 	}
 	o.add(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&o.norms, "norms", nil, "norm `modes` (default native,rms-folded,rms-naive, or native,layer where every norm is an RMSNorm)")
+	f.StringSliceVar(&o.norms, "norm", nil, "norm `modes` (default native,rms-folded,rms-naive, native,layer where every norm is an RMSNorm, or native,rms-naive,calibrated where norms follow the sums)")
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")
 	f.BoolVar(&o.verify, "verify", false, "show on stderr what mean each norm reads, in each mode")
-	_ = cmd.RegisterFlagCompletionFunc("norms", completeList(modeNames()...))
-	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	_ = cmd.RegisterFlagCompletionFunc("norm", completeList(modeNames()...))
+	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd
 }
 
 func (o *compareFlags) check() error {
 	for _, s := range o.norms {
-		if err := checkMode("norms", s); err != nil {
+		if err := checkMode("norm", s); err != nil {
 			return err
 		}
 	}
@@ -236,6 +240,9 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	if failed != nil && len(models) == 1 {
 		return failed
 	}
+	if m.Arch.Spec.Encoder {
+		return cmp.Or(o.compareEmbeddings(ctx, w, called[0], models, names), failed)
+	}
 	r, err := o.run(ctx, eval.Compare, called[0], models, names)
 	if err != nil {
 		return err
@@ -255,6 +262,8 @@ func (o *compareFlags) modes(m *engine.Model, others bool) []string {
 	switch {
 	case len(norms) > 0:
 	case others:
+	case m.Arch.Spec.Form == arch.PostNorm: // nothing folds
+		norms = []string{string(engine.RMSNaive), "calibrated"}
 	case m.Arch.Spec.Norm == arch.RMSNorm:
 		norms = []string{string(engine.Centered)}
 	default:
@@ -273,11 +282,11 @@ func compareTable(r *eval.Report) *report.Table {
 		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
-			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "median", Format: "%.1e"},
-			{Key: "kl_p99", Name: "p99", Format: "%.1e"}, {Key: "kl_max", Name: "max", Format: "%.1e"},
+			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "KL median", Format: "%.1e"},
+			{Key: "kl_p99", Name: "KL p99", Format: "%.1e"}, {Key: "kl_max", Name: "KL max", Format: "%.1e"},
 			{Key: "top1_agreement", Name: "same top-1", Format: "%.4f"}, {Key: "rms_delta_p", Name: "RMS Δp", Format: "%.1e"},
 			{Key: "max_delta_logit", Name: "max Δlogit", Format: "%.1e"}, {Key: "tokens_per_second", Name: "tokens/s", Format: "%.1f"},
-			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e"},
+			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e", Tied: true},
 		},
 	}
 	for i := range r.Norms {

@@ -27,6 +27,7 @@ import (
 
 type foldFlags struct {
 	out              string
+	format           choice
 	strategy, export choice
 	typ              choice
 	gain             bool
@@ -39,7 +40,8 @@ const foldExample = `  infer fold model.gguf --plan                    the steps
   infer fold model.gguf -o new.gguf               for any runner of model
   infer fold model.gguf -o new.gguf --verify      and look at what became of it
   infer fold model.gguf -o models/ --type Q8_0    under its conventional name
-  infer fold olmo.gguf -o new.gguf --export auto  as an RMSNorm architecture`
+  infer fold olmo.gguf -o new.gguf --export auto  as an RMSNorm architecture
+  infer fold pythia/ --format safetensors -o new  for transformers, vLLM`
 
 func newFold() *cobra.Command {
 	var o foldFlags
@@ -75,6 +77,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "the `file` to write, or the folder to write to; -: stdout")
+	addChoice(cmd, &o.format, "format", "gguf", "what to write: a GGUF file, or a folder of transformers", "gguf", "safetensors")
 	addChoice(cmd, &o.strategy, "strategy", string(fold.Dequant), "how changed weights that were quantised are stored", string(fold.Dequant), string(fold.Requant))
 	var types []string
 	for _, t := range quant.Types() {
@@ -113,6 +116,9 @@ type klReport struct {
 }
 
 func (o *foldFlags) run(ctx context.Context, w io.Writer, path string) error {
+	if o.format.value == "safetensors" {
+		return o.runFolder(ctx, w, path)
+	}
 	f, err := openFile(path)
 	if err != nil {
 		return err
@@ -263,7 +269,7 @@ func (o *foldFlags) tell(ctx context.Context, w io.Writer, path string, r *foldR
 	if o.out == "-" {
 		return nil
 	}
-	if o.json || o.verify {
+	if o.verify || o.json && o.format.value == "gguf" {
 		var err error
 		if r.KL, err = o.check(ctx, path, r); err != nil {
 			return fmt.Errorf("%s is written, but its check failed: %w", r.File, err)

@@ -17,7 +17,8 @@ import (
 type generator struct {
 	*runFlags
 	model    *engine.Model
-	session  *engine.Session // made with the first prompt
+	session  *engine.Session  // made with the first prompt
+	voices   map[string]voice // with the norms before, by their form
 	tok      *tokenizer.Tokenizer
 	layout   *chat.Template // of a chat
 	loadTime float64        // seconds
@@ -29,7 +30,7 @@ type generator struct {
 }
 
 func newGenerator(o *runFlags, m *engine.Model) (*generator, error) {
-	g := &generator{runFlags: o, model: m}
+	g := &generator{runFlags: o, model: m, voices: map[string]voice{}}
 	var err error
 	if g.tok, err = m.Tokenizer(); err != nil {
 		return nil, fmt.Errorf("%w; without it the model runs on token ids alone (infer logits)", err)

@@ -40,7 +40,8 @@ with the uniform vector, and rotations of the vectors that go in, are
 standardised, and come out. It prints Tables 2, 3 and 4 of "Geometric
 Interpretation of Layer Normalization and a Comparative Analysis with RMSNorm"
 (arXiv 2409.12951) for the model, what exchanging the norms does to its
-predictions, and the verdict.
+predictions, and the verdict. An encoder reads each line of -f as a text of its
+own, and its embeddings are compared.
 
 Several models give a comparison. Models named alike but for -stepN- are
 checkpoints of one training run, and give the angle over training.
@@ -126,7 +127,7 @@ type geometryOutput struct {
 }
 
 func (o *geometryOutput) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.dir, "output", "o", "", "a `folder` for geometry.json, CSV, plots (SVG, PNG) and report.html")
+	cmd.Flags().StringVarP(&o.dir, "out", "o", "", "a `folder` for geometry.json, CSV, plots (SVG, PNG) and report.html")
 	cmd.Flags().BoolVar(&o.skipFirst, "skip-first", false, "every figure without position 0 as well")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print geometry.json")
 }

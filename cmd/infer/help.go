@@ -10,6 +10,7 @@ import (
 
 // topics are the headings under which help lists the commands.
 var topics = []struct{ title, commands string }{
+	{"Talk", "chat"},
 	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
 	{"Serve programs", "serve"},

@@ -70,7 +70,7 @@ func exit(stderr io.Writer, err error) int {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newServe(), newFold(), newConvert(), newCompare(), newScore(), newPerplexity(), newSweep(), newCalibrate(), newGeometry(), newStates(),
+	root.AddCommand(newChat(), newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newServe(), newFold(), newConvert(), newCompare(), newScore(), newPerplexity(), newSweep(), newCalibrate(), newGeometry(), newStates(),
 		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()

@@ -44,7 +44,14 @@ func (o *geometryFlags) measure(ctx context.Context, path, name string) (*geomet
 	if o.shard != "" {
 		state.Shards = []geometry.Shard{o.part}
 	}
-	if o.swapTokens > 0 {
+	switch {
+	case o.swapTokens > 0 && w.texts != nil && o.shard != "":
+		note("the embeddings with exchanged norms are left out: their distances from one another are of all texts, which a part does not have")
+	case o.swapTokens > 0 && w.texts != nil:
+		if state.EmbeddingSwap, err = o.embeddingSwaps(ctx, m, w); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	case o.swapTokens > 0:
 		if state.Swap, err = o.swaps(ctx, m, w); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -164,7 +171,7 @@ func newMeter(m *engine.Model, name string, norms []*arch.Norm, options geometry
 	}
 	model := geometry.Model{
 		Name: name, Architecture: a.Spec.Name, Dim: a.Dim, Layers: a.Layers, Parameters: arch.Parameters(m.File),
-		Norm: normName(a.FinalNorm.Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
+		Norm: normName(norms[len(norms)-1].Kind), Eps: float64(a.Eps), Quantization: mostWeights(m),
 	}
 	options.For = t.each
 	t.Collector, err = geometry.NewCollector(model, t.sites, options)
@@ -246,23 +253,11 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 		note("the text is shorter than one window of %d tokens: no comparison of predictions", w.size)
 		return nil, nil
 	}
-	modes := []engine.NormMode{engine.RMSNaive, engine.RMSFolded}
-	if m.Arch.Spec.Norm == arch.RMSNorm {
-		modes = []engine.NormMode{engine.Centered}
+	models, names, err := o.exchanged(ctx, m)
+	if err != nil {
+		return nil, err
 	}
-	models, names := []*engine.Model{m}, []string{string(engine.Native)}
-	for _, mode := range modes {
-		v, err := o.variant(ctx, m, mode)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			note("%s left out: %v", mode, runnable(err))
-			continue
-		}
-		defer v.Close()
-		models, names = append(models, v), append(names, string(mode))
-	}
+	defer closeVariants(models)
 	chunks := min(max(1, o.swapTokens/w.size), len(w.ids)/w.size)
 	progress, end := track("tokens", "exchanging")
 	defer end()
@@ -281,4 +276,64 @@ func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) 
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// embeddingSwaps runs an encoder with its norms exchanged on texts of at most --swap-tokens
+// tokens together, and compares the embeddings.
+func (o *geometryFlags) embeddingSwaps(ctx context.Context, m *engine.Model, w *windows) ([]geometry.EmbeddingSwap, error) {
+	texts, tokens := 0, 0
+	for texts < len(w.texts) && tokens+len(w.texts[texts]) <= o.swapTokens {
+		tokens += len(w.texts[texts])
+		texts++
+	}
+	if texts < 3 {
+		note("%s of at most %d tokens: no comparison of embeddings", plain.Count(texts, "text"), o.swapTokens)
+		return nil, nil
+	}
+	models, names, err := o.exchanged(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer closeVariants(models)
+	progress, end := track("texts", "exchanging")
+	defer end()
+	r, err := eval.RunEmbeddings(ctx, models, names, w.texts[:texts], progress)
+	if err != nil {
+		return nil, err
+	}
+	var out []geometry.EmbeddingSwap
+	for _, f := range r.Norms {
+		out = append(out, geometry.EmbeddingSwap{Mode: f.Norm, Texts: texts, Cosine: float64(f.Cosine), CosineWorst: float64(f.CosineWorst), Rank: float64(f.Rank), SameNeighbor: float64(f.SameNeighbor)})
+	}
+	return out, nil
+}
+
+// exchanged returns a model and its variants with all norms exchanged, as far as there
+// are such.
+func (o *geometryFlags) exchanged(ctx context.Context, m *engine.Model) (models []*engine.Model, names []string, err error) {
+	modes := []engine.NormMode{engine.RMSNaive, engine.RMSFolded}
+	if m.Arch.Spec.Norm == arch.RMSNorm {
+		modes = []engine.NormMode{engine.Centered}
+	}
+	models, names = []*engine.Model{m}, []string{string(engine.Native)}
+	for _, mode := range modes {
+		v, err := o.variant(ctx, m, mode)
+		if ctx.Err() != nil {
+			closeVariants(models)
+			return nil, nil, ctx.Err()
+		}
+		if err != nil {
+			note("%s left out: %v", mode, runnable(err))
+			continue
+		}
+		models, names = append(models, v), append(names, string(mode))
+	}
+	return models, names, nil
+}
+
+// closeVariants closes the models behind the first.
+func closeVariants(models []*engine.Model) {
+	for _, v := range models[1:] {
+		v.Close()
+	}
 }

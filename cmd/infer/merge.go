@@ -30,6 +30,7 @@ var mergers = map[string]func() merger{
 	geometry.StateSchema: func() merger { return new(geometryMerger) },
 	eval.Perplexity:      func() merger { return new(evalMerger) },
 	eval.Compare:         func() merger { return new(evalMerger) },
+	eval.Sweep:           func() merger { return new(sweepMerger) },
 }
 
 func newMerge() *cobra.Command {

@@ -115,7 +115,8 @@ func versionName() string { return readBuild().Version }
 
 // sequencesOf cuts a text into what a model reads at once: windows of size tokens (0: the
 // default) for a decoder, lines for an encoder. Of the text in this program there are
-// at most some tokens, and of no vocabulary as many random ids.
+// at most some tokens, its lines cut to the context, and of no vocabulary as many random
+// ids.
 func sequencesOf(ctx context.Context, m *engine.Model, file, text string, size, tokens int) (all [][]int32, ids []int32, random bool, err error) {
 	size = windowSize(m, size)
 	bos := int32(-1)
@@ -128,6 +129,9 @@ func sequencesOf(ctx context.Context, m *engine.Model, file, text string, size, 
 			s, err := tok.EncodeContext(ctx, line, tokenizer.EncodeOptions{AddSpecial: true})
 			if err != nil {
 				return nil, nil, false, leftOut(err)
+			}
+			if n := m.Context(); file == "" && len(s) > n {
+				s = append(s[:n-1], s[len(s)-1])
 			}
 			if len(s) > m.Context() {
 				return nil, nil, false, fmt.Errorf("the line %.40q has %d tokens, the context of the model is %d", line, len(s), m.Context())
@@ -174,11 +178,11 @@ The forms:
 ` + list.String() + `
 --norm names one form for all norms, or forms by place with commas between:
 ln1=fixed,final=none. A place is a name, a pattern such as blk.*.attn_norm, a
-role (ln1, ln2, final, embedding, qk, post, sum) or layers (0-3); the last one
+role (ln1, ln2, final, embedding, qk, post) or layers (0-3); the last one
 that fits a norm counts, and a norm without one stays as trained.`,
 		Example: `  infer calibrate model.gguf --norm fixed > fixed.json
   infer calibrate model.gguf --norm ln1=fixed,final=none -f wiki.txt > mix.json
-  infer compare model.gguf --norms @fixed.json`,
+  infer compare model.gguf --norm @fixed.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 // runFlags are the flags of the command itself.
 type runFlags struct {
 	modelFlags
+	cmd              *cobra.Command
 	prompt, file     string
 	limit            int
 	sample           engine.SampleOptions
@@ -70,6 +72,17 @@ avx2, ...) the kernels for newer processors.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.prompt, "prompt", "p", "", "the `text` to continue")
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text to continue; -: stdin")
+	o.addText(cmd)
+	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
+	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
+	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
+	return cmd
+}
+
+// addText registers the flags that say how text is made, by which model.
+func (o *runFlags) addText(cmd *cobra.Command) {
+	o.cmd = cmd
+	f := cmd.Flags()
 	f.IntVarP(&o.limit, "tokens", "n", 256, "`tokens` to make at most; -1: until the model ends or the context is full")
 	f.Float64Var(&o.sample.Temperature, "temp", 0.8, "`temperature`; 0: always the most likely token")
 	f.IntVar(&o.sample.TopK, "top-k", 40, "draw from the `k` most likely tokens; 0: from all")
@@ -80,11 +93,39 @@ avx2, ...) the kernels for newer processors.`,
 	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
 	addTokenizer(cmd, &o.tokenizer)
-	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
-	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
 	addTemplateName(cmd, &o.template)
 	f.StringVar(&o.system, "system", "", "system `message` of the chat")
-	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
+}
+
+// newChat is a conversation: the loop of prompts, laid out by the model's template.
+func newChat() *cobra.Command {
+	o := runFlags{interactive: true, chat: true}
+	cmd := &cobra.Command{
+		Use:   "chat MODEL",
+		Short: "Talk to a chat model",
+		Long: `chat lays what you type out by the chat template of the model, and keeps the
+conversation: infer MODEL -i --chat. Without a terminal every line of stdin is a
+message.
+
+Behind /help stands what else can be typed. /norm rms-naive goes on with other
+norms in the middle of a conversation and says what changed. Texts are kept in
+the file that INFER_HISTORY in the environment names, empty: in none (default:
+a folder for the state of programs, such as ~/.local/state/normswap/history).`,
+		Example: `  infer chat model.gguf
+  infer chat model.gguf --system "Answer in one sentence."
+  infer chat model.gguf --chat-template chatml    for a file without a template`,
+		Args: exactArgs("MODEL"), ValidArgsFunction: completeModels,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("tokens") {
+				o.limit = -1
+			}
+			if err := errors.Join(o.checkSampling(), o.modelFlags.check()); err != nil {
+				return err
+			}
+			return o.run(cmd, args[0])
+		},
+	}
+	o.addText(cmd)
 	return cmd
 }
 
@@ -110,14 +151,22 @@ func runArgs(cmd *cobra.Command, args []string) error {
 
 // check tells what is wrong with the flags, before anything is loaded.
 func (o *runFlags) check(cmd *cobra.Command) error {
-	if o.limit < -1 {
-		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
-	}
 	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
 		return usagef("--interactive reads the prompts one by one; leave out -p, -f and --json")
 	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")
+	}
+	if err := o.checkSampling(); err != nil {
+		return err
+	}
+	return o.modelFlags.check()
+}
+
+// checkSampling tells what is wrong with the flags that say how text is made.
+func (o *runFlags) checkSampling() error {
+	if o.limit < -1 {
+		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
 	}
 	if o.sample.RepeatPenalty == 0 {
 		return usagef("--repeat-penalty 0: logits are divided by it; want a positive number (1: none)")
@@ -128,7 +177,7 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 	if err := o.sample.Check(); err != nil {
 		return usagef("%w", err)
 	}
-	return o.modelFlags.check()
+	return nil
 }
 
 func (o *runFlags) run(cmd *cobra.Command, path string) error {

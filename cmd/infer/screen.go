@@ -3,10 +3,10 @@ package main
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/report"
+	"github.com/rivo/uniseg"
 )
 
 // A screen writes text that a model made up to a terminal. It breaks lines
@@ -14,7 +14,7 @@ import (
 type screen struct {
 	w      io.Writer
 	width  int
-	column int    // where the next character goes
+	column int    // of the terminal, where the next character goes
 	spaces int    // held back until it is known what follows
 	word   string // held back until it is known to fit
 }
@@ -47,7 +47,8 @@ func (s *screen) Write(p []byte) (int, error) {
 		case plain.Unsafe(r):
 		default:
 			s.word += string(r)
-			if utf8.RuneCountInString(s.word) >= s.width {
+			// Lines may be broken behind a wide character, as Chinese has them.
+			if uniseg.StringWidth(string(r)) > 1 || uniseg.StringWidth(s.word) >= s.width {
 				s.place(&out)
 			}
 		}
@@ -60,10 +61,10 @@ func (s *screen) Write(p []byte) (int, error) {
 
 // place moves the word to out, on a new line if this one has no room.
 func (s *screen) place(out *strings.Builder) {
-	n := utf8.RuneCountInString(s.word)
-	if n == 0 {
+	if s.word == "" {
 		return
 	}
+	n := uniseg.StringWidth(s.word)
 	if s.column > 0 && s.column+s.spaces+n > s.width {
 		out.WriteByte('\n')
 		s.column, s.spaces = 0, 0

@@ -17,6 +17,10 @@ func TestScreen(t *testing.T) {
 		{"éàü çöë x", "éàü çöë x"},
 		{"\x1b[31mred\a\r\b", "[31mred"},
 		{"", ""},
+		{"日本語は東", "日本語は東"},
+		{"日本語は東京", "日本語は東\n京"},
+		{"a日本語は東京", "a日本語は\n東京"},
+		{"e\u0301e\u0301e\u0301e\u0301 e\u0301e\u0301e\u0301e\u0301e\u0301", "e\u0301e\u0301e\u0301e\u0301 e\u0301e\u0301e\u0301e\u0301e\u0301"},
 	} {
 		for _, step := range []int{1, 2, 100} { // characters a write
 			var b strings.Builder

@@ -43,7 +43,8 @@ func newStates() *cobra.Command {
 		Long: `states reads a text with a model and writes the vectors at one stage of its
 norms: what goes in, what is standardised (before gain and bias), or what comes
 out. A file is an array of NumPy's format, float32 [tokens, width], in the order
-of the text. Norms on queries and keys have their heads side by side.
+of the text, of which an encoder reads a line at once. Norms on queries and keys
+have their heads side by side.
 
 Several norms give a file each, with the norm's name before .npy: of
 states.npy, states.blk.0.attn_norm.npy and so on. states.json lists them; it is
@@ -70,7 +71,7 @@ written last, and is there only when all of them are.`,
 	f := cmd.Flags()
 	addSites(cmd, &o.sites)
 	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out", "in", "std", "out")
-	f.StringVarP(&o.out, "output", "o", "", "the `file` to write; -: stdout, for one norm")
+	f.StringVarP(&o.out, "out", "o", "", "the `file` to write; -: stdout, for one norm")
 	f.BoolVar(&o.force, "force", false, "replace files that are there")
 	f.BoolVar(&o.json, "json", false, "print which files were written, with their shapes, as JSON")
 	return cmd

@@ -20,6 +20,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
+const sweepWindows = 4 // of the text in the program
+
 // sweepFlags are those of sweep.
 type sweepFlags struct {
 	evalFlags
@@ -29,29 +31,8 @@ type sweepFlags struct {
 	budget    float64
 	recipe    string
 	plot      string
+	resume    string
 	format    choice
-}
-
-// A sweepReport is what a sweep writes as JSON.
-type sweepReport struct {
-	Kind        string     `json:"kind"` // sweep or budget
-	Version     string     `json:"version"`
-	Model       string     `json:"model"`
-	ModelSum    string     `json:"model_sha256"`
-	Arch        string     `json:"architecture"`
-	Norm        string     `json:"norm"`
-	Text        string     `json:"text"`
-	TextSum     string     `json:"text_sha256"` // of the token ids
-	Calibration string     `json:"calibration_text,omitempty"`
-	CalibSum    string     `json:"calibration_text_sha256,omitempty"`
-	Activations string     `json:"activations"`
-	Cache       string     `json:"kv"`
-	Windows     int        `json:"windows"`
-	Tokens      int        `json:"tokens_read"`
-	Budget      *float64   `json:"budget,omitempty"`
-	Sites       []string   `json:"sites_within_budget,omitempty"`
-	Rows        []eval.Row `json:"rows"`
-	Verdict     string     `json:"verdict"`
 }
 
 func newSweep() *cobra.Command {
@@ -73,11 +54,16 @@ the most energy.
 
 --budget changes norms one after the other, the cheapest first, until the cost
 of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
---recipe writes what fits as a file for --norm @FILE.`,
+--recipe writes what fits as a file for --norm @FILE.
+
+--shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
+--resume FILE keeps every row in a file as soon as it is measured, and goes on
+from there when the same command is given again.`,
 		Example: `  infer sweep                          the model in this program, rms-naive
   infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
-  infer sweep minilm.gguf -f sentences.txt --json`,
+  infer sweep minilm.gguf -f sentences.txt --json
+  infer sweep model.gguf -f wiki.txt --shard 0/7 --resume 0.state > part-0.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkSweep(cmd); err != nil {
@@ -91,15 +77,17 @@ of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 	addSites(cmd, &o.sites)
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
 	f.StringVar(&o.calibrate, "calibrate", "", "a `file` with the text that constants are found on (default: the end of the fairy tales)")
-	f.IntVar(&o.chunks, "chunks", 0, "measure at most this number of `windows`; 0: all of -f, or 4 of the tales")
+	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure at most this number of `windows`; 0: all of -f, or %d of the tales", sweepWindows))
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a window; 0: %d, or what the model was trained for if that is less", defaultWindow))
 	f.Float64Var(&o.budget, "budget", 0, "change as many norms as cost at most this: `nats` a token, or 1 - cosine")
 	f.StringVar(&o.recipe, "recipe", "", "write the norms within the budget to this `file`")
-	f.StringVar(&o.plot, "plot", "", "write the cost of single norms over depth to this `file`, .svg or .png")
+	f.StringVar(&o.plot, "plot", "", "write the cost of single norms over depth to this `file`: .svg, .pdf or .png")
+	f.StringVar(&o.shard, "shard", "", "measure the rows i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
+	f.StringVar(&o.resume, "resume", "", "keep what is measured in this `file`, and begin with what it has")
 	o.addThreads(cmd)
 	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
 	addTokenizer(cmd, &o.tokenizer)
-	addFormat(cmd, &o.format, "`format` of the table", "text", "md", "csv", "json")
+	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd
 }
 
@@ -115,14 +103,21 @@ func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
 		return usagef("--budget %v: want more than 0", o.budget)
 	case o.recipe != "" && !budgeted:
 		return usagef("--recipe writes what fits a budget; add --budget")
-	case o.plot != "" && !strings.HasSuffix(o.plot, ".svg") && !strings.HasSuffix(o.plot, ".png"):
-		return usagef("--plot %s: want a name that ends in .svg or .png", o.plot)
+	case o.plot != "" && !slices.Contains(report.PlotFormats, filepath.Ext(o.plot)):
+		return usagef("--plot %s: want a name that ends in %s", o.plot, strings.Join(report.PlotFormats, ", "))
+	case budgeted && (o.shard != "" || o.resume != ""):
+		return usagef("--budget measures each step beside those before: it goes with no --shard and no --resume")
+	case o.plot != "" && o.shard != "":
+		return usagef("--plot draws a whole sweep: give it to infer merge")
 	}
 	o.norm.value = string(engine.Native)
 	return o.evalFlags.check()
 }
 
 func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+	if o.file == "" {
+		o.chunks = cmp.Or(o.chunks, sweepWindows)
+	}
 	if err := o.read(ctx); err != nil {
 		return err
 	}
@@ -137,7 +132,10 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 			o.form = string(engine.Centered)
 		}
 	}
-	r := &sweepReport{Kind: "sweep", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Text: o.name, Activations: o.act.value, Cache: "f32"}
+	r := &eval.SweepReport{
+		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Sites: o.sites, Text: o.name,
+		Activations: o.act.value, KV: "f32", Shards: []int{o.index}, Of: o.of,
+	}
 	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
 		return err
 	}
@@ -145,19 +143,19 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	if err != nil {
 		return err
 	}
-	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, 4*windowSize(m, o.context))
+	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, cmp.Or(o.chunks, sweepWindows)*windowSize(m, o.context))
 	if err != nil {
 		return err
 	}
 	if random {
 		r.Text = "random token ids"
 	}
-	if o.file != "" && o.chunks > 0 {
+	if o.chunks > 0 {
 		windows = windows[:min(len(windows), o.chunks)]
 	}
-	r.TextSum, r.Windows = eval.Digest(ids), len(windows)
+	r.IDs, r.Windows = eval.Digest(ids), len(windows)
 	for _, s := range windows {
-		r.Tokens += len(s)
+		r.Tokens, r.Context = r.Tokens+len(s), max(r.Context, len(s))
 	}
 	options, done, err := o.options(m.File, "loading")
 	if err != nil {
@@ -172,25 +170,32 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	if o.budget > 0 {
 		err = o.spend(ctx, r, x, chosen)
 	} else {
-		err = o.each(ctx, r, x, m, windows)
+		err = o.each(ctx, r, x)
 	}
 	if err != nil {
 		return err
 	}
 	if o.plot != "" {
-		if err := o.draw(r); err != nil {
+		if err := drawSweep(o.plot, r); err != nil {
 			return err
 		}
 	}
-	if o.format.value == "json" {
+	if o.shard != "" {
 		return plain.WriteJSON(w, r, " ")
 	}
-	return writeTable(w, sweepTable(r), report.Format(o.format.value))
+	return writeSweep(w, r, o.format.value)
+}
+
+func writeSweep(w io.Writer, r *eval.SweepReport, format string) error {
+	if format == "json" {
+		return plain.WriteJSON(w, r, " ")
+	}
+	return writeTable(w, sweepTable(r), report.Format(format))
 }
 
 // recipeOf returns what the flags make of the norms: of those of --sites, where that is
 // given.
-func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *sweepReport) (*norms.Recipe, error) {
+func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *eval.SweepReport) (*norms.Recipe, error) {
 	var chosen *norms.Recipe
 	var err error
 	if strings.HasPrefix(o.form, "@") {
@@ -202,7 +207,7 @@ func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *sweepRepo
 	} else if chosen, err = calibrate(ctx, m, o.form, o.calibrate); err != nil {
 		return nil, err
 	}
-	r.Calibration, r.CalibSum = chosen.Text, chosen.TextSum
+	r.Calibration, r.CalibIDs = chosen.Text, chosen.TextSum
 	chosen.Model, chosen.ModelSum = r.Model, r.ModelSum
 	sites, err := selectSites(m.Arch, o.sites)
 	if err != nil {
@@ -214,37 +219,23 @@ func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *sweepRepo
 	return chosen, nil
 }
 
-func (o *sweepFlags) each(ctx context.Context, r *sweepReport, x *eval.Experiment, m *engine.Model, windows [][]int32) error {
-	explained, err := await(ctx, func() ([]eval.Explanation, error) { return eval.Explain(ctx, m, x.Sites, windows) })
-	if err != nil {
-		return err
-	}
-	progress, end := track("subsets", "sweeping")
-	defer end()
-	if r.Rows, err = x.Sweep(ctx, explained, progress); err != nil {
-		return err
-	}
-	r.Verdict = eval.SweepSentence(r.Rows, r.Norm)
-	return nil
-}
-
 // spend changes norms within the budget and writes the recipe.
-func (o *sweepFlags) spend(ctx context.Context, r *sweepReport, x *eval.Experiment, chosen *norms.Recipe) (err error) {
-	r.Kind, r.Budget = "budget", &o.budget
+func (o *sweepFlags) spend(ctx context.Context, r *eval.SweepReport, x *eval.Experiment, chosen *norms.Recipe) (err error) {
+	r.Kind, r.Budget = eval.Budget, &o.budget
 	progress, end := track("norms", "spending")
 	defer end()
-	if r.Rows, r.Sites, err = x.Budget(ctx, o.budget, progress); err != nil {
+	if r.Rows, r.Within, err = x.Budget(ctx, o.budget, progress); err != nil {
 		return err
 	}
-	r.Verdict = fmt.Sprintf("%d of %s become %s for at most %.3g.", len(r.Sites), plain.Count(len(x.Sites), "norm"), r.Norm, o.budget)
-	if n := len(r.Sites); n > 0 {
+	r.Verdict = fmt.Sprintf("%d of %s become %s for at most %.3g.", len(r.Within), plain.Count(len(x.Sites), "norm"), r.Norm, o.budget)
+	if n := len(r.Within); n > 0 {
 		r.Verdict += fmt.Sprintf(" Together they cost %.3g.", r.Rows[n-1].Cost())
 	}
 	if o.recipe == "" {
 		return nil
 	}
 	fit := *chosen
-	fit.Sites = slices.DeleteFunc(slices.Clone(chosen.Sites), func(c norms.Choice) bool { return !slices.Contains(r.Sites, c.Site) })
+	fit.Sites = slices.DeleteFunc(slices.Clone(chosen.Sites), func(c norms.Choice) bool { return !slices.Contains(r.Within, c.Site) })
 	if len(fit.Sites) == 0 {
 		return fmt.Errorf("no norm fits the budget of %g: there is no recipe to write", o.budget)
 	}
@@ -264,49 +255,46 @@ func writeWhole(path string, write func(io.Writer) error) error {
 	return os.Rename(temp.Name(), path)
 }
 
-// draw writes the plot.
-func (o *sweepFlags) draw(r *sweepReport) error {
-	var points []report.DepthPoint
-	for i, row := range r.Rows {
-		if (row.Group == "site" || row.Group == "budget") && row.Direction == "only" && row.Cost() > 0 {
-			p := report.DepthPoint{Series: row.Role, X: -1, Y: row.Cost()}
-			if row.Layer != nil {
-				p.X = float64(*row.Layer)
-			}
-			if r.Kind == "budget" {
-				p.Series, p.X = "all changed so far", float64(i+1)
-			} else if row.Role == string(arch.BeforeHead) {
-				p.X = o.layersOf(r)
-			}
-			points = append(points, p)
-		}
-	}
-	x, y := "layer", "mean KL of one changed norm (nats, log)"
-	if r.Kind == "budget" {
-		x, y = "norms changed", "mean KL of all changed norms (nats, log)"
-	}
-	if len(r.Rows) > 0 && r.Rows[0].Cosine != nil {
-		y = strings.Replace(y, "mean KL", "1 - cosine", 1)
-		y = strings.Replace(y, "nats, ", "", 1)
-	}
-	return writeWhole(o.plot, func(w io.Writer) error {
-		return report.WriteDepthPlot(w, fmt.Sprintf("%s, %s", r.Model, r.Norm), x, y, points, strings.HasSuffix(o.plot, ".png"))
-	})
-}
-
-// layersOf is the place of the last norm in a plot: behind the layers.
-func (o *sweepFlags) layersOf(r *sweepReport) float64 {
-	last := -1
+// drawSweep plots the cost of single norms over depth, or of a budget over the number
+// of norms.
+func drawSweep(path string, r *eval.SweepReport) error {
+	last := -1 // layer
 	for _, row := range r.Rows {
 		if row.Layer != nil {
 			last = max(last, *row.Layer)
 		}
 	}
-	return float64(last + 1)
+	var points []report.DepthPoint
+	for i, row := range r.Rows {
+		p := report.DepthPoint{Series: row.Role, X: -1, Y: row.Cost(), SE: row.CostSE()}
+		switch {
+		case !(p.Y > 0):
+			continue
+		case r.Kind == eval.Budget:
+			p.Series, p.X = "all changed so far", float64(i+1)
+		case row.Group != "site" || row.Direction != "only":
+			continue
+		case row.Layer != nil:
+			p.X = float64(*row.Layer)
+		case row.Role == string(arch.BeforeHead):
+			p.X = float64(last + 1)
+		}
+		points = append(points, p)
+	}
+	x, y := "layer", "mean KL, one norm changed (nats)"
+	if r.Kind == eval.Budget {
+		x, y = "norms changed", "mean KL, all so far (nats)"
+	}
+	if len(r.Rows) > 0 && r.Rows[0].Cosine != nil {
+		y = strings.NewReplacer("mean KL", "1 - cosine", " (nats)", "").Replace(y)
+	}
+	return writeWhole(path, func(w io.Writer) error {
+		return report.WriteDepthPlot(w, fmt.Sprintf("%s, %s", r.Model, r.Norm), x, y, points, filepath.Ext(path))
+	})
 }
 
 // sweepTable lays a sweep out, one row a subset.
-func sweepTable(r *sweepReport) *report.Table {
+func sweepTable(r *eval.SweepReport) *report.Table {
 	encoder := len(r.Rows) > 0 && r.Rows[0].Cosine != nil
 	t := &report.Table{
 		Title:   fmt.Sprintf("%s: %s on %s, %s, activations %s", r.Model, r.Norm, r.Text, plain.Count(r.Windows, "window"), r.Activations),
@@ -327,7 +315,7 @@ func sweepTable(r *sweepReport) *report.Table {
 	for _, row := range r.Rows {
 		cells := []any{row.Name(), row.Group, row.Direction, row.Norms}
 		if encoder {
-			cells = append(cells, spread2(row.Cosine, row.CosineSE), float64(*row.CosineWorst), float64(*row.Rank), float64(*row.SameNeighbor))
+			cells = append(cells, spread2(row.Cosine, row.CosineSE), figure(row.CosineWorst), figure(row.Rank), figure(row.SameNeighbor))
 		} else {
 			cells = append(cells, spread2(row.KLMean, row.KLSE), spread2(row.Ratio, row.RatioSE), spread2(row.Top1, row.Top1SE))
 		}
@@ -347,9 +335,14 @@ func sweepTable(r *sweepReport) *report.Table {
 	return t
 }
 
-func spread2(mean, se *eval.Number) report.Spread {
-	if se == nil {
-		return report.Spread{Mean: float64(*mean), SD: math.NaN()}
+// figure is a number that may be missing.
+func figure(x *eval.Number) float64 {
+	if x == nil {
+		return math.NaN()
 	}
-	return report.Spread{Mean: float64(*mean), SD: float64(*se)}
+	return float64(*x)
+}
+
+func spread2(mean, se *eval.Number) report.Spread {
+	return report.Spread{Mean: figure(mean), SD: figure(se)}
 }

@@ -195,11 +195,9 @@ func addChoice(cmd *cobra.Command, c *choice, name, initial, usage string, choic
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// addFormat adds the flags that say how a table is written: -o FORMAT, of which
-// the first is what people read, and --json for -o json.
-func addFormat(cmd *cobra.Command, c *choice, usage string, formats ...string) {
-	*c = choice{formats[0], formats}
-	cmd.Flags().VarP(c, "output", "o", usage)
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // as above
-	cmd.Flags().BoolFunc("json", "print JSON; the same as -o json", func(string) error { return c.Set("json") })
+// addFormat adds the flags that say how a table is written: --format, of which
+// the first is what people read, and --json for --format json.
+func addFormat(cmd *cobra.Command, c *choice, note string, formats ...string) {
+	addChoice(cmd, c, "format", formats[0], "format of the table"+note, formats...)
+	cmd.Flags().BoolFunc("json", "print JSON; the same as --format json", func(string) error { return c.Set("json") })
 }

@@ -61,18 +61,22 @@ func (o *corpus) read(ctx context.Context) (err error) {
 }
 
 // windows are a text as a model reads it: cut into pieces, each from position
-// 0 on.
+// 0 on. Those of an encoder are texts of their own, the lines.
 type windows struct {
-	name string // of the text
-	ids  []int32
-	size int
-	bos  int32 // stands for the first token of each window; -1: nothing does
+	name  string // of the text
+	ids   []int32
+	size  int       // the largest number of tokens of a window
+	bos   int32     // stands for the first token of each window; -1: nothing does
+	texts [][]int32 // of an encoder
 }
 
 func (o *corpus) windows(ctx context.Context, m *engine.Model) (*windows, error) {
 	n := o.tokens
 	if n == 0 {
 		n = defaultTokens
+	}
+	if _, err := m.Tokenizer(); err == nil && m.Arch.Spec.Encoder {
+		return o.lines(ctx, m)
 	}
 	ids, random, err := textIDs(ctx, m, o.file, o.text, n)
 	if err != nil {
@@ -98,11 +102,41 @@ func (o *corpus) windows(ctx context.Context, m *engine.Model) (*windows, error)
 	return w, nil
 }
 
+// lines are the windows of an encoder: as many whole lines as --tokens admits.
+func (o *corpus) lines(ctx context.Context, m *engine.Model) (*windows, error) {
+	if o.context != 0 {
+		return nil, usagef("--ctx %d: an encoder reads a line of the text at once, and has no windows", o.context)
+	}
+	texts, _, _, err := sequencesOf(ctx, m, o.file, o.text, 0, o.tokens)
+	if err != nil {
+		return nil, err
+	}
+	w := &windows{name: o.name, bos: -1}
+	for _, t := range texts {
+		if o.tokens > 0 && len(w.ids)+len(t) > o.tokens {
+			break
+		}
+		w.texts, w.ids, w.size = append(w.texts, t), append(w.ids, t...), max(w.size, len(t))
+	}
+	if len(w.texts) == 0 {
+		return nil, fmt.Errorf("the first line has %d tokens, more than --tokens %d", len(texts[0]), o.tokens)
+	}
+	return w, nil
+}
+
 // count returns the number of windows; the last may be short.
-func (w *windows) count() int { return (len(w.ids) + w.size - 1) / w.size }
+func (w *windows) count() int {
+	if w.texts != nil {
+		return len(w.texts)
+	}
+	return (len(w.ids) + w.size - 1) / w.size
+}
 
 // at returns the tokens of window i.
 func (w *windows) at(i int) []int32 {
+	if w.texts != nil {
+		return w.texts[i]
+	}
 	ids := append([]int32(nil), w.ids[i*w.size:min((i+1)*w.size, len(w.ids))]...)
 	if w.bos >= 0 {
 		ids[0] = w.bos
@@ -118,7 +152,7 @@ func (o *corpus) run(ctx context.Context, m *engine.Model, w *windows, has func(
 		chosen[n] = true
 	}
 	tap.Sites = func(n *arch.Norm) bool { return chosen[n] }
-	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: o.cacheType(), Tap: &tap})
+	read, err := o.reader(m, w, &tap)
 	if err != nil {
 		return 0, err
 	}
@@ -136,11 +170,22 @@ func (o *corpus) run(ctx context.Context, m *engine.Model, w *windows, has func(
 		}
 		ids := w.at(i)
 		window(i)
-		s.Truncate(0)
-		if err := s.Append(ctx, ids); err != nil {
+		if err := read(ctx, ids); err != nil {
 			return 0, err
 		}
 		bar.add(int64(len(ids)))
 	}
 	return total, nil
+}
+
+// reader returns what takes one window through a model for a tap.
+func (o *corpus) reader(m *engine.Model, w *windows, tap *engine.Tap) (func(ctx context.Context, ids []int32) error, error) {
+	if m.Arch.Spec.Encoder {
+		return func(ctx context.Context, ids []int32) error { return m.Trace(ctx, ids, tap) }, nil
+	}
+	s, err := m.NewSession(engine.SessionOptions{Context: w.size, KV: o.cacheType(), Tap: tap})
+	return func(ctx context.Context, ids []int32) error {
+		s.Truncate(0)
+		return s.Append(ctx, ids)
+	}, err
 }

@@ -5,7 +5,6 @@ import "github.com/spf13/pflag"
 // otherCommands say what is typed here for commands of llama.cpp and Ollama.
 var otherCommands = map[string]string{
 	"run":    "infer MODEL.gguf",
-	"chat":   "infer MODEL.gguf --chat",
 	"cli":    "infer MODEL.gguf",
 	"show":   "infer inspect MODEL.gguf",
 	"pull":   "infer reads GGUF files and fetches none",
@@ -26,6 +25,9 @@ var otherFlags = map[string]string{
 	"gpu-layers":   "infer runs on the CPU",
 	"n-predict":    "--tokens",
 	"version":      "infer version",
+	"norms":        "--norm",
+	"output":       "--out",
+	"o":            "--format, or > FILE",
 }
 
 // otherFlag returns the answer to a flag of another program, or "". -ngl is read

@@ -29,11 +29,11 @@ func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns, rows int, ahead []
 		kernel(c, p, a, columns, ahead, s)
 		return
 	}
-	gemmGeneric(t, c, p, a, columns)
+	gemmGeneric(t, c, p, a, columns, SignFlip())
 }
 
-// gemmGeneric is the definition of Gemm.
-func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int) {
+// gemmGeneric is the definition of Gemm, for activations with the given [SignFlip].
+func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int, flip uint32) {
 	group, hasMin := weightTypes[t].Group, weightTypes[t].HasMin()
 	n := columns / group
 	for r := range PanelRows {
@@ -41,19 +41,23 @@ func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int) {
 		for g := range n {
 			at, chain := g*group/Group*PanelRows, chainOf32(g, n)
 			if group == 16 {
-				chain = chainOf16(g)
+				chain = chainOf16(g, columns/Group)
 			}
 			i := g*PanelRows + r
 			var dot [PanelRows]int32
 			for k, w := range p.Q[i*group:][:group] {
 				for n, q := range (*[PanelRows]uint32)(a.Q[(g*group+k)/4*PanelRows:]) {
-					dot[n] += int32(w) * int32(int8(q>>(k%4*8)))
+					dot[n] += int32(w) * int32(int8((q^flip)>>(k%4*8)))
 				}
 			}
 			for n, d := range dot {
 				acc := &sum[n][chain]
 				*acc = fma(float32(d), p.Scale[i]*a.Scale[at+n], *acc)
-				if hasMin {
+				switch {
+				case hasMin && group == 16:
+					half := float32(int16(a.HalfSum[at+n] >> (g % 2 * 16)))
+					*acc = fma(p.Min[i], half*a.Scale[at+n], *acc)
+				case hasMin:
 					*acc = fma(p.Min[i], a.ScaledSum[at+n], *acc)
 				}
 			}

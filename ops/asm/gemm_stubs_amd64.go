@@ -111,3 +111,27 @@ func gemmSub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *u
 //
 //go:noescape
 func gemm8Sub16Bits6AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmBits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmBits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits7AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)

@@ -141,7 +141,7 @@ var matrixTests = []kernelTest{
 					func(p Panel, a Q8Panel) { Gemm(t, &got, p, a, columns, rows, ahead, &s) }, QuantBytes(t), SignFlip())
 			}, func() error {
 				run(&want, func(p Panel) { unpackGeneric(t, p, blocks, w, stride) },
-					func(p Panel, a Q8Panel) { gemmGeneric(t, &want, p, a, columns) }, 1, 0)
+					func(p Panel, a Q8Panel) { gemmGeneric(t, &want, p, a, columns, 0) }, 1, 0)
 				for n := range rows {
 					a := make([]Q8x8, Q8x8Count(groups))
 					PackQ8x8(a, c.Groups(n*groups, (n+1)*groups))
@@ -241,10 +241,11 @@ func eachType(prepare func(o *operands, t quant.Type, n int) (func(), func() err
 
 // someGroups returns a number of groups that a row may have.
 func someGroups(t quant.Type, n int) int {
-	if weightTypes[t].Items == 256 {
+	if items := weightTypes[t].Items; items == 256 {
 		return 8 * (1 + n%3)
+	} else {
+		return 8 + n/(items/Group)*(items/Group)
 	}
-	return 8 + n
 }
 
 // blocks returns n bytes of random blocks between bytes that are NaN as
@@ -253,9 +254,17 @@ func (o *operands) blocks(t quant.Type, n int) []byte {
 	b := fenced(o, n, 0xff, func() byte { return byte(o.r.Uint32()) })
 	l := &weightTypes[t]
 	for at := 0; at < n; at += l.Bytes {
-		for _, f := range []quant.Field{l.D, l.M} { // half-precision numbers of 2^-8 to 2^-3
-			if f.Bits > 0 {
+		for _, f := range []quant.Field{l.D, l.M} { // numbers of 2^-8 to 2^-3
+			switch f.Bits {
+			case 16:
 				binary.LittleEndian.PutUint16(b[at+f.At:], uint16(o.r.Uint32())&0x93ff|0x1c00)
+			case 8:
+				b[at+f.At] = byte(120 + o.r.IntN(6))
+			}
+		}
+		if t == quant.IQ1_M { // its nibbles are in the last bytes of words
+			for k, n := range []byte{0, 0, 12, 1} {
+				b[at+49+2*k] = b[at+49+2*k]&15 | n<<4
 			}
 		}
 	}

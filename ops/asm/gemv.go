@@ -14,6 +14,7 @@ import (
 //	chain = chain + float(sum of quant*q) * (scale*a.Scale)
 //	chain = chain + min * a.ScaledSum                         if the type has a min
 //
+// With groups of 16, a.Scale times the sum of their quants stands for a.ScaledSum.
 // The sum of quant*q is exact. Rows of n < 8 groups are read from 8-n groups
 // before their first, whose scales and mins must be finite.
 func Gemv(t quant.Type, dst []float32, w []byte, stride, groups int, a []Q8x8) {
@@ -38,9 +39,9 @@ func chainOf32(g, n int) int {
 	return chains - (n - g)
 }
 
-// chainOf16 is chainOf32 for groups of 16: the first halves of four groups of
-// 32 go to the chains 0 to 3, the second halves to the chains 4 to 7.
-func chainOf16(g int) int { return g/2%4 + g%2*4 }
+// chainOf16 is chainOf32 for group g of 16: the first halves of groups of 32 go to
+// the chains 0 to 3, the second halves to the chains 4 to 7. n counts groups of 32.
+func chainOf16(g, n int) int { return chainOf32(g/2, n)%4 + g%2*4 }
 
 // sumChains adds the chains up. Adding zero turns -0 to 0: which of the two a
 // chain starts from is left open.
@@ -64,14 +65,18 @@ func gemvGeneric(t quant.Type, dst []float32, w []byte, stride, groups int, a []
 				e, in := &a[at/(8*Group)], chainOf32(at/Group, groups)
 				acc := &sum[in]
 				if group == 16 {
-					acc = &sum[chainOf16(at/16)]
+					acc = &sum[chainOf16(at/16, groups)]
 				}
 				var dot int32
 				for i, q := range quants[g*group:][:group] {
 					dot += int32(q) * int32(e.Q[in*Group+at%Group+i])
 				}
 				*acc = fma(float32(dot), scale[g]*e.Scale[in], *acc)
-				if hasMin {
+				switch {
+				case hasMin && group == 16:
+					half := e.HalfSum[in/4*8+at/16%2*4+in%4]
+					*acc = fma(min[g], float32(half)*e.Scale[in], *acc)
+				case hasMin:
 					*acc = fma(min[g], e.ScaledSum[in], *acc)
 				}
 			}

@@ -83,3 +83,73 @@ func gemvQ6_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *by
 //
 //go:noescape
 func gemvQ6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_XXSAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_XXSAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_XSAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_XSAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ3_XXSAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ3_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ3_XXSAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ3_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ1_SAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ1_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ1_SAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ3_SAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ3_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ3_SAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ3_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_SAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ2_SAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ1_MAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ1_MAVX512 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)

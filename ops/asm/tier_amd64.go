@@ -29,7 +29,6 @@ func kernelsAVX2() kernels {
 		quantize:  quantizeAVX2,
 		shuffle:   shuffleAVX2,
 		transpose: transpose8,
-		halfSums:  true,
 		dotQ8:     dotQ8AVX2,
 		epilogue:  epilogue8,
 		gemmFloat: fetching(gemmFloatAVX2),
@@ -43,7 +42,7 @@ func kernelsAVX2() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			q := panelQuantsAVX2[t]
 			k.ints[t] = intKernels{
 				gemv:       gemvsAVX2[t],
@@ -52,6 +51,9 @@ func kernelsAVX2() kernels {
 				gemm8:      gemm2(gemms8AVX2[t]),
 				sumColumns: sumColumns(columnSumsAVX2[t], w.Group, q),
 				quantBytes: q.bytes,
+			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = unpackGrid(kernel, w.Group, w.Quants.Zero)
 			}
 		}
 	}
@@ -84,7 +86,7 @@ func kernelsAVX512() kernels {
 		},
 	}
 	for t := range weightTypes {
-		if w := &weightTypes[t]; w.Group > 0 {
+		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			gemv := gemvsAVX512[t]
 			if needsVBMI[t] && !cpu.X86.HasAVX512VBMI {
 				gemv = gemvsAVX2[t]
@@ -95,6 +97,9 @@ func kernelsAVX512() kernels {
 				gemm:       gemm512(gemmsAVX512[t]),
 				gemm8:      gemm512(gemms8AVX512[t]),
 				sumColumns: sumColumns(columnSumsAVX512[t], w.Group, panelQuants{bytes: 1}),
+			}
+			if kernel := unpackGridRows[t]; kernel != nil {
+				k.ints[t].unpack = compensated(unpackGrid(kernel, w.Group, 0), w)
 			}
 		}
 	}
@@ -110,6 +115,35 @@ func unpackRows(kernel unpackRowKernel, size int) func(p Panel, blocks int, w []
 		for r := range PanelRows {
 			kernel(&p.Q[r*size], &p.Scale[r], &p.Min[r], &w[r*stride], blocks)
 		}
+	}
+}
+
+// An unpackGridKernel unpacks blocks, at least one, to a row of a panel, and adds
+// 32 bytes to the quants.
+type unpackGridKernel func(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+func unpackGrid(kernel unpackGridKernel, group, zero int) func(p Panel, blocks int, w []byte, stride int) {
+	var zeros [8]uint32
+	for i := range zeros {
+		zeros[i] = uint32(zero) * 0x01010101
+	}
+	return func(p Panel, blocks int, w []byte, stride int) {
+		for r := range PanelRows {
+			kernel(&p.Q[r*group], &p.Scale[r], &w[r*stride], blocks, &zeros[0])
+		}
+	}
+}
+
+// compensated returns an Unpack that finds the compensation after another one.
+func compensated(unpack func(p Panel, blocks int, w []byte, stride int), w *weightType) func(p Panel, blocks int, w []byte, stride int) {
+	compensate := compensate32AVX512
+	if w.Group == 16 {
+		compensate = compensate16AVX512
+	}
+	groups := w.groups()
+	return func(p Panel, blocks int, w []byte, stride int) {
+		unpack(p, blocks, w, stride)
+		compensate(&p.Compensation[0], &p.Q[0], blocks*groups)
 	}
 }
 

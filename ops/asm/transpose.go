@@ -6,17 +6,12 @@ package asm
 type Q8Panel struct {
 	Q                []uint32 // [columns/4][16]
 	Scale, ScaledSum []float32
-	// HalfSum has the sums of the first and the second 16 quants of each group,
-	// 16 bits each, in tiers where [ReadsHalfSums] is true.
-	HalfSum []uint32
+	HalfSum          []uint32 // the sums of the first and the second 16 quants of each group, 16 bits each
 }
 
 // SignFlip is what the words of [Q8Panel.Q] are exclusive-or'ed with in the
 // active tier: 0x80808080 where the instruction multiplies unsigned bytes.
 func SignFlip() uint32 { return active.signFlip }
-
-// ReadsHalfSums reports whether the active tier reads [Q8Panel.HalfSum].
-func ReadsHalfSums() bool { return active.halfSums }
 
 // PackHalfSums makes [Q8Panel.HalfSum] of [Q8.HalfSum] of up to 16 rows.
 func PackHalfSums(dst []uint32, halfSum []int32, rows int) {

@@ -91,3 +91,55 @@ func unpackQ6_KAVX512(q *int8, scale *float32, min *float32, comp *int32, w *byt
 //
 //go:noescape
 func unpackRowQ6_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowIQ2_XXSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_XXSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ2_XSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_XSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ3_XXSAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ3_XXSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ1_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ1_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ3_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ3_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ2_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ2_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowIQ1_MAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
+// to the quants.
+//
+//go:noescape
+func unpackRowIQ1_MAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// compensate32AVX512 sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.
+//
+//go:noescape
+func compensate32AVX512(comp *int32, q *int8, groups int)
+
+// compensate16AVX512 sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.
+//
+//go:noescape
+func compensate16AVX512(comp *int32, q *int8, groups int)

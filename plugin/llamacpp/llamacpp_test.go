@@ -235,7 +235,7 @@ func TestRecipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range m.Sites() {
-		want := s.Role == arch.BeforeAttention && s.Layer != 1
+		want := s.Role == arch.LN1 && s.Layer != 1
 		if (swap.Replace(s) != nil) != want {
 			t.Errorf("%s: swapped %v", s.Name, !want)
 		}

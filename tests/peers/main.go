@@ -107,7 +107,7 @@ func normModes(models []string, w workload) error {
 			modes = "native,rms-folded,rms-naive"
 		}
 		out, err := execute("infer", nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
-			"-t", "1", "-r", strconv.Itoa(w.pairs), "--norm", modes, "-o", "md")
+			"-t", "1", "-r", strconv.Itoa(w.pairs), "--norm", modes, "--format", "md")
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func median(values []float64) float64 {
 // print one JSON object for each test, with llama-bench's names for the fields.
 func bench(program, model string, threads int, w workload) (speed, error) {
 	out, err := execute(program, nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
-		"-t", strconv.Itoa(threads), "-r", "1", "-o", "jsonl")
+		"-t", strconv.Itoa(threads), "-r", "1", "--format", "jsonl")
 	if err != nil {
 		return speed{}, err
 	}

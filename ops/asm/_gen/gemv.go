@@ -30,6 +30,7 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	nibbles32:  (*gemvKernel).nibbles32,
 	nibbles256: (*gemvKernel).nibbles256,
 	sixes256:   (*gemvKernel).sixes256,
+	grids256:   (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.

@@ -10,6 +10,7 @@ import (
 // A weightType is a type of weights that the integer kernels read: a row of the
 // table of package quant.
 type weightType struct {
+	Type quant.Type
 	quant.Format
 	quant.Layout
 	shape shape
@@ -20,18 +21,21 @@ type weightType struct {
 type shape int
 
 const (
-	bytes32    shape = iota // 32 quants of a byte: Q8_0
-	nibbles32               // 32 nibbles, with a word of fifth bits and a min or without: Q4_0, Q4_1, Q5_0, Q5_1
-	nibbles256              // 256 nibbles, with fifth bits or without, six-bit scales and mins: Q4_K, Q5_K
-	sixes256                // 256 quants of four and two bits, scales of a byte for 16: Q6_K
+	unknown    shape = iota
+	bytes32          // 32 quants of a byte: Q8_0
+	nibbles32        // 32 nibbles, with a word of fifth bits and a min or without: Q4_0, Q4_1, Q5_0, Q5_1
+	nibbles256       // 256 nibbles, with fifth bits or without, six-bit scales and mins: Q4_K, Q5_K
+	sixes256         // 256 quants of four and two bits, scales of a byte for 16: Q6_K
+	grids256         // 256 quants in points of a codebook: IQ1, IQ2, IQ3
 )
 
 // weightTypes are those that package quant has a layout for.
 var weightTypes = func() (all []weightType) {
 	for _, t := range quant.Types() {
-		if l, ok := t.Layout(); ok {
-			f, _ := t.Format()
-			all = append(all, weightType{f, l, shapeOf(f, l)})
+		l, ok := t.Layout()
+		f, _ := t.Format()
+		if shape := shapeOf(f, l); ok && shape != unknown {
+			all = append(all, weightType{t, f, l, shape})
 		}
 	}
 	return all
@@ -42,8 +46,10 @@ func shapeOf(f quant.Format, l quant.Layout) shape {
 	bits := func(f quant.Field) quant.Field { f.At = 0; return f }
 	low, high := bits(l.Quants.Low), bits(l.Quants.High)
 	none, halfPrecision := quant.Field{}, quant.Field{Bits: 16, Run: 2}
-	plain := l.Group == f.Items && bits(l.D) == halfPrecision && l.ScaleMin == none && l.Scales.Bits() == 0
+	plain := l.Group == f.Items && l.Levels == nil && l.Coding == quant.Integers && bits(l.D) == halfPrecision && l.ScaleMin == none && l.Scales.Bits() == 0
 	switch {
+	case l.Codebook != nil:
+		return grids256
 	case plain && f.Items == 32 && low == quant.Field{Bits: 8, Run: 32} && l.Quants.Zero == 0 && !l.HasMin():
 		return bytes32
 	case plain && f.Items == 32 && low == quant.Field{Bits: 4, Run: 16} && (high == none || high == quant.Field{Bits: 1, Run: 1}):
@@ -55,8 +61,7 @@ func shapeOf(f quant.Format, l quant.Layout) shape {
 		bits(l.D) == halfPrecision && bits(l.Scales.Low) == quant.Field{Bits: 8, Run: 16} && l.Scales.High == none && !l.HasMin():
 		return sixes256
 	}
-	log.Fatalf("gen: no kernel reads blocks like those of %s", f.Name)
-	return 0
+	return unknown
 }
 
 // aboveValue is how much more than its value a quant is as the kernels read it:

@@ -87,15 +87,15 @@ func scales2(f weightType, w, scale, min Mem) {
 			VPMOVSXBD(w.Offset(f.Scales.Low.At+8*i), s)
 			VCVTDQ2PS(s, s)
 			VMULPS(d, s, s)
-			scatter(s, scale.Offset(8*64*i))
+			scatter(s, scale.Offset(8*64*i), 64, 256)
 		}
 	case nibbles256:
 		s, m := scaleMin(func(disp int) Mem { return w.Offset(disp) })
 		VMULPS(half(f.D.At), s, s)
 		VMULPS(half(f.M.At), m, m)
 		VXORPS(table(0x80000000), m, m)
-		scatter(s, scale)
-		scatter(m, min)
+		scatter(s, scale, 64, 256)
+		scatter(m, min, 64, 256)
 	default:
 		VMOVSS(half(f.D.At).AsX(), scale)
 		if f.HasMin() {
@@ -104,17 +104,18 @@ func scales2(f weightType, w, scale, min Mem) {
 	}
 }
 
-// scatter stores the lanes of v 64 bytes apart.
-func scatter(v vector, to Mem) {
+// scatter stores the lanes of v, those of each half step bytes apart, from the
+// second half on at high.
+func scatter(v vector, to Mem, step, high int) {
 	x := v.AsX()
 	for half := range 2 {
 		if half > 0 {
 			x = XMM()
 			VEXTRACTF128(U8(1), v, x)
 		}
-		VMOVSS(x, to.Offset(256*half))
+		VMOVSS(x, to.Offset(high*half))
 		for i := 1; i < 4; i++ {
-			VEXTRACTPS(U8(i), x, to.Offset(256*half+64*i))
+			VEXTRACTPS(U8(i), x, to.Offset(high*half+step*i))
 		}
 	}
 }

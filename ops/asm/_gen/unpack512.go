@@ -8,9 +8,15 @@ import (
 
 func unpackFamily() {
 	for _, f := range weightTypes {
+		if f.shape == grids256 {
+			unpackGrid(f)
+			continue
+		}
 		unpack512(f)
 		unpack2(f)
 	}
+	compensate512(32)
+	compensate512(16)
 }
 
 // rowSums adds up, for each of 16 rows, the words of the n vectors that leaf

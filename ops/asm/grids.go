@@ -1,0 +1,37 @@
+//go:build (amd64 || arm64) && !purego
+
+package asm
+
+import "github.com/normswap/normswap/quant"
+
+// The points of the codebooks, a quant to a byte: magnitudes, and for IQ1_S and
+// IQ1_M 16 more than the quants are that are one more than their point.
+var (
+	gridIQ1     [2048]uint64
+	gridIQ2_XXS [256]uint64
+	gridIQ2_XS  [512]uint64
+	gridIQ2_S   [1024]uint64
+	gridIQ3_XXS [256]uint32
+	gridIQ3_S   [512]uint32
+)
+
+func init() {
+	fillGrid(gridIQ1[:], quant.IQ1_S)
+	fillGrid(gridIQ2_XXS[:], quant.IQ2_XXS)
+	fillGrid(gridIQ2_XS[:], quant.IQ2_XS)
+	fillGrid(gridIQ2_S[:], quant.IQ2_S)
+	fillGrid(gridIQ3_XXS[:], quant.IQ3_XXS)
+	fillGrid(gridIQ3_S[:], quant.IQ3_S)
+}
+
+func fillGrid[W uint32 | uint64](words []W, t quant.Type) {
+	c := weightTypes[t].Codebook
+	for i, p := range c.Points() {
+		for k, q := range p {
+			if c.Shift {
+				q = 8*q + 17
+			}
+			words[i] |= W(uint8(q)) << (8 * k)
+		}
+	}
+}
