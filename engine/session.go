@@ -75,13 +75,17 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	}
 	s := &Session{model: m, max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
 	for i := range m.blocks {
-		b := &m.blocks[i]
-		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
+		s.kv = append(s.kv, s.newKV(i))
 	}
 	if err := s.checkMemory(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newKV returns an empty cache for a layer.
+func (s *Session) newKV(layer int) *ops.KV {
+	return ops.NewKV(s.model.blocks[layer].KVHeads, s.model.Arch.HeadDim, s.max, s.f16)
 }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.
