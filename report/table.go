@@ -205,10 +205,10 @@ func (t *Table) pages(width, same, keys []int) (pages [][]int) {
 		}
 		return n
 	}
-	page := slices.Clone(keys)
-	if size(keys) > t.Width*2/3 {
+	if t.Width > 0 && size(keys) > t.Width*2/3 {
 		keys = keys[:1]
 	}
+	page := slices.Clone(keys)
 	for i := 0; i < len(width); {
 		if slices.Contains(same, i) || slices.Contains(page, i) {
 			i++

@@ -11,11 +11,12 @@ import (
 // topics are the headings under which help lists the commands.
 var topics = []struct{ title, commands string }{
 	{"Talk", "chat"},
+	{"Get models", "pull list"},
 	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
 	{"Serve programs", "serve"},
 	{"Swap norms", "fold convert compare perplexity score"},
-	{"Which norms matter, and what may replace them", "sweep calibrate"},
+	{"Which norms matter, and what may replace them", "sweep calibrate dimensions"},
 	{"What norms do to hidden vectors", "geometry states merge"},
 	{"Speed", "bench synth"},
 	{"This program", "archs version man completion help"},
