@@ -38,6 +38,7 @@ type Session struct {
 	max    int       // positions there is room for
 	kv     []*ops.KV // of each layer
 	logits []float32 // [rows, Vocab]
+	prompt int       // of the first tokens were evaluated as those of a prompt
 
 	tap   *Tap
 	trace bool // SessionOptions.CheckFinite
@@ -105,7 +106,16 @@ func (s *Session) Truncate(n int) {
 	if n < 0 || n > len(s.tokens) {
 		panic(fmt.Sprintf("engine: truncate %d tokens to %d", len(s.tokens), n))
 	}
-	s.tokens = s.tokens[:n]
+	s.tokens, s.prompt = s.tokens[:n], min(n, s.prompt)
+}
+
+// DropGenerated drops the tokens behind the prompt where they add up in another order
+// than those of a prompt: with weights that are floats. What [Session.Sync] gives
+// afterwards is what it gives in an empty session, to the last bit.
+func (s *Session) DropGenerated() {
+	if s.model.floats {
+		s.Truncate(s.prompt)
+	}
 }
 
 // Eval appends tokens to the timeline and returns the logits of the last
@@ -176,6 +186,7 @@ func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, k
 // observed, and computes the logits of the last ones, as many rows as that. More
 // than one row come of one pass.
 func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, rows int) error {
+	defer s.note(len(s.tokens), way)
 	if s.observed() {
 		from := func(n, done int) int {
 			if done+n == len(tokens) {
@@ -197,6 +208,14 @@ func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, r
 	err := s.model.queue.run(c)
 	c.ctx, c.tokens = nil, nil
 	return err
+}
+
+// note keeps count of the tokens of a prompt, after some were evaluated in a way behind
+// the first n.
+func (s *Session) note(n int, way ops.Forms) {
+	if way == ops.Tiled && s.prompt == n {
+		s.prompt = len(s.tokens)
+	}
 }
 
 // observed reports whether somebody looks at what the session evaluates.
@@ -221,6 +240,7 @@ func (s *Session) check(tokens []int32) error {
 // alone runs tokens in batches of their own. Of each batch of n tokens, with done
 // before it, it computes the logits of rows from..n and passes them to f.
 func (s *Session) alone(ctx context.Context, tokens []int32, way, head ops.Forms, from func(n, done int) int, f func(i int, logits []float32) error) error {
+	defer s.note(len(s.tokens), way)
 	if err := s.check(tokens); err != nil {
 		return err
 	}
@@ -270,7 +290,7 @@ func (s *Session) Fork() (*Session, error) {
 	if s.model.closed() {
 		return nil, ErrClosed
 	}
-	f := &Session{model: s.model, max: s.max, tokens: slices.Clone(s.tokens), trace: s.trace, f16: s.f16}
+	f := &Session{model: s.model, max: s.max, tokens: slices.Clone(s.tokens), prompt: s.prompt, trace: s.trace, f16: s.f16}
 	for _, c := range s.kv {
 		f.kv = append(f.kv, c.Fork())
 	}

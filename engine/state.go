@@ -29,6 +29,7 @@ type stateHeader struct {
 	Settings string `json:"settings"`
 	Cache    string `json:"cache"`
 	Tokens   int    `json:"tokens"`
+	Prompt   int    `json:"prompt_tokens"` // the first ones, see Session.prompt
 }
 
 const (
@@ -105,6 +106,8 @@ func (s *Session) Restore(ctx context.Context, r io.Reader) error {
 		return badState("has a cache of %s, here it is %s", h.Cache, mine.Cache)
 	case h.Tokens < 0 || h.Tokens > s.max:
 		return badState("has %d tokens, room is for %d", h.Tokens, s.max)
+	case h.Prompt < 0 || h.Prompt > h.Tokens:
+		return badState("is damaged: %d tokens of the prompt, of %d", h.Prompt, h.Tokens)
 	}
 	tokens := make([]int32, h.Tokens, max(h.Tokens, min(s.max, DefaultContext)))
 	if err := binary.Read(from, binary.LittleEndian, tokens); err != nil {
@@ -141,7 +144,7 @@ func (s *Session) Restore(ctx context.Context, r io.Reader) error {
 	if n, _ := r.Read(want[:1]); n > 0 {
 		return badState("is damaged: it goes on behind its end")
 	}
-	s.tokens, s.kv = tokens, kv
+	s.tokens, s.kv, s.prompt = tokens, kv, h.Prompt
 	return nil
 }
 
@@ -229,7 +232,7 @@ func (s *Session) stateHeader(ctx context.Context) (h stateHeader, err error) {
 		return h, err
 	}
 	defer m.passes.leave()
-	h.Tokens, h.Cache = len(s.tokens), "F32"
+	h.Tokens, h.Prompt, h.Cache = len(s.tokens), s.prompt, "F32"
 	if s.f16 {
 		h.Cache = "F16"
 	}

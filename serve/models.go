@@ -177,6 +177,9 @@ func common(a, b []int32) (n int) {
 
 // put takes a session back.
 func (p *sessions) put(s *engine.Session) {
+	if s != nil {
+		s.DropGenerated() // a text does not depend on those before it
+	}
 	p.mu.Lock()
 	p.busy--
 	if s != nil {
