@@ -108,6 +108,7 @@ type Model struct {
 	centerEmbed bool
 	mapped      bool
 	passes      passes
+	sum         weightsSum
 }
 
 // block is arch.Block with its weights where ops can use them.
