@@ -83,7 +83,7 @@ func (p *pass) addFFN(layer int, x []float32, b *block, in *ops.Input) []float32
 // embed returns the embeddings of the tokens, with those of their type and of
 // their positions where these are learned.
 func (p *pass) embed() []float32 {
-	m, d := p.model, p.model.Arch.Dim
+	m, d := p.model, p.model.Arch.EmbedDim
 	p.x = sized(p.x, p.rows*d)
 	for _, seg := range p.segments {
 		for i, id := range seg.tokens {
@@ -104,6 +104,9 @@ func (p *pass) embed() []float32 {
 	}
 	if m.embedNorm != nil {
 		p.normalize(p.x, p.x, m.embedNorm)
+	}
+	if m.embedProject.w.Rows > 0 {
+		p.x = p.linear(&m.embedProject, p.x)
 	}
 	return p.x
 }
