@@ -34,6 +34,7 @@ func TestInspectURL(t *testing.T) {
 	if m, _ := got["memory"].(map[string]any); m["weights"] != got["tensor_bytes"] || m["cache"] == 0.0 {
 		t.Errorf("memory %v", got["memory"])
 	}
+	infer(t, "inspect", server.URL+"/model.gguf", "--norms").fails(t, 2, "--norms", "header")
 	for url, words := range map[string]string{"/none": "404", "/whole": "no parts of files", "/text": "not a GGUF file"} {
 		infer(t, "inspect", server.URL+url).fails(t, 1, server.URL+url, words)
 	}
