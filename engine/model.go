@@ -123,6 +123,7 @@ type block struct {
 	sharedRouter                                       linear
 	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
+	xielu                                              *arch.XIELUShape // nil: another activation
 	attention                                          ops.Attention
 }
 
