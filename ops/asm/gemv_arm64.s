@@ -401,84 +401,84 @@ TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-48
 
 // func gemvIQ1_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_NEON, 50))
 	RET
 
 // func gemvIQ1_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_DOTPROD, 50))
 	RET
 
 // func gemvIQ1_MNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_MNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_NEON, 56))
 	RET
 
 // func gemvIQ1_MDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_MDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_DOTPROD, 56))
 	RET
 
 // func gemvIQ2_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XXS+16(SB), EIGHTH)
 	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_NEON, 66))
 	RET
 
 // func gemvIQ2_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XXSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XXS+16(SB), EIGHTH)
 	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_DOTPROD, 66))
 	RET
 
 // func gemvIQ2_XSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XS+16(SB), EIGHTH)
 	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_NEON, 74))
 	RET
 
 // func gemvIQ2_XSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XS+16(SB), EIGHTH)
 	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_DOTPROD, 74))
 	RET
 
 // func gemvIQ2_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_S+16(SB), EIGHTH)
 	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_NEON, 82))
 	RET
 
 // func gemvIQ2_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_S+16(SB), EIGHTH)
 	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_DOTPROD, 82))
 	RET
 
 // func gemvIQ3_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GRID_CONSTANTS($·gridIQ3_XXS+16(SB), QUARTER)
 	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_NEON, 98))
 	RET
 
 // func gemvIQ3_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_XXSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GRID_CONSTANTS($·gridIQ3_XXS+16(SB), QUARTER)
 	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_DOTPROD, 98))
 	RET
 
 // func gemvIQ3_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GRID_CONSTANTS($·gridIQ3_S+16(SB), ONE)
 	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_NEON, 110))
 	RET
 
 // func gemvIQ3_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GRID_CONSTANTS($·gridIQ3_S+16(SB), ONE)
 	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_DOTPROD, 110))
 	RET

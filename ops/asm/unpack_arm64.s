@@ -222,42 +222,42 @@ TEXT ·unpackQ6_KNEON(SB), NOSPLIT, $0-48
 
 // func unpackIQ1_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ1_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ1_S, 50))
 	RET
 
 // func unpackIQ1_MNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ1_MNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	UNPACK(16, GRID_BLOCK(GRID_SCALE_IQ1_M, GRID_16, GRID_IQ1_M, 56))
 	RET
 
 // func unpackIQ2_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ2_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XXS+16(SB), EIGHTH)
 	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ2_XXS, 66))
 	RET
 
 // func unpackIQ2_XSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ2_XSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XS+16(SB), EIGHTH)
 	UNPACK(16, GRID_BLOCK(GRID_SCALE, GRID_16, GRID_IQ2_XS, 74))
 	RET
 
 // func unpackIQ2_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ2_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_S+16(SB), EIGHTH)
 	UNPACK(16, GRID_BLOCK(GRID_SCALE, GRID_16, GRID_IQ2_S, 82))
 	RET
 
 // func unpackIQ3_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ3_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GRID_CONSTANTS($·gridIQ3_XXS+16(SB), QUARTER)
 	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ3_XXS, 98))
 	RET
 
 // func unpackIQ3_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackIQ3_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GRID_CONSTANTS($·gridIQ3_S+16(SB), ONE)
 	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ3_S, 110))
 	RET
