@@ -25,7 +25,7 @@ import (
 )
 
 type statesFlags struct {
-	corpus
+	textFlags
 	sites, out string
 	stage      choice
 	force      bool

@@ -93,7 +93,7 @@ func (m *sweepMerger) missing() (all []string) {
 	return all
 }
 
-func (m *sweepMerger) write(_ context.Context, w io.Writer, o *geometryOutput) error {
+func (m *sweepMerger) write(_ context.Context, w io.Writer, o *mergeFlags) error {
 	format := "text"
 	switch {
 	case o.dir != "" || o.skipFirst:
