@@ -56,14 +56,15 @@ the most energy.
 of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 --recipe writes what fits as a file for --norm @FILE.
 
---shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
+--shard I/N measures the rows i with i mod N = I and prints JSON for infer merge,
+or leaves it in the file of --part;
 --part FILE keeps every row in a file as soon as it is measured, and goes on
 from there when the same command is given again.`,
 		Example: `  infer sweep                          the model in this program, rms-naive
   infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json
-  infer sweep model.gguf -f wiki.txt --shard 0/7 --part 0.state > part-0.json`,
+  infer sweep model.gguf -f wiki.txt --shard 0/7 --part part-0.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkSweep(cmd); err != nil {
@@ -200,7 +201,10 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 			return err
 		}
 	}
-	if o.shard != "" {
+	switch {
+	case o.shard != "" && o.part != "":
+		return nil // it is there
+	case o.shard != "":
 		return plain.WriteJSON(w, r, " ")
 	}
 	return writeSweep(w, r, o.format.value)
