@@ -156,6 +156,8 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 		err = o.writePart(w, r)
 	case o.format.value == "json":
 		err = writeReport(w, r)
+	case o.format.value == "csv":
+		err = report.WriteTidy(w, compareRecords(r))
 	default:
 		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}

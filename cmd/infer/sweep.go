@@ -149,7 +149,7 @@ func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.Swee
 		return nil, err
 	}
 	if random {
-		r.Text = "random token ids"
+		r.Text = "random token ids, seed 1"
 	}
 	if o.chunks > 0 {
 		windows = windows[:min(len(windows), o.chunks)]
@@ -211,8 +211,11 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 }
 
 func writeSweep(w io.Writer, r *eval.SweepReport, format string) error {
-	if format == "json" {
+	switch format {
+	case "json":
 		return plain.WriteJSON(w, r, " ")
+	case "csv":
+		return report.WriteTidy(w, sweepRecords(r))
 	}
 	return writeTable(w, sweepTable(r), report.Format(format))
 }
