@@ -41,7 +41,7 @@ func newDimensions() *cobra.Command {
 	var o dimensionsFlags
 	cmd := &cobra.Command{
 		Use:   "dimensions [MODEL]",
-		Short: "Find the dimensions that hold most of the energy: massive activations",
+		Short: "Find massive activations: dimensions with most of the energy",
 		Long: `dimensions reads a text (of encoders, a text a line) and lists for every norm the
 dimensions of its input with the most energy: their share of the energy of all
 tokens, their root mean square beside that of the median dimension, the largest

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
 
@@ -20,6 +22,26 @@ var topics = []struct{ title, commands string }{
 	{"What norms do to hidden vectors", "geometry states merge"},
 	{"Speed", "bench synth"},
 	{"This program", "archs version man completion help"},
+}
+
+// writeHelp writes what --help shows.
+func writeHelp(cmd *cobra.Command, _ []string) {
+	if text := cmp.Or(cmd.Long, cmd.Short); text != "" {
+		fmt.Fprintf(stdout, "%s\n\n", reflow(text, helpWidth(stdout)))
+	}
+	writeUsage(stdout, cmd)
+}
+
+// reflow breaks the lines of a text anew, but those of paragraphs with a line that is
+// indented.
+func reflow(text string, width int) string {
+	paragraphs := strings.Split(strings.TrimSpace(text), "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			paragraphs[i] = report.Wrap(strings.ReplaceAll(p, "\n", " "), width)
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 // writeUsage writes what --help shows below the description of a command.

@@ -81,6 +81,7 @@ func newRoot() *cobra.Command {
 		newArchs(), newVersion(), newMan(),
 	)
 	root.SetHelpCommand(newHelp())
+	root.SetHelpFunc(writeHelp)
 	root.InitDefaultHelpCmd()
 	newCompletion(root)
 	root.SetUsageFunc(func(cmd *cobra.Command) error {

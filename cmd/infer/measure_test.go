@@ -45,7 +45,7 @@ func identities(t *testing.T, path string) {
 	for i := range 64 {
 		ids = append(ids, int32((3+5*i)%m.Vocab()))
 	}
-	w := &windows{ids: ids, size: 32}
+	w := &windows{ids: ids, each: [][]int32{ids[:32], ids[32:]}, size: 32}
 	if _, err := o.run(t.Context(), m, w, func(int) bool { return true }, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(corpus.Window{}, h) }}, func(int) {}); err != nil {
 		t.Fatal(err)
 	}

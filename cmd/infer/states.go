@@ -65,7 +65,7 @@ func newStates() *cobra.Command {
 	var o statesFlags
 	cmd := &cobra.Command{
 		Use:   "states [MODEL] -o FILE.npy",
-		Short: "Write hidden vectors as NumPy arrays: around norms, of branches and the stream",
+		Short: "Write hidden vectors and the residual stream as NumPy arrays",
 		Long: `states reads a text with a model and writes the vectors at one stage of its
 norms: what goes in, what is standardised (before gain and bias), or what comes
 out; or a part of its blocks: what attention or ffn adds to the residual stream,

@@ -109,30 +109,30 @@ func gemvQ6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *by
 //go:noescape
 func gemvIQ2_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XXSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XXSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ2_XSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ2_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ3_XXSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ3_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ3_XXSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ3_XXSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ3_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ3_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ1_SAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -159,20 +159,20 @@ func gemvIQ4_NLVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *
 //go:noescape
 func gemvIQ3_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ3_SAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ3_SVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ3_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ2_SAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_SAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_SVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
 //

@@ -36,6 +36,7 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	sixes256:   (*gemvKernel).sixes256,
 	fields:     (*gemvKernel).fields,
 	grids256:   (*gemvKernel).grids256,
+	shifted256: (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.

@@ -19,7 +19,7 @@ type window struct {
 // together are the numbers of times eight groups that the wide steps take together:
 // what registers hold.
 func (w weightType) together() []int {
-	if w.shape == fields && w.Group == 16 {
+	if w.shape == fields && w.Group == 16 || w.shape == grids256 {
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
