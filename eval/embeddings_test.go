@@ -108,7 +108,7 @@ func TestMiniLMSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	rows, err := p.Sweep(t.Context(), nil, nil)
+	rows, err := p.Sweep(t.Context(), SweepOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

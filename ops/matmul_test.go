@@ -84,6 +84,7 @@ var fastTypes = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant
 var matmulShapes = [][3]int{
 	{1, 1, 1}, {3, 7, 2}, {16, 31, 5}, {17, 100, 16}, {5, 32, 33},
 	{1, 256, 1}, {15, 256, 3}, {16, 256, 5}, {17, 512, 17}, {33, 768, 4}, {50, 1280, 16}, {33, 288, 7},
+	{17, 64, 18}, {18, 128, 6}, {17, 192, 5}, {16, 320, 3}, {17, 448, 17},
 }
 
 // effective returns a row as products with weights of type t see it.

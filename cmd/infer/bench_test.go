@@ -122,7 +122,7 @@ func TestBenchUsage(t *testing.T) {
 		{"-p 0 -n 0", "nothing to measure"},
 		{"-p -1", "--n-prompt -1"},
 		{"-t 100000", "--threads 100000"},
-		{"--profile -o bench", "have no form for benchstat"},
+		{"--profile --format bench", "have no form for benchstat"},
 		{"-r 0", "--repetitions 0"},
 		{"--norm native,wrong", "--norm wrong: choose from native"},
 		{"--norm rms-folde", "did you mean rms-folded?"},

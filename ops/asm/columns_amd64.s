@@ -326,3 +326,62 @@ row:
 	JNZ          group
 	VZEROUPPER
 	RET
+
+// func sumColumnsSub16MinAVX2(sum *float64, q *int8, scale *float32, min *float32, groups int, rows int, offset int32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sumColumnsSub16MinAVX2(SB), NOSPLIT, $0-52
+	MOVQ         sum+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         min+24(FP), BX
+	MOVQ         groups+32(FP), SI
+	MOVL         offset+48(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+
+group:
+	VMOVUPD (AX), Y1
+	VMOVUPD 32(AX), Y2
+	VMOVUPD 64(AX), Y3
+	VMOVUPD 96(AX), Y4
+	XORQ    DI, DI
+	MOVQ    CX, R8
+	MOVQ    rows+40(FP), R9
+
+row:
+	VBROADCASTSS (DX)(DI*4), Y5
+	VBROADCASTSS (BX)(DI*4), Y6
+	VPMOVSXBD    (R8), Y7
+	VPSUBD       Y0, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y1, Y1
+	VCVTPS2PD    X8, Y7
+	VADDPD       Y7, Y2, Y2
+	VPMOVSXBD    8(R8), Y7
+	VPSUBD       Y0, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VEXTRACTF128 $0x01, Y7, X5
+	VCVTPS2PD    X7, Y6
+	VADDPD       Y6, Y3, Y3
+	VCVTPS2PD    X5, Y6
+	VADDPD       Y6, Y4, Y4
+	INCQ         DI
+	ADDQ         $0x10, R8
+	DECQ         R9
+	JNZ          row
+	VMOVUPD      Y1, (AX)
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPD      Y3, 64(AX)
+	VMOVUPD      Y4, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         SI
+	JNZ          group
+	VZEROUPPER
+	RET

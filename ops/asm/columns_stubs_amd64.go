@@ -27,3 +27,9 @@ func sumColumnsMinAVX2(sum *float64, q *int8, scale *float32, min *float32, grou
 //
 //go:noescape
 func sumColumnsSub16AVX2(sum *float64, q *int8, scale *float32, min *float32, groups int, rows int, offset int32)
+
+// sumColumnsSub16MinAVX2 is sumColumnsGeneric of that many groups and rows, at least one of each,
+// with quants that are stored offset above their value.
+//
+//go:noescape
+func sumColumnsSub16MinAVX2(sum *float64, q *int8, scale *float32, min *float32, groups int, rows int, offset int32)

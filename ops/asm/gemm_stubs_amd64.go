@@ -8,37 +8,49 @@ package asm
 // for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemmAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemmMinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemmMinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemmSub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemmSub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemm8AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemm8AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemm8AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemm8MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemm8MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemm8MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemm8Sub16AVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 8 activation rows. For each group it fetches step bytes from ahead on.
 //
 //go:noescape
-func gemm8Sub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, columns int, chains *float32, ahead *byte, step int)
+func gemm8Sub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16MinAVX512 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 // gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 16 activation rows. For each group it fetches step bytes from ahead on.
@@ -100,6 +112,30 @@ func gemmBits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32
 //go:noescape
 func gemm8Bits8AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
+// gemmSub16MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16MinBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16MinBits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits4AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
 // gemmSub16Bits6AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 16 activation rows. For each group it fetches step bytes from ahead on.
 //
@@ -135,3 +171,15 @@ func gemmSub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *u
 //
 //go:noescape
 func gemm8Sub16Bits7AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemmSub16Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 16 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemmSub16Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
+
+// gemm8Sub16Bits5AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
+// for 8 activation rows. For each group it fetches step bytes from ahead on.
+//
+//go:noescape
+func gemm8Sub16Bits5AVX2(c *float32, q *int8, scale *float32, min *float32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)

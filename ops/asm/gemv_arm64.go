@@ -6,26 +6,40 @@ import "github.com/normswap/normswap/quant"
 
 // gemvsNEON is the product of one row by type.
 var gemvsNEON = [types]gemvKernel{
-	quant.Q8_0: gemvQ8_0NEON,
-	quant.Q4_0: gemvQ4_0NEON,
-	quant.Q4_1: gemvQ4_1NEON,
-	quant.Q5_0: gemvQ5_0NEON,
-	quant.Q5_1: gemvQ5_1NEON,
-	quant.Q4_K: gemvQ4_KNEON,
-	quant.Q5_K: gemvQ5_KNEON,
-	quant.Q6_K: gemvQ6_KNEON,
+	quant.Q8_0:    gemvQ8_0NEON,
+	quant.Q4_0:    gemvQ4_0NEON,
+	quant.Q4_1:    gemvQ4_1NEON,
+	quant.Q5_0:    gemvQ5_0NEON,
+	quant.Q5_1:    gemvQ5_1NEON,
+	quant.Q4_K:    gemvQ4_KNEON,
+	quant.Q5_K:    gemvQ5_KNEON,
+	quant.Q6_K:    gemvQ6_KNEON,
+	quant.IQ1_S:   gemvIQ1_SNEON,
+	quant.IQ1_M:   gemvIQ1_MNEON,
+	quant.IQ2_XXS: gemvIQ2_XXSNEON,
+	quant.IQ2_XS:  gemvIQ2_XSNEON,
+	quant.IQ2_S:   gemvIQ2_SNEON,
+	quant.IQ3_XXS: gemvIQ3_XXSNEON,
+	quant.IQ3_S:   gemvIQ3_SNEON,
 }
 
 // gemvsDotProd is the product of one row by type.
 var gemvsDotProd = [types]gemvKernel{
-	quant.Q8_0: gemvQ8_0DotProd,
-	quant.Q4_0: gemvQ4_0DotProd,
-	quant.Q4_1: gemvQ4_1DotProd,
-	quant.Q5_0: gemvQ5_0DotProd,
-	quant.Q5_1: gemvQ5_1DotProd,
-	quant.Q4_K: gemvQ4_KDotProd,
-	quant.Q5_K: gemvQ5_KDotProd,
-	quant.Q6_K: gemvQ6_KDotProd,
+	quant.Q8_0:    gemvQ8_0DotProd,
+	quant.Q4_0:    gemvQ4_0DotProd,
+	quant.Q4_1:    gemvQ4_1DotProd,
+	quant.Q5_0:    gemvQ5_0DotProd,
+	quant.Q5_1:    gemvQ5_1DotProd,
+	quant.Q4_K:    gemvQ4_KDotProd,
+	quant.Q5_K:    gemvQ5_KDotProd,
+	quant.Q6_K:    gemvQ6_KDotProd,
+	quant.IQ1_S:   gemvIQ1_SDotProd,
+	quant.IQ1_M:   gemvIQ1_MDotProd,
+	quant.IQ2_XXS: gemvIQ2_XXSDotProd,
+	quant.IQ2_XS:  gemvIQ2_XSDotProd,
+	quant.IQ2_S:   gemvIQ2_SDotProd,
+	quant.IQ3_XXS: gemvIQ3_XXSDotProd,
+	quant.IQ3_S:   gemvIQ3_SDotProd,
 }
 
 //go:noescape
@@ -75,3 +89,45 @@ func gemvQ6_KNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 
 //go:noescape
 func gemvQ6_KDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ1_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ1_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ1_MNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ1_MDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_XSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_XSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ2_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ3_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ3_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ3_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+
+//go:noescape
+func gemvIQ3_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)

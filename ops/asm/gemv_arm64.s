@@ -4,6 +4,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 #include "quants_arm64.h"
+#include "grids_arm64.h"
 
 DATA ·byteOfCode+0(SB)/8, $0x0000000000000000
 DATA ·byteOfCode+8(SB)/8, $0x0101010101010101
@@ -248,6 +249,62 @@ eight: \
 	SIX_128(DOT, 1) \
 	ADD    $2, R21, R4
 
+// GRID_32 multiplies group i of 32 of a type with a codebook, whose scale goes to lane
+// j of v.
+#define GRID_32(GRID, DOT, i, v, j) \
+	GRID(i) \
+	VMOV R24, v.S[j] \
+	DOT_32(DOT, 10+i)
+
+#define GRIDS_32(SCALE, GRID, DOT, bytes) \
+	SCALE \
+	GRID_32(GRID, DOT, 0, V20, 0) \
+	GRID_32(GRID, DOT, 1, V20, 1) \
+	GRID_32(GRID, DOT, 2, V20, 2) \
+	GRID_32(GRID, DOT, 3, V20, 3) \
+	GRID_32(GRID, DOT, 4, V21, 0) \
+	GRID_32(GRID, DOT, 5, V21, 1) \
+	GRID_32(GRID, DOT, 6, V21, 2) \
+	GRID_32(GRID, DOT, 7, V21, 3) \
+	SUM_WORDS \
+	SCVTF_4S(20, 20) \
+	SCVTF_4S(21, 21) \
+	FMUL_LANE_4S(20, 20, 29, 0) \
+	FMUL_LANE_4S(21, 21, 29, 0) \
+	ADD_32 \
+	ADD  $bytes, R4
+
+// GRID_16 multiplies group 4*h+i of 32, in two groups of 16.
+#define GRID_16(GRID, DOT, h, i) \
+	GRID((4*h+i)) \
+	VMOV R24, V20.S[i] \
+	VMOV R25, V21.S[i] \
+	VLD1.P 32(R5), [V2.B16, V3.B16] \
+	ZERO(10+i) \
+	ZERO(14+i) \
+	DOT(10+i, 0, 2) \
+	DOT(14+i, 1, 3)
+
+#define GRIDS_4x16(GRID, DOT, h) \
+	GRID_16(GRID, DOT, h, 0) \
+	GRID_16(GRID, DOT, h, 1) \
+	GRID_16(GRID, DOT, h, 2) \
+	GRID_16(GRID, DOT, h, 3) \
+	SUM_WORDS \
+	SCVTF_4S(20, 20) \
+	SCVTF_4S(21, 21) \
+	FMUL_LANE_4S(20, 20, 29, 0) \
+	FMUL_LANE_4S(21, 21, 29, 0) \
+	FMOVQ (Q8x8_Scale+16*h)(R6), F2 \
+	VORR  V2.B16, V2.B16, V3.B16 \
+	ADD_DOTS
+
+#define GRIDS_16(SCALE, GRID, DOT, bytes) \
+	SCALE \
+	GRIDS_4x16(GRID, DOT, 0) \
+	GRIDS_4x16(GRID, DOT, 1) \
+	ADD $bytes, R4
+
 // func gemvQ8_0NEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvQ8_0NEON(SB), NOSPLIT, $0-48
 	GEMV(34, GROUPS_8_Q8_0(DOT_NEON))
@@ -340,4 +397,88 @@ TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-48
 TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-48
 	VMOVI $63, V27.B16
 	GEMV(210, GROUPS_8_Q6_K(DOT_DOTPROD))
+	RET
+
+// func gemvIQ1_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ1_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_NEON, 50))
+	RET
+
+// func gemvIQ1_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ1_SDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_DOTPROD, 50))
+	RET
+
+// func gemvIQ1_MNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ1_MNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_NEON, 56))
+	RET
+
+// func gemvIQ1_MDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ1_MDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_DOTPROD, 56))
+	RET
+
+// func gemvIQ2_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_XXSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_NEON, 66))
+	RET
+
+// func gemvIQ2_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_XXSDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_DOTPROD, 66))
+	RET
+
+// func gemvIQ2_XSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_XSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_NEON, 74))
+	RET
+
+// func gemvIQ2_XSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_XSDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_DOTPROD, 74))
+	RET
+
+// func gemvIQ2_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_NEON, 82))
+	RET
+
+// func gemvIQ2_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ2_SDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_DOTPROD, 82))
+	RET
+
+// func gemvIQ3_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ3_XXSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_NEON, 98))
+	RET
+
+// func gemvIQ3_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ3_XXSDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_DOTPROD, 98))
+	RET
+
+// func gemvIQ3_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ3_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_NEON, 110))
+	RET
+
+// func gemvIQ3_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
+TEXT ·gemvIQ3_SDotProd(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_DOTPROD, 110))
 	RET

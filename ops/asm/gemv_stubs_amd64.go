@@ -54,6 +54,26 @@ func gemvQ8_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *by
 //go:noescape
 func gemvQ8_0AVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
+// gemvQ2_KAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ2_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ2_KVBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ2_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ3_KAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ3_KAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ3_KVBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ3_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
 // gemvQ4_KAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
@@ -89,30 +109,30 @@ func gemvQ6_KVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *by
 //go:noescape
 func gemvIQ2_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XXSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XXSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ2_XSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ2_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ3_XXSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ3_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ3_XXSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ3_XXSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ3_XXSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ3_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ1_SAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -124,25 +144,45 @@ func gemvIQ1_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
+// gemvIQ4_NLAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ4_NLAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ4_NLVBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ4_NLVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
 // gemvIQ3_SAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ3_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ3_SAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ3_SVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ3_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ2_SAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_SAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_SVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ4_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvIQ4_XSVBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ4_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ1_MAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -153,3 +193,58 @@ func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //
 //go:noescape
 func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvTQ1_0AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvTQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvTQ2_0AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvTQ2_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvTQ2_0VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvTQ2_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvMXFP4AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvMXFP4AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvMXFP4VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvMXFP4VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvNVFP4AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvNVFP4AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvNVFP4VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvNVFP4VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ1_0AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ1_0VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ1_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ2_0AVX2 is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ2_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
+// gemvQ2_0VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvQ2_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)

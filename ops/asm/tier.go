@@ -25,7 +25,7 @@ type kernels struct {
 	shuffle   func(a *byte) // nil: nothing reads Paired and Transposed
 	transpose func(dst, src []uint32, stride, rows, cols int, flip uint32)
 	signFlip  uint32
-	tileFrom  int  // see TileFrom; 0: five
+	tileFrom  int // see TileFrom; 0: five
 	dotQ8     func(dst *float32, q *int8, scale, c *float32, rows, groups int)
 	epilogue  func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
 

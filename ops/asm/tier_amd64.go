@@ -101,6 +101,9 @@ func kernelsAVX512() kernels {
 			if kernel := unpackGridRows[t]; kernel != nil {
 				k.ints[t].unpack = compensated(unpackGrid(kernel, w.Group, 0), w)
 			}
+			if kernel := signedRowsAVX2[t]; kernel != nil {
+				k.ints[t].unpack = compensated(unpackRows(kernel, w.Group), w)
+			}
 		}
 	}
 	return k
@@ -166,11 +169,11 @@ func gemm2(kernel gemmKernel2) panelProduct {
 }
 
 // A gemmKernel512 is gemmGeneric for panels that an unpackKernel512 made.
-type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32, ahead *byte, step int)
+type gemmKernel512 func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
 func gemm512(kernel gemmKernel512) panelProduct {
 	return func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains) {
-		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], columns, &s[0], unsafe.SliceData(ahead), perGroup(ahead, columns))
+		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0], unsafe.SliceData(ahead), perGroup(ahead, columns))
 	}
 }
 

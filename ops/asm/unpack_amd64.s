@@ -1384,6 +1384,556 @@ DATA words_80808080<>+24(SB)/4, $0x80808080
 DATA words_80808080<>+28(SB)/4, $0x80808080
 GLOBL words_80808080<>(SB), RODATA|NOPTR, $32
 
+// func unpackRowQ2_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ2_KAVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      16(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, (AX)
+	VEXTRACTI128 $0x01, Y0, 256(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 512(AX)
+	VEXTRACTI128 $0x01, Y0, 768(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1024(AX)
+	VEXTRACTI128 $0x01, Y0, 1280(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1536(AX)
+	VEXTRACTI128 $0x01, Y0, 1792(AX)
+	VMOVDQU      48(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2048(AX)
+	VEXTRACTI128 $0x01, Y0, 2304(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2560(AX)
+	VEXTRACTI128 $0x01, Y0, 2816(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3072(AX)
+	VEXTRACTI128 $0x01, Y0, 3328(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3584(AX)
+	VEXTRACTI128 $0x01, Y0, 3840(AX)
+	VMOVDQU      (BX), X0
+	VPAND        words_0f0f0f0f<>+0(SB), X0, X0
+	VPBROADCASTW 80(BX), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VPBROADCASTW 82(BX), X1
+	VCVTPH2PS    X1, Y1
+	VXORPS       words_80000000<>+0(SB), Y1, Y1
+	VMOVDQU      (BX), X3
+	VPSRLW       $0x04, X3, X3
+	VPAND        words_0f0f0f0f<>+0(SB), X3, X3
+	VPMOVSXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	VMOVSS       X0, 512(CX)
+	VEXTRACTPS   $0x01, X0, 576(CX)
+	VEXTRACTPS   $0x02, X0, 640(CX)
+	VEXTRACTPS   $0x03, X0, 704(CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	VMOVSS       X0, 768(CX)
+	VEXTRACTPS   $0x01, X0, 832(CX)
+	VEXTRACTPS   $0x02, X0, 896(CX)
+	VEXTRACTPS   $0x03, X0, 960(CX)
+	VMOVSS       X4, (DX)
+	VEXTRACTPS   $0x01, X4, 64(DX)
+	VEXTRACTPS   $0x02, X4, 128(DX)
+	VEXTRACTPS   $0x03, X4, 192(DX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VMOVSS       X0, 256(DX)
+	VEXTRACTPS   $0x01, X0, 320(DX)
+	VEXTRACTPS   $0x02, X0, 384(DX)
+	VEXTRACTPS   $0x03, X0, 448(DX)
+	VMOVSS       X3, 512(DX)
+	VEXTRACTPS   $0x01, X3, 576(DX)
+	VEXTRACTPS   $0x02, X3, 640(DX)
+	VEXTRACTPS   $0x03, X3, 704(DX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VMOVSS       X0, 768(DX)
+	VEXTRACTPS   $0x01, X0, 832(DX)
+	VEXTRACTPS   $0x02, X0, 896(DX)
+	VEXTRACTPS   $0x03, X0, 960(DX)
+	ADDQ         $0x00000054, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x00000400, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_03030303<>+0(SB)/4, $0x03030303
+DATA words_03030303<>+4(SB)/4, $0x03030303
+DATA words_03030303<>+8(SB)/4, $0x03030303
+DATA words_03030303<>+12(SB)/4, $0x03030303
+DATA words_03030303<>+16(SB)/4, $0x03030303
+DATA words_03030303<>+20(SB)/4, $0x03030303
+DATA words_03030303<>+24(SB)/4, $0x03030303
+DATA words_03030303<>+28(SB)/4, $0x03030303
+GLOBL words_03030303<>(SB), RODATA|NOPTR, $32
+
+DATA words_80000000<>+0(SB)/4, $0x80000000
+DATA words_80000000<>+4(SB)/4, $0x80000000
+DATA words_80000000<>+8(SB)/4, $0x80000000
+DATA words_80000000<>+12(SB)/4, $0x80000000
+DATA words_80000000<>+16(SB)/4, $0x80000000
+DATA words_80000000<>+20(SB)/4, $0x80000000
+DATA words_80000000<>+24(SB)/4, $0x80000000
+DATA words_80000000<>+28(SB)/4, $0x80000000
+GLOBL words_80000000<>(SB), RODATA|NOPTR, $32
+
+// func signedRowQ2_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowQ2_KAVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      16(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, (AX)
+	VEXTRACTI128 $0x01, Y0, 256(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 512(AX)
+	VEXTRACTI128 $0x01, Y0, 768(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1024(AX)
+	VEXTRACTI128 $0x01, Y0, 1280(AX)
+	VMOVDQU      16(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1536(AX)
+	VEXTRACTI128 $0x01, Y0, 1792(AX)
+	VMOVDQU      48(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2048(AX)
+	VEXTRACTI128 $0x01, Y0, 2304(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2560(AX)
+	VEXTRACTI128 $0x01, Y0, 2816(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3072(AX)
+	VEXTRACTI128 $0x01, Y0, 3328(AX)
+	VMOVDQU      48(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3584(AX)
+	VEXTRACTI128 $0x01, Y0, 3840(AX)
+	VMOVDQU      (BX), X0
+	VPAND        words_0f0f0f0f<>+0(SB), X0, X0
+	VPBROADCASTW 80(BX), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VPBROADCASTW 82(BX), X1
+	VCVTPH2PS    X1, Y1
+	VXORPS       words_80000000<>+0(SB), Y1, Y1
+	VMOVDQU      (BX), X3
+	VPSRLW       $0x04, X3, X3
+	VPAND        words_0f0f0f0f<>+0(SB), X3, X3
+	VPMOVSXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	VMOVSS       X0, 512(CX)
+	VEXTRACTPS   $0x01, X0, 576(CX)
+	VEXTRACTPS   $0x02, X0, 640(CX)
+	VEXTRACTPS   $0x03, X0, 704(CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	VMOVSS       X0, 768(CX)
+	VEXTRACTPS   $0x01, X0, 832(CX)
+	VEXTRACTPS   $0x02, X0, 896(CX)
+	VEXTRACTPS   $0x03, X0, 960(CX)
+	VMOVSS       X4, (DX)
+	VEXTRACTPS   $0x01, X4, 64(DX)
+	VEXTRACTPS   $0x02, X4, 128(DX)
+	VEXTRACTPS   $0x03, X4, 192(DX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VMOVSS       X0, 256(DX)
+	VEXTRACTPS   $0x01, X0, 320(DX)
+	VEXTRACTPS   $0x02, X0, 384(DX)
+	VEXTRACTPS   $0x03, X0, 448(DX)
+	VMOVSS       X3, 512(DX)
+	VEXTRACTPS   $0x01, X3, 576(DX)
+	VEXTRACTPS   $0x02, X3, 640(DX)
+	VEXTRACTPS   $0x03, X3, 704(DX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VMOVSS       X0, 768(DX)
+	VEXTRACTPS   $0x01, X0, 832(DX)
+	VEXTRACTPS   $0x02, X0, 896(DX)
+	VEXTRACTPS   $0x03, X0, 960(DX)
+	ADDQ         $0x00000054, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x00000400, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func unpackRowQ3_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ3_KAVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, (AX)
+	VEXTRACTI128 $0x01, Y0, 256(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSLLW       $0x01, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 512(AX)
+	VEXTRACTI128 $0x01, Y0, 768(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1024(AX)
+	VEXTRACTI128 $0x01, Y0, 1280(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1536(AX)
+	VEXTRACTI128 $0x01, Y0, 1792(AX)
+	VMOVDQU      64(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2048(AX)
+	VEXTRACTI128 $0x01, Y0, 2304(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x03, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2560(AX)
+	VEXTRACTI128 $0x01, Y0, 2816(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3072(AX)
+	VEXTRACTI128 $0x01, Y0, 3328(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x05, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPADDB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3584(AX)
+	VEXTRACTI128 $0x01, Y0, 3840(AX)
+	VMOVQ        96(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        words_0f0f0f0f<>+0(SB), X0, X0
+	VPBROADCASTD 104(BX), X1
+	VPSRLVD      words_00000000_00000002_00000004_00000006<>+0(SB), X1, X1
+	VPAND        words_03030303<>+0(SB), X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       words_20202020<>+0(SB), X0, X0
+	VPBROADCASTW 108(BX), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	VMOVSS       X0, 512(CX)
+	VEXTRACTPS   $0x01, X0, 576(CX)
+	VEXTRACTPS   $0x02, X0, 640(CX)
+	VEXTRACTPS   $0x03, X0, 704(CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	VMOVSS       X0, 768(CX)
+	VEXTRACTPS   $0x01, X0, 832(CX)
+	VEXTRACTPS   $0x02, X0, 896(CX)
+	VEXTRACTPS   $0x03, X0, 960(CX)
+	ADDQ         $0x0000006e, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x00000400, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_04040404<>+0(SB)/4, $0x04040404
+DATA words_04040404<>+4(SB)/4, $0x04040404
+DATA words_04040404<>+8(SB)/4, $0x04040404
+DATA words_04040404<>+12(SB)/4, $0x04040404
+DATA words_04040404<>+16(SB)/4, $0x04040404
+DATA words_04040404<>+20(SB)/4, $0x04040404
+DATA words_04040404<>+24(SB)/4, $0x04040404
+DATA words_04040404<>+28(SB)/4, $0x04040404
+GLOBL words_04040404<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000000_00000002_00000004_00000006<>+0(SB)/4, $0x00000000
+DATA words_00000000_00000002_00000004_00000006<>+4(SB)/4, $0x00000002
+DATA words_00000000_00000002_00000004_00000006<>+8(SB)/4, $0x00000004
+DATA words_00000000_00000002_00000004_00000006<>+12(SB)/4, $0x00000006
+DATA words_00000000_00000002_00000004_00000006<>+16(SB)/4, $0x00000000
+DATA words_00000000_00000002_00000004_00000006<>+20(SB)/4, $0x00000002
+DATA words_00000000_00000002_00000004_00000006<>+24(SB)/4, $0x00000004
+DATA words_00000000_00000002_00000004_00000006<>+28(SB)/4, $0x00000006
+GLOBL words_00000000_00000002_00000004_00000006<>(SB), RODATA|NOPTR, $32
+
+DATA words_20202020<>+0(SB)/4, $0x20202020
+DATA words_20202020<>+4(SB)/4, $0x20202020
+DATA words_20202020<>+8(SB)/4, $0x20202020
+DATA words_20202020<>+12(SB)/4, $0x20202020
+DATA words_20202020<>+16(SB)/4, $0x20202020
+DATA words_20202020<>+20(SB)/4, $0x20202020
+DATA words_20202020<>+24(SB)/4, $0x20202020
+DATA words_20202020<>+28(SB)/4, $0x20202020
+GLOBL words_20202020<>(SB), RODATA|NOPTR, $32
+
+// func signedRowQ3_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowQ3_KAVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, (AX)
+	VEXTRACTI128 $0x01, Y0, 256(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSLLW       $0x01, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 512(AX)
+	VEXTRACTI128 $0x01, Y0, 768(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1024(AX)
+	VEXTRACTI128 $0x01, Y0, 1280(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 1536(AX)
+	VEXTRACTI128 $0x01, Y0, 1792(AX)
+	VMOVDQU      64(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2048(AX)
+	VEXTRACTI128 $0x01, Y0, 2304(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x03, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 2560(AX)
+	VEXTRACTI128 $0x01, Y0, 2816(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3072(AX)
+	VEXTRACTI128 $0x01, Y0, 3328(AX)
+	VMOVDQU      64(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VMOVDQU      (BX), Y1
+	VPSRLW       $0x05, Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       words_04040404<>+0(SB), Y0, Y0
+	VMOVDQU      X0, 3584(AX)
+	VEXTRACTI128 $0x01, Y0, 3840(AX)
+	VMOVQ        96(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        words_0f0f0f0f<>+0(SB), X0, X0
+	VPBROADCASTD 104(BX), X1
+	VPSRLVD      words_00000000_00000002_00000004_00000006<>+0(SB), X1, X1
+	VPAND        words_03030303<>+0(SB), X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       words_20202020<>+0(SB), X0, X0
+	VPBROADCASTW 108(BX), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	VMOVSS       X0, 512(CX)
+	VEXTRACTPS   $0x01, X0, 576(CX)
+	VEXTRACTPS   $0x02, X0, 640(CX)
+	VEXTRACTPS   $0x03, X0, 704(CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	VMOVSS       X0, 768(CX)
+	VEXTRACTPS   $0x01, X0, 832(CX)
+	VEXTRACTPS   $0x02, X0, 896(CX)
+	VEXTRACTPS   $0x03, X0, 960(CX)
+	ADDQ         $0x0000006e, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x00000400, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
 // func unpackQ4_KAVX512(q *int8, scale *float32, min *float32, comp *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·unpackQ4_KAVX512(SB), NOSPLIT, $0-56
@@ -2688,16 +3238,6 @@ DATA words_0f0f0f0f_0f0f0f0f<>+20(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f_0f0f0f0f<>+24(SB)/4, $0x0f0f0f0f
 DATA words_0f0f0f0f_0f0f0f0f<>+28(SB)/4, $0x0f0f0f0f
 GLOBL words_0f0f0f0f_0f0f0f0f<>(SB), RODATA|NOPTR, $32
-
-DATA words_80000000<>+0(SB)/4, $0x80000000
-DATA words_80000000<>+4(SB)/4, $0x80000000
-DATA words_80000000<>+8(SB)/4, $0x80000000
-DATA words_80000000<>+12(SB)/4, $0x80000000
-DATA words_80000000<>+16(SB)/4, $0x80000000
-DATA words_80000000<>+20(SB)/4, $0x80000000
-DATA words_80000000<>+24(SB)/4, $0x80000000
-DATA words_80000000<>+28(SB)/4, $0x80000000
-GLOBL words_80000000<>(SB), RODATA|NOPTR, $32
 
 // func unpackQ5_KAVX512(q *int8, scale *float32, min *float32, comp *int32, w *byte, stride int, blocks int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI
@@ -7276,6 +7816,88 @@ DATA words_0000000e<>+24(SB)/4, $0x0000000e
 DATA words_0000000e<>+28(SB)/4, $0x0000000e
 GLOBL words_0000000e<>(SB), RODATA|NOPTR, $32
 
+// func unpackRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowIQ4_NLAVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Y0
+
+block:
+	VMOVDQU      2(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, (AX)
+	VMOVDQU      Y2, 32(AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB)/4, $0x3f2d1801
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+4(SB)/4, $0x766a5d4f
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+8(SB)/4, $0xa6998d81
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+12(SB)/4, $0xf1d9c5b5
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+16(SB)/4, $0x3f2d1801
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+20(SB)/4, $0x766a5d4f
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+24(SB)/4, $0xa6998d81
+DATA words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+28(SB)/4, $0xf1d9c5b5
+GLOBL words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>(SB), RODATA|NOPTR, $32
+
+// func signedRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowIQ4_NLAVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_bfad9881_f6eaddcf_26190d01_71594535<>+0(SB), Y0
+
+block:
+	VMOVDQU      2(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+0(SB)/4, $0xbfad9881
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+4(SB)/4, $0xf6eaddcf
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+8(SB)/4, $0x26190d01
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+12(SB)/4, $0x71594535
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+16(SB)/4, $0xbfad9881
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+20(SB)/4, $0xf6eaddcf
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+24(SB)/4, $0x26190d01
+DATA words_bfad9881_f6eaddcf_26190d01_71594535<>+28(SB)/4, $0x71594535
+GLOBL words_bfad9881_f6eaddcf_26190d01_71594535<>(SB), RODATA|NOPTR, $32
+
 // func unpackRowIQ3_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
 // Requires: AVX, AVX2, F16C
 TEXT ·unpackRowIQ3_SAVX2(SB), NOSPLIT, $160-40
@@ -7811,6 +8433,268 @@ DATA words_03000300<>+24(SB)/4, $0x03000300
 DATA words_03000300<>+28(SB)/4, $0x03000300
 GLOBL words_03000300<>(SB), RODATA|NOPTR, $32
 
+// func unpackRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowIQ4_XSAVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Y0
+
+block:
+	VMOVDQU      8(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, (AX)
+	VMOVDQU      Y2, 32(AX)
+	VMOVDQU      24(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 1024(AX)
+	VMOVDQU      Y2, 1056(AX)
+	VMOVDQU      40(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 2048(AX)
+	VMOVDQU      Y2, 2080(AX)
+	VMOVDQU      56(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 3072(AX)
+	VMOVDQU      Y2, 3104(AX)
+	VMOVDQU      72(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 4096(AX)
+	VMOVDQU      Y2, 4128(AX)
+	VMOVDQU      88(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 5120(AX)
+	VMOVDQU      Y2, 5152(AX)
+	VMOVDQU      104(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 6144(AX)
+	VMOVDQU      Y2, 6176(AX)
+	VMOVDQU      120(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VPSRLW       $0x04, Y1, Y2
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      Y1, 7168(AX)
+	VMOVDQU      Y2, 7200(AX)
+	VPBROADCASTD 4(BX), Y1
+	VPSRLVD      words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+0(SB), Y1, Y1
+	VPAND        words_0000000f<>+0(SB), Y1, Y1
+	VPBROADCASTD 2(BX), Y2
+	VPSRLVD      words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+0(SB), Y2, Y2
+	VPAND        words_00000003<>+0(SB), Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPADDD       Y1, Y2, Y2
+	VPSUBD       words_00000020<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMULPS       Y1, Y2, Y2
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	ADDQ         $0x00000088, BX
+	ADDQ         $0x00002000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+0(SB)/4, $0x00000000
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+4(SB)/4, $0x00000004
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+8(SB)/4, $0x00000008
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+12(SB)/4, $0x0000000c
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+16(SB)/4, $0x00000010
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+20(SB)/4, $0x00000014
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+24(SB)/4, $0x00000018
+DATA words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+28(SB)/4, $0x0000001c
+GLOBL words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>(SB), RODATA|NOPTR, $32
+
+DATA words_0000000f<>+0(SB)/4, $0x0000000f
+DATA words_0000000f<>+4(SB)/4, $0x0000000f
+DATA words_0000000f<>+8(SB)/4, $0x0000000f
+DATA words_0000000f<>+12(SB)/4, $0x0000000f
+DATA words_0000000f<>+16(SB)/4, $0x0000000f
+DATA words_0000000f<>+20(SB)/4, $0x0000000f
+DATA words_0000000f<>+24(SB)/4, $0x0000000f
+DATA words_0000000f<>+28(SB)/4, $0x0000000f
+GLOBL words_0000000f<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+0(SB)/4, $0x00000000
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+4(SB)/4, $0x00000002
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+8(SB)/4, $0x00000004
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+12(SB)/4, $0x00000006
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+16(SB)/4, $0x00000008
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+20(SB)/4, $0x0000000a
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+24(SB)/4, $0x0000000c
+DATA words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+28(SB)/4, $0x0000000e
+GLOBL words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000003<>+0(SB)/4, $0x00000003
+DATA words_00000003<>+4(SB)/4, $0x00000003
+DATA words_00000003<>+8(SB)/4, $0x00000003
+DATA words_00000003<>+12(SB)/4, $0x00000003
+DATA words_00000003<>+16(SB)/4, $0x00000003
+DATA words_00000003<>+20(SB)/4, $0x00000003
+DATA words_00000003<>+24(SB)/4, $0x00000003
+DATA words_00000003<>+28(SB)/4, $0x00000003
+GLOBL words_00000003<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000020<>+0(SB)/4, $0x00000020
+DATA words_00000020<>+4(SB)/4, $0x00000020
+DATA words_00000020<>+8(SB)/4, $0x00000020
+DATA words_00000020<>+12(SB)/4, $0x00000020
+DATA words_00000020<>+16(SB)/4, $0x00000020
+DATA words_00000020<>+20(SB)/4, $0x00000020
+DATA words_00000020<>+24(SB)/4, $0x00000020
+DATA words_00000020<>+28(SB)/4, $0x00000020
+GLOBL words_00000020<>(SB), RODATA|NOPTR, $32
+
+// func signedRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowIQ4_XSAVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_bfad9881_f6eaddcf_26190d01_71594535<>+0(SB), Y0
+
+block:
+	VMOVDQU      8(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, (AX)
+	VMOVDQU      24(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 512(AX)
+	VMOVDQU      40(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 1024(AX)
+	VMOVDQU      56(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 1536(AX)
+	VMOVDQU      72(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 2048(AX)
+	VMOVDQU      88(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 2560(AX)
+	VMOVDQU      104(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 3072(AX)
+	VMOVDQU      120(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, 3584(AX)
+	VPBROADCASTD 4(BX), Y1
+	VPSRLVD      words_00000000_00000004_00000008_0000000c_00000010_00000014_00000018_0000001c<>+0(SB), Y1, Y1
+	VPAND        words_0000000f<>+0(SB), Y1, Y1
+	VPBROADCASTD 2(BX), Y2
+	VPSRLVD      words_00000000_00000002_00000004_00000006_00000008_0000000a_0000000c_0000000e<>+0(SB), Y2, Y2
+	VPAND        words_00000003<>+0(SB), Y2, Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPADDD       Y1, Y2, Y2
+	VPSUBD       words_00000020<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPBROADCASTW (BX), X1
+	VCVTPH2PS    X1, Y1
+	VMULPS       Y1, Y2, Y2
+	VMOVSS       X2, (CX)
+	VEXTRACTPS   $0x01, X2, 64(CX)
+	VEXTRACTPS   $0x02, X2, 128(CX)
+	VEXTRACTPS   $0x03, X2, 192(CX)
+	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X1, 256(CX)
+	VEXTRACTPS   $0x01, X1, 320(CX)
+	VEXTRACTPS   $0x02, X1, 384(CX)
+	VEXTRACTPS   $0x03, X1, 448(CX)
+	ADDQ         $0x00000088, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
 // func unpackRowIQ1_MAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
 // Requires: AVX, AVX2, F16C
 TEXT ·unpackRowIQ1_MAVX2(SB), NOSPLIT, $160-40
@@ -8039,6 +8923,844 @@ DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_000000
 DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+24(SB)/4, $0x00000013
 DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+28(SB)/4, $0x00000019
 GLOBL words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>(SB), RODATA|NOPTR, $32
+
+// func unpackRowTQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowTQ1_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU        (BX), Y0
+	VPXOR          words_80808080<>+0(SB), Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPADDB         words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, (AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
+	VPADDB         Y2, Y0, Y0
+	VPABSB         Y0, Y0
+	VPADDB         words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 512(AX)
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPADDB         words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1024(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
+	VPADDB         Y2, Y0, Y0
+	VPABSB         Y0, Y0
+	VPADDB         words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 1536(AX)
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y0
+	VPADDB         Y0, Y1, Y1
+	VPABSB         Y1, Y1
+	VPADDB         words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2048(AX)
+	VBROADCASTI128 32(BX), Y0
+	VPXOR          words_80808080<>+0(SB), Y0, Y0
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPBLENDD       $0xf0, Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPADDB         words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2560(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPADDB         words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3072(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPBROADCASTD   48(BX), Y1
+	VPXOR          words_80808080<>+0(SB), Y1, Y1
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y1, Y2, Y2
+	VPBLENDD       $0x22, Y2, Y1, Y1
+	VPADDB         Y2, Y2, Y3
+	VPADDB         Y2, Y3, Y3
+	VPBLENDD       $0x44, Y3, Y1, Y1
+	VPADDB         Y3, Y3, Y2
+	VPADDB         Y3, Y2, Y2
+	VPBLENDD       $0x88, Y2, Y1, Y1
+	VPBLENDD       $0x0f, Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y1
+	VPADDB         Y1, Y0, Y0
+	VPABSB         Y0, Y0
+	VPADDB         words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 3584(AX)
+	VPBROADCASTW   52(BX), X0
+	VCVTPH2PS      X0, Y0
+	VMOVSS         X0, (CX)
+	VMOVSS         X0, 64(CX)
+	VMOVSS         X0, 128(CX)
+	VMOVSS         X0, 192(CX)
+	VMOVSS         X0, 256(CX)
+	VMOVSS         X0, 320(CX)
+	VMOVSS         X0, 384(CX)
+	VMOVSS         X0, 448(CX)
+	ADDQ           $0x00000036, BX
+	ADDQ           $0x00001000, AX
+	ADDQ           $0x00000200, CX
+	ADDQ           $0x00000200, DX
+	DECQ           SI
+	JNZ            block
+	VZEROUPPER
+	RET
+
+DATA words_d5d5d5d5<>+0(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+4(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+8(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+12(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+16(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+20(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+24(SB)/4, $0xd5d5d5d5
+DATA words_d5d5d5d5<>+28(SB)/4, $0xd5d5d5d5
+GLOBL words_d5d5d5d5<>(SB), RODATA|NOPTR, $32
+
+DATA words_2a2a2a2a<>+0(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+4(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+8(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+12(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+16(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+20(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+24(SB)/4, $0x2a2a2a2a
+DATA words_2a2a2a2a<>+28(SB)/4, $0x2a2a2a2a
+GLOBL words_2a2a2a2a<>(SB), RODATA|NOPTR, $32
+
+DATA words_07070707<>+0(SB)/4, $0x07070707
+DATA words_07070707<>+4(SB)/4, $0x07070707
+DATA words_07070707<>+8(SB)/4, $0x07070707
+DATA words_07070707<>+12(SB)/4, $0x07070707
+DATA words_07070707<>+16(SB)/4, $0x07070707
+DATA words_07070707<>+20(SB)/4, $0x07070707
+DATA words_07070707<>+24(SB)/4, $0x07070707
+DATA words_07070707<>+28(SB)/4, $0x07070707
+GLOBL words_07070707<>(SB), RODATA|NOPTR, $32
+
+// func signedRowTQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowTQ1_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU        (BX), Y0
+	VPXOR          words_80808080<>+0(SB), Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPSUBB         words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, (AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
+	VPADDB         Y2, Y0, Y0
+	VPABSB         Y0, Y0
+	VPSUBB         words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 512(AX)
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPSUBB         words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1024(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
+	VPADDB         Y2, Y0, Y0
+	VPABSB         Y0, Y0
+	VPSUBB         words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 1536(AX)
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y0
+	VPADDB         Y0, Y1, Y1
+	VPABSB         Y1, Y1
+	VPSUBB         words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2048(AX)
+	VBROADCASTI128 32(BX), Y0
+	VPXOR          words_80808080<>+0(SB), Y0, Y0
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPBLENDD       $0xf0, Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPSUBB         words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2560(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
+	VPADDB         Y2, Y1, Y1
+	VPABSB         Y1, Y1
+	VPSUBB         words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3072(AX)
+	VPADDB         Y0, Y0, Y1
+	VPADDB         Y0, Y1, Y1
+	VPADDB         Y1, Y1, Y0
+	VPADDB         Y1, Y0, Y0
+	VPBROADCASTD   48(BX), Y1
+	VPXOR          words_80808080<>+0(SB), Y1, Y1
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y1, Y2, Y2
+	VPBLENDD       $0x22, Y2, Y1, Y1
+	VPADDB         Y2, Y2, Y3
+	VPADDB         Y2, Y3, Y3
+	VPBLENDD       $0x44, Y3, Y1, Y1
+	VPADDB         Y3, Y3, Y2
+	VPADDB         Y3, Y2, Y2
+	VPBLENDD       $0x88, Y2, Y1, Y1
+	VPBLENDD       $0x0f, Y0, Y1, Y1
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y1
+	VPADDB         Y1, Y0, Y0
+	VPABSB         Y0, Y0
+	VPSUBB         words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 3584(AX)
+	VPBROADCASTW   52(BX), X0
+	VCVTPH2PS      X0, Y0
+	VMOVSS         X0, (CX)
+	VMOVSS         X0, 64(CX)
+	VMOVSS         X0, 128(CX)
+	VMOVSS         X0, 192(CX)
+	VMOVSS         X0, 256(CX)
+	VMOVSS         X0, 320(CX)
+	VMOVSS         X0, 384(CX)
+	VMOVSS         X0, 448(CX)
+	ADDQ           $0x00000036, BX
+	ADDQ           $0x00001000, AX
+	ADDQ           $0x00000200, CX
+	ADDQ           $0x00000200, DX
+	DECQ           SI
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func unpackRowTQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowTQ2_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      (BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1024(AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1536(AX)
+	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 2048(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 2560(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 3072(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 3584(AX)
+	VPBROADCASTW 64(BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	VMOVSS       X0, 128(CX)
+	VMOVSS       X0, 192(CX)
+	VMOVSS       X0, 256(CX)
+	VMOVSS       X0, 320(CX)
+	VMOVSS       X0, 384(CX)
+	VMOVSS       X0, 448(CX)
+	ADDQ         $0x00000042, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func signedRowTQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowTQ2_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VMOVDQU      (BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1024(AX)
+	VMOVDQU      (BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1536(AX)
+	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 2048(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 2560(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 3072(AX)
+	VMOVDQU      32(BX), Y0
+	VPSRLW       $0x06, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 3584(AX)
+	VPBROADCASTW 64(BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	VMOVSS       X0, 128(CX)
+	VMOVSS       X0, 192(CX)
+	VMOVSS       X0, 256(CX)
+	VMOVSS       X0, 320(CX)
+	VMOVSS       X0, 384(CX)
+	VMOVSS       X0, 448(CX)
+	ADDQ         $0x00000042, BX
+	ADDQ         $0x00001000, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func unpackRowMXFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·unpackRowMXFP4AVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Y0
+
+block:
+	VMOVDQU      1(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTB (BX), Y1
+	VPAND        words_000000ff<>+0(SB), Y1, Y1
+	VPMINUD      words_00000002<>+0(SB), Y1, Y2
+	VPBROADCASTD words_00200000<>+0(SB), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPADDD       words_ffffffff<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPMAXSD      Y3, Y1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000011, BX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB)/4, $0x13121110
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+4(SB)/4, $0x1c181614
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+8(SB)/4, $0x0d0e0f10
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+12(SB)/4, $0x04080a0c
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+16(SB)/4, $0x13121110
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+20(SB)/4, $0x1c181614
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+24(SB)/4, $0x0d0e0f10
+DATA words_13121110_1c181614_0d0e0f10_04080a0c<>+28(SB)/4, $0x04080a0c
+GLOBL words_13121110_1c181614_0d0e0f10_04080a0c<>(SB), RODATA|NOPTR, $32
+
+DATA words_000000ff<>+0(SB)/4, $0x000000ff
+DATA words_000000ff<>+4(SB)/4, $0x000000ff
+DATA words_000000ff<>+8(SB)/4, $0x000000ff
+DATA words_000000ff<>+12(SB)/4, $0x000000ff
+DATA words_000000ff<>+16(SB)/4, $0x000000ff
+DATA words_000000ff<>+20(SB)/4, $0x000000ff
+DATA words_000000ff<>+24(SB)/4, $0x000000ff
+DATA words_000000ff<>+28(SB)/4, $0x000000ff
+GLOBL words_000000ff<>(SB), RODATA|NOPTR, $32
+
+DATA words_00000002<>+0(SB)/4, $0x00000002
+DATA words_00000002<>+4(SB)/4, $0x00000002
+DATA words_00000002<>+8(SB)/4, $0x00000002
+DATA words_00000002<>+12(SB)/4, $0x00000002
+DATA words_00000002<>+16(SB)/4, $0x00000002
+DATA words_00000002<>+20(SB)/4, $0x00000002
+DATA words_00000002<>+24(SB)/4, $0x00000002
+DATA words_00000002<>+28(SB)/4, $0x00000002
+GLOBL words_00000002<>(SB), RODATA|NOPTR, $32
+
+DATA words_00200000<>+0(SB)/4, $0x00200000
+DATA words_00200000<>+4(SB)/4, $0x00200000
+DATA words_00200000<>+8(SB)/4, $0x00200000
+DATA words_00200000<>+12(SB)/4, $0x00200000
+DATA words_00200000<>+16(SB)/4, $0x00200000
+DATA words_00200000<>+20(SB)/4, $0x00200000
+DATA words_00200000<>+24(SB)/4, $0x00200000
+DATA words_00200000<>+28(SB)/4, $0x00200000
+GLOBL words_00200000<>(SB), RODATA|NOPTR, $32
+
+DATA words_ffffffff<>+0(SB)/4, $0xffffffff
+DATA words_ffffffff<>+4(SB)/4, $0xffffffff
+DATA words_ffffffff<>+8(SB)/4, $0xffffffff
+DATA words_ffffffff<>+12(SB)/4, $0xffffffff
+DATA words_ffffffff<>+16(SB)/4, $0xffffffff
+DATA words_ffffffff<>+20(SB)/4, $0xffffffff
+DATA words_ffffffff<>+24(SB)/4, $0xffffffff
+DATA words_ffffffff<>+28(SB)/4, $0xffffffff
+GLOBL words_ffffffff<>(SB), RODATA|NOPTR, $32
+
+// func signedRowMXFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·signedRowMXFP4AVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_03020100_0c080604_fdfeff00_f4f8fafc<>+0(SB), Y0
+
+block:
+	VMOVDQU      1(BX), X1
+	VPSRLW       $0x04, X1, X2
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      Y1, (AX)
+	VPBROADCASTB (BX), Y1
+	VPAND        words_000000ff<>+0(SB), Y1, Y1
+	VPMINUD      words_00000002<>+0(SB), Y1, Y2
+	VPBROADCASTD words_00200000<>+0(SB), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPADDD       words_ffffffff<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPMAXSD      Y3, Y1, Y1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x00000011, BX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+0(SB)/4, $0x03020100
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+4(SB)/4, $0x0c080604
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+8(SB)/4, $0xfdfeff00
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+12(SB)/4, $0xf4f8fafc
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+16(SB)/4, $0x03020100
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+20(SB)/4, $0x0c080604
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+24(SB)/4, $0xfdfeff00
+DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+28(SB)/4, $0xf4f8fafc
+GLOBL words_03020100_0c080604_fdfeff00_f4f8fafc<>(SB), RODATA|NOPTR, $32
+
+// func unpackRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·unpackRowNVFP4AVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Y0
+
+block:
+	VMOVDQU      4(BX), X1
+	VPSRLW       $0x04, X1, X3
+	VPUNPCKHQDQ  X3, X1, X2
+	VPUNPCKLQDQ  X3, X1, X1
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VMOVDQU      20(BX), X1
+	VPSRLW       $0x04, X1, X3
+	VPUNPCKHQDQ  X3, X1, X2
+	VPUNPCKLQDQ  X3, X1, X1
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VMOVD        (BX), X1
+	VPMOVZXBD    X1, Y1
+	VPCMPEQD     words_0000007f<>+0(SB), Y1, Y2
+	VPANDN       Y1, Y2, Y1
+	VPAND        words_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x14, Y1, Y1
+	VMULPS       words_7b000000<>+0(SB), Y1, Y1
+	VMOVSS       X1, (CX)
+	VEXTRACTPS   $0x01, X1, 64(CX)
+	VEXTRACTPS   $0x02, X1, 128(CX)
+	VEXTRACTPS   $0x03, X1, 192(CX)
+	ADDQ         $0x00000024, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_7b000000<>+0(SB)/4, $0x7b000000
+DATA words_7b000000<>+4(SB)/4, $0x7b000000
+DATA words_7b000000<>+8(SB)/4, $0x7b000000
+DATA words_7b000000<>+12(SB)/4, $0x7b000000
+DATA words_7b000000<>+16(SB)/4, $0x7b000000
+DATA words_7b000000<>+20(SB)/4, $0x7b000000
+DATA words_7b000000<>+24(SB)/4, $0x7b000000
+DATA words_7b000000<>+28(SB)/4, $0x7b000000
+GLOBL words_7b000000<>(SB), RODATA|NOPTR, $32
+
+// func signedRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·signedRowNVFP4AVX2(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scale+8(FP), CX
+	MOVQ    min+16(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    blocks+32(FP), SI
+	VMOVDQU words_03020100_0c080604_fdfeff00_f4f8fafc<>+0(SB), Y0
+
+block:
+	VMOVDQU      4(BX), X1
+	VPSRLW       $0x04, X1, X3
+	VPUNPCKHQDQ  X3, X1, X2
+	VPUNPCKLQDQ  X3, X1, X1
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VMOVDQU      20(BX), X1
+	VPSRLW       $0x04, X1, X3
+	VPUNPCKHQDQ  X3, X1, X2
+	VPUNPCKLQDQ  X3, X1, X1
+	VINSERTI128  $0x01, X2, Y1, Y1
+	VPAND        words_0f0f0f0f<>+0(SB), Y1, Y1
+	VPSHUFB      Y1, Y0, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VMOVD        (BX), X1
+	VPMOVZXBD    X1, Y1
+	VPCMPEQD     words_0000007f<>+0(SB), Y1, Y2
+	VPANDN       Y1, Y2, Y1
+	VPAND        words_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x14, Y1, Y1
+	VMULPS       words_7b000000<>+0(SB), Y1, Y1
+	VMOVSS       X1, (CX)
+	VEXTRACTPS   $0x01, X1, 64(CX)
+	VEXTRACTPS   $0x02, X1, 128(CX)
+	VEXTRACTPS   $0x03, X1, 192(CX)
+	ADDQ         $0x00000024, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func unpackRowQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ1_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VPBROADCASTD 2(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VPBROADCASTD 6(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VPBROADCASTD 10(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1024(AX)
+	VPBROADCASTD 14(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1536(AX)
+	VPBROADCASTW (BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	VMOVSS       X0, 128(CX)
+	VMOVSS       X0, 192(CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000800, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_02020202<>+0(SB)/4, $0x02020202
+DATA words_02020202<>+4(SB)/4, $0x02020202
+DATA words_02020202<>+8(SB)/4, $0x02020202
+DATA words_02020202<>+12(SB)/4, $0x02020202
+DATA words_02020202<>+16(SB)/4, $0x02020202
+DATA words_02020202<>+20(SB)/4, $0x02020202
+DATA words_02020202<>+24(SB)/4, $0x02020202
+DATA words_02020202<>+28(SB)/4, $0x02020202
+GLOBL words_02020202<>(SB), RODATA|NOPTR, $32
+
+// func signedRowQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowQ1_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VPBROADCASTD 2(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VPBROADCASTD 6(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VPBROADCASTD 10(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1024(AX)
+	VPBROADCASTD 14(BX), Y0
+	VPSHUFB      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0, Y0
+	VPAND        words_08040201_80402010<>+0(SB), Y0, Y0
+	VPCMPEQB     words_08040201_80402010<>+0(SB), Y0, Y0
+	VPAND        words_02020202<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 1536(AX)
+	VPBROADCASTW (BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	VMOVSS       X0, 128(CX)
+	VMOVSS       X0, 192(CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000800, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func unpackRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackRowQ2_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VPMOVZXBD    2(BX), Y0
+	VPSLLD       $0x0c, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_000f000f<>+0(SB), Y0, Y0
+	VPSLLD       $0x06, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VPMOVZXBD    10(BX), Y0
+	VPSLLD       $0x0c, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_000f000f<>+0(SB), Y0, Y0
+	VPSLLD       $0x06, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPADDB       words_07070707<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VPBROADCASTW (BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA words_000f000f<>+0(SB)/4, $0x000f000f
+DATA words_000f000f<>+4(SB)/4, $0x000f000f
+DATA words_000f000f<>+8(SB)/4, $0x000f000f
+DATA words_000f000f<>+12(SB)/4, $0x000f000f
+DATA words_000f000f<>+16(SB)/4, $0x000f000f
+DATA words_000f000f<>+20(SB)/4, $0x000f000f
+DATA words_000f000f<>+24(SB)/4, $0x000f000f
+DATA words_000f000f<>+28(SB)/4, $0x000f000f
+GLOBL words_000f000f<>(SB), RODATA|NOPTR, $32
+
+// func signedRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·signedRowQ2_0AVX2(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ min+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+block:
+	VPMOVZXBD    2(BX), Y0
+	VPSLLD       $0x0c, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_000f000f<>+0(SB), Y0, Y0
+	VPSLLD       $0x06, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VPMOVZXBD    10(BX), Y0
+	VPSLLD       $0x0c, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_000f000f<>+0(SB), Y0, Y0
+	VPSLLD       $0x06, Y0, Y1
+	VPOR         Y1, Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y0
+	VPSUBB       words_01010101<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 512(AX)
+	VPBROADCASTW (BX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVSS       X0, (CX)
+	VMOVSS       X0, 64(CX)
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
 
 // func compensate32AVX512(comp *int32, q *int8, groups int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI

@@ -8,14 +8,21 @@ import "github.com/normswap/normswap/quant"
 type unpackKernel func(q *int8, scale, min *float32, w *byte, stride, blocks int)
 
 var unpacksNEON = [types]unpackKernel{
-	quant.Q8_0: unpackQ8_0NEON,
-	quant.Q4_0: unpackQ4_0NEON,
-	quant.Q4_1: unpackQ4_1NEON,
-	quant.Q5_0: unpackQ5_0NEON,
-	quant.Q5_1: unpackQ5_1NEON,
-	quant.Q4_K: unpackQ4_KNEON,
-	quant.Q5_K: unpackQ5_KNEON,
-	quant.Q6_K: unpackQ6_KNEON,
+	quant.Q8_0:    unpackQ8_0NEON,
+	quant.Q4_0:    unpackQ4_0NEON,
+	quant.Q4_1:    unpackQ4_1NEON,
+	quant.Q5_0:    unpackQ5_0NEON,
+	quant.Q5_1:    unpackQ5_1NEON,
+	quant.Q4_K:    unpackQ4_KNEON,
+	quant.Q5_K:    unpackQ5_KNEON,
+	quant.Q6_K:    unpackQ6_KNEON,
+	quant.IQ1_S:   unpackIQ1_SNEON,
+	quant.IQ1_M:   unpackIQ1_MNEON,
+	quant.IQ2_XXS: unpackIQ2_XXSNEON,
+	quant.IQ2_XS:  unpackIQ2_XSNEON,
+	quant.IQ2_S:   unpackIQ2_SNEON,
+	quant.IQ3_XXS: unpackIQ3_XXSNEON,
+	quant.IQ3_S:   unpackIQ3_SNEON,
 }
 
 func unpack(kernel unpackKernel) func(p Panel, blocks int, w []byte, stride int) {
@@ -47,3 +54,24 @@ func unpackQ5_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 
 //go:noescape
 func unpackQ6_KNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ1_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ1_MNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ2_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ2_XSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ2_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ3_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+
+//go:noescape
+func unpackIQ3_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)

@@ -3,6 +3,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 #include "quants_arm64.h"
+#include "grids_arm64.h"
 
 // UNPACK unpacks 16 rows. BLOCK unpacks the block at R4: quants to R5, scales
 // to R6, mins to R7; the next group's are R14 and R15 bytes further on.
@@ -135,6 +136,39 @@ block: \
 	SIX_128 \
 	MOVD   R20, R4
 
+// STORE_SCALE stores that of a group, twice its number plus one in R.
+#define STORE_SCALE(R) \
+	VMOV R, V20.S[0] \
+	SCVTF_4S(20, 20) \
+	FMUL_LANE_4S(20, 20, 29, 0) \
+	VST1.P V20.S[0], (R6)(R15)
+
+// GRID_32 unpacks group i of 32 of a type with a codebook.
+#define GRID_32(GRID, i) \
+	GRID(i) \
+	VST1.P [V0.B16, V1.B16], (R5)(R14) \
+	STORE_SCALE(R24)
+
+// GRID_16 is the like for two groups of 16.
+#define GRID_16(GRID, i) \
+	GRID(i) \
+	VST1.P [V0.B16], (R5)(R14) \
+	VST1.P [V1.B16], (R5)(R14) \
+	STORE_SCALE(R24) \
+	STORE_SCALE(R25)
+
+#define GRID_BLOCK(SCALE, UNPACK, GRID, bytes) \
+	SCALE \
+	UNPACK(GRID, 0) \
+	UNPACK(GRID, 1) \
+	UNPACK(GRID, 2) \
+	UNPACK(GRID, 3) \
+	UNPACK(GRID, 4) \
+	UNPACK(GRID, 5) \
+	UNPACK(GRID, 6) \
+	UNPACK(GRID, 7) \
+	ADD $bytes, R4
+
 // func unpackQ8_0NEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
 TEXT ·unpackQ8_0NEON(SB), NOSPLIT, $0-48
 	ZERO(30)
@@ -184,4 +218,46 @@ TEXT ·unpackQ6_KNEON(SB), NOSPLIT, $0-48
 	VMOVI $63, V27.B16
 	VMOVI $32, V30.B16
 	UNPACK(16, BLOCK_Q6_K)
+	RET
+
+// func unpackIQ1_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ1_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ1_S, 50))
+	RET
+
+// func unpackIQ1_MNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ1_MNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	UNPACK(16, GRID_BLOCK(GRID_SCALE_IQ1_M, GRID_16, GRID_IQ1_M, 56))
+	RET
+
+// func unpackIQ2_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ2_XXSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ2_XXS, 66))
+	RET
+
+// func unpackIQ2_XSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ2_XSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	UNPACK(16, GRID_BLOCK(GRID_SCALE, GRID_16, GRID_IQ2_XS, 74))
+	RET
+
+// func unpackIQ2_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ2_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	UNPACK(16, GRID_BLOCK(GRID_SCALE, GRID_16, GRID_IQ2_S, 82))
+	RET
+
+// func unpackIQ3_XXSNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ3_XXSNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ3_XXS, 98))
+	RET
+
+// func unpackIQ3_SNEON(q *int8, scale, min *float32, w *byte, stride, blocks int)
+TEXT ·unpackIQ3_SNEON(SB), NOSPLIT, $0-48
+	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	UNPACK(32, GRID_BLOCK(GRID_SCALE, GRID_32, GRID_IQ3_S, 110))
 	RET

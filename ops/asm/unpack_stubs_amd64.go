@@ -59,6 +59,26 @@ func unpackQ8_0AVX512(q *int8, scale *float32, min *float32, comp *int32, w *byt
 //go:noescape
 func unpackRowQ8_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
 
+// unpackRowQ2_KAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func unpackRowQ2_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowQ2_KAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowQ2_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowQ3_KAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
+//
+//go:noescape
+func unpackRowQ3_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowQ3_KAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowQ3_KAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
 // unpackQ4_KAVX512 is unpackGeneric of 16 rows, and sets comp to -128 times the sum of the quants.
 //
 //go:noescape
@@ -116,6 +136,16 @@ func unpackRowIQ3_XXSAVX2(q *int8, scale *float32, w *byte, blocks int, zero *ui
 //go:noescape
 func unpackRowIQ1_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
 
+// unpackRowIQ4_NLAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 128 above their value.
+//
+//go:noescape
+func unpackRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowIQ4_NLAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowIQ4_NLAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
 // unpackRowIQ3_SAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
 // to the quants.
 //
@@ -128,11 +158,81 @@ func unpackRowIQ3_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint
 //go:noescape
 func unpackRowIQ2_SAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
 
+// unpackRowIQ4_XSAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 128 above their value.
+//
+//go:noescape
+func unpackRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowIQ4_XSAVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowIQ4_XSAVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
 // unpackRowIQ1_MAVX2 unpacks that many blocks, at least one, to a row of a panel. Zero is 32 bytes that are added
 // to the quants.
 //
 //go:noescape
 func unpackRowIQ1_MAVX2(q *int8, scale *float32, w *byte, blocks int, zero *uint32)
+
+// unpackRowTQ1_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
+//
+//go:noescape
+func unpackRowTQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowTQ1_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowTQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowTQ2_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
+//
+//go:noescape
+func unpackRowTQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowTQ2_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowTQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowMXFP4AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 16 above their value.
+//
+//go:noescape
+func unpackRowMXFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowMXFP4AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowMXFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowNVFP4AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 16 above their value.
+//
+//go:noescape
+func unpackRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowNVFP4AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowQ1_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
+//
+//go:noescape
+func unpackRowQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowQ1_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowQ1_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// unpackRowQ2_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 8 above their value.
+//
+//go:noescape
+func unpackRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
+
+// signedRowQ2_0AVX2 unpacks that many blocks, at least one, to a row of a panel, quants 0 above their value.
+//
+//go:noescape
+func signedRowQ2_0AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
 
 // compensate32AVX512 sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.
 //

@@ -11,6 +11,7 @@ func columnsFamily() {
 	sumColumns2("sumColumnsNibblesAVX2", 32, 2, false)
 	sumColumns2("sumColumnsMinAVX2", 32, 1, true)
 	sumColumns2("sumColumnsSub16AVX2", 16, 1, false)
+	sumColumns2("sumColumnsSub16MinAVX2", 16, 1, true)
 }
 
 // sumColumns2 adds rows of a panel to sums in float64, which stay in registers

@@ -15,12 +15,9 @@ type gemm2Form struct {
 	weightType // one that has this form
 }
 
-// planes is 2 if a quant is two nibbles, low and high.
-func (f gemm2Form) planes() int { return max(1, f.Quants.Bits()/4) }
-
 // fit is how many products of four columns, in pairs, 16 bits hold the sum of:
 // eight of nibbles, half of that for each bit more.
-func (f gemm2Form) fit() int { return 8 >> (f.Quants.Bits()/f.planes() - 4) }
+func (f gemm2Form) fit() int { return 8 >> (f.panelBits()/f.planes() - 4) }
 
 // gemm2Forms are the forms of all types.
 func gemm2Forms() (forms []gemm2Form) {
@@ -28,12 +25,12 @@ func gemm2Forms() (forms []gemm2Form) {
 	for _, w := range weightTypes {
 		name := w.form2()
 		if z, seen := zero[name]; seen {
-			if z != w.aboveValue() {
+			if z != w.panelAbove() {
 				log.Fatalf("gen: products of form %q have two zero points, %d and %s's", name, z, w.Name)
 			}
 			continue
 		}
-		zero[name] = w.aboveValue()
+		zero[name] = w.panelAbove()
 		forms = append(forms, gemm2Form{w})
 	}
 	return forms
@@ -56,7 +53,10 @@ func gemm2(f gemm2Form, vecs int) {
 	aq, ascale := pointer("aq"), pointer("ascale")
 	var mins, asum, ahalf Mem
 	if f.HasMin() {
-		mins, asum = pointer("min"), pointer("asum")
+		mins = pointer("min")
+	}
+	if f.HasMin() && f.Group == 32 {
+		asum = pointer("asum")
 	} else {
 		ahalf = pointer("ahalf")
 	}
@@ -77,8 +77,8 @@ func gemm2(f gemm2Form, vecs int) {
 		for sub := range 32 / f.Group {
 			// What the zero point of the quants adds, in the whole group or a half.
 			excess := make([]vector, vecs)
-			if f.aboveValue() > 0 {
-				take := uint32(-f.aboveValue()) & 0xffff
+			if f.panelAbove() > 0 {
+				take := uint32(-f.panelAbove()) & 0xffff
 				switch take *= 0x00010001; {
 				case f.Group == 16 && sub == 0:
 					take &= 0xffff
@@ -89,6 +89,20 @@ func gemm2(f gemm2Form, vecs int) {
 					excess[v] = YMM()
 					VMOVDQU(table(take), excess[v])
 					VPMADDWD(tile(ahalf, 1, 32*v), excess[v], excess[v])
+				}
+			}
+			halves := make([]vector, vecs) // sums of half a group, times the scales
+			if f.HasMin() && f.Group == 16 {
+				for v := range halves {
+					h := YMM()
+					VMOVDQU(tile(ahalf, 1, 32*v), h)
+					if sub == 0 {
+						VPSLLD(U8(16), h, h)
+					}
+					VPSRAD(U8(16), h, h)
+					VCVTDQ2PS(h, h)
+					VMULPS(tile(ascale, 1, 32*v), h, h)
+					halves[v] = h
 				}
 			}
 			LEAQ(Mem{Base: chain, Disp: sub * chains / 2 * chainBytes}, to)
@@ -104,7 +118,7 @@ func gemm2(f gemm2Form, vecs int) {
 					}
 					for v, d := range dot[r][:vecs] {
 						at, p := Mem{Base: to, Disp: 64*r + 32*v}, YMM()
-						if f.aboveValue() > 0 {
+						if f.panelAbove() > 0 {
 							VPADDD(excess[v], d, d)
 						}
 						VMULPS(tile(ascale, 1, 32*v), s, p)
@@ -114,7 +128,10 @@ func gemm2(f gemm2Form, vecs int) {
 						} else {
 							VFMADD213PS(at, p, d)
 						}
-						if f.HasMin() {
+						switch {
+						case f.HasMin() && f.Group == 16:
+							VFMADD231PS(halves[v], l, d)
+						case f.HasMin():
 							VFMADD231PS(tile(asum, 1, 32*v), l, d)
 						}
 						VMOVUPS(d, at)
@@ -140,7 +157,7 @@ func gemm2(f gemm2Form, vecs int) {
 // vectors of activation rows. q is where four quants of a row are, or, with two
 // planes, of half a row; t is where the activations for them are.
 func (f gemm2Form) dots(rows, vecs int, q, t func(k, v int) Mem, ones, high vector) [][2]vector {
-	planes, fit := f.planes(), f.fit()
+	planes, fit := f.planes(), min(f.fit(), f.Group/4)
 	part, dot := make([][2]vector, rows*planes), make([][2]vector, rows)
 	for k := range f.Group / 4 {
 		a := make([]vector, vecs)

@@ -13,6 +13,7 @@ func gemmFamily() {
 		gemm512("", lanes, 32, false)
 		gemm512("Min", lanes, 32, true)
 		gemm512("Sub16", lanes, 16, false)
+		gemm512("Sub16Min", lanes, 16, true)
 	}
 	for _, f := range gemm2Forms() {
 		for _, vecs := range []int{2, 1} {
@@ -41,13 +42,20 @@ func fewRows(lanes int) string {
 // chain sets it.
 func gemm512(form string, lanes isa, group int, min bool) {
 	name := "gemm" + fewRows(lanes.lanes) + form + "AVX512"
-	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, columns int, chains *float32, ahead *byte, step int)")
+	TEXT(name, NOSPLIT, "func(c *float32, q *int8, scale, min *float32, comp *int32, aq *uint32, ascale, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)")
 	Doc(name+" is gemmGeneric over that many columns, whole groups of 32, at least one,",
 		fmt.Sprintf("for %d activation rows. For each group it fetches step bytes from ahead on.", lanes.lanes))
 	Pragma("noescape")
 	fetch := fetcher()
 	q, scale, mins, comp := pointer("q"), pointer("scale"), pointer("min"), pointer("comp")
-	aq, ascale, asum := pointer("aq"), pointer("ascale"), pointer("asum")
+	aq, ascale := pointer("aq"), pointer("ascale")
+	var asum, ahalf Mem
+	switch {
+	case min && group == 16:
+		ahalf = pointer("ahalf")
+	case min:
+		asum = pointer("asum")
+	}
 	end, sums := integer("columns"), pointer("chains")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
@@ -74,7 +82,16 @@ func gemm512(form string, lanes isa, group int, min bool) {
 			}
 			as, al := lanes.reg(), lanes.reg()
 			VMOVUPS(Mem{Base: ascale.Base, Index: i, Scale: 1}, as)
-			if min {
+			switch {
+			case min && group == 16: // the sums of half a group, times the scales
+				VMOVDQU32(Mem{Base: ahalf.Base, Index: i, Scale: 1}, al)
+				if sub == 0 {
+					VPSLLD(U8(16), al, al)
+				}
+				VPSRAD(U8(16), al, al)
+				VCVTDQ2PS(al, al)
+				VMULPS(as, al, al)
+			case min:
 				VMOVUPS(Mem{Base: asum.Base, Index: i, Scale: 1}, al)
 			}
 			for r := range dot {
@@ -125,20 +142,10 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		SHLQ(U8(10), chain)
 		ADDQ(sums.Base, chain)
 	}
-	if group == 16 {
-		// Four groups of 32 take all chains: each sets or adds to two.
-		begin = func() {
-			MOVQ(sums.Base, chain)
-			MOVQ(U32(4), left)
-		}
-		begin()
-	} else {
-		begin()
-		// The chains before the first used one, of less than eight groups, are
-		// empty.
-		p, z := GP64(), t.reg()
+	// zeroChains empties the chains from p up to the end.
+	zeroChains := func(p, end reg.GPVirtual) {
+		z := t.reg()
 		zero(z)
-		MOVQ(sums.Base, p)
 		JMP(LabelRef("emptyEnd"))
 		Label("empty")
 		for disp := 0; disp < chainBytes; disp += t.size() {
@@ -146,8 +153,44 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		}
 		ADDQ(U32(chainBytes), p)
 		Label("emptyEnd")
-		CMPQ(p, chain)
+		CMPQ(p, end)
 		JNE(LabelRef("empty"))
+	}
+	p := GP64()
+	MOVQ(sums.Base, p)
+	if group == 16 {
+		// Four groups of 32 take all chains: each sets or adds to two. If the last
+		// ones are 2 or 6, two of these come first, and go to the last chains.
+		name := "whole"
+		begin = func() {
+			MOVQ(end, left)
+			SUBQ(i, left)
+			MOVQ(end, chain)
+			ANDQ(U32(7<<6), chain)
+			CMPQ(left, chain)
+			MOVQ(sums.Base, chain)
+			MOVQ(U32(4), left)
+			JNE(LabelRef(name))
+			BTQ(U8(7), end)
+			JCC(LabelRef(name))
+			MOVQ(U32(2), left)
+			ADDQ(U32(2*chainBytes), chain)
+			Label(name)
+			name = "wholeNext"
+		}
+		CMPQ(end, U32(8<<6))
+		JGE(LabelRef("set"))
+		MOVQ(sums.Base, chain)
+		ADDQ(U32(chains*chainBytes), chain)
+		zeroChains(p, chain)
+		JMP(LabelRef("more"))
+		Label("set")
+		begin()
+	} else {
+		begin()
+		// The chains before the first used one, of less than eight groups, are
+		// empty.
+		zeroChains(p, chain)
 	}
 	round("first", true)
 	Label("more")

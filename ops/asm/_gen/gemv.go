@@ -8,6 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 	"github.com/mmcloughlin/avo/x86"
+
+	"github.com/normswap/normswap/quant"
 )
 
 // A gemvStep adds eight groups of a row to the chains.
@@ -16,9 +18,11 @@ type gemvStep func(row weights, acc vector)
 func gemvFamily() {
 	for _, w := range weightTypes {
 		gemv("gemv"+w.Name+"AVX2", avx2, w, nil)
-		if step := gemv512Steps[w.shape]; step != nil {
+		switch step := gemv512Steps[w.shape]; {
+		case w.Coding != quant.Integers:
+		case step != nil:
 			gemv("gemv"+w.Name+"VBMI", avx512, w, step)
-		} else {
+		default:
 			gemv("gemv"+w.Name+"AVX512", avx512, w, nil)
 		}
 	}
@@ -30,7 +34,9 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	nibbles32:  (*gemvKernel).nibbles32,
 	nibbles256: (*gemvKernel).nibbles256,
 	sixes256:   (*gemvKernel).sixes256,
+	fields:     (*gemvKernel).fields,
 	grids256:   (*gemvKernel).grids256,
+	shifted256: (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.
@@ -41,12 +47,12 @@ type weights func(disp int) Mem
 type gemvKernel struct {
 	isa
 	weightType
-	log        int // quants are read 2^log above their value; 0: at it
+	above      int // quants are read so much above their value: 0 or a power of two
 	at         Mem // an asm.Q8x8
 	quants     [8]Op
 	scale      [2]Op // the second one if groups have 16 quants
 	scaledSums Op
-	offsets    [2]vector // 2^log times the sums of the quants
+	offsets    [2]vector // above times the sums of the quants
 }
 
 // The fields of asm.Q8x8.
@@ -79,7 +85,7 @@ func (k *gemvKernel) load() {
 	} else {
 		k.scale[0] = k.at.Offset(q8x8Scale)
 	}
-	if k.HasMin() {
+	if k.HasMin() && k.Group == 32 {
 		k.scaledSums = k.at.Offset(q8x8ScaledSum)
 	}
 	sums := []int{q8x8Sum}
@@ -87,12 +93,19 @@ func (k *gemvKernel) load() {
 		sums = []int{q8x8HalfSum, q8x8HalfSum + 32}
 	}
 	for h, disp := range sums {
-		if k.log > 0 {
+		if k.above > 0 {
 			v := YMM()
 			VMOVDQU(k.at.Offset(disp), v)
-			VPSLLD(U8(k.log), v, v)
+			k.timesAbove(v)
 			k.offsets[h] = v
 		}
+	}
+}
+
+// timesAbove multiplies sums of activations by above.
+func (k *gemvKernel) timesAbove(v vector) {
+	if k.above > 1 {
+		VPSLLD(U8(bits.Len(uint(k.above)/2)), v, v)
 	}
 }
 
@@ -108,24 +121,26 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, groups int, a *byte)")
 	Doc(name + " is gemvGeneric of that many rows, at least one.")
 	Pragma("noescape")
-	k := &gemvKernel{isa: t, weightType: w, log: bits.Len(uint(w.aboveValue()) / 2), at: Mem{Base: GP64()}}
+	k := &gemvKernel{isa: t, weightType: w, above: w.aboveValue(), at: Mem{Base: GP64()}}
 	p, left, eights := GP64(), GP64(), GP64()
 	block := func(i int) weights {
 		return func(disp int) Mem { return Mem{Base: p, Disp: i + disp} }
 	}
-	bytes, blocksOf32 := w.Bytes, w.Items == 32 // of eight groups
+	bytes, short := k.bytes(), w.Items < 256
 	var rest, back reg.GPVirtual
-	if blocksOf32 {
+	if short {
 		// rest: the number of groups that are left over. back: how far the
 		// last eight blocks begin before those.
-		bytes = 8 * w.Bytes
 		rest, back = integer("groups"), GP64()
 		ANDQ(U8(7), rest)
 		MOVQ(I32(8), back)
 		SUBQ(rest, back)
+		if perBlock := w.Items / 32; perBlock > 1 {
+			SHRQ(U8(bits.Len(uint(perBlock)/2)), back)
+		}
 		IMUL3Q(U8(w.Bytes), back, back)
 	}
-	together, step := []int{4, 3, 2, 1}, func(n int, acc vector) {
+	together, step := w.together(), func(n int, acc vector) {
 		var blocks []weights
 		for i := range n {
 			blocks = append(blocks, block(i*bytes))
@@ -162,7 +177,7 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 		JMP(LabelRef(name))
 		Label(name + "done")
 	}
-	if blocksOf32 {
+	if short {
 		TESTQ(rest, rest)
 		JZ(LabelRef("sum"))
 		SUBQ(back, p)
@@ -267,7 +282,7 @@ func gather(row weights, bytes, disp int) vector {
 
 // add adds the products of the groups to the chains.
 func (k *gemvKernel) add(h int, dots, scale, acc vector) {
-	if k.log > 0 {
+	if k.above > 0 {
 		VPSUBD(k.offsets[h], dots, dots)
 	}
 	VCVTDQ2PS(dots, dots)
@@ -275,12 +290,52 @@ func (k *gemvKernel) add(h int, dots, scale, acc vector) {
 	VFMADD231PS(scale, dots, acc)
 }
 
+// fields is the step of all types without one for their shape.
+func (k *gemvKernel) fields() gemvStep {
+	k.above = k.above2()
+	signed := k.table() && k.above == 0
+	product, ones := k.products(), k.constant(0x00010001)
+	r := newReader(k.weightType, k.above)
+	return func(row weights, acc vector) {
+		dot := func(i int) vector {
+			c := r.quants(row, i)
+			if !signed {
+				return product([]vector{c}, k.quants[i:])
+			}
+			s := YMM()
+			VMOVDQU(k.quants[i], s)
+			VPSIGNB(c, s, s)
+			VPABSB(c, c)
+			VPMADDUBSW(s, c, c)
+			VPMADDWD(ones, c, c)
+			return c
+		}
+		if k.Group == 32 {
+			dots := sum8(dot)
+			scale, _ := r.scales(row, true)
+			k.add(0, dots, scale[0], acc)
+			return
+		}
+		scale, min := r.scales(row, true)
+		for h := range 2 {
+			dots := sum4(func(i int) vector { return dot(4*h + i) })
+			k.add(h, dots, scale[h], acc)
+			if min != nil {
+				sums := YMM()
+				VCVTDQ2PS(k.at.Offset(q8x8HalfSum+32*h), sums)
+				VMULPS(k.scale[h], sums, sums)
+				VFMADD231PS(min[h], sums, acc)
+			}
+		}
+	}
+}
+
 func (k *gemvKernel) bytes32() gemvStep {
 	at := k.Quants.Low.At
 	if k.isa == avx2 {
 		// |c| times a with the sign of c: the sums of two fit in 16 bits.
 		ones := k.constant(0x00010001)
-		k.log = 0
+		k.above = 0
 		return func(row weights, acc vector) {
 			dots := sum8(func(i int) vector {
 				c, s := YMM(), YMM()

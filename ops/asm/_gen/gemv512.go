@@ -19,6 +19,8 @@ var gemv512Steps = map[shape]gemv512Step{
 	nibbles32:  (*gemvKernel).wideNibbles32,
 	nibbles256: (*gemvKernel).wideNibbles256,
 	sixes256:   (*gemvKernel).wideSixes256,
+	grids256:   (*gemvKernel).wideGrids,
+	fields:     (*gemvKernel).wideFields,
 }
 
 // A gemv512Step adds the products of several times eight groups, one behind the
@@ -176,10 +178,10 @@ func (k *gemvKernel) addWide(sums, factors []vector, acc vector, addMin func(...
 	for i, d := range dots {
 		VPADDD(asY(sums[i]), d, d)
 	}
-	if k.log > 0 {
+	if k.above > 0 {
 		for i, d := range dots {
 			off := load(k.q8x8(i, q8x8Sum))
-			VPSLLD(U8(k.log), off, off)
+			k.timesAbove(off)
 			VPSUBD(off, d, d)
 		}
 	}
@@ -373,25 +375,6 @@ func (k *gemvKernel) wideSixes256(blocks []weights, acc vector) {
 			k.addProducts(sum, 2*j+t, c)
 		}
 	}
-	// Of the sums of the first and the second halves of all groups, what
-	// begins with the former and the latter of four groups, and then of the
-	// others.
-	first := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s }))
-	second := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s + 4 }))
-	a, b := sums[0], sums[1]
-	dots := mapped(a, func(a vector) vector { v := ZMM(); VMOVDQA64(a, v); return v })
-	for i := range dots {
-		VPERMT2Q(b[i], first, dots[i])
-	}
-	for i := range dots {
-		VPERMT2Q(b[i], second, a[i])
-	}
-	for i := range dots {
-		VPADDD(a[i], dots[i], dots[i])
-		off := resident(k.q8x8(i, q8x8HalfSum))
-		VPSLLD(U8(k.log), off, off)
-		VPSUBD(off, dots[i], dots[i])
-	}
 	order := XMM()
 	VMOVDQU32(table(0x06040200, 0x07050301, 0x0e0c0a08, 0x0f0d0b09), order)
 	s := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(k.Scales.Low.At), v); return v })
@@ -402,18 +385,5 @@ func (k *gemvKernel) wideSixes256(blocks []weights, acc vector) {
 	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTW(block(k.D.At), v); return v })
 	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
 	scaled(factors, func(i int) vector { return d[i] })
-	for i, f := range factors {
-		scale := ZMM()
-		VBROADCASTF64X4(k.q8x8(i, q8x8Scale), scale)
-		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
-		VMULPS(scale, f, f)
-	}
-	for _, d := range dots {
-		VCVTDQ2PS(d, d)
-	}
-	f, x := above(factors), above(dots)
-	for i := range dots {
-		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
-		VFMADD231PS(f[i], x[i], acc)
-	}
+	k.addWide16(sums[0], sums[1], factors, nil, acc)
 }

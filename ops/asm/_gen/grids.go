@@ -306,9 +306,9 @@ func (k *gridKernel) negative(b book, g int) vector {
 // shifted quants as they are.
 func (k *gemvKernel) grids256() gemvStep {
 	grid := newGridKernel(k.weightType)
-	k.log = 0
+	k.above = 0
 	if k.Codebook.Shift {
-		k.log = 4
+		k.above = 16
 	}
 	product := k.products()
 	return func(row weights, acc vector) {

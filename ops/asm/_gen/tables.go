@@ -6,6 +6,8 @@ import (
 	"log"
 	"os"
 	"strings"
+
+	"github.com/normswap/normswap/quant"
 )
 
 // typeTables writes the Go file with the kernels that each type of weights
@@ -22,16 +24,21 @@ func typeTables(path string) {
 		}
 		b.WriteString("}\n")
 	}
-	stored := func(prefix, suffix string, grids bool) func(w weightType) string {
+	stored := func(prefix, suffix string, shapes ...shape) func(w weightType) string {
 		return func(w weightType) string {
-			if (w.shape == grids256) != grids {
-				return ""
+			for _, s := range shapes {
+				if s == w.shape {
+					return prefix + w.Name + suffix
+				}
 			}
-			return prefix + w.Name + suffix
+			return ""
 		}
 	}
 	wide := func(w weightType) string {
-		if gemv512Steps[w.shape] != nil {
+		switch {
+		case w.Coding != quant.Integers:
+			return "AVX2"
+		case gemv512Steps[w.shape] != nil:
 			return "VBMI"
 		}
 		return "AVX512"
@@ -39,9 +46,10 @@ func typeTables(path string) {
 	table("gemvsAVX2 is the product of one row by type.", "gemvsAVX2", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + "AVX2" })
 	table("gemvsAVX512 is the like, with VBMI where needsVBMI says so.", "gemvsAVX512", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + wide(w) })
 	table("needsVBMI are the types whose gemvsAVX512 needs VBMI.", "needsVBMI", "bool", func(w weightType) string { return fmt.Sprint(wide(w) == "VBMI") })
-	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", false))
-	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", false))
-	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", true))
+	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", bytes32, nibbles32, nibbles256, sixes256, fields))
+	table("signedRowsAVX2 is the like, of quants with a sign.", "signedRowsAVX2", "unpackRowKernel", stored("signedRow", "AVX2", fields))
+	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", bytes32, nibbles32, nibbles256, sixes256))
+	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", grids256, shifted256))
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
 	table("gemms8AVX2 is the like for up to eight rows of activations.", "gemms8AVX2", "gemmKernel2", func(w weightType) string { return "gemm8" + w.form2() + "AVX2" })
 	table("gemmsAVX512 is like gemmsAVX2.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
@@ -54,7 +62,7 @@ func typeTables(path string) {
 	})
 	table("panelQuantsAVX2 is how unpackRowsAVX2 stores quants by type: the bytes of each, and how much more than its value it is.",
 		"panelQuantsAVX2", "panelQuants", func(w weightType) string {
-			return fmt.Sprintf("{%d, %d}", max(1, w.Quants.Bits()/4), w.aboveValue())
+			return fmt.Sprintf("{%d, %d}", w.planes(), w.panelAbove())
 		})
 	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d}\n",
 		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8Bytes)

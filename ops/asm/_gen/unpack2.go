@@ -1,10 +1,50 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/x86"
 )
+
+// unpackFields emits what unpacks a row of a panel of any fields, its quants so much
+// above their value: as bytes, or as two nibbles.
+func unpackFields(name string, f weightType, above, planes int) {
+	TEXT(name, NOSPLIT, "func(q *int8, scale, min *float32, w *byte, blocks int)")
+	Doc(fmt.Sprintf("%s unpacks that many blocks, at least one, to a row of a panel, quants %d above their value.", name, above))
+	Pragma("noescape")
+	q, scale, min := pointer("q"), pointer("scale"), pointer("min")
+	w, blocks := pointer("w"), integer("blocks")
+	r := newReader(f, above)
+	loop("block", blocks, func() {
+		for i := range f.Items / 32 {
+			c, to := r.quants(func(disp int) Mem { return w.Offset(disp) }, i), q.Offset(32*i*panelRows*planes)
+			switch {
+			case planes > 1:
+				high := YMM()
+				VPSRLW(U8(4), c, high)
+				VPAND(table(0x0f0f0f0f), c, c)
+				VPAND(table(0x0f0f0f0f), high, high)
+				VMOVDQU(c, to)
+				VMOVDQU(high, to.Offset(32))
+			case f.Group == 16:
+				VMOVDQU(c.AsX(), to)
+				VEXTRACTI128(U8(1), c, to.Offset(16*panelRows))
+			default:
+				VMOVDQU(c, to)
+			}
+		}
+		r.rowScales(w, scale, min)
+		ADDQ(U32(f.Bytes), w.Base)
+		ADDQ(U32(f.Items*panelRows*planes), q.Base)
+		for _, p := range []Mem{scale, min} {
+			ADDQ(U32(f.Items/f.Group*64), p.Base)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
 
 // unpack2 emits what unpacks a row of a panel.
 func unpack2(f weightType) {

@@ -8,12 +8,16 @@ import (
 
 func unpackFamily() {
 	for _, f := range weightTypes {
-		if f.shape == grids256 {
+		switch f.shape {
+		case grids256, shifted256:
 			unpackGrid(f)
-			continue
+		case fields:
+			unpackFields("unpackRow"+f.Name+"AVX2", f, f.panelAbove(), f.planes())
+			unpackFields("signedRow"+f.Name+"AVX2", f, 0, 1)
+		default:
+			unpack512(f)
+			unpack2(f)
 		}
-		unpack512(f)
-		unpack2(f)
 	}
 	compensate512(32)
 	compensate512(16)

@@ -1,0 +1,361 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+
+	"github.com/normswap/normswap/quant"
+)
+
+// A window is a part of 256 weights of every block that bytes are taken out of: at
+// most 128 bytes in registers, and what is behind them.
+type window struct {
+	k      *gemvKernel
+	blocks []weights
+	at     [2]int // where the registers begin
+	head   [2][]vector
+}
+
+// together are the numbers of times eight groups that the wide steps take together:
+// what registers hold.
+func (w weightType) together() []int {
+	if w.shape == fields && w.Group == 16 || w.shape == grids256 {
+		return []int{2, 1}
+	}
+	return []int{4, 3, 2, 1}
+}
+
+// bytes is the size of 256 weights.
+func (k *gemvKernel) bytes() int { return k.Bytes * 256 / k.Items }
+
+// window loads the bytes lo to hi (exclusive), or as many as registers hold.
+func (k *gemvKernel) window(blocks []weights, lo, hi int) *window {
+	w := &window{k: k, blocks: blocks}
+	last := max(0, k.bytes()-64)
+	w.at[0] = min(lo, last)
+	w.head[0] = w.load(w.at[0])
+	if hi > w.at[0]+64 {
+		w.at[1] = min(w.at[0]+64, last)
+		w.head[1] = w.load(w.at[1])
+	}
+	return w
+}
+
+// load returns 64 bytes of every block, or what there is of them.
+func (w *window) load(at int) []vector {
+	if n := w.k.bytes(); n < 64 {
+		have := K()
+		KMOVQ(quad(1<<n-1), have)
+		return each(w.blocks, func(block weights) vector { v := ZMM(); VMOVDQU8_Z(block(at), have, v); return v })
+	}
+	return loaded(w.blocks, at)
+}
+
+// take returns the bytes at the places in the table, 64 for every block.
+func (w *window) take(places [64]int) []vector {
+	last := w.k.bytes() - 64
+	var t [64]byte
+	var beyond uint64
+	for i, p := range places {
+		switch {
+		case p >= w.at[0] && p < w.at[0]+64:
+			t[i] = byte(p - w.at[0])
+		case w.head[1] != nil && p >= w.at[1] && p < w.at[1]+64:
+			t[i] = byte(64 + p - w.at[1])
+		default:
+			t[i] = byte(p - last)
+			beyond |= 1 << i
+		}
+	}
+	from := byteTable(t)
+	if w.head[1] == nil {
+		ctrl := resident(from)
+		return mapped(w.head[0], func(x vector) vector { v := ZMM(); VPERMB(x, ctrl, v); return v })
+	}
+	v := each(w.blocks, func(weights) vector { return resident(from) })
+	for i := range v {
+		VPERMI2B(w.head[1][i], w.head[0][i], v[i])
+	}
+	if beyond != 0 {
+		at, mask := resident(from), K()
+		KMOVQ(quad(beyond), mask)
+		for i, block := range w.blocks {
+			VPERMB(block(last), at, mask, v[i])
+		}
+	}
+	return v
+}
+
+// place returns where integer i of a field is, of 256 in a row: a byte and a bit.
+func (w weightType) place(f quant.Field, items, i int) (at, bit int) {
+	block, e := i/items*w.Bytes, i%items
+	inRun := f.Run * 8 / f.Bits
+	return block + f.At + e/inRun*f.Run + e%f.Run, f.Shift + e%inRun/f.Run*f.Bits
+}
+
+// A wideField takes integers of a field of every block.
+type wideField struct {
+	*window
+	f     quant.Field
+	items int                  // integers of the field in a block of weights
+	taken map[[64]int][]vector // what was taken; only the last is kept
+}
+
+func (k *gemvKernel) wideField(blocks []weights, f quant.Field, items int) *wideField {
+	lo, hi := 1<<30, 0
+	for i := range 256 / k.Items * items {
+		at, _ := k.place(f, items, i)
+		lo, hi = min(lo, at), max(hi, at+1)
+	}
+	if k.Items < 256 {
+		lo = 0 // scales are taken out of the same window
+	}
+	return &wideField{k.window(blocks, lo, hi), f, items, map[[64]int][]vector{}}
+}
+
+// integers returns a table of bits and what to take them from, so that byte i gets
+// the integer that index gives, to bits higher than it is.
+func (w *wideField) integers(to int, index func(i int) int) (bits Mem, from []vector) {
+	var places [64]int
+	var shifts [64]byte
+	for i := range places {
+		at, bit := w.k.place(w.f, w.items, index(i))
+		places[i], shifts[i] = at, byte((i%8*8+bit-to)&63)
+	}
+	from, ok := w.taken[places]
+	if !ok {
+		from = w.take(places)
+		w.taken[places] = from
+	}
+	return byteTable(shifts), from
+}
+
+// column is which of 256 weights byte i of register m is.
+func column(m, i int) int { return 32*(i/4%8) + 4*(4*(m/2)+2*(i/32)+m%2) + i%4 }
+
+// wideFields is the step of all types whose quants are arrays of integers.
+func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
+	k.above = k.aboveWide()
+	q := k.Quants
+	low := k.wideField(blocks, q.Low, k.Items)
+	var high *wideField
+	if k.hasHigh() {
+		high = k.wideField(blocks, q.High, k.Items)
+	}
+	var levels vector
+	if k.table() {
+		levels = ZMM()
+		VBROADCASTI32X4(k.levelTable(k.above), levels)
+	}
+	sums := [][]vector{zeroSums(len(blocks))}
+	if k.Group == 16 {
+		sums = append(sums, zeroSums(len(blocks)))
+	}
+	step := k.step()
+	for m := range 4 {
+		bits, from := low.integers(step, func(i int) int { return column(m, i) })
+		c := multishift(bits, from)
+		mask(uint32((1<<q.Low.Bits-1)<<step)*0x01010101, c)
+		if high != nil {
+			bits, from := high.integers(q.Low.Bits, func(i int) int { return column(m, i) })
+			merge(uint32((1<<q.High.Bits-1)<<q.Low.Bits)*0x01010101, bits, from, c)
+		}
+		if k.table() {
+			for _, c := range c {
+				VPSHUFB(c, levels, c)
+			}
+		}
+		k.addProducts(sums[m/2%len(sums)], m, c)
+	}
+	scale, min := k.wideScales(blocks, low.window)
+	if k.Group == 16 {
+		k.addWide16(sums[0], sums[1], scale, min, acc)
+		return
+	}
+	k.addWide(sums[0], scale, acc, VFMADD231PS)
+}
+
+// wideScales returns the scales and mins of the groups of every block: 16 in the
+// order of the chains, or eight in the lower half.
+func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vector) {
+	order := func(i int) int { return i % 8 }
+	if k.Group == 16 {
+		order = func(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
+	}
+	// words takes one byte for each 32-bit word.
+	words := func(at func(g int) int, mask uint32) []vector {
+		var places [64]int
+		for i := range places {
+			places[i] = at(order(i / 4))
+		}
+		v := w.take(places)
+		m := avx512.repeat(mask)
+		for _, v := range v {
+			VPANDD(m, v, v)
+		}
+		return v
+	}
+	switch s := k.Scales; {
+	case s.Bits() == 0 && k.D.Bits == 8:
+		e := words(func(g int) int { return g*32/k.Items*k.Bytes + k.D.At }, 0xff)
+		two, start, one := avx512.repeat(2), avx512.repeat(0x00200000), avx512.repeat(1)
+		return mapped(e, func(e vector) vector { // as exponents
+			small := ZMM()
+			VPMINUD(two, e, small)
+			VPSLLVD(small, start, small)
+			VPSUBD(one, e, e)
+			VPSLLD(U8(23), e, e)
+			VPMAXSD(small, e, e)
+			return e
+		}), nil
+	case s.Bits() == 0 && k.Items == 256:
+		return each(blocks, func(block weights) vector { return halfOf(block(k.D.At)) }), nil
+	case s.Bits() == 0:
+		var places [64]int
+		for i := range places {
+			places[i] = i/2%8*32/k.Items*k.Bytes + k.D.At + i%2
+		}
+		v := w.take(places)
+		for _, v := range v {
+			VCVTPH2PS(asY(v), v)
+		}
+		return v, nil
+	case k.D.Bits == 0:
+		v := words(func(g int) int { at, _ := k.place(s.Low, k.Items/k.Group, g); return at }, 0xff)
+		none, power := avx512.repeat(0x7f), avx512.repeat(0x7b000000)
+		for _, v := range v {
+			some := K()
+			VPCMPUD(U8(4), none, v, some) // not equal
+			VPANDD_Z(none, v, some, v)
+			VPSLLD(U8(20), v, v)
+		}
+		for _, v := range v {
+			VMULPS(power, v, v)
+		}
+		return v, nil
+	}
+	scale = k.wideInts(blocks, k.Scales, order, k.D.At)
+	if k.HasMin() {
+		min = k.wideInts(blocks, k.Mins, order, k.M.At)
+		sign := avx512.repeat(0x80000000)
+		for _, v := range min {
+			VPXORD(sign, v, v)
+		}
+	}
+	return scale, min
+}
+
+// halfOf returns a register full of a half-precision number.
+func halfOf(m Mem) vector {
+	y, z := YMM(), ZMM()
+	VPBROADCASTW(m, y)
+	VCVTPH2PS(y, z)
+	return z
+}
+
+// wideInts returns integers of the groups of every block, times a half-precision
+// number.
+func (k *gemvKernel) wideInts(blocks []weights, n quant.Ints, order func(int) int, factor int) []vector {
+	groups := k.Items / k.Group
+	lo := min(n.Low.At, k.Bytes-16)
+	if n.High.Bits > 0 {
+		lo = min(lo, n.High.At)
+	}
+	x := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(lo), v); return v })
+	integers := func(f quant.Field, to int) []vector {
+		var places, shifts [64]byte
+		for i := range places {
+			at, bit := k.place(f, groups, order(i))
+			places[i], shifts[i] = byte(at-lo), byte((i%8*8+bit-to)&63)
+		}
+		p, s, m := XMM(), XMM(), XMM()
+		VMOVDQU32(byteTable(places), p)
+		v := mapped(x, func(x vector) vector { v := XMM(); VPSHUFB(p, x, v); return v })
+		VMOVDQU32(byteTable(shifts), s)
+		VMOVDQU32(table(uint32((1<<f.Bits-1)<<to)*0x01010101), m)
+		for _, v := range v {
+			VPMULTISHIFTQB(v, s, v)
+			VPANDD(m, v, v)
+		}
+		return v
+	}
+	v := integers(n.Low, 0)
+	if n.High.Bits > 0 {
+		for i, h := range integers(n.High, n.Low.Bits) {
+			VPORD(h, v[i], v[i])
+		}
+	}
+	if n.Zero > 0 {
+		z := XMM()
+		VMOVDQU32(table(uint32(n.Zero)*0x01010101), z)
+		for _, v := range v {
+			VPSUBB(z, v, v)
+		}
+	}
+	v = mapped(v, func(x vector) vector { v := ZMM(); VPMOVSXBD(x, v); return v })
+	d := each(blocks, func(block weights) vector { return halfOf(block(factor)) })
+	scaled(v, func(i int) vector { return d[i] })
+	return v
+}
+
+// addWide16 adds 16 groups of each block to the chains: the sums of their first and
+// second quants of registers 0 and 1, and 2 and 3, their scales and mins.
+func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
+	// Of the sums of the first and the second halves of all groups, what
+	// begins with the former and the latter of four groups, and then of the
+	// others.
+	first := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s }))
+	second := resident(perQuad(func(s, p int) int { return p%2 + p/2*8 + 2*s + 4 }))
+	dots := mapped(a, func(a vector) vector { v := ZMM(); VMOVDQA64(a, v); return v })
+	for i := range dots {
+		VPERMT2Q(b[i], first, dots[i])
+	}
+	for i := range dots {
+		VPERMT2Q(b[i], second, a[i])
+	}
+	var halves []vector
+	for i := range dots {
+		VPADDD(a[i], dots[i], dots[i])
+		if k.above > 0 || mins != nil {
+			halves = append(halves, resident(k.q8x8(i, q8x8HalfSum)))
+		}
+	}
+	if k.above > 0 {
+		for i := range dots {
+			off := halves[i]
+			if mins != nil {
+				off = resident(k.q8x8(i, q8x8HalfSum))
+			}
+			k.timesAbove(off)
+			VPSUBD(off, dots[i], dots[i])
+		}
+	}
+	for i, f := range factors {
+		scale := ZMM()
+		VBROADCASTF64X4(k.q8x8(i, q8x8Scale), scale)
+		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
+		VMULPS(scale, f, f)
+		if mins != nil {
+			VCVTDQ2PS(halves[i], halves[i])
+			VMULPS(scale, halves[i], halves[i])
+		}
+	}
+	for _, d := range dots {
+		VCVTDQ2PS(d, d)
+	}
+	f, x := above(factors), above(dots)
+	var m, h []vector
+	if mins != nil {
+		m, h = above(mins), above(halves)
+	}
+	for i := range dots {
+		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
+		if mins != nil {
+			VFMADD231PS(asY(mins[i]), asY(halves[i]), acc)
+		}
+		VFMADD231PS(f[i], x[i], acc)
+		if mins != nil {
+			VFMADD231PS(m[i], h[i], acc)
+		}
+	}
+}
