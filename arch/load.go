@@ -114,6 +114,7 @@ type binder struct {
 	err  error
 
 	warnings []string
+	without  []string // layers that are left out, as the beginnings of their tensors' names
 
 	// When shapes are wanted rather than tensors: what to invent, and where
 	// to put it.
@@ -292,9 +293,15 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
 		l.Rotary = false
 	}
+	if ffn == 0 && is.experts == 0 { // of an uneven model
+		b.leaveOut(i)
+		return Block{}
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
-	l.AttnNorm = b.norm(LN1, i, before, h.Dim)
+	if heads > 0 {
+		l.AttnNorm = b.norm(LN1, i, before, h.Dim)
+	}
 	l.FFNNorm = b.norm(LN2, i, s.FFNNorm, h.Dim)
 	if l.AttnNorm == nil && s.AttnNorm.Optional && l.FFNNorm != nil { // the one norm serves both branches
 		l.AttnNorm, l.FFNNorm = l.FFNNorm, nil
@@ -309,6 +316,25 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.AttnSum2 = b.norm(LN1, i, s.AttnSum2, h.Dim)
 	l.FFNSum = b.norm(LN2, i, s.FFNSum, h.Dim)
 
+	switch {
+	case kvHeads > 0:
+		b.attention(i, h, &l)
+	case heads > 0:
+		l.O = b.linear(O, O.Name(i), Required, s.OutBias, h.Dim, h.Dim)
+	}
+	b.ffn(i, h, &l, is)
+	return l
+}
+
+// leaveOut passes over the tensors of a layer without an FFN.
+func (b *binder) leaveOut(layer int) {
+	b.warn("layer %d has no FFN: it is left out, as llama.cpp does", layer)
+	b.without = append(b.without, block(layer, ""))
+}
+
+// attention binds the matrices of attention, and the norms on queries and keys.
+func (b *binder) attention(i int, h *Hyper, l *Block) {
+	s, heads, kvHeads := b.spec, l.Heads, l.KVHeads
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
 	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {
 		fused := b.linear(Q, name, Required, s.QKVBias, h.Dim, q+2*kv)
@@ -341,10 +367,14 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
 	l.Sinks = b.tensor(WeightName(block(i, nameSinks)), s.Sinks, heads)
+}
 
-	if n := is.experts; n > 0 {
-		b.mixture(i, h, &l, is)
-		return l
+// ffn binds the feed-forward network or the experts.
+func (b *binder) ffn(i int, h *Hyper, l *Block, is layer) {
+	s, ffn := b.spec, is.ffn
+	if is.experts > 0 {
+		b.mixture(i, h, l, is)
+		return
 	}
 	gating := s.Gating
 	if gating == AnyGate {
@@ -364,11 +394,13 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	}
 	l.FFNScales = b.tensor(block(i, nameFFNScales), s.FFNScales, ffn)
 	l.Down = b.linear(Down, Down.Name(i), Required, s.FFNBias, ffn, h.Dim)
-	return l
 }
 
-// isNext reports whether a tensor is of the layers that are left out.
-func (b *binder) isNext(m *Model, name string) bool {
+// leftOut reports whether a tensor is of the layers that are left out.
+func (b *binder) leftOut(m *Model, name string) bool {
+	if slices.ContainsFunc(b.without, func(layer string) bool { return strings.HasPrefix(name, layer) }) {
+		return true
+	}
 	for i := range m.NextLayers {
 		if strings.HasPrefix(name, block(m.Layers+i, "")) {
 			return true
@@ -381,7 +413,7 @@ func (b *binder) isNext(m *Model, name string) bool {
 func (b *binder) leftover(f *gguf.File, m *Model) {
 	var names []string
 	for i := range f.Tensors {
-		if name := f.Tensors[i].Name; !b.used[name] && !b.isNext(m, name) {
+		if name := f.Tensors[i].Name; !b.used[name] && !b.leftOut(m, name) {
 			names = append(names, strconv.Quote(f.Tensors[i].Name))
 		}
 	}

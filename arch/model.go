@@ -51,15 +51,16 @@ type Hyper struct {
 	WeightScale     float32 // of them
 	Experts, Active int     // experts of a layer, and how many of them a token uses
 	Activation      Activation
-	Pooling         Pooling  // what the file asks for
-	Dense           int      // width between the matrices behind the pooling
-	Labels          []string // names of the scores of the classification head
-	Clamp           float32  // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
-	ALiBiScale      float32  // multiplies the slopes of ALiBi
-	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
-	AttnScale       float32  // multiplies query.key
-	AttnSoftcap     float32  // c*tanh(score/c); 0: none
-	Temperature     float32  // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
+	XIELU           []XIELUShape // of each layer, with that activation
+	Pooling         Pooling      // what the file asks for
+	Dense           int          // width between the matrices behind the pooling
+	Labels          []string     // names of the scores of the classification head
+	Clamp           float32      // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
+	ALiBiScale      float32      // multiplies the slopes of ALiBi
+	MaxALiBi        float32      // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
+	AttnScale       float32      // multiplies query.key
+	AttnSoftcap     float32      // c*tanh(score/c); 0: none
+	Temperature     float32      // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
 	EmbedScale      float32
 	ResidualScale   float32 // of what branches write
 	LogitScale      float32
@@ -69,6 +70,10 @@ type Hyper struct {
 	NoRoPE          bool // no layer has it
 	NextLayers      int  // layers at the end of the file that are left out
 }
+
+// XIELUShape are the parameters of the activation xIELU (Huang and Schlag 2024, arXiv
+// 2411.13010): x > 0: P x^2 + Beta x, else (exp(min(x, Eps)) - 1 - x) N + Beta x.
+type XIELUShape struct{ P, N, Beta, Eps float32 }
 
 // RoPE holds the parameters of the rotary embedding.
 type RoPE struct {
@@ -89,6 +94,8 @@ type RoPE struct {
 
 // A Block is one layer.
 type Block struct {
+	// Without Heads there is no attention; without KVHeads O reads what queries would; see
+	// Spec.Uneven.
 	Heads, KVHeads, FFN, SharedFFN int
 
 	AttnNorm *Norm // nil: attention reads the residual stream itself
@@ -309,7 +316,12 @@ func (m *Model) BareReaders() []*Linear {
 }
 
 // attnReaders lists the matrices that read what attention reads.
-func (b *Block) attnReaders() []*Linear { return present(&b.Q, &b.K, &b.V) }
+func (b *Block) attnReaders() []*Linear {
+	if b.KVHeads == 0 {
+		return present(&b.O)
+	}
+	return present(&b.Q, &b.K, &b.V)
+}
 
 // ffnReaders lists the matrices that read what the FFN reads.
 func (b *Block) ffnReaders() []*Linear {

@@ -39,6 +39,9 @@ func (m *Model) build() error {
 	m.blocks = make([]block, len(a.Blocks))
 	for i := range a.Blocks {
 		m.blocks[i] = b.block(a, &a.Blocks[i])
+		if a.XIELU != nil {
+			m.blocks[i].xielu = &a.XIELU[i]
+		}
 	}
 	m.rope, m.windowRope = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
 	if a.RoPE.LongFactors != nil {
@@ -52,7 +55,7 @@ func (m *Model) activationOf(a arch.Activation) ops.Activation {
 	if a == arch.GELUErf && m.opts.TanhGELU {
 		a = arch.GELU
 	}
-	if a == arch.ClampedSiLU {
+	if a == arch.ClampedSiLU || a == arch.XIELU {
 		return 0 // package ops has none
 	}
 	return activations[a]

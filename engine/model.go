@@ -108,6 +108,7 @@ type Model struct {
 	centerEmbed bool
 	mapped      bool
 	passes      passes
+	sum         weightsSum
 }
 
 // block is arch.Block with its weights where ops can use them.
@@ -122,6 +123,7 @@ type block struct {
 	sharedRouter                                       linear
 	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
+	xielu                                              *arch.XIELUShape // nil: another activation
 	attention                                          ops.Attention
 }
 

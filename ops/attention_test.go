@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -139,5 +140,26 @@ func TestAttention(t *testing.T) {
 	}
 	for _, p := range pools {
 		p.Close()
+	}
+}
+
+// TestKVRows: what was stored comes back, in half precision as such.
+func TestKVRows(t *testing.T) {
+	const heads, dim, n = 3, 20, kvBlock + 40
+	r := rand.New(rand.NewPCG(1, 1))
+	k, v := randomFloats(n*heads*dim, r), randomFloats(n*heads*dim, r)
+	for _, f16 := range []bool{false, true} {
+		c := NewKV(heads, dim, 2*kvBlock, f16)
+		c.Store(0, k, v)
+		gotK, gotV := make([]float32, len(k)), make([]float32, len(v))
+		c.Rows(0, gotK, gotV)
+		again := NewKV(heads, dim, 2*kvBlock, f16)
+		again.Store(0, gotK, gotV)
+		if !reflect.DeepEqual(c, again) {
+			t.Errorf("half precision %v: the cache of its rows is another", f16)
+		}
+		if !f16 && (!slices.Equal(gotK, k) || !slices.Equal(gotV, v)) {
+			t.Error("rows are not those that were stored")
+		}
 	}
 }
