@@ -420,7 +420,7 @@ int main(int argc, char ** argv) {
         if (!strcmp(arg, "--tokens")) opt.tokens = value;
         else if (!strcmp(arg, "--prompt")) opt.prompt = value;
         else if (!strcmp(arg, "--out")) opt.out = value;
-        else if (!strcmp(arg, "-o") && !strcmp(value, "jsonl")) continue;
+        else if (!strcmp(arg, "--format") && !strcmp(value, "jsonl")) continue;
         else if (!strcmp(arg, "--dims")) opt.dims = value;
         else if (!strcmp(arg, "--sessions")) opt.sessions = value;
         else if (!strcmp(arg, "--rows")) opt.rows = number(value, 1);
