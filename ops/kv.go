@@ -29,9 +29,9 @@ type KV struct {
 const kvBlock = 256
 
 // NewKV returns an empty cache for positions 0 to capacity-1, in half
-// precision if f16.
+// precision if f16. Of no heads it stays empty.
 func NewKV(kvHeads, headDim, capacity int, f16 bool) *KV {
-	if kvHeads <= 0 || headDim <= 0 || capacity <= 0 {
+	if kvHeads < 0 || headDim <= 0 || capacity <= 0 {
 		panic(fmt.Sprintf("ops: KV of %d heads, %d elements, %d positions", kvHeads, headDim, capacity))
 	}
 	return &KV{heads: kvHeads, dim: headDim, capacity: capacity, size: kvBlock * padLanes(headDim), f16: f16}

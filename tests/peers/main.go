@@ -13,6 +13,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/toy"
 )
 
 func main() {
@@ -26,7 +27,7 @@ func run(args []string) error {
 	fs := flag.NewFlagSet("tests/peers/compare", flag.ExitOnError)
 	var (
 		shapes  = fs.String("shapes", "gpt2-124M,llama-1B", "`shapes` of the random models to write and compare, when no MODEL is given")
-		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`")
+		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`; all: every type that infer synth writes")
 		folder  = fs.String("models", filepath.Join(here(), "..", "..", "bench-models"), "`folder` of the random models")
 		prompt  = fs.Int("p", 512, "tokens of the prompt")
 		gen     = fs.Int("n", 64, "tokens to generate")
@@ -146,6 +147,9 @@ func split(list string) []string {
 func synthesise(folder string, shapes, types []string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
+	}
+	if slices.Equal(types, []string{"all"}) {
+		types = toy.Types()
 	}
 	var models []string
 	for _, shape := range shapes {
