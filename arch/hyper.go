@@ -20,6 +20,8 @@ const (
 	maxExperts = 4096
 	maxWidth   = 1 << 24 // of a vector
 	maxHead    = 1 << 13
+
+	maxDistances = 1 << 20
 )
 
 // reader reads the keys of one architecture and keeps the first error.
@@ -226,6 +228,10 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		h.MaxALiBi = float32(s.MaxALiBi)
 	case s.ALiBi != Absent && s.ALiBiDepth == 0:
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
+	}
+	h.ALiBiScale = 1
+	if s.ALiBiScale {
+		h.ALiBiScale = float32(r.above0(keyALiBiScale, 1))
 	}
 	attnScale := s.AttnScale
 	if by, ok := s.AttnScaleByDepth[h.Layers]; ok {

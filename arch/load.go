@@ -242,9 +242,27 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	if s.EmbedHead {
 		embed = Optional
 	}
-	m.Embed = b.tensor(WeightName(NameEmbed), embed, h.Dim, h.Vocab)
-	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
-	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
+	m.EmbedDim = h.Dim
+	if name := EmbedProject.Name(-1); s.EmbedProject != Absent {
+		if t, ok := b.find(WeightName(name)); ok {
+			if m.EmbedDim = t.Dims[0]; m.EmbedDim > h.Dim {
+				b.fail("tensor %s is %v, want an embedding that is no wider than the model", WeightName(name), t.Dims)
+			}
+		}
+		m.EmbedProject = b.linear(EmbedProject, name, s.EmbedProject, Optional, m.EmbedDim, h.Dim)
+	}
+	m.Embed = b.tensor(WeightName(NameEmbed), embed, m.EmbedDim, h.Vocab)
+	m.Positions = b.tensor(WeightName(namePositions), s.Positions, m.EmbedDim, h.Context)
+	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, m.EmbedDim)
+	if name := WeightName(namePosBias); s.PositionBias != Absent {
+		distances := 1
+		if t, ok := b.find(name); ok {
+			if distances = t.Dims[0]; distances%2 == 0 || distances > maxDistances {
+				b.fail("tensor %s is %v, want an odd number of distances up to %d", name, t.Dims, maxDistances)
+			}
+		}
+		m.PositionBias = b.tensor(name, s.PositionBias, distances, h.Heads)
+	}
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
 	if !s.Encoder {
 		m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)

@@ -210,8 +210,11 @@ type Spec struct {
 	RoPETables     RoPETables
 	Positions      Presence // a learned table
 	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
+	EmbedProject   Presence // a matrix that makes the width of the model of that of the embedding
+	PositionBias   Presence // a table of what is added to the scores of each head, by distance
 	ALiBi          Presence
 	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
+	ALiBiScale     bool    // the key attention.alibi_scale multiplies the slopes of ALiBi
 	ALiBiDepth     int     // the number of layers of the models with ALiBi, up to MaxALiBi, in place of RoPE; 0: any
 	Temperature    bool    // the key attention.temperature_scale: queries grow with their position
 	Sinks          Presence

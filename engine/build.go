@@ -29,7 +29,8 @@ func (m *Model) build() error {
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, a.Context)
 	}
-	m.tokenType = b.vector(a.TokenTypes, 0, a.Dim)
+	m.tokenType = b.vector(a.TokenTypes, 0, a.EmbedDim)
+	m.embedProject = b.linear(&a.EmbedProject)
 	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
 	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
 	m.head = b.linear(&a.Head)
@@ -162,6 +163,10 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 	}
 	if a.MaxALiBi > 0 {
 		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
+		scale(out.attention.Slopes, a.ALiBiScale)
+	}
+	if t := a.PositionBias; t != nil {
+		out.attention.Distances = b.vector(t, 0, t.Items())
 	}
 	out.attention.Sinks = b.vector(l.Sinks, 0, l.Heads)
 	if l.Router.W == nil {

@@ -98,8 +98,8 @@ type Model struct {
 	longRope   *ops.RoPE // of contexts beyond the original one, or nil
 
 	// What stands behind the pooling; w.Rows is 0 where there is none.
-	dense2, dense3, classDense, classOut linear
-	classNorm                            *norm
+	embedProject, dense2, dense3, classDense, classOut linear
+	classNorm                                          *norm
 
 	queue  queue // of evaluations
 	floats bool  // products of the blocks have weights that are read as floats
@@ -112,6 +112,7 @@ type Model struct {
 	centerEmbed bool
 	mapped      bool
 	passes      passes
+	sum         weightsSum
 }
 
 // block is arch.Block with its weights where ops can use them.
