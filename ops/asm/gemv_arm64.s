@@ -4,6 +4,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 #include "quants_arm64.h"
+#include "gemv_arm64.h"
 #include "grids_arm64.h"
 
 DATA ·byteOfCode+0(SB)/8, $0x0000000000000000
@@ -11,148 +12,6 @@ DATA ·byteOfCode+8(SB)/8, $0x0101010101010101
 DATA ·byteOfCode+16(SB)/8, $0x0202020202020202
 DATA ·byteOfCode+24(SB)/8, $0x0303030303030303
 GLOBL ·byteOfCode(SB), RODATA|NOPTR, $32
-
-// DOT_NEON and DOT_DOTPROD add the products of 16 bytes, four to each word of
-// d. Two products of halfwords overflow if all four quants are -128, which
-// takes an activation that is no number.
-#define DOT_NEON(d, n, m) \
-	SMULL_8H(18, n, m) \
-	SMLAL2_8H(18, n, m) \
-	SADALP_4S(d, 18)
-
-#define DOT_DOTPROD(d, n, m) SDOT_4S(d, n, m)
-
-// GEMV multiplies rows of weights with an activation row. The lanes of V30 and
-// V31 are the chains 0 to 3 and 4 to 7 of a sum. GROUPS_8 adds eight groups to
-// them, of blocks at R4, which it moves on, with the Q8x8 at R6, of which R5
-// runs over the quants. If less than eight groups are left, R4 goes back:
-// the Q8x8 has zeros for those it has passed.
-#define GEMV(bytes, GROUPS_8) \
-	MOVD dst+0(FP), R0 \
-	MOVD w+8(FP), R1 \
-	MOVD stride+16(FP), R2 \
-	MOVD rows+24(FP), R3 \
-	MOVD groups+32(FP), R10 \
-	MOVD a+40(FP), R11 \
-	MOVD $bytes, R12 \
-row: \
-	MOVD R1, R4 \
-	MOVD R11, R6 \
-	MOVD R10, R8 \
-	ZERO(30) \
-	ZERO(31) \
-next: \
-	SUBS $8, R8 \
-	BGE  eight \
-	MADD R8, R4, R12, R4 \
-eight: \
-	ADD  $Q8x8_Q, R6, R5 \
-	GROUPS_8 \
-	ADD  $Q8x8__size, R6 \
-	CMP  $0, R8 \
-	BGT  next \
-	FADD_4S(30, 30, 31) \
-	VEXT $8, V30.B16, V30.B16, V31.B16 \
-	FADD_4S(30, 30, 31) \
-	FADDP_2S(30, 30) \
-	ZERO(31) \
-	FADD_4S(30, 30, 31) \
-	FMOVS.P F30, 4(R0) \
-	ADD  R2, R1 \
-	SUB  $1, R3 \
-	CBNZ R3, row
-
-// LOAD_8 loads eight words of the Q8x8 to V2 and V3.
-#define LOAD_8(field) \
-	FMOVQ (field)(R6), F2 \
-	FMOVQ (field+16)(R6), F3
-
-// SUM_WORDS adds up the words of eight dots: the result is in V10 and V14.
-#define SUM_WORDS \
-	VADDP V11.S4, V10.S4, V10.S4 \
-	VADDP V13.S4, V12.S4, V12.S4 \
-	VADDP V15.S4, V14.S4, V14.S4 \
-	VADDP V17.S4, V16.S4, V16.S4 \
-	VADDP V12.S4, V10.S4, V10.S4 \
-	VADDP V16.S4, V14.S4, V14.S4
-
-// ZERO_POINT subtracts the offset of the quants, a power of two, times the sums of
-// the activations.
-#define ZERO_POINT(log, sums) \
-	LOAD_8(sums) \
-	VSHL   $log, V2.S4, V2.S4 \
-	VSHL   $log, V3.S4, V3.S4 \
-	VSUB   V2.S4, V10.S4, V10.S4 \
-	VSUB   V3.S4, V14.S4, V14.S4
-
-// ADD_DOTS adds the dots to the chains, times the scales in V20 and V21 and those
-// of the activations in V2 and V3.
-#define ADD_DOTS \
-	FMUL_4S(20, 20, 2) \
-	FMUL_4S(21, 21, 3) \
-	SCVTF_4S(10, 10) \
-	SCVTF_4S(14, 14) \
-	VFMLA V20.S4, V10.S4, V30.S4 \
-	VFMLA V21.S4, V14.S4, V31.S4
-
-#define ADD_32 \
-	LOAD_8(Q8x8_Scale) \
-	ADD_DOTS
-
-// DOT_32 multiplies a group of 32.
-#define DOT_32(DOT, d) \
-	VLD1.P 32(R5), [V2.B16, V3.B16] \
-	ZERO(d) \
-	DOT(d, 0, 2) \
-	DOT(d, 1, 3)
-
-// BLOCK multiplies block i, which begins with its scale.
-#define BLOCK(QUANTS, DOT, i) \
-	VLD1.P 2(R4), V20.H[i] \
-	QUANTS \
-	DOT_32(DOT, 10+i)
-
-// BLOCKS multiplies eight such blocks.
-#define BLOCKS(QUANTS, DOT) \
-	BLOCK(QUANTS, DOT, 0) \
-	BLOCK(QUANTS, DOT, 1) \
-	BLOCK(QUANTS, DOT, 2) \
-	BLOCK(QUANTS, DOT, 3) \
-	BLOCK(QUANTS, DOT, 4) \
-	BLOCK(QUANTS, DOT, 5) \
-	BLOCK(QUANTS, DOT, 6) \
-	BLOCK(QUANTS, DOT, 7) \
-	SUM_WORDS \
-	FCVTL2_4S(21, 20) \
-	FCVTL_4S(20, 20)
-
-// MIN_BLOCK multiplies a block that begins with its scale and min, in lane j
-// of V20 or V21.
-#define MIN_BLOCK(QUANTS, DOT, v, i, j) \
-	VLD1.P 4(R4), v.S[j] \
-	QUANTS \
-	DOT_32(DOT, 10+i)
-
-#define MIN_BLOCKS(QUANTS, DOT) \
-	MIN_BLOCK(QUANTS, DOT, V20, 0, 0) \
-	MIN_BLOCK(QUANTS, DOT, V20, 1, 1) \
-	MIN_BLOCK(QUANTS, DOT, V20, 2, 2) \
-	MIN_BLOCK(QUANTS, DOT, V20, 3, 3) \
-	MIN_BLOCK(QUANTS, DOT, V21, 4, 0) \
-	MIN_BLOCK(QUANTS, DOT, V21, 5, 1) \
-	MIN_BLOCK(QUANTS, DOT, V21, 6, 2) \
-	MIN_BLOCK(QUANTS, DOT, V21, 7, 3) \
-	SUM_WORDS \
-	VUZP2 V21.H8, V20.H8, V22.H8 \
-	VUZP1 V21.H8, V20.H8, V20.H8 \
-	FCVTL2_4S(21, 20) \
-	FCVTL_4S(20, 20) \
-	FCVTL2_4S(28, 22) \
-	FCVTL_4S(22, 22) \
-	ADD_32 \
-	LOAD_8(Q8x8_ScaledSum) \
-	VFMLA V22.S4, V2.S4, V30.S4 \
-	VFMLA V28.S4, V3.S4, V31.S4
 
 #define BYTES \
 	VLD1.P 32(R4), [V0.B16, V1.B16]
@@ -401,84 +260,84 @@ TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-48
 
 // func gemvIQ1_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_NEON, 50))
 	RET
 
 // func gemvIQ1_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(50, GRIDS_32(GRID_SCALE, GRID_IQ1_S, DOT_DOTPROD, 50))
 	RET
 
 // func gemvIQ1_MNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_MNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_NEON, 56))
 	RET
 
 // func gemvIQ1_MDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ1_MDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ1(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ1+16(SB), EIGHTH)
 	GEMV(56, GRIDS_16(GRID_SCALE_IQ1_M, GRID_IQ1_M, DOT_DOTPROD, 56))
 	RET
 
 // func gemvIQ2_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XXS+16(SB), EIGHTH)
 	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_NEON, 66))
 	RET
 
 // func gemvIQ2_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XXSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XXS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XXS+16(SB), EIGHTH)
 	GEMV(66, GRIDS_32(GRID_SCALE, GRID_IQ2_XXS, DOT_DOTPROD, 66))
 	RET
 
 // func gemvIQ2_XSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XS+16(SB), EIGHTH)
 	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_NEON, 74))
 	RET
 
 // func gemvIQ2_XSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_XSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_XS(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_XS+16(SB), EIGHTH)
 	GEMV(74, GRIDS_16(GRID_SCALE, GRID_IQ2_XS, DOT_DOTPROD, 74))
 	RET
 
 // func gemvIQ2_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_S+16(SB), EIGHTH)
 	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_NEON, 82))
 	RET
 
 // func gemvIQ2_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ2_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ2_S(SB), EIGHTH)
+	GRID_CONSTANTS($·gridIQ2_S+16(SB), EIGHTH)
 	GEMV(82, GRIDS_16(GRID_SCALE, GRID_IQ2_S, DOT_DOTPROD, 82))
 	RET
 
 // func gemvIQ3_XXSNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_XXSNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GRID_CONSTANTS($·gridIQ3_XXS+16(SB), QUARTER)
 	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_NEON, 98))
 	RET
 
 // func gemvIQ3_XXSDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_XXSDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_XXS(SB), QUARTER)
+	GRID_CONSTANTS($·gridIQ3_XXS+16(SB), QUARTER)
 	GEMV(98, GRIDS_32(GRID_SCALE, GRID_IQ3_XXS, DOT_DOTPROD, 98))
 	RET
 
 // func gemvIQ3_SNEON(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_SNEON(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GRID_CONSTANTS($·gridIQ3_S+16(SB), ONE)
 	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_NEON, 110))
 	RET
 
 // func gemvIQ3_SDotProd(dst *float32, w *byte, stride, rows, groups int, a *byte)
 TEXT ·gemvIQ3_SDotProd(SB), NOSPLIT, $0-48
-	GRID_CONSTANTS($·gridIQ3_S(SB), ONE)
+	GRID_CONSTANTS($·gridIQ3_S+16(SB), ONE)
 	GEMV(110, GRIDS_32(GRID_SCALE, GRID_IQ3_S, DOT_DOTPROD, 110))
 	RET

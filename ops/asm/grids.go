@@ -4,15 +4,19 @@ package asm
 
 import "github.com/normswap/normswap/quant"
 
+// gridPad is how many bytes there are before the points and behind them: kernels
+// read there.
+const gridPad = 16
+
 // The points of the codebooks, a quant to a byte: magnitudes, and for IQ1_S and
 // IQ1_M 16 more than the quants are that are one more than their point.
 var (
-	gridIQ1     [2048]uint64
-	gridIQ2_XXS [256]uint64
-	gridIQ2_XS  [512]uint64
-	gridIQ2_S   [1024]uint64
-	gridIQ3_XXS [256]uint32
-	gridIQ3_S   [512]uint32
+	gridIQ1     [2048 + 2*gridPad/8]uint64
+	gridIQ2_XXS [256 + 2*gridPad/8]uint64
+	gridIQ2_XS  [512 + 2*gridPad/8]uint64
+	gridIQ2_S   [1024 + 2*gridPad/8]uint64
+	gridIQ3_XXS [256 + 2*gridPad/4]uint32
+	gridIQ3_S   [512 + 2*gridPad/4]uint32
 )
 
 func init() {
@@ -31,7 +35,7 @@ func fillGrid[W uint32 | uint64](words []W, t quant.Type) {
 			if c.Shift {
 				q = 8*q + 17
 			}
-			words[i] |= W(uint8(q)) << (8 * k)
+			words[gridPad/c.Width+i] |= W(uint8(q)) << (8 * k)
 		}
 	}
 }

@@ -35,8 +35,6 @@ var gemvSteps = map[shape]func(k *gemvKernel) gemvStep{
 	nibbles256: (*gemvKernel).nibbles256,
 	sixes256:   (*gemvKernel).sixes256,
 	fields:     (*gemvKernel).fields,
-	grids256:   (*gemvKernel).grids256,
-	shifted256: (*gemvKernel).grids256,
 }
 
 // weights addresses bytes of a row.
@@ -147,7 +145,10 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 		}
 		many(k, blocks, acc)
 	}
-	if many == nil {
+	switch {
+	case many == nil && w.Codebook != nil:
+		together, many = []int{gridBlocks, 1}, k.grids()
+	case many == nil:
 		one := gemvSteps[w.shape](k)
 		together, step = []int{1}, func(_ int, acc vector) {
 			k.load()

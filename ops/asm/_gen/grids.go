@@ -21,32 +21,47 @@ func symbol(name string) Mem { return Mem{Symbol: Symbol{Name: "·" + name}, Bas
 // A gridKernel takes blocks of 256 apart.
 type gridKernel struct {
 	weightType
-	points reg.GPVirtual // the points, whose quants are bytes
-	local  Mem           // numbers of points of 16 bits, then 32 bytes of signs
+	points           reg.GPVirtual // the points, whose quants are bytes
+	local            Mem           // for each of gridBlocks, numbers of points of 16 bits, then 32 bytes of signs
+	spread, own, one vector        // constants of signs
 }
 
-// localSigns stores the signs.
-func (k *gridKernel) localSigns(signs vector) func(g int) Mem {
-	at := k.local.Offset(128)
-	VMOVDQU(signs, at)
-	return func(g int) Mem { return at.Offset(4 * g) }
-}
+// gridBlocks is how many blocks are read before their points are looked up: what is
+// written to memory for it takes long to come back.
+const gridBlocks = 4
+
+const localBytes, localSigns = 160, 128
 
 // A book is what a block has.
 type book struct {
+	local  Mem
 	number func(i int) Mem // of point i, in a byte, or in 16 bits if that is wide
 	wide   bool
 	signs  func(g int) Mem // of the quants of group g of 32: four bytes; nil if down has them
-	d      vector          // the block's scale, times Codebook.Step, in each lane
-	scales [2]vector       // numbers of the groups, times two, plus one; of groups of 16: 0, 2, 4, 6, 1, 3, 5, 7, then those from 8
-	down   vector          // the groups whose quants are one less than their points, not one more
+	down   func() vector   // the groups whose quants are one less than their points, not one more
+	// scales returns the scales of the groups; of groups of 16, 0, 2, 4, 6, 1, 3, 5,
+	// 7, then those from 8.
+	scales func() [2]vector
+}
+
+// storeSigns stores the signs.
+func (b *book) storeSigns(signs vector) {
+	VMOVDQU(signs, b.local.Offset(localSigns))
+	b.signs = func(g int) Mem { return b.local.Offset(localSigns + 4*g) }
 }
 
 func newGridKernel(w weightType) *gridKernel {
-	k := &gridKernel{weightType: w, points: GP64(), local: AllocLocal(160)}
-	LEAQ(symbol(w.grid()), k.points)
+	k := &gridKernel{weightType: w, points: GP64(), local: AllocLocal(gridBlocks * localBytes)}
+	LEAQ(symbol(w.grid()).Offset(gridPad), k.points)
+	k.spread, k.own, k.one = YMM(), YMM(), YMM()
+	VMOVDQU(table(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303), k.spread)
+	VMOVDQU(table(0x08040201, 0x80402010), k.own)
+	VMOVDQU(table(0x01010101), k.one)
 	return k
 }
+
+// gridPad is how many bytes there are before the points and behind them.
+const gridPad = 16
 
 // grid names the variable with the points of a type.
 func (w weightType) grid() string {
@@ -70,31 +85,38 @@ func ymm(op any, m ...Op) vector {
 	return v
 }
 
-// read emits what finds the parts of the block of a row.
-func (k *gridKernel) read(row weights) book {
-	var b book
+// read emits what finds the parts of a block, number i of gridBlocks.
+func (k *gridKernel) read(i int, row weights) *book {
+	b := &book{local: k.local.Offset(i * localBytes)}
 	bytesAt := func(at, group, step int) { b.number = func(i int) Mem { return row(at + i/group*step + i%group) } }
-	local := func() { b.wide, b.number = true, func(i int) Mem { return k.local.Offset(2 * i) } }
+	local := func() { b.wide, b.number = true, func(i int) Mem { return b.local.Offset(2 * i) } }
 	storedSigns := func(at int) { b.signs = func(g int) Mem { return row(at + 4*g) } }
-	b.d = YMM()
-	if k.D.Bits > 0 {
-		x := XMM()
-		VPBROADCASTW(row(k.D.At), x)
-		VCVTPH2PS(x, b.d)
+	// scaled returns the scales of numbers times two plus one, in words.
+	scaled := func(numbers ...vector) (scales [2]vector) {
+		d := k.factor(row)
+		for h, n := range numbers {
+			VCVTDQ2PS(n, n)
+			VMULPS(d, n, n)
+			scales[h] = n
+		}
+		return scales
 	}
 	switch k.Type {
 	case quant.IQ2_XXS:
 		bytesAt(2, 4, 8)
-		u, high := ymm(VMOVDQU, row(2)), ymm(VMOVDQU, row(34))
-		VSHUFPS(U8(0xdd), high, u, u)
-		VPERMQ(U8(0xd8), u, u)
-		b.signs = k.localSigns(completed(sevens(u)))
-		b.scales[0] = oddScales(u)
+		words := func() vector {
+			u, high := ymm(VMOVDQU, row(2)), ymm(VMOVDQU, row(34))
+			VSHUFPS(U8(0xdd), high, u, u)
+			VPERMQ(U8(0xd8), u, u)
+			return u
+		}
+		b.storeSigns(completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(oddScales(words())) }
 	case quant.IQ3_XXS:
 		bytesAt(2, 64, 0)
-		u := ymm(VMOVDQU, row(66))
-		b.signs = k.localSigns(completed(sevens(u)))
-		b.scales[0] = oddScales(u)
+		words := func() vector { return ymm(VMOVDQU, row(66)) }
+		b.storeSigns(completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(oddScales(words())) }
 	case quant.IQ2_XS:
 		local()
 		var signs [2]vector
@@ -102,54 +124,61 @@ func (k *gridKernel) read(row weights) book {
 			w := ymm(VMOVDQU, row(2+32*h))
 			signs[h] = ymm(VPSRLW, U8(9), w)
 			VPAND(table(0x01ff01ff), w, w)
-			VMOVDQU(w, k.local.Offset(32*h))
+			VMOVDQU(w, b.local.Offset(32*h))
 		}
 		VPACKUSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		b.signs = k.localSigns(completed(signs[0]))
-		b.scales = nibbleScales16(row(66))
+		b.storeSigns(completed(signs[0]))
+		b.scales = func() [2]vector { return scaled(nibbleScales16(row(66))...) }
 	case quant.IQ2_S:
 		local()
 		for h := range 2 {
-			k.numbers(row, 16*h, 2, 0x03000300, func(w vector) {
+			b.numbers(row, 16*h, 2, 0x03000300, func(w vector) {
 				VPBROADCASTD(row(66+4*h), w)
 				VPSHUFB(table(0x80008000, 0x80008000, 0x80018001, 0x80018001, 0x80028002, 0x80028002, 0x80038003, 0x80038003), w, w)
 				VPMULLW(table(0x00400100, 0x00040010), w, w)
 			})
 		}
 		storedSigns(34)
-		b.scales = nibbleScales16(row(74))
+		b.scales = func() [2]vector { return scaled(nibbleScales16(row(74))...) }
 	case quant.IQ3_S:
 		local()
 		own := table(0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
 		for h := range 4 {
-			k.numbers(row, 16*h, 2, 0x01000100, func(w vector) {
+			b.numbers(row, 16*h, 2, 0x01000100, func(w vector) {
 				VPBROADCASTW(row(66+2*h), w)
 				VPAND(own, w, w)
 				VPCMPEQW(own, w, w)
 			})
 		}
 		storedSigns(74)
-		b.scales[0] = nibbleScales32(row(106))
+		b.scales = func() [2]vector { return scaled(nibbleScales32(row(106))) }
 	case quant.IQ1_S:
 		local()
 		for h := range 2 {
-			k.numbers(row, 16*h, 2, 0x07000700, func(w vector) {
+			b.numbers(row, 16*h, 2, 0x07000700, func(w vector) {
 				VPBROADCASTQ(row(34+8*h), w)
 				VPSHUFB(table(0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x05040504, 0x05040504, 0x07060706, 0x07060706), w, w)
 				VPBLENDW(U8(0x88), ymm(VPSRLW, U8(1), w), w, w)
 				VPMULLW(table(0x00200100, 0x00010004), w, w)
 			})
 		}
-		b.down = ymm(VPMOVSXWD, row(34))
-		b.scales[0] = ymm(VPSRLD, U8(11), b.down)
-		VPSRAD(U8(31), b.down, b.down)
-		odd(b.scales[0], 14)
+		b.down = func() vector {
+			v := ymm(VPMOVSXWD, row(34))
+			VPSRAD(U8(31), v, v)
+			return v
+		}
+		b.scales = func() [2]vector {
+			v := ymm(VPMOVZXWD, row(34))
+			VPSRLD(U8(11), v, v)
+			odd(v, 14)
+			return scaled(v)
+		}
 	case quant.IQ1_M:
 		local()
 		var signs [2]vector
 		for h := range signs {
-			k.numbers(row, 16*h, 0, 0x07000700, func(w vector) {
+			b.numbers(row, 16*h, 0, 0x07000700, func(w vector) {
 				VPMOVZXBD(row(32+8*h), w)
 				t := ymm(VPSLLD, U8(20), w)
 				VPSLLD(U8(8), w, w)
@@ -160,38 +189,52 @@ func (k *gridKernel) read(row weights) book {
 		}
 		VPACKSSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		b.signs = k.localSigns(signs[0])
-		for h := range b.scales {
-			b.scales[h] = ymm(VPBROADCASTD, row(48+4*h))
-			VPSRLVD(table(0, 6, 16, 22, 3, 9, 19, 25), b.scales[h], b.scales[h])
-			VPADDD(b.scales[h], b.scales[h], b.scales[h])
-			odd(b.scales[h], 14)
+		b.storeSigns(signs[0])
+		b.scales = func() [2]vector {
+			var v [2]vector
+			for h := range v {
+				v[h] = ymm(VPBROADCASTD, row(48+4*h))
+				VPSRLVD(table(0, 6, 16, 22, 3, 9, 19, 25), v[h], v[h])
+				VPADDD(v[h], v[h], v[h])
+				odd(v[h], 14)
+			}
+			return scaled(v[:]...)
 		}
-		// The product moves the four high nibbles to the highest 16 bits.
-		x, m, v := GP64(), GP64(), XMM()
-		MOVQ(U64(0xf000f000f000f000), x)
-		ANDQ(row(48), x)
-		MOVQ(U64(1<<36|1<<24|1<<12|1), m)
-		IMULQ(m, x)
-		SHRQ(U8(48), x)
-		VMOVD(x.As32(), v)
-		VPBROADCASTW(v, v)
-		VCVTPH2PS(v, b.d)
-	}
-	if k.Codebook.Step != 1 {
-		VMULPS(table(math.Float32bits(k.Codebook.Step)), b.d, b.d)
 	}
 	return b
 }
 
+// factor returns the scale of a block, times Codebook.Step, in each lane.
+func (k *gridKernel) factor(row weights) vector {
+	d, x := YMM(), XMM()
+	if k.D.Bits > 0 {
+		VPBROADCASTW(row(k.D.At), x)
+	} else {
+		// IQ1_M: the product moves four high nibbles to the highest 16 bits.
+		n, m := GP64(), GP64()
+		MOVQ(U64(0xf000f000f000f000), n)
+		ANDQ(row(48), n)
+		MOVQ(U64(1<<36|1<<24|1<<12|1), m)
+		IMULQ(m, n)
+		SHRQ(U8(48), n)
+		VMOVD(n.As32(), x)
+		VPBROADCASTW(x, x)
+	}
+	VCVTPH2PS(x, d)
+	if k.Codebook.Step != 1 {
+		VMULPS(table(math.Float32bits(k.Codebook.Step)), d, d)
+	}
+	return d
+}
+
 // numbers stores the numbers of 16 points, from the given one: low bytes from
 // byte at of the block on, and above them the masked bits of what high loads.
-func (k *gridKernel) numbers(row weights, from, at int, mask uint32, high func(w vector)) {
+func (b *book) numbers(row weights, from, at int, mask uint32, high func(w vector)) {
 	w := YMM()
 	high(w)
 	VPAND(table(mask), w, w)
 	VPOR(ymm(VPMOVZXBW, row(at+from)), w, w)
-	VMOVDQU(w, k.local.Offset(2*from))
+	VMOVDQU(w, b.local.Offset(2*from))
 }
 
 // sevens returns the four times seven low bits of each word, a byte each.
@@ -240,15 +283,14 @@ func nibbleScales(m Mem) (low, high vector) {
 }
 
 // nibbleScales16 returns those of groups of 16.
-func nibbleScales16(m Mem) [2]vector {
+func nibbleScales16(m Mem) []vector {
 	low, high := nibbleScales(m)
 	VPOR(table(0x01010101), low, low)
 	VPOR(table(0x01010101), high, high)
 	VPUNPCKLDQ(high, low, low)
-	s := [2]vector{ymm(VPMOVZXBD, low.AsX())}
+	s := []vector{ymm(VPMOVZXBD, low.AsX())}
 	VPUNPCKHQDQ(low, low, low)
-	s[1] = ymm(VPMOVZXBD, low.AsX())
-	return s
+	return append(s, ymm(VPMOVZXBD, low.AsX()))
 }
 
 // nibbleScales32 returns those of groups of 32.
@@ -262,7 +304,7 @@ func nibbleScales32(m Mem) vector {
 
 // quants returns the points of group g of 32: magnitudes, or with a shift, 16
 // more than the quants would be that are one more.
-func (k *gridKernel) quants(b book, g int) vector {
+func (k *gridKernel) quants(b *book, g int) vector {
 	point := func(i int) Mem {
 		n := GP64()
 		if b.wide {
@@ -272,18 +314,20 @@ func (k *gridKernel) quants(b book, g int) vector {
 		}
 		return Mem{Base: k.points, Index: n, Scale: uint8(k.Codebook.Width)}
 	}
+	words := k.Codebook.Width / 4
 	var halves [2]vector
 	for h := range halves {
 		c := YMM()
 		x := c.AsX()
-		if k.Codebook.Width == 8 {
-			clearing(x86.VMOVQ(point(4*g+2*h), x))
-			clearing(x86.VPINSRQ(U8(1), point(4*g+2*h+1), x, x))
+		first := (8*g + 4*h) / words
+		if words == 1 {
+			clearing(x86.VMOVD(point(first), x))
 		} else {
-			clearing(x86.VMOVD(point(8*g+4*h), x))
-			for i := 1; i < 4; i++ {
-				clearing(x86.VPINSRD(U8(i), point(8*g+4*h+i), x, x))
-			}
+			clearing(x86.VMOVQ(point(first), x))
+		}
+		for i := 1; i < 4/words; i++ {
+			// Each is in its words of a load that begins so much before it.
+			clearing(x86.VPBLENDD(U8((1<<words-1)<<(i*words)), point(first+i).Offset(-4*words*i), x, x))
 		}
 		halves[h] = c
 	}
@@ -292,27 +336,27 @@ func (k *gridKernel) quants(b book, g int) vector {
 }
 
 // negative returns bytes of -1 for the signs of group g that are set, else 0.
-func (k *gridKernel) negative(b book, g int) vector {
+func (k *gridKernel) negative(b *book, g int) vector {
 	m := ymm(VPBROADCASTD, b.signs(g))
-	VPSHUFB(table(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303), m, m)
+	VPSHUFB(k.spread, m, m)
 	if !k.Codebook.Shift { // else a byte is 0 or -1
-		VPAND(table(0x08040201, 0x80402010), m, m)
-		VPCMPEQB(table(0x08040201, 0x80402010), m, m)
+		VPAND(k.own, m, m)
+		VPCMPEQB(k.own, m, m)
 	}
 	return m
 }
 
-// grids256 multiplies magnitudes with activations that have the signs, and
-// shifted quants as they are.
-func (k *gemvKernel) grids256() gemvStep {
+// grids multiplies magnitudes with activations that have the signs, and shifted
+// quants as they are. It returns the step for some blocks, one behind the other.
+func (k *gemvKernel) grids() gemv512Step {
 	grid := newGridKernel(k.weightType)
 	k.above = 0
 	if k.Codebook.Shift {
 		k.above = 16
 	}
 	product := k.products()
-	return func(row weights, acc vector) {
-		b := grid.read(row)
+	one := func(k gemvKernel, b *book, acc vector) {
+		k.load()
 		leaf := func(g int) vector {
 			c := grid.quants(b, g)
 			a := k.quants[g]
@@ -324,7 +368,7 @@ func (k *gemvKernel) grids256() gemvStep {
 				VPADDB(m, c, c)
 			default:
 				m, s := grid.negative(b, g), ymm(VMOVDQU, a)
-				VPOR(table(0x01010101), m, m)
+				VPOR(grid.one, m, m)
 				VPSIGNB(m, s, s)
 				a = s
 			}
@@ -336,19 +380,31 @@ func (k *gemvKernel) grids256() gemvStep {
 			VPDPBUSD(a, c, d)
 			return d
 		}
-		if b.down != nil {
-			VPAND(k.at.Offset(q8x8Sum), b.down, b.down)
-			VPADDD(b.down, b.down, b.down)
-			VPADDD(b.down, k.offsets[0], k.offsets[0])
-		}
-		for h := range 32 / k.Group {
-			VCVTDQ2PS(b.scales[h], b.scales[h])
-			VMULPS(b.d, b.scales[h], b.scales[h])
-			sum := sum8
-			if k.Group == 16 {
-				sum = sum4
+		if k.Group == 32 {
+			dots := sum8(leaf)
+			if b.down != nil {
+				down := b.down()
+				VPAND(k.at.Offset(q8x8Sum), down, down)
+				VPADDD(down, down, down)
+				VPSUBD(down, dots, dots)
 			}
-			k.add(h, sum(func(i int) vector { return leaf(4*h + i) }), b.scales[h], acc)
+			k.add(0, dots, b.scales()[0], acc)
+			return
+		}
+		scales := b.scales()
+		for h, scale := range scales {
+			k.add(h, sum4(func(i int) vector { return leaf(4*h + i) }), scale, acc)
+		}
+	}
+	return func(k *gemvKernel, blocks []weights, acc vector) {
+		var books []*book
+		for i, block := range blocks {
+			books = append(books, grid.read(i, block))
+		}
+		for i, b := range books {
+			of := *k
+			of.at = k.q8x8(i, 0)
+			one(of, b, acc)
 		}
 	}
 }
@@ -363,9 +419,9 @@ func unpackGrid(f weightType) {
 	q, scale, w, blocks, zero := pointer("q"), pointer("scale"), pointer("w"), integer("blocks"), pointer("zero")
 	k := newGridKernel(f)
 	loop("block", blocks, func() {
-		b := k.read(func(disp int) Mem { return w.Offset(disp) })
+		b := k.read(0, func(disp int) Mem { return w.Offset(disp) })
 		if b.signs == nil {
-			b.signs = k.localSigns(b.down)
+			b.storeSigns(b.down())
 		}
 		for g := range 8 {
 			c := k.quants(b, g)
@@ -387,13 +443,12 @@ func unpackGrid(f weightType) {
 			VMOVDQU(c.AsX(), to)
 			VEXTRACTI128(U8(1), c, to.Offset(16*panelRows))
 		}
+		scales := b.scales()
 		for h := range 32 / f.Group {
-			VCVTDQ2PS(b.scales[h], b.scales[h])
-			VMULPS(b.d, b.scales[h], b.scales[h])
 			if f.Group == 32 {
-				scatter(b.scales[h], scale, 64, 256)
+				scatter(scales[h], scale, 64, 256)
 			} else {
-				scatter(b.scales[h], scale.Offset(512*h), 128, 64)
+				scatter(scales[h], scale.Offset(512*h), 128, 64)
 			}
 		}
 		ADDQ(U32(f.Bytes), w.Base)
