@@ -213,6 +213,12 @@ func TestPool(t *testing.T) {
 		}
 		quantized := part("q", model, "-f", b, "--shard", "0/1", "--kv", "f16")
 		infer(t, "merge", a0, a1, quantized, "--pool").fails(t, 1, "type of the cache differs")
+		silent := []string{command, testdata.Path(t, "archs/gpt2.gguf"), "--ctx", "16", "--part", at(command + "-silent")}
+		for range 2 { // a model without a vocabulary has a text of its own, again
+			if r := infer(t, silent...); r.code != 0 {
+				t.Errorf("%q: %s", silent, r.stderr)
+			}
+		}
 		if command == "perplexity" {
 			x, y := inferJSON[eval.Report](t, "merge", a0, a1, "--json"), inferJSON[eval.Report](t, "merge", b0, "--json")
 			if pooled.Chunks != x.Chunks+y.Chunks || pooled.Norms[0].Tokens != x.Norms[0].Tokens+y.Norms[0].Tokens {
