@@ -8,8 +8,6 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 	"github.com/mmcloughlin/avo/x86"
-
-	"github.com/normswap/normswap/quant"
 )
 
 // A gemvStep adds eight groups of a row to the chains.
@@ -18,11 +16,9 @@ type gemvStep func(row weights, acc vector)
 func gemvFamily() {
 	for _, w := range weightTypes {
 		gemv("gemv"+w.Name+"AVX2", avx2, w, nil)
-		switch step := gemv512Steps[w.shape]; {
-		case w.Coding != quant.Integers:
-		case step != nil:
+		if step := gemv512Steps[w.shape]; step != nil {
 			gemv("gemv"+w.Name+"VBMI", avx512, w, step)
-		default:
+		} else {
 			gemv("gemv"+w.Name+"AVX512", avx512, w, nil)
 		}
 	}

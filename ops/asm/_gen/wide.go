@@ -136,9 +136,32 @@ func (w *wideField) integers(to int, index func(i int) int) (bits Mem, from []ve
 // column is which of 256 weights byte i of register m is.
 func column(m, i int) int { return 32*(i/4%8) + 4*(4*(m/2)+2*(i/32)+m%2) + i%4 }
 
-// wideFields is the step of all types whose quants are arrays of integers.
+// wideFields is the step of all types without one for their shape.
 func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	k.above = k.aboveWide()
+	sums := [][]vector{zeroSums(len(blocks))}
+	if k.Group == 16 {
+		sums = append(sums, zeroSums(len(blocks)))
+	}
+	from := k.wideIntegers
+	if k.Coding == quant.Ternary {
+		from = k.wideTernary
+	}
+	quants, w := from(blocks)
+	for m := range 4 {
+		k.addProducts(sums[m/2%len(sums)], m, quants(m))
+	}
+	scale, min := k.wideScales(blocks, w)
+	if k.Group == 16 {
+		k.addWide16(sums[0], sums[1], scale, min, acc)
+		return
+	}
+	k.addWide(sums[0], scale, acc, VFMADD231PS)
+}
+
+// wideIntegers returns a function that takes the quants of register m out of arrays
+// of integers, and the window that they are in.
+func (k *gemvKernel) wideIntegers(blocks []weights) (func(m int) []vector, *window) {
 	q := k.Quants
 	low := k.wideField(blocks, q.Low, k.Items)
 	var high *wideField
@@ -150,12 +173,8 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 		levels = ZMM()
 		VBROADCASTI32X4(k.levelTable(k.above), levels)
 	}
-	sums := [][]vector{zeroSums(len(blocks))}
-	if k.Group == 16 {
-		sums = append(sums, zeroSums(len(blocks)))
-	}
 	step := k.step()
-	for m := range 4 {
+	return func(m int) []vector {
 		bits, from := low.integers(step, func(i int) int { return column(m, i) })
 		c := multishift(bits, from)
 		mask(uint32((1<<q.Low.Bits-1)<<step)*0x01010101, c)
@@ -168,14 +187,48 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 				VPSHUFB(c, levels, c)
 			}
 		}
-		k.addProducts(sums[m/2%len(sums)], m, c)
+		return c
+	}, low.window
+}
+
+// wideTernary is the like for digits in base 3; see the definition, and reader.ternary.
+func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *window) {
+	w := k.window(blocks, 0, k.Bytes)
+	place := func(column int) (at, digit int) {
+		switch {
+		case column < 160:
+			return column % 32, column / 32
+		case column < 240:
+			return 32 + column%16, (column - 160) / 16
+		}
+		return 48 + column%4, (column - 240) / 4
 	}
-	scale, min := k.wideScales(blocks, low.window)
-	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], scale, min, acc)
-		return
-	}
-	k.addWide(sums[0], scale, acc, VFMADD231PS)
+	return func(m int) []vector {
+		var places [64]int
+		var powers [64]byte // of words
+		for i := range places {
+			at, digit := place(column(m, i))
+			places[i] = at
+			if i%2 == 0 {
+				powers[i] = []byte{1, 3, 9, 27, 81}[digit]
+			}
+		}
+		x, power := w.take(places), resident(byteTable(powers))
+		even, odd, one := avx512.repeat(0x00ff00ff), avx512.repeat(0xff00ff00), avx512.repeat(0x01010101)
+		first, second := avx512.repeat(85*0x01010101), avx512.repeat(170*0x01010101)
+		return mapped(x, func(x vector) vector {
+			f, q, some, more := ZMM(), ZMM(), K(), K()
+			VPANDD(odd, x, f)
+			VPMULLW(power, f, f)
+			VPMULLW(power, x, x)
+			VPTERNLOGD(U8(0xf8), even, x, f) // f | x & even
+			VPCMPUB(U8(6), first, f, some)   // above 85: a digit of 1 or more
+			VPCMPUB(U8(6), second, f, more)  // above 170: of 2
+			VMOVDQU8_Z(one, some, q)
+			VPADDB(one, q, more, q)
+			return q
+		})
+	}, w
 }
 
 // wideScales returns the scales and mins of the groups of every block: 16 in the
