@@ -221,7 +221,7 @@ func TestTerminalRestored(t *testing.T) {
 			x.prompted()
 			x.press(ctrlC)
 		}, 0},
-		"quit":   {func(x *terminal) { x.press("/quit\r") }, 0},
+		"quit": {func(x *terminal) { x.press("/quit\r") }, 0},
 		"SIGTERM": {func(x *terminal) {
 			if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
