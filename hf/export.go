@@ -41,6 +41,7 @@ type Export struct {
 
 	b        *builder
 	file     *gguf.File
+	source   *gguf.File // of weights, where that is a GGUF file
 	config   map[string]any
 	tensors  []*exported
 	untied   bool
