@@ -43,8 +43,8 @@ var waysBack = map[string]wayBack{
 	}},
 	"starcoder2": {"starcoder2", "Starcoder2ForCausalLM", func(g *backReader) map[string]any {
 		c := map[string]any{"norm_epsilon": g.eps(), "hidden_act": g.act("gelu_pytorch_tanh"), "rope_theta": g.base(), "use_bias": true, "sliding_window": nil}
-		if w := g.num("attention.sliding_window", 0); w > 0 {
-			c["sliding_window"] = int(w)
+		if w := g.m.Blocks[0].Window; w > 0 {
+			c["sliding_window"] = w
 		}
 		return c
 	}},
@@ -66,6 +66,17 @@ var waysBack = map[string]wayBack{
 	}},
 	"command-r": {"cohere", "CohereForCausalLM", func(g *backReader) map[string]any {
 		return map[string]any{"layer_norm_eps": g.eps(), "hidden_act": "silu", "rope_theta": g.base(), "logit_scale": g.num("logit_scale", 1), "use_qk_norm": g.has("blk.0.attn_q_norm.weight"), "attention_bias": false}
+	}},
+	"cohere2": {"cohere2", "Cohere2ForCausalLM", func(g *backReader) map[string]any {
+		kinds, window := make([]string, g.m.Layers), 4096
+		for i := range kinds {
+			kinds[i] = "full_attention"
+			if w := g.m.Blocks[i].Window; w > 0 {
+				kinds[i], window = "sliding_attention", w
+			}
+		}
+		return map[string]any{"layer_norm_eps": g.eps(), "hidden_act": "silu", "rope_theta": g.base(), "logit_scale": g.num("logit_scale", 1), "attention_bias": false,
+			"sliding_window": window, "layer_types": kinds}
 	}},
 	"nemotron": {"nemotron", "NemotronForCausalLM", func(g *backReader) map[string]any {
 		return map[string]any{"norm_eps": g.eps(), "hidden_act": "relu2", "partial_rotary_factor": g.partial(), "rope_theta": g.base(), "attention_bias": g.has("blk.0.attn_q.bias"), "mlp_bias": g.has("blk.0.ffn_up.bias")}
@@ -368,9 +379,14 @@ func (b *builder) same(f *gguf.File, was *arch.Model) error {
 	}
 	for i := range was.Blocks {
 		a, c := &was.Blocks[i], &now.Blocks[i]
-		if a.Heads != c.Heads || a.KVHeads != c.KVHeads || a.FFN != c.FFN || a.Parallel != c.Parallel || a.Window != c.Window || a.Rotary != c.Rotary {
-			return refuse("layer %d has %d heads, %d of keys, an FFN of %d, a window of %d, RoPE %v and parallel branches %v", i, a.Heads, a.KVHeads, a.FFN, a.Window, a.Rotary, a.Parallel)
+		if x, y := shapeOf(a), shapeOf(c); x != y {
+			return refuse("layer %d has %s, not %s", i, x, y)
 		}
 	}
 	return nil
+}
+
+// shapeOf says what a layer is beside its tensors.
+func shapeOf(b *arch.Block) string {
+	return fmt.Sprintf("%d heads, %d of keys, an FFN of %d, a window of %d, RoPE: %v, parallel branches: %v", b.Heads, b.KVHeads, b.FFN, b.Window, b.Rotary, b.Parallel)
 }

@@ -41,7 +41,7 @@ func TestExportOfGGUF(t *testing.T) {
 				t.Fatal(err)
 			}
 			written[name] = true
-			if name == "command-r" {
+			if name == "command-r" || name == "cohere2" {
 				return // GGUF's architecture has no head beside the embedding
 			}
 			m, err := engine.Open(t.Context(), out, engine.Options{FloatActivations: true, Threads: 2})
