@@ -130,7 +130,7 @@ func scenario(r *Result, kind string) (text string, large bool) {
 	fmt.Fprintf(&b, "%s The inputs of its norms carry %s of their energy along the uniform vector (random directions: %s), at most %s at %s, with a mean angle of %.2f degrees",
 		lead, plain.Percent(c.share.Mean), plain.Percent(c.null.Mean), plain.Percent(c.worst.Share.Mean), c.worst.Site, c.worst.Angle.Mean)
 	if a := c.worst.Angle; a.Count > 1 {
-		fmt.Fprintf(&b, " (98 %% of the vectors within %.1f of 90, the furthest %.1f off)", max(90-a.P1, a.P99-90), max(90-a.Min, a.Max-90))
+		fmt.Fprintf(&b, " (98 %% of the vectors within %.1f degrees of 90, the furthest %.1f off)", max(90-a.P1, a.P99-90), max(90-a.Min, a.Max-90))
 	}
 	switch {
 	case c.slight == 1:
