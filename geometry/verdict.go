@@ -161,13 +161,13 @@ func harmful(r *Result) bool {
 
 // harmful reports whether the exchange turns the embeddings or changes nearest neighbors much.
 func (m EmbeddingSwap) harmful() bool {
-	return m.Mode != "rms-folded" && m.Texts > 0 && (m.Cosine < 1-turns || m.SameNeighbor < 1-moves)
+	return m.Mode != "rms-folded" && m.Mode != Rounding && m.Texts > 0 && (m.Cosine < 1-turns || m.SameNeighbor < 1-moves)
 }
 
 // harmful reports whether the exchange changes the perplexity or the first choices much.
 // The fold is no naive exchange: it takes the means out of the weights.
 func (m SwapMode) harmful(native SwapMode) bool {
-	return m.Mode != "rms-folded" && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
+	return m.Mode != "rms-folded" && m.Mode != Rounding && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
 }
 
 // worstOffset is the largest offset of a norm, and its site: what RMSNorm in its place adds
