@@ -199,6 +199,11 @@ func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a 
 //go:noescape
 func gemvTQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
+// gemvTQ1_0VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvTQ1_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
 // gemvTQ2_0AVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape

@@ -6,8 +6,6 @@ import (
 	"log"
 	"os"
 	"strings"
-
-	"github.com/normswap/normswap/quant"
 )
 
 // typeTables writes the Go file with the kernels that each type of weights
@@ -35,10 +33,7 @@ func typeTables(path string) {
 		}
 	}
 	wide := func(w weightType) string {
-		switch {
-		case w.Coding != quant.Integers:
-			return "AVX2"
-		case gemv512Steps[w.shape] != nil:
+		if gemv512Steps[w.shape] != nil {
 			return "VBMI"
 		}
 		return "AVX512"
