@@ -6,6 +6,10 @@ import (
 	"math"
 )
 
+// Rounding is the mode of a run with the norms as trained and activations of float32 in place
+// of 8 bits: what it differs by is what rounding alone does.
+const Rounding = "the same with float32 activations"
+
 // SwapMode is a run of the whole model with its norms exchanged, the first of
 // a list being the native one. KL and Perplexity may be infinite, and are null in
 // JSON then.

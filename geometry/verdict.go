@@ -130,7 +130,7 @@ func scenario(r *Result, kind string) (text string, large bool) {
 	fmt.Fprintf(&b, "%s The inputs of its norms carry %s of their energy along the uniform vector (random directions: %s), at most %s at %s, with a mean angle of %.2f degrees",
 		lead, plain.Percent(c.share.Mean), plain.Percent(c.null.Mean), plain.Percent(c.worst.Share.Mean), c.worst.Site, c.worst.Angle.Mean)
 	if a := c.worst.Angle; a.Count > 1 {
-		fmt.Fprintf(&b, " (98 %% of the vectors within %.1f of 90, the furthest %.1f off)", max(90-a.P1, a.P99-90), max(90-a.Min, a.Max-90))
+		fmt.Fprintf(&b, " (98 %% of the vectors within %.1f degrees of 90, the furthest %.1f off)", max(90-a.P1, a.P99-90), max(90-a.Min, a.Max-90))
 	}
 	switch {
 	case c.slight == 1:
@@ -161,13 +161,13 @@ func harmful(r *Result) bool {
 
 // harmful reports whether the exchange turns the embeddings or changes nearest neighbors much.
 func (m EmbeddingSwap) harmful() bool {
-	return m.Mode != "rms-folded" && m.Texts > 0 && (m.Cosine < 1-turns || m.SameNeighbor < 1-moves)
+	return m.Mode != "rms-folded" && m.Mode != Rounding && m.Texts > 0 && (m.Cosine < 1-turns || m.SameNeighbor < 1-moves)
 }
 
 // harmful reports whether the exchange changes the perplexity or the first choices much.
 // The fold is no naive exchange: it takes the means out of the weights.
 func (m SwapMode) harmful(native SwapMode) bool {
-	return m.Mode != "rms-folded" && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
+	return m.Mode != "rms-folded" && m.Mode != Rounding && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
 }
 
 // worstOffset is the largest offset of a norm, and its site: what RMSNorm in its place adds

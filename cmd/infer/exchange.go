@@ -65,6 +65,12 @@ func (o *geometryFlags) exchange(ctx context.Context, m *engine.Model, size int,
 		}
 		x.models, x.names = append(x.models, v), append(x.names, string(mode))
 	}
+	if v, err := o.exact(ctx, m, engine.Native); err != nil {
+		x.close()
+		return nil, err
+	} else if v != nil {
+		x.models, x.names = append(x.models, v), append(x.names, geometry.Rounding)
+	}
 	if m.Arch.Spec.Encoder {
 		x.room = o.swapTokens
 		return x, nil

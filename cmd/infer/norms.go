@@ -98,6 +98,7 @@ func calibrate(ctx context.Context, m *engine.Model, rules, file string) (*norms
 	}
 	if random {
 		name = "random token ids, seed 1"
+		note("the model has no vocabulary: constants are found on %s, which are no text it was trained on", name)
 	}
 	r, err := await(ctx, func() (*norms.Recipe, error) { return eval.Calibrate(ctx, m, rules, sequences) })
 	if err != nil {

@@ -247,6 +247,9 @@ func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *eval.Swee
 		return nil, err
 	}
 	r.Calibration, r.CalibIDs = chosen.Text, chosen.TextSum
+	if chosen.Norms != "" {
+		r.Norm = chosen.Norms // of a recipe, whose file's name says nothing
+	}
 	chosen.Model, chosen.ModelSum = r.Model, r.ModelSum
 	sites, err := selectSites(m.Arch, o.sites)
 	if err != nil {
