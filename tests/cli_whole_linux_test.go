@@ -268,7 +268,7 @@ func TestInterruptBlocked(t *testing.T) {
 func TestInputLimits(t *testing.T) {
 	model := testdata.Path(t, stories)
 	infer(t, "merge", "/dev/zero").fails(t, 1, "/dev/zero", "not JSON")
-	infer(t, "perplexity", model, "-f", "/dev/zero").fails(t, 1, "/dev/zero", "64 MiB")
+	infer(t, "perplexity", model, "-f", "/dev/zero").fails(t, 1, "/dev/zero", "binary data")
 	infer(t, model, "-f", "/dev/zero").fails(t, 1, "/dev/zero", "64 MiB")
 	spaces := filepath.Join(t.TempDir(), "part.json") // JSON may begin with any number of spaces
 	f, err := os.Create(spaces)
@@ -290,12 +290,12 @@ func TestInputLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer zero.Close()
-	for _, args := range [][]string{{model, "-i"}, {"tokenize", model}, {"compare", model, "-f", "-"}} {
+	for want, args := range map[string][]string{"64 MiB": {model, "-i"}, "limit of a text": {"tokenize", model}, "stdin: this is binary data": {"compare", model, "-f", "-"}} {
 		var errs bytes.Buffer
 		cmd := exec.Command(command(t), args...)
 		cmd.Stdin, cmd.Stderr = zero, &errs
 		cmd.Run() // the exit code is looked at below
-		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errs.String(), "64 MiB") {
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errs.String(), want) {
 			t.Errorf("infer %q < /dev/zero: exit %d, %q", args, code, errs.String())
 		}
 	}

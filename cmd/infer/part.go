@@ -168,10 +168,13 @@ func (p *part) run(ctx context.Context) error {
 	if p.text.Blocked() || p.o.source.ids.value != "" {
 		p.state.Digest = p.text.Digest()
 	}
+	if err := p.save(); err != nil {
+		return err
+	}
 	if !p.o.output.asJSON && (p.o.shard == "" || p.o.partFile != "") {
 		note("%s: %s at %s/s", p.state.Model.Name, plain.Count(n, "token"), threeDigits(float64(n)/max(since(start), 1e-9)))
 	}
-	return p.save()
+	return nil
 }
 
 // save completes the state, and writes the file of the part.
