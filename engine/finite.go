@@ -148,17 +148,20 @@ func (w *watch) place(h *Hidden, r int) string {
 		if h.Site.Layer >= 0 { // a block without a norm before its branches
 			suspects = append(suspects, a.Tensors(h.Site.Layer)...)
 		}
+		suspects = append(suspects, w.around()...)
 		return fmt.Sprintf("before %s, from the embedding of token %d on: %s", h.Site.Site, h.Tokens[r], w.blame(suspects...))
 	}
 	layer := h.Site.Layer
 	if h.Site.Residual && a.Spec.Form != arch.PostNorm { // it reads what the block before has written
 		layer = max(0, before.Layer)
 	}
-	suspects := append(a.Tensors(layer), a.PositionBias)
-	if before == a.EmbedNorm {
-		suspects = append(suspects, a.EmbedProject.W, a.EmbedProject.B)
-	}
-	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, w.blame(suspects...))
+	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, w.blame(append(a.Tensors(layer), w.around()...)...))
+}
+
+// around are the tensors outside the layers that these read.
+func (w *watch) around() []*gguf.Tensor {
+	a := w.model.Arch
+	return []*gguf.Tensor{a.EmbedProject.W, a.EmbedProject.B, a.PositionBias}
 }
 
 // tensorRow returns row i of a matrix as a tensor of its own.

@@ -16,8 +16,8 @@ func (o *foldFlags) runFolder(ctx context.Context, w io.Writer, path string) err
 	switch {
 	case err != nil:
 		return err
-	case o.gain:
-		return usagef("--fold-gain is for GGUF files")
+	case o.gain, o.readers:
+		return usagef("--fold-gain and --readers are for GGUF files")
 	case o.strategy.value == string(fold.Requant):
 		return usagef("--strategy requant is for GGUF files; safetensors hold F32, F16 or BF16")
 	case o.out == "-":

@@ -15,7 +15,8 @@
 //	gemv_arm64.s, gemv_arm64.go          NEON, and its declarations
 //	gemv_test.go, or that of the family beside it
 //
-// noasm.go is for all other platforms and the build tag purego.
+// bf16_amd64.s is written by hand: the assemblers of Go and of the generator have no
+// AVX512_BF16. noasm.go is for all other platforms and the build tag purego.
 //
 // # Which kernel runs
 //
