@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"golang.org/x/image/font/sfnt"
@@ -88,3 +90,33 @@ func (c *chart) svg(background bool) (string, error) {
 	}
 	return fonts(strings.Join(parts, "")), nil
 }
+
+// image returns the chart in one of PlotFormats.
+func (c *chart) image(format string) ([]byte, error) {
+	switch format {
+	case ".svg":
+		return c.SVG()
+	case ".pdf":
+		return c.PDF()
+	case ".png":
+		return c.PNG()
+	}
+	return nil, fmt.Errorf("report: no plots are written as %q; want %s", format, strings.Join(PlotFormats, ", "))
+}
+
+// PDF returns the chart as a PDF document of one page.
+func (c *chart) PDF() ([]byte, error) {
+	canvas := vgpdf.New(chartWidth, chartHeight)
+	if err := c.draw(pdfCanvas{canvas}, true); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("report: chart %s: %w", c.Name, err)
+	}
+	return pdfDate.ReplaceAll(b.Bytes(), []byte("(D:20000101000000")), nil
+}
+
+// pdfDate is a date in a PDF document, which would make each run's another. What takes its
+// place is as long: the document has offsets.
+var pdfDate = regexp.MustCompile(`\(D:[0-9]{14}`)
