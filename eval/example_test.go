@@ -14,14 +14,17 @@ import (
 
 // Is a fold exact, and what does leaving the mean out cost?
 func Example() {
-	native, err := engine.Open(context.Background(), "../tests/testdata/archs/gpt2.gguf", engine.Options{})
+	// Activations that are rounded to 8 bits would be taken for an effect of the norm.
+	options := engine.Options{FloatActivations: true}
+	native, err := engine.Open(context.Background(), "../tests/testdata/archs/gpt2.gguf", options)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer native.Close()
 	models, names := []*engine.Model{native}, []string{"native"}
 	for _, mode := range []engine.NormMode{engine.RMSFolded, engine.RMSNaive} {
-		m, err := native.Variant(context.Background(), engine.Options{Norm: mode})
+		options.Norm = mode
+		m, err := native.Variant(context.Background(), options)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -63,17 +66,19 @@ func (c clipped) Apply(dst, x []float32) {
 // What does a norm of one's own cost?
 func ExampleRun_ownNorm() {
 	ctx := context.Background()
-	native, err := engine.Open(ctx, "../tests/testdata/archs/gpt2.gguf", engine.Options{})
+	options := engine.Options{FloatActivations: true}
+	native, err := engine.Open(ctx, "../tests/testdata/archs/gpt2.gguf", options)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer native.Close()
-	own, err := native.Variant(ctx, engine.Options{ReplaceNorm: func(site *arch.Norm, n *ops.Norm) engine.Norm {
+	options.ReplaceNorm = func(site *arch.Norm, n *ops.Norm) engine.Norm {
 		if site.Role != arch.LN1 {
 			return n
 		}
 		return clipped{n, 3}
-	}})
+	}
+	own, err := native.Variant(ctx, options)
 	if err != nil {
 		log.Fatal(err)
 	}

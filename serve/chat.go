@@ -158,6 +158,9 @@ func (s *Server) logprob(score *engine.Score) chatLogprob {
 
 // chatJob makes a job of a request: its prompt is what the template makes of the messages.
 func (s *Server) chatJob(ctx context.Context, o *chatRequest) (*job, *variant, error) {
+	if _, err := s.find(o.Model); err != nil {
+		return nil, nil, err
+	}
 	switch {
 	case s.o.Template == nil:
 		return nil, nil, badRequest("model", "the model has no chat template; use /v1/completions, or give the server one with --chat-template")

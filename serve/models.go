@@ -56,16 +56,24 @@ func (s *Server) addVariants() error {
 	return nil
 }
 
-// named returns the variant of a name; without one, the model as it is. Ollama's
-// clients add :latest to a name.
-func (s *Server) named(ctx context.Context, name string) (*variant, error) {
+// find returns the variant of a name, which may not be loaded yet; without a name, the
+// model as it is. Ollama's clients add :latest to a name.
+func (s *Server) find(name string) (*variant, error) {
 	if name = strings.TrimSuffix(name, ":latest"); name == "" {
 		name = s.o.Name
 	}
-	v := s.variants[name]
-	if v == nil {
-		return nil, &apiError{Status: http.StatusNotFound, Param: "model", Code: "model_not_found",
-			Message: fmt.Sprintf("there is no model %.100q; there are %s", name, strings.Join(s.names, ", "))}
+	if v := s.variants[name]; v != nil {
+		return v, nil
+	}
+	return nil, &apiError{Status: http.StatusNotFound, Param: "model", Code: "model_not_found",
+		Message: fmt.Sprintf("there is no model %.100q; there are %s", name, strings.Join(s.names, ", "))}
+}
+
+// named returns the variant of a name, loaded.
+func (s *Server) named(ctx context.Context, name string) (*variant, error) {
+	v, err := s.find(name)
+	if err != nil {
+		return nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -242,6 +242,7 @@ func TestRefused(t *testing.T) {
 		{"/v1/completions", `{"prompt": "` + strings.Repeat("a ", 4096) + `"}`, 413, "4096"},
 		{"/v1/completions", `{"prompt": [` + strings.Repeat("1,", 1500) + `1]}`, 400, "1501"},
 		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "a"}]}`, 400, "template"},
+		{"/v1/chat/completions", `{"model": "gpt-4", "messages": [{"role": "user", "content": "a"}]}`, 404, "gpt-4"},
 		{"/v1/rerank", `{"query": "a", "documents": ["b"]}`, 400, "scores"},
 		{"/v1/embeddings", `{"input": "a", "dimensions": 3}`, 400, "dimensions"},
 		{"/v1/score", `{"context": "a", "continuations": []}`, 400, "continuations"},

@@ -209,8 +209,12 @@ func TestVersion(t *testing.T) {
 	if v := inferJSON[map[string]any](t, "version", "--json"); v["go"] == "" || v["kernels"] == "" {
 		t.Errorf("%v", v)
 	}
-	if text := works(t, "version"); !strings.HasPrefix(text, "infer ") || strings.Count(text, "\n") != 1 {
+	text := works(t, "version")
+	if !strings.HasPrefix(text, "infer ") || strings.Count(text, "\n") != 1 {
 		t.Errorf("%q", text)
+	}
+	if got := works(t, "--version"); got != text {
+		t.Errorf("--version: %q, want %q", got, text)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestFileErrors(t *testing.T) {
 		"unsupported type":     {in("type.gguf"), []string{in("type.gguf"), "blk.0.ffn_down.weight", "type 99"}},
 		"vocabulary only":      {vocabulary, []string{vocabulary, "no tensors"}},
 		"empty":                {write("empty.gguf", nil), []string{in("empty.gguf"), "empty"}},
-		"text":                 {write("text.gguf", []byte("hello there")), []string{in("text.gguf"), "not a GGUF"}},
+		"text":                 {write("text.gguf", []byte("hello there")), []string{in("text.gguf"), "not a GGUF", "it is a text", "-f"}},
 		"Git LFS":              {write("lfs.gguf", []byte("version https://git-lfs.github.com/spec/v1\n")), []string{"git lfs pull"}},
 		"safetensors":          {write("model.safetensors", []byte("\x10\x00\x00\x00\x00\x00\x00\x00{}")), []string{"convert"}},
 	} {
@@ -109,6 +109,10 @@ func TestFileErrors(t *testing.T) {
 
 func TestRunErrors(t *testing.T) {
 	small, letters := testdata.Path(t, stories), testdata.Path(t, sorter)
+	text := filepath.Join(t.TempDir(), "tale.txt")
+	if err := os.WriteFile(text, []byte("Once upon a time"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args  []string
 		words []string
@@ -119,6 +123,8 @@ func TestRunErrors(t *testing.T) {
 		{[]string{letters, "-p", ""}, []string{"the prompt is empty", "-p"}},
 		{[]string{letters, "-p", "A", "--ctx", "12"}, []string{"12", "11"}},
 		{[]string{small, "-p", "x", "--ctx", "100000000000"}, []string{"context of 100000000000", "memory", "--ctx"}},
+		{[]string{"geometry", small, text}, []string{text, "-f"}}, // before small is measured
+		{[]string{"-p", "x", testdata.Path(t, "encoders/bert-rank.gguf")}, []string{"infer embed"}},
 		{[]string{small, "-p", "x", "--chat"}, []string{"chat template", "--chat-template"}},
 		{[]string{small, "-p", "x", "--chat-template", "none-such"}, []string{"none-such", "chatml"}},
 		{[]string{small, "-f", "/no/such/file"}, []string{"/no/such/file"}},

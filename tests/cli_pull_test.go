@@ -93,5 +93,6 @@ func TestOllamaName(t *testing.T) {
 	if list := works(t, "list", "--json"); !strings.Contains(list, `"tiny:1b"`) {
 		t.Errorf("list: %s", list)
 	}
-	infer(t, "inspect", "tiny").fails(t, 1, "no file tiny")
+	infer(t, "inspect", "tiny").fails(t, 1, "no file or model tiny", "did you mean tiny:1b?")
+	infer(t, "inspect", "falcon:7b").fails(t, 1, "no file falcon:7b", "infer list")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"syscall"
 
 	"github.com/normswap/normswap/engine"
 )
@@ -15,6 +16,10 @@ func advice(err error) string {
 		return " (--check-finite says where)"
 	case errors.As(err, &finite) && finite.F16:
 		return " (--kv f32)"
+	case errors.Is(err, engine.ErrEncoder):
+		return " (infer embed makes them)"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return " (--port takes another)"
 	case errors.Is(err, engine.ErrMemory):
 		return " (--ctx takes fewer positions)"
 	}

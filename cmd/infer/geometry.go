@@ -129,6 +129,15 @@ func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string)
 	if err := o.source.find(ctx, len(paths)); err != nil {
 		return err
 	}
+	if len(paths) > 1 { // what is wrong with the last is said before the first is measured
+		for _, path := range paths {
+			f, err := openFile(path)
+			if err != nil {
+				return err
+			}
+			f.Close()
+		}
+	}
 	b := &report.Bundle{Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")}
 	for i, path := range paths {
 		state, err := o.measure(ctx, path, names[i], o.share)

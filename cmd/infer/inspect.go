@@ -219,29 +219,44 @@ func jsonValue(v any) any {
 }
 
 func (in *inspection) write(w io.Writer, f *gguf.File) error {
+	width := screenWidth(w)
+	say := func(format string, args ...any) {
+		fmt.Fprintf(w, "%s\n\n", report.Wrap(fmt.Sprintf(format, args...), width))
+	}
 	fmt.Fprintf(w, "%s\n", plain.Line(in.Path))
-	fmt.Fprintf(w, "GGUF %d, architecture %s, %s parameters, %s of tensors: %s\n\n", in.Version,
-		plain.Line(in.Architecture), countText(float64(in.Parameters)), bytesText(float64(in.Bytes)), in.types())
+	tensors := "no tensors"
+	if len(in.Tensors) > 0 {
+		tensors = fmt.Sprintf("%s parameters, %s of tensors: %s", countText(float64(in.Parameters)), bytesText(float64(in.Bytes)), in.types())
+	}
+	say("GGUF %d, architecture %s, %s", in.Version, plain.Line(in.Architecture), tensors)
 	if m := in.Model; m != nil {
-		fmt.Fprintf(w, "%d layers, dim %d, %d heads of %d (%d for keys and values), FFN %d, vocabulary %d, context %d\n\n",
+		say("%d layers, dim %d, %d heads of %d (%d for keys and values), FFN %d, vocabulary %d, context %d",
 			m.Layers, m.Dim, m.Heads, m.HeadDim, m.KVHeads, m.FFN, m.Vocab, m.Context)
-		fmt.Fprintf(w, "Running it takes %s for weights", bytesText(float64(in.Memory.Weights)))
+		cache := ""
 		if e := in.Memory; e.Cache > 0 {
-			fmt.Fprintf(w, " and up to %s for %d positions (%s with --kv f16)", bytesText(float64(e.Cache)), e.Positions, bytesText(float64(e.HalfCache)))
+			cache = fmt.Sprintf(" and up to %s for %d positions (%s with --kv f16)", bytesText(float64(e.Cache)), e.Positions, bytesText(float64(e.HalfCache)))
 		}
-		fmt.Fprint(w, "\n\n")
+		say("Running it takes %s for weights%s", bytesText(float64(in.Memory.Weights)), cache)
 	} else {
-		fmt.Fprintf(w, "It cannot be run: %s\n\n", plain.Line(in.NotRunnable))
+		say("It cannot be run: %s", plain.Line(in.NotRunnable))
 	}
 	if in.ChatTemplate {
-		fmt.Fprintf(w, "It has a chat template: --chat uses it, and infer template shows what it makes of a conversation.\n\n")
+		say("It has a chat template: --chat uses it, and infer template shows what it makes of a conversation.")
 	}
-	meta := report.Table{Title: fmt.Sprintf("Metadata: %d keys", f.Meta.Len()),
+	meta := report.Table{Title: "Metadata: " + plain.Count(f.Meta.Len(), "key"),
 		Columns: []report.Column{{Key: "key", Left: true}, {Key: "value", Left: true}}}
+	longest := 0
 	for _, kv := range f.Meta.All() {
-		meta.Add(kv.Key, shortValue(kv.Value))
+		longest = max(longest, len(kv.Key))
 	}
-	norms := report.Table{Title: fmt.Sprintf("Norms: %d sites", len(in.Norms)), Columns: []report.Column{
+	for _, kv := range f.Meta.All() {
+		value := []rune(shortValue(kv.Value))
+		if room := max(width-longest-len("  "), 20); width > 0 && len(value) > room {
+			value = append(value[:room-3], []rune("...")...)
+		}
+		meta.Add(kv.Key, string(value))
+	}
+	norms := report.Table{Title: "Norms: " + plain.Count(len(in.Norms), "site"), Columns: []report.Column{
 		{Key: "site", Left: true}, {Key: "kind", Left: true}, {Key: "width"}, {Key: "groups"},
 		{Key: "gain", Left: true}, {Key: "bias", Left: true}, {Key: "reads", Left: true}}}
 	for _, n := range in.Norms {
@@ -251,12 +266,12 @@ func (in *inspection) write(w io.Writer, f *gguf.File) error {
 		}
 		norms.Add(n.Site, n.Kind, n.Width, n.Groups, n.Gain, n.Bias, reads)
 	}
-	tensors := report.Table{Title: fmt.Sprintf("Tensors: %d", len(in.Tensors)), Columns: []report.Column{
+	weights := report.Table{Title: fmt.Sprintf("Tensors: %d", len(in.Tensors)), Columns: []report.Column{
 		{Key: "name", Left: true}, {Key: "type", Left: true}, {Key: "dims", Name: "row x rows", Left: true}, {Key: "size"}, {Key: "offset"}}}
 	for _, t := range in.Tensors {
-		tensors.Add(t.Name, t.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(t.Dims), " ", " x "), "[]"), bytesText(float64(t.Bytes)), t.Offset)
+		weights.Add(t.Name, t.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(t.Dims), " ", " x "), "[]"), bytesText(float64(t.Bytes)), t.Offset)
 	}
-	for _, t := range []*report.Table{&meta, &norms, &tensors} {
+	for _, t := range []*report.Table{&meta, &norms, &weights} {
 		if len(t.Rows) == 0 {
 			continue
 		}

@@ -45,7 +45,16 @@ func main() {
 	root := newRoot()
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	os.Exit(exit(stderr, root.ExecuteContext(ctx)))
+	os.Exit(exit(stderr, execute(ctx, root, os.Args[1:])))
+}
+
+// execute runs a command line.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	if flag, here := otherArgs(args); here != "" {
+		return usagef("unknown flag %s; here: %s", flag, here)
+	}
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
 }
 
 // exit prints the one line that an error gets and returns the exit code.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
@@ -327,12 +328,20 @@ func notGGUF(path string) string {
 		return " (the file is empty)"
 	case strings.HasPrefix(head, "version https://git-lfs"):
 		return " (it is a Git LFS pointer: fetch the model itself with git lfs pull)"
-	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth"}, filepath.Ext(path)):
+	case strings.HasPrefix(head, "PK\x03\x04"), slices.Contains([]string{".safetensors", ".bin", ".pt", ".pth", ".json"}, filepath.Ext(path)):
 		return " (name the folder that it lies in, with config.json beside it; infer convert makes a GGUF file of that)"
 	case strings.HasPrefix(strings.ToLower(head), "<!doctype"), strings.HasPrefix(head, "<html"):
 		return " (it is a web page: the download went wrong)"
+	case isText(head):
+		return " (it is a text: commands that read one take it behind -f, each file behind an -f of its own)"
 	}
 	return ""
+}
+
+// isText reports whether the beginning of a file is text, whose last rune may be cut.
+func isText(head string) bool {
+	whole := strings.TrimRightFunc(head, func(r rune) bool { return r == utf8.RuneError })
+	return len(head)-len(whole) < utf8.UTFMax && utf8.ValidString(whole) && whole != "" && !strings.ContainsRune(whole, 0)
 }
 
 // completeModels completes the path of a model: folders, and files in GGUF.

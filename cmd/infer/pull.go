@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/report"
 	"github.com/normswap/normswap/store"
 	"github.com/spf13/cobra"
@@ -90,7 +91,18 @@ func located(name string) (string, error) {
 	if ref, err := store.ParseRef(name); err == nil && ref.String() == name {
 		return "", fmt.Errorf("%s is not on this machine; infer pull %s fetches it", name, name)
 	}
-	return "", fmt.Errorf("no file %s; %s", name, modelsIn(filepath.Dir(name)))
+	var names []string
+	for _, m := range store.List() {
+		names = append(names, m.Name)
+	}
+	if near := nearest(name, names); near != "" {
+		return "", fmt.Errorf("no file or model %s; did you mean %s?", name, near)
+	}
+	advice := modelsIn(filepath.Dir(name))
+	if len(names) > 0 && filepath.Ext(name) != ".gguf" {
+		advice += fmt.Sprintf("; infer list shows %s of the stores", plain.Count(len(names), "model"))
+	}
+	return "", fmt.Errorf("no file %s; %s", name, advice)
 }
 
 // found reports whether a model or a file has the name.

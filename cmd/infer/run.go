@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ const runExample = `  infer                                    a tale, by the mo
 
 func newRun() *cobra.Command {
 	var o runFlags
+	var showVersion bool
 	cmd := &cobra.Command{
 		Use:   "infer [MODEL] [-p PROMPT | -f FILE]",
 		Short: "Run GGUF models on the CPU, and swap their norms",
@@ -62,6 +64,10 @@ avx2, ...) the kernels for newer processors.`,
 		Args:              runArgs,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if showVersion {
+				_, err := fmt.Fprintln(stdout, readBuild())
+				return err
+			}
 			if o.chat = o.chat || o.template != "" || o.system != ""; o.chat && !cmd.Flags().Changed("tokens") {
 				o.limit = -1
 			}
@@ -79,6 +85,7 @@ avx2, ...) the kernels for newer processors.`,
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
+	f.BoolVar(&showVersion, "version", false, "print what infer version prints")
 	return cmd
 }
 
