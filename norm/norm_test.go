@@ -192,8 +192,8 @@ func TestParse(t *testing.T) {
 	if s := strings.Join(got, " "); s != "fixed rms-naive prms:12.5 none dyt:0.5" {
 		t.Error(s)
 	}
-	if _, err := Resolve(rules, []Place{{"output_norm", "final", -1}}); err == nil {
-		t.Error("a rule for no norm is accepted")
+	if _, err := Resolve(rules, []Place{{"output_norm", "final", -1}}); err == nil || !strings.Contains(err.Error(), "roles final") {
+		t.Errorf("a rule for no norm: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package norm
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,7 +87,13 @@ func Resolve(rules []Rule, places []Place) ([]Form, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("norm: the model has no norm %q for %s", r.Where, r.Form)
+			var roles []string
+			for _, p := range places {
+				if !slices.Contains(roles, p.Role) {
+					roles = append(roles, p.Role)
+				}
+			}
+			return nil, fmt.Errorf("norm: the model has no norm %q for %s; its norms have the roles %s", r.Where, r.Form, strings.Join(roles, ", "))
 		}
 	}
 	return forms, nil

@@ -123,6 +123,7 @@ func TestRunErrors(t *testing.T) {
 		{[]string{letters, "-p", ""}, []string{"the prompt is empty", "-p"}},
 		{[]string{letters, "-p", "A", "--ctx", "12"}, []string{"12", "11"}},
 		{[]string{small, "-p", "x", "--ctx", "100000000000"}, []string{"context of 100000000000", "memory", "--ctx"}},
+		{[]string{"convert", small, "-o", text + "2"}, []string{small, "is no folder"}},
 		{[]string{"geometry", small, text}, []string{text, "-f"}}, // before small is measured
 		{[]string{"-p", "x", testdata.Path(t, "encoders/bert-rank.gguf")}, []string{"infer embed"}},
 		{[]string{small, "-p", "x", "--chat"}, []string{"chat template", "--chat-template"}},

@@ -177,6 +177,19 @@ func TestTerminalText(t *testing.T) {
 	}
 }
 
+// TestInspectWidth: what inspect shows keeps to the width of the terminal.
+func TestInspectWidth(t *testing.T) {
+	screen := onScreen(t, 24, 80, "", "inspect")
+	for line := range strings.Lines(screen) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\r\n")); n > 80 {
+			t.Errorf("a line of %d: %s", n, line)
+		}
+	}
+	if !strings.Contains(screen, "tokenizer.ggml.merges") || !strings.Contains(screen, "...\r\n") {
+		t.Errorf("%s", screen)
+	}
+}
+
 // TestTerminalTyped: what is pasted into the interactive prompt comes back plain.
 // The line editor itself moves the cursor by escape sequences.
 func TestTerminalTyped(t *testing.T) {

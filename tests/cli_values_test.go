@@ -34,6 +34,11 @@ func TestSamplingValues(t *testing.T) {
 	infer(t, "-p", "Once", "--repeat-penalty", "0").fails(t, 2, "--repeat-penalty 0", "divided")
 }
 
+func TestConvertTypes(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "x.gguf")
+	infer(t, "convert", "x", "-o", out, "--type", "Q4_K_M").fails(t, 2, "--type Q4_K_M: choose from", "Q4_K", "Q8_0")
+}
+
 // A mode that cannot run leaves the figures of the others, and is named.
 func TestCompareWithoutAMode(t *testing.T) {
 	b := testdata.Read(t, sorter)

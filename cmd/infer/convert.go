@@ -17,8 +17,9 @@ import (
 )
 
 type convertFlags struct {
-	out, typ string
-	force    bool
+	out   string
+	typ   choice
+	force bool
 }
 
 func newConvert() *cobra.Command {
@@ -44,7 +45,7 @@ itself as well.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "`file` to write; - is stdout")
-	f.StringVar(&o.typ, "type", "", "`type` of the matrices, such as F32, F16, BF16 or Q8_0; default: that of the folder")
+	addChoice(cmd, &o.typ, "type", "", "`type` of the matrices, such as F32, F16, BF16 or Q8_0; default: that of the folder", writableTypes()...)
 	f.BoolVar(&o.force, "force", false, "replace a file that is there")
 	return cmd
 }
@@ -86,13 +87,23 @@ func (o *convertFlags) run(ctx context.Context, dir string) error {
 	})
 }
 
+// writableTypes names the types that matrices can be stored in.
+func writableTypes() (names []string) {
+	for _, t := range quant.Types() {
+		if t.CanEncode() {
+			names = append(names, t.String())
+		}
+	}
+	return names
+}
+
 // types decides in which type each tensor is stored.
 func (o *convertFlags) types(f *gguf.File) ([]gguf.TensorInfo, error) {
 	want := quant.Type(math.MaxUint32)
-	if o.typ != "" {
-		t, err := quant.ParseType(o.typ)
-		if err != nil || !t.CanEncode() {
-			return nil, usagef("--type %q is not a type that can be written", o.typ)
+	if o.typ.value != "" {
+		t, err := quant.ParseType(o.typ.value)
+		if err != nil {
+			return nil, err
 		}
 		want = t
 	}
@@ -100,7 +111,7 @@ func (o *convertFlags) types(f *gguf.File) ([]gguf.TensorInfo, error) {
 	counts := map[quant.Type]int{}
 	for _, t := range f.Tensors {
 		typ := want
-		if o.typ == "" {
+		if o.typ.value == "" {
 			typ = t.Type
 		}
 		typ = hf.TypeOf(t.Name, t.Dims, typ)

@@ -88,13 +88,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	addChoice(cmd, &o.format, "format", "gguf", "what to write: a GGUF file, or a folder of transformers", "gguf", "safetensors")
 	f.StringVar(&o.tokenizer, "tokenizer-from", "", "a `folder` with the tokenizer's files, for --format safetensors of a GGUF file")
 	addChoice(cmd, &o.strategy, "strategy", string(fold.Dequant), "how changed weights that were quantised are stored", string(fold.Dequant), string(fold.Requant))
-	var types []string
-	for _, t := range quant.Types() {
-		if t.CanEncode() {
-			types = append(types, t.String())
-		}
-	}
-	addChoice(cmd, &o.typ, "type", "", "store every matrix in this `type`", types...)
+	addChoice(cmd, &o.typ, "type", "", "store every matrix in this `type`", writableTypes()...)
 	f.BoolVar(&o.gain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those can take them")
 	f.BoolVar(&o.readers, "readers", false, "fold the matrices that read the norms instead of those that write the stream: what RMSNorm changes then is a scale for each token")
 	addChoice(cmd, &o.export, "export", "", "write this RMSNorm `architecture`; auto: the one there is, or else the original", append([]string{"auto"}, fold.Targets()...)...)

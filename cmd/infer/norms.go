@@ -155,7 +155,7 @@ func sequencesOf(ctx context.Context, m *engine.Model, file, text string, size, 
 		all = eval.Windows(ids, size, bos)
 	}
 	if len(all) == 0 {
-		return nil, nil, false, fmt.Errorf("the text has %s, less than one window of %d", plain.Count(len(ids), "token"), size)
+		return nil, nil, false, fmt.Errorf("the text has %s, less than one window of %d; choose a smaller --ctx, or a longer text", plain.Count(len(ids), "token"), size)
 	}
 	return all, ids, random, nil
 }

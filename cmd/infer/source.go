@@ -114,7 +114,11 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 	}
 	if err != nil && o.IDs == "" {
 		if !m.Arch.Spec.Encoder {
-			note("the model has no vocabulary: it gets %d random token ids, which no model can predict", random)
+			unread := ""
+			if len(s.files) > 0 {
+				unread = "-f is not read, and "
+			}
+			note("the model has no vocabulary: %sit gets %d random token ids, which no model can predict (--ids takes a file of ids)", unread, random)
 		}
 		ids, _, err := eval.Text(ctx, m, "", random)
 		if err != nil {
