@@ -63,15 +63,15 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 		}
 		values[i] = byte(k.aboveValue() + v)
 	}
-	sums := [][]vector{zeroSums(len(blocks))}
-	if k.Group == 16 {
-		sums = append(sums, zeroSums(len(blocks)))
-	}
+	var sums [][]vector
 	var ranks []vector
 	for m := range 4 {
 		j, t := m/2, m%2
 		if m%2 == 0 && j < len(b.numbers) {
 			ranks = k.lookUp(b, j)
+		}
+		if m == 0 || m == 2 && k.Group == 16 {
+			sums = append(sums, zeroSums(len(blocks)))
 		}
 		q := multishift(perByte(0, func(_, g, _, n int) int {
 			if k.Codebook.Width == 8 {
@@ -85,7 +85,7 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 			VPTERNLOGD(U8(0xe4), rank, signs[i], q) // q where rank has bits, else signs
 			VPERMB(table, q, q)
 		}
-		k.addProducts(sums[j*len(sums)/2], m, q)
+		k.addProducts(sums[len(sums)-1], m, q)
 	}
 	if k.Group == 16 {
 		k.addWide16(sums[0], sums[1], b.factors, nil, acc)

@@ -19,6 +19,12 @@ type window struct {
 // together are the numbers of times eight groups that the wide steps take together:
 // what registers hold.
 func (w weightType) together() []int {
+	if w.shape == grids256 && len(w.Codebook.Points()) <= 256 {
+		return []int{4, 1}
+	}
+	if w.shape == grids256 && len(w.Codebook.Points()) <= 512 {
+		return []int{3, 1}
+	}
 	if w.shape == fields && w.Group == 16 || w.shape == grids256 {
 		return []int{2, 1}
 	}
