@@ -119,10 +119,10 @@ func gemvIQ2_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a 
 //go:noescape
 func gemvIQ2_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XSVBMI is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XSAVX512 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ3_XXSAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -169,10 +169,10 @@ func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_SVBMI is gemvGeneric of that many rows, at least one.
+// gemvIQ2_SAVX512 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
 //

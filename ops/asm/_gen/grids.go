@@ -24,6 +24,7 @@ type gridKernel struct {
 	points           reg.GPVirtual // the points, whose quants are bytes
 	local            Mem           // for each of gridBlocks, numbers of points of 16 bits, then 32 bytes of signs
 	spread, own, one vector        // constants of signs
+	wide             bool          // signs are stored for wide kernels: those of the first points of all groups of 32, of the second, ...
 }
 
 // gridBlocks is how many blocks are read before their points are looked up: what is
@@ -45,7 +46,11 @@ type book struct {
 }
 
 // storeSigns stores the signs.
-func (b *book) storeSigns(signs vector) {
+func (k *gridKernel) storeSigns(b *book, signs vector) {
+	if k.wide {
+		VPSHUFB(table(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703), signs, signs)
+		VPERMD(signs, ymm(VMOVDQU, table(0, 4, 1, 5, 2, 6, 3, 7)), signs)
+	}
 	VMOVDQU(signs, b.local.Offset(localSigns))
 	b.signs = func(g int) Mem { return b.local.Offset(localSigns + 4*g) }
 }
@@ -53,11 +58,15 @@ func (b *book) storeSigns(signs vector) {
 func newGridKernel(w weightType) *gridKernel {
 	k := &gridKernel{weightType: w, points: GP64(), local: AllocLocal(gridBlocks * localBytes)}
 	LEAQ(symbol(w.grid()).Offset(gridPad), k.points)
+	return k
+}
+
+// loadConstants loads what signs are made with.
+func (k *gridKernel) loadConstants() {
 	k.spread, k.own, k.one = YMM(), YMM(), YMM()
 	VMOVDQU(table(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303), k.spread)
 	VMOVDQU(table(0x08040201, 0x80402010), k.own)
 	VMOVDQU(table(0x01010101), k.one)
-	return k
 }
 
 // gridPad is how many bytes there are before the points and behind them.
@@ -90,7 +99,11 @@ func (k *gridKernel) read(i int, row weights) *book {
 	b := &book{local: k.local.Offset(i * localBytes)}
 	bytesAt := func(at, group, step int) { b.number = func(i int) Mem { return row(at + i/group*step + i%group) } }
 	local := func() { b.wide, b.number = true, func(i int) Mem { return b.local.Offset(2 * i) } }
-	storedSigns := func(at int) { b.signs = func(g int) Mem { return row(at + 4*g) } }
+	storedSigns := func(at int) {
+		if b.signs = func(g int) Mem { return row(at + 4*g) }; k.wide {
+			k.storeSigns(b, ymm(VMOVDQU, row(at)))
+		}
+	}
 	// scaled returns the scales of numbers times two plus one, in words.
 	scaled := func(numbers ...vector) (scales [2]vector) {
 		d := k.factor(row)
@@ -110,13 +123,13 @@ func (k *gridKernel) read(i int, row weights) *book {
 			VPERMQ(U8(0xd8), u, u)
 			return u
 		}
-		b.storeSigns(completed(sevens(words())))
-		b.scales = func() [2]vector { return scaled(oddScales(words())) }
+		k.storeSigns(b, completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(k.oddScales(words())) }
 	case quant.IQ3_XXS:
 		bytesAt(2, 64, 0)
 		words := func() vector { return ymm(VMOVDQU, row(66)) }
-		b.storeSigns(completed(sevens(words())))
-		b.scales = func() [2]vector { return scaled(oddScales(words())) }
+		k.storeSigns(b, completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(k.oddScales(words())) }
 	case quant.IQ2_XS:
 		local()
 		var signs [2]vector
@@ -128,8 +141,8 @@ func (k *gridKernel) read(i int, row weights) *book {
 		}
 		VPACKUSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		b.storeSigns(completed(signs[0]))
-		b.scales = func() [2]vector { return scaled(nibbleScales16(row(66))...) }
+		k.storeSigns(b, completed(signs[0]))
+		b.scales = func() [2]vector { return scaled(k.nibbleScales16(row(66))...) }
 	case quant.IQ2_S:
 		local()
 		for h := range 2 {
@@ -140,7 +153,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 			})
 		}
 		storedSigns(34)
-		b.scales = func() [2]vector { return scaled(nibbleScales16(row(74))...) }
+		b.scales = func() [2]vector { return scaled(k.nibbleScales16(row(74))...) }
 	case quant.IQ3_S:
 		local()
 		own := table(0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
@@ -152,7 +165,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 			})
 		}
 		storedSigns(74)
-		b.scales = func() [2]vector { return scaled(nibbleScales32(row(106))) }
+		b.scales = func() [2]vector { return scaled(k.nibbleScales32(row(106))) }
 	case quant.IQ1_S:
 		local()
 		for h := range 2 {
@@ -171,7 +184,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 		b.scales = func() [2]vector {
 			v := ymm(VPMOVZXWD, row(34))
 			VPSRLD(U8(11), v, v)
-			odd(v, 14)
+			k.odd(v, 14)
 			return scaled(v)
 		}
 	case quant.IQ1_M:
@@ -189,14 +202,14 @@ func (k *gridKernel) read(i int, row weights) *book {
 		}
 		VPACKSSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		b.storeSigns(signs[0])
+		k.storeSigns(b, signs[0])
 		b.scales = func() [2]vector {
 			var v [2]vector
 			for h := range v {
 				v[h] = ymm(VPBROADCASTD, row(48+4*h))
 				VPSRLVD(table(0, 6, 16, 22, 3, 9, 19, 25), v[h], v[h])
 				VPADDD(v[h], v[h], v[h])
-				odd(v[h], 14)
+				k.odd(v[h], 14)
 			}
 			return scaled(v[:]...)
 		}
@@ -259,34 +272,52 @@ func completed(x vector) vector {
 }
 
 // oddScales returns twice the highest four bits of words, plus one.
-func oddScales(u vector) vector {
+func (k *gridKernel) oddScales(u vector) vector {
 	s := ymm(VPSRLD, U8(27), u)
-	odd(s, 30)
+	k.odd(s, 30)
 	return s
 }
 
 // odd makes words whose masked bits are twice a number twice that and one.
-func odd(s vector, mask uint32) {
-	VPAND(table(mask), s, s)
-	VPOR(table(1), s, s)
+func (k *gridKernel) odd(s vector, mask uint32) {
+	k.and(mask, s)
+	k.or(1, s)
+}
+
+// and clears all but the bits of the repeated word.
+func (k *gridKernel) and(word uint32, v vector) {
+	if k.wide { // where registers that VPAND cannot name are in use
+		VPANDD(table(word), v, v)
+		return
+	}
+	VPAND(table(word), v, v)
+}
+
+// or sets the bits of the repeated word.
+func (k *gridKernel) or(word uint32, v vector) {
+	if k.wide {
+		VPORD(table(word), v, v)
+		return
+	}
+	VPOR(table(word), v, v)
 }
 
 // nibbleScales returns bytes of twice the low and high nibbles at m, plus one.
-func nibbleScales(m Mem) (low, high vector) {
+func (k *gridKernel) nibbleScales(m Mem) (low, high vector) {
 	low, high = YMM(), YMM()
 	clearing(x86.VMOVQ(m, low.AsX()))
 	VPSRLW(U8(3), low, high)
 	VPADDB(low, low, low)
-	odd(low, 0x1e1e1e1e)
-	odd(high, 0x1e1e1e1e)
+	k.odd(low, 0x1e1e1e1e)
+	k.odd(high, 0x1e1e1e1e)
 	return low, high
 }
 
 // nibbleScales16 returns those of groups of 16.
-func nibbleScales16(m Mem) []vector {
-	low, high := nibbleScales(m)
-	VPOR(table(0x01010101), low, low)
-	VPOR(table(0x01010101), high, high)
+func (k *gridKernel) nibbleScales16(m Mem) []vector {
+	low, high := k.nibbleScales(m)
+	k.or(0x01010101, low)
+	k.or(0x01010101, high)
 	VPUNPCKLDQ(high, low, low)
 	s := []vector{ymm(VPMOVZXBD, low.AsX())}
 	VPUNPCKHQDQ(low, low, low)
@@ -294,26 +325,29 @@ func nibbleScales16(m Mem) []vector {
 }
 
 // nibbleScales32 returns those of groups of 32.
-func nibbleScales32(m Mem) vector {
-	low, high := nibbleScales(m)
+func (k *gridKernel) nibbleScales32(m Mem) vector {
+	low, high := k.nibbleScales(m)
 	VPUNPCKLBW(high, low, low)
 	s := ymm(VPMOVZXBD, low.AsX())
-	VPOR(table(1), s, s)
+	k.or(1, s)
 	return s
+}
+
+// point emits what finds point i.
+func (k *gridKernel) point(b *book, i int) Mem {
+	n := GP64()
+	if b.wide {
+		MOVWQZX(b.number(i), n)
+	} else {
+		MOVBQZX(b.number(i), n)
+	}
+	return Mem{Base: k.points, Index: n, Scale: uint8(k.Codebook.Width)}
 }
 
 // quants returns the points of group g of 32: magnitudes, or with a shift, 16
 // more than the quants would be that are one more.
 func (k *gridKernel) quants(b *book, g int) vector {
-	point := func(i int) Mem {
-		n := GP64()
-		if b.wide {
-			MOVWQZX(b.number(i), n)
-		} else {
-			MOVBQZX(b.number(i), n)
-		}
-		return Mem{Base: k.points, Index: n, Scale: uint8(k.Codebook.Width)}
-	}
+	point := func(i int) Mem { return k.point(b, i) }
 	words := k.Codebook.Width / 4
 	var halves [2]vector
 	for h := range halves {
@@ -350,61 +384,64 @@ func (k *gridKernel) negative(b *book, g int) vector {
 // quants as they are. It returns the step for some blocks, one behind the other.
 func (k *gemvKernel) grids() gemv512Step {
 	grid := newGridKernel(k.weightType)
+	if k.isa == avx512 {
+		return k.wideLookups(grid)
+	}
+	grid.loadConstants()
 	k.above = 0
 	if k.Codebook.Shift {
 		k.above = 16
 	}
 	product := k.products()
-	one := func(k gemvKernel, b *book, acc vector) {
-		k.load()
-		leaf := func(g int) vector {
-			c := grid.quants(b, g)
-			a := k.quants[g]
-			switch {
-			case b.signs == nil:
-			case k.Codebook.Shift:
-				m := grid.negative(b, g)
-				VPADDB(m, c, c)
-				VPADDB(m, c, c)
-			default:
-				m, s := grid.negative(b, g), ymm(VMOVDQU, a)
-				VPOR(grid.one, m, m)
-				VPSIGNB(m, s, s)
-				a = s
-			}
-			if k.isa == avx2 {
-				return product([]vector{c}, []Op{a})
-			}
-			d := YMM()
-			VXORPS(d, d, d)
-			VPDPBUSD(a, c, d)
-			return d
-		}
-		if k.Group == 32 {
-			dots := sum8(leaf)
-			if b.down != nil {
-				down := b.down()
-				VPAND(k.at.Offset(q8x8Sum), down, down)
-				VPADDD(down, down, down)
-				VPSUBD(down, dots, dots)
-			}
-			k.add(0, dots, b.scales()[0], acc)
-			return
-		}
-		scales := b.scales()
-		for h, scale := range scales {
-			k.add(h, sum4(func(i int) vector { return leaf(4*h + i) }), scale, acc)
-		}
-	}
 	return func(k *gemvKernel, blocks []weights, acc vector) {
 		var books []*book
 		for i, block := range blocks {
 			books = append(books, grid.read(i, block))
 		}
 		for i, b := range books {
+			leaf := func(g int) vector {
+				c := grid.quants(b, g)
+				var a Op = k.q8x8(i, q8x8Q+32*g)
+				switch {
+				case b.signs == nil:
+				case k.Codebook.Shift:
+					m := grid.negative(b, g)
+					VPADDB(m, c, c)
+					VPADDB(m, c, c)
+				default:
+					m, s := grid.negative(b, g), ymm(VMOVDQU, a)
+					VPOR(grid.one, m, m)
+					VPSIGNB(m, s, s)
+					a = s
+				}
+				return product([]vector{c}, []Op{a})
+			}
+			// The sums wait where the numbers of points were.
+			if k.Group == 32 {
+				VMOVDQU(sum8(leaf), b.local)
+				continue
+			}
+			for h := range 2 {
+				VMOVDQU(sum4(func(i int) vector { return leaf(4*h + i) }), b.local.Offset(32*h))
+			}
+		}
+		for i, b := range books {
 			of := *k
 			of.at = k.q8x8(i, 0)
-			one(of, b, acc)
+			of.load()
+			for h, scale := range b.scales() {
+				if scale == nil {
+					break
+				}
+				dots := ymm(VMOVDQU, b.local.Offset(32*h))
+				if b.down != nil {
+					down := b.down()
+					VPAND(of.at.Offset(q8x8Sum), down, down)
+					VPADDD(down, down, down)
+					VPSUBD(down, dots, dots)
+				}
+				of.add(h, dots, scale, acc)
+			}
 		}
 	}
 }
@@ -418,10 +455,11 @@ func unpackGrid(f weightType) {
 	Pragma("noescape")
 	q, scale, w, blocks, zero := pointer("q"), pointer("scale"), pointer("w"), integer("blocks"), pointer("zero")
 	k := newGridKernel(f)
+	k.loadConstants()
 	loop("block", blocks, func() {
 		b := k.read(0, func(disp int) Mem { return w.Offset(disp) })
 		if b.signs == nil {
-			b.storeSigns(b.down())
+			k.storeSigns(b, b.down())
 		}
 		for g := range 8 {
 			c := k.quants(b, g)

@@ -19,13 +19,10 @@ type window struct {
 // together are the numbers of times eight groups that the wide steps take together:
 // what registers hold.
 func (w weightType) together() []int {
-	if w.shape == grids256 && len(w.Codebook.Points()) <= 256 {
+	switch {
+	case w.shape == ranks256 && len(w.Codebook.Points()) <= 256:
 		return []int{4, 1}
-	}
-	if w.shape == grids256 && len(w.Codebook.Points()) <= 512 {
-		return []int{3, 1}
-	}
-	if w.shape == fields && w.Group == 16 || w.shape == grids256 {
+	case w.shape == fields && w.Group == 16 || w.shape == ranks256:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
