@@ -10611,842 +10611,363 @@ DATA words_1e1e1e1e<>+24(SB)/4, $0x1e1e1e1e
 DATA words_1e1e1e1e<>+28(SB)/4, $0x1e1e1e1e
 GLOBL words_1e1e1e1e<>(SB), RODATA|NOPTR, $32
 
-// func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ2_XSAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ2_XS+16(SB), SI
-	VMOVDQU64    bytes67<>+0(SB), Z0
-	VMOVDQU64    bytes68<>+0(SB), Z1
-	VPBROADCASTD u32_40404040<>+0(SB), Z2
-	VPBROADCASTD u32_02020202<>+0(SB), Z3
-	MOVQ         rows+24(FP), DX
+// func gemvIQ2_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+TEXT ·gemvIQ2_XSVBMI(SB), NOSPLIT, $0-48
+	MOVQ rows+24(FP), DX
 
 row:
 	MOVQ   w+8(FP), CX
 	MOVQ   a+40(FP), AX
 	MOVQ   groups+32(FP), BX
-	VXORPS Y3, Y3, Y3
+	VXORPS Y0, Y0, Y0
 	SHRQ   $0x03, BX
 
-eights4:
-	CMPQ            BX, $0x04
-	JL              eights4done
+eights2:
+	CMPQ            BX, $0x02
+	JL              eights2done
 	PREFETCHT0      12288(CX)
 	PREFETCHT0      12352(CX)
 	PREFETCHT0      12416(CX)
-	PREFETCHT0      12480(CX)
-	PREFETCHT0      12544(CX)
-	VMOVDQU         2(CX), Y4
-	VPSRLW          $0x09, Y4, Y5
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, (SP)
-	VMOVDQU         34(CX), Y4
-	VPSRLW          $0x09, Y4, Y6
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 32(SP)
-	VPACKUSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSRLW          $0x04, Y5, Y4
-	VMOVDQU         words_00808000_80000080_80000080_00808000<>+0(SB), Y6
-	VPXOR           Y5, Y4, Y4
-	VPAND           words_0f0f0f0f<>+0(SB), Y4, Y4
-	VPSHUFB         Y4, Y6, Y4
-	VPOR            Y4, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y4
-	VPERMD          Y5, Y4, Y5
-	VMOVDQU         Y5, 128(SP)
-	VMOVDQU         76(CX), Y4
-	VPSRLW          $0x09, Y4, Y5
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 160(SP)
-	VMOVDQU         108(CX), Y4
-	VPSRLW          $0x09, Y4, Y6
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 192(SP)
-	VPACKUSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSRLW          $0x04, Y5, Y4
-	VMOVDQU         words_00808000_80000080_80000080_00808000<>+0(SB), Y6
-	VPXOR           Y5, Y4, Y4
-	VPAND           words_0f0f0f0f<>+0(SB), Y4, Y4
-	VPSHUFB         Y4, Y6, Y4
-	VPOR            Y4, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y4
-	VPERMD          Y5, Y4, Y5
-	VMOVDQU         Y5, 288(SP)
-	VMOVDQU         150(CX), Y4
-	VPSRLW          $0x09, Y4, Y5
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 320(SP)
-	VMOVDQU         182(CX), Y4
-	VPSRLW          $0x09, Y4, Y6
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 352(SP)
-	VPACKUSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSRLW          $0x04, Y5, Y4
-	VMOVDQU         words_00808000_80000080_80000080_00808000<>+0(SB), Y6
-	VPXOR           Y5, Y4, Y4
-	VPAND           words_0f0f0f0f<>+0(SB), Y4, Y4
-	VPSHUFB         Y4, Y6, Y4
-	VPOR            Y4, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y4
-	VPERMD          Y5, Y4, Y5
-	VMOVDQU         Y5, 448(SP)
-	VMOVDQU         224(CX), Y4
-	VPSRLW          $0x09, Y4, Y5
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 480(SP)
-	VMOVDQU         256(CX), Y4
-	VPSRLW          $0x09, Y4, Y6
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 512(SP)
-	VPACKUSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSRLW          $0x04, Y5, Y4
-	VMOVDQU         words_00808000_80000080_80000080_00808000<>+0(SB), Y6
-	VPXOR           Y5, Y4, Y4
-	VPAND           words_0f0f0f0f<>+0(SB), Y4, Y4
-	VPSHUFB         Y4, Y6, Y4
-	VPOR            Y4, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y4
-	VPERMD          Y5, Y4, Y5
-	VMOVDQU         Y5, 608(SP)
-	VXORPS          Z5, Z5, Z5
-	VXORPS          Z6, Z6, Z6
+	VMOVDQU64       2(CX), Z1
+	VMOVDQU64       76(CX), Z2
+	VMOVDQU64       bytes67<>+0(SB), Z3
+	VPERMB          Z1, Z3, Z1
+	VPERMB          Z2, Z3, Z2
+	VPSRLW          $0x09, Z1, Z3
+	VPSRLW          $0x09, Z2, Z4
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z5
+	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z6
+	VPSRLW          $0x04, Z3, Z7
+	VPSRLW          $0x04, Z4, Z8
+	VPTERNLOGD      $0x28, Z5, Z3, Z7
+	VPSHUFB         Z7, Z6, Z7
+	VPORD           Z7, Z3, Z3
+	VPTERNLOGD      $0x28, Z5, Z4, Z8
+	VPSHUFB         Z8, Z6, Z8
+	VPORD           Z8, Z4, Z4
+	VPBROADCASTQ    66(CX), Z5
+	VPBROADCASTQ    140(CX), Z6
+	VMOVDQU64       bytes68<>+0(SB), Z7
+	VPMULTISHIFTQB  Z5, Z7, Z5
+	VPMULTISHIFTQB  Z6, Z7, Z6
+	VPBROADCASTW    (CX), Y7
+	VPBROADCASTW    74(CX), Y8
+	VCVTPH2PS       Y7, Z7
+	VCVTPH2PS       Y8, Z8
+	VPBROADCASTD    u32_3e000000<>+0(SB), Z9
+	VMULPS          Z9, Z7, Z7
+	VMULPS          Z9, Z8, Z8
+	VPBROADCASTD    u32_0000001e<>+0(SB), Z9
+	VPANDD          Z9, Z5, Z5
+	VPANDD          Z9, Z6, Z6
+	VPBROADCASTD    u32_00000001<>+0(SB), Z9
+	VPORD           Z9, Z5, Z5
+	VPORD           Z9, Z6, Z6
+	VCVTDQ2PS       Z5, Z5
+	VCVTDQ2PS       Z6, Z6
+	VMULPS          Z7, Z5, Z5
+	VMULPS          Z8, Z6, Z6
+	VPBROADCASTD    u32_00400040<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z7
+	VPTESTMW        Z7, Z2, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z7
+	VPTESTMW        Z7, Z2, K4
+	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z7
+	VMOVDQA64       Z1, Z8
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z7, Z8
+	VMOVDQA64       Z2, Z9
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z7, Z9
+	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z7, Z11
+	VMOVDQU16       Z10, K1, Z8
+	VMOVDQU16       Z11, K2, Z9
+	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z7, Z11
+	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z7
+	VMOVDQA64       Z1, Z12
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z7, Z12
+	VMOVDQA64       Z2, Z13
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z7, Z13
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VMOVDQU16       Z10, K3, Z8
+	VMOVDQU16       Z11, K4, Z9
+	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z7, Z11
+	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z7
+	VMOVDQA64       Z1, Z12
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z7, Z12
+	VMOVDQA64       Z2, Z13
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z7, Z13
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z7
+	VMOVDQA64       Z1, Z12
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z7, Z12
+	VMOVDQA64       Z2, Z13
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z7, Z13
+	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z7
+	VMOVDQA64       Z1, Z14
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z7, Z14
+	VMOVDQA64       Z2, Z15
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z7, Z15
+	VMOVDQU16       Z14, K1, Z12
+	VMOVDQU16       Z15, K2, Z13
+	VMOVDQU16       Z12, K3, Z10
+	VMOVDQU16       Z13, K4, Z11
+	VPBROADCASTD    u32_01000100<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K1
+	VPBROADCASTD    u32_01000100<>+0(SB), Z1
+	VPTESTMW        Z1, Z2, K2
+	VMOVDQU16       Z10, K1, Z8
+	VMOVDQU16       Z11, K2, Z9
+	VXORPS          Z1, Z1, Z1
+	VXORPS          Z2, Z2, Z2
+	VMOVDQU64       bytes58<>+0(SB), Z7
+	VPMULTISHIFTQB  Z8, Z7, Z10
+	VPMULTISHIFTQB  Z9, Z7, Z7
+	VMOVDQU64       bytes59<>+0(SB), Z11
+	VPMULTISHIFTQB  Z3, Z11, Z12
+	VPMULTISHIFTQB  Z4, Z11, Z11
+	VPBROADCASTD    u32_03030303<>+0(SB), Z13
+	VMOVDQU64       bytes60<>+0(SB), Z14
+	VPTERNLOGD      $0xe4, Z13, Z12, Z10
+	VPERMB          Z14, Z10, Z10
+	VPTERNLOGD      $0xe4, Z13, Z11, Z7
+	VPERMB          Z14, Z7, Z7
+	VPDPBUSD        512(AX), Z10, Z1
+	VPDPBUSD        1472(AX), Z7, Z2
+	VMOVDQU64       bytes61<>+0(SB), Z7
+	VPMULTISHIFTQB  Z8, Z7, Z10
+	VPMULTISHIFTQB  Z9, Z7, Z7
+	VMOVDQU64       bytes62<>+0(SB), Z11
+	VPMULTISHIFTQB  Z3, Z11, Z12
+	VPMULTISHIFTQB  Z4, Z11, Z11
+	VPBROADCASTD    u32_03030303<>+0(SB), Z13
+	VMOVDQU64       bytes60<>+0(SB), Z14
+	VPTERNLOGD      $0xe4, Z13, Z12, Z10
+	VPERMB          Z14, Z10, Z10
+	VPTERNLOGD      $0xe4, Z13, Z11, Z7
+	VPERMB          Z14, Z7, Z7
+	VPDPBUSD        576(AX), Z10, Z1
+	VPDPBUSD        1536(AX), Z7, Z2
 	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           128(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           136(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        512(AX), Z9, Z5
-	VPDPBUSD        576(AX), Z10, Z5
-	MOVWQZX         160(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         168(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         176(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         184(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         192(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         200(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         208(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         216(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           288(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         162(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         170(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         178(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         186(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         194(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         202(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         210(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         218(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           296(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        1472(AX), Z9, Z6
-	VPDPBUSD        1536(AX), Z10, Z6
-	MOVWQZX         320(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         328(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         336(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         344(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         352(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         360(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         368(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         376(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           448(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         322(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         330(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         338(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         346(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         354(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         362(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         370(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         378(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           456(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        2432(AX), Z9, Z7
-	VPDPBUSD        2496(AX), Z10, Z7
-	MOVWQZX         480(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         488(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         496(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         504(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         512(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         520(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         528(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         536(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           608(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         482(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         490(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         498(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         506(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         514(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         522(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         530(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         538(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           616(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        3392(AX), Z9, Z8
-	VPDPBUSD        3456(AX), Z10, Z8
-	VXORPS          Z9, Z9, Z9
 	VXORPS          Z10, Z10, Z10
-	VXORPS          Z11, Z11, Z11
-	VXORPS          Z12, Z12, Z12
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           144(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           152(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        640(AX), Z13, Z9
-	VPDPBUSD        704(AX), Z14, Z9
-	MOVWQZX         164(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         172(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         180(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         188(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         196(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         204(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         212(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         220(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           304(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         166(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         174(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         182(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         190(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         198(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         206(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         214(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         222(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           312(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        1600(AX), Z13, Z10
-	VPDPBUSD        1664(AX), Z14, Z10
-	MOVWQZX         324(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         332(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         340(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         348(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         356(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         364(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         372(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         380(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           464(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         326(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         334(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         342(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         350(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         358(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         366(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         374(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         382(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           472(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        2560(AX), Z13, Z11
-	VPDPBUSD        2624(AX), Z14, Z11
-	MOVWQZX         484(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         492(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         500(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         508(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         516(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         524(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         532(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         540(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           624(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         486(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         494(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         502(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         510(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         518(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         526(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         534(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         542(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           632(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        3520(AX), Z13, Z12
-	VPDPBUSD        3584(AX), Z14, Z12
-	VMOVQ           66(CX), X13
-	VPSRLW          $0x03, Y13, Y4
-	VPADDB          Y13, Y13, Y13
-	VPANDD          words_1e1e1e1e<>+0(SB), Y13, Y13
-	VPORD           words_00000001<>+0(SB), Y13, Y13
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y13, Y13
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y13, Y13
-	VPMOVZXBD       X13, Y4
-	VPUNPCKHQDQ     Y13, Y13, Y13
-	VPMOVZXBD       X13, Y13
-	VPBROADCASTW    (CX), X14
-	VCVTPH2PS       X14, Y14
-	VMULPS          words_3e000000<>+0(SB), Y14, Y14
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y14, Y4, Y4
-	VCVTDQ2PS       Y13, Y13
-	VMULPS          Y14, Y13, Y13
-	VINSERTI64X4    $0x01, Y13, Z4, Z13
-	VMOVQ           140(CX), X14
-	VPSRLW          $0x03, Y14, Y4
-	VPADDB          Y14, Y14, Y14
-	VPANDD          words_1e1e1e1e<>+0(SB), Y14, Y14
-	VPORD           words_00000001<>+0(SB), Y14, Y14
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y14, Y14
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y14, Y14
-	VPMOVZXBD       X14, Y4
-	VPUNPCKHQDQ     Y14, Y14, Y14
-	VPMOVZXBD       X14, Y14
-	VPBROADCASTW    74(CX), X15
-	VCVTPH2PS       X15, Y15
-	VMULPS          words_3e000000<>+0(SB), Y15, Y15
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y15, Y4, Y4
-	VCVTDQ2PS       Y14, Y14
-	VMULPS          Y15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z4, Z14
-	VMOVQ           214(CX), X15
-	VPSRLW          $0x03, Y15, Y4
-	VPADDB          Y15, Y15, Y15
-	VPANDD          words_1e1e1e1e<>+0(SB), Y15, Y15
-	VPORD           words_00000001<>+0(SB), Y15, Y15
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y15, Y15
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y15, Y15
-	VPMOVZXBD       X15, Y4
-	VPUNPCKHQDQ     Y15, Y15, Y15
-	VPMOVZXBD       X15, Y15
-	VPBROADCASTW    148(CX), X16
-	VCVTPH2PS       X16, Y16
-	VMULPS          words_3e000000<>+0(SB), Y16, Y16
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y16, Y4, Y4
-	VCVTDQ2PS       Y15, Y15
-	VMULPS          Y16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z4, Z15
-	VMOVQ           288(CX), X16
-	VPSRLW          $0x03, Y16, Y4
-	VPADDB          Y16, Y16, Y16
-	VPANDD          words_1e1e1e1e<>+0(SB), Y16, Y16
-	VPORD           words_00000001<>+0(SB), Y16, Y16
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y16, Y16
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y16, Y16
-	VPMOVZXBD       X16, Y4
-	VPUNPCKHQDQ     Y16, Y16, Y16
-	VPMOVZXBD       X16, Y16
-	VPBROADCASTW    222(CX), X17
-	VCVTPH2PS       X17, Y17
-	VMULPS          words_3e000000<>+0(SB), Y17, Y17
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y17, Y4, Y4
-	VCVTDQ2PS       Y16, Y16
-	VMULPS          Y17, Y16, Y16
-	VINSERTI64X4    $0x01, Y16, Z4, Z16
-	VMOVDQU64       bytes26<>+0(SB), Z17
-	VMOVDQU64       bytes27<>+0(SB), Z18
-	VMOVDQA64       Z5, Z19
-	VMOVDQA64       Z6, Z20
-	VMOVDQA64       Z7, Z21
-	VMOVDQA64       Z8, Z22
-	VPERMT2Q        Z9, Z17, Z19
-	VPERMT2Q        Z10, Z17, Z20
-	VPERMT2Q        Z11, Z17, Z21
-	VPERMT2Q        Z12, Z17, Z22
-	VPERMT2Q        Z9, Z18, Z5
-	VPERMT2Q        Z10, Z18, Z6
-	VPERMT2Q        Z11, Z18, Z7
-	VPERMT2Q        Z12, Z18, Z8
-	VPADDD          Z5, Z19, Z19
-	VMOVDQU64       864(AX), Z5
-	VPADDD          Z6, Z20, Z20
-	VMOVDQU64       1824(AX), Z6
-	VPADDD          Z7, Z21, Z21
-	VMOVDQU64       2784(AX), Z7
-	VPADDD          Z8, Z22, Z22
-	VMOVDQU64       3744(AX), Z8
-	VPSLLD          $0x06, Z5, Z5
-	VPSUBD          Z5, Z19, Z19
-	VPSLLD          $0x06, Z6, Z6
-	VPSUBD          Z6, Z20, Z20
-	VPSLLD          $0x06, Z7, Z7
-	VPSUBD          Z7, Z21, Z21
-	VPSLLD          $0x06, Z8, Z8
-	VPSUBD          Z8, Z22, Z22
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z13, Z13
-	VBROADCASTF64X4 1728(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z14, Z14
-	VBROADCASTF64X4 2688(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z15, Z15
-	VBROADCASTF64X4 3648(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z16, Z16
-	VCVTDQ2PS       Z19, Z19
-	VCVTDQ2PS       Z20, Z20
-	VCVTDQ2PS       Z21, Z21
-	VCVTDQ2PS       Z22, Z22
-	VEXTRACTI64X4   $0x01, Z13, Y4
-	VEXTRACTI64X4   $0x01, Z14, Y5
-	VEXTRACTI64X4   $0x01, Z15, Y6
-	VEXTRACTI64X4   $0x01, Z16, Y7
-	VEXTRACTI64X4   $0x01, Z19, Y8
-	VEXTRACTI64X4   $0x01, Z20, Y9
-	VEXTRACTI64X4   $0x01, Z21, Y10
-	VEXTRACTI64X4   $0x01, Z22, Y11
-	VFMADD231PS     Y13, Y19, Y3
-	VFMADD231PS     Y4, Y8, Y3
-	VFMADD231PS     Y14, Y20, Y3
-	VFMADD231PS     Y5, Y9, Y3
-	VFMADD231PS     Y15, Y21, Y3
-	VFMADD231PS     Y6, Y10, Y3
-	VFMADD231PS     Y16, Y22, Y3
-	VFMADD231PS     Y7, Y11, Y3
-	ADDQ            $0x00000128, CX
-	ADDQ            $0x00000f00, AX
-	SUBQ            $0x04, BX
-	JMP             eights4
+	VMOVDQU64       bytes63<>+0(SB), Z11
+	VPMULTISHIFTQB  Z8, Z11, Z12
+	VPMULTISHIFTQB  Z9, Z11, Z11
+	VMOVDQU64       bytes69<>+0(SB), Z13
+	VPMULTISHIFTQB  Z3, Z13, Z14
+	VPMULTISHIFTQB  Z4, Z13, Z13
+	VPBROADCASTD    u32_03030303<>+0(SB), Z15
+	VMOVDQU64       bytes60<>+0(SB), Z16
+	VPTERNLOGD      $0xe4, Z15, Z14, Z12
+	VPERMB          Z16, Z12, Z12
+	VPTERNLOGD      $0xe4, Z15, Z13, Z11
+	VPERMB          Z16, Z11, Z11
+	VPDPBUSD        640(AX), Z12, Z7
+	VPDPBUSD        1600(AX), Z11, Z10
+	VMOVDQU64       bytes65<>+0(SB), Z11
+	VPMULTISHIFTQB  Z8, Z11, Z8
+	VPMULTISHIFTQB  Z9, Z11, Z9
+	VMOVDQU64       bytes70<>+0(SB), Z11
+	VPMULTISHIFTQB  Z3, Z11, Z3
+	VPMULTISHIFTQB  Z4, Z11, Z4
+	VPBROADCASTD    u32_03030303<>+0(SB), Z11
+	VMOVDQU64       bytes60<>+0(SB), Z12
+	VPTERNLOGD      $0xe4, Z11, Z3, Z8
+	VPERMB          Z12, Z8, Z8
+	VPTERNLOGD      $0xe4, Z11, Z4, Z9
+	VPERMB          Z12, Z9, Z9
+	VPDPBUSD        704(AX), Z8, Z7
+	VPDPBUSD        1664(AX), Z9, Z10
+	VMOVDQU64       bytes26<>+0(SB), Z3
+	VMOVDQU64       bytes27<>+0(SB), Z4
+	VMOVDQA64       Z1, Z8
+	VMOVDQA64       Z2, Z9
+	VPERMT2Q        Z7, Z3, Z8
+	VPERMT2Q        Z10, Z3, Z9
+	VPERMT2Q        Z7, Z4, Z1
+	VPERMT2Q        Z10, Z4, Z2
+	VPADDD          Z1, Z8, Z8
+	VMOVDQU64       864(AX), Z1
+	VPADDD          Z2, Z9, Z9
+	VMOVDQU64       1824(AX), Z2
+	VPSLLD          $0x06, Z1, Z1
+	VPSUBD          Z1, Z8, Z8
+	VPSLLD          $0x06, Z2, Z2
+	VPSUBD          Z2, Z9, Z9
+	VBROADCASTF64X4 768(AX), Z1
+	VSHUFF32X4      $0x50, Z1, Z1, Z1
+	VMULPS          Z1, Z5, Z5
+	VBROADCASTF64X4 1728(AX), Z1
+	VSHUFF32X4      $0x50, Z1, Z1, Z1
+	VMULPS          Z1, Z6, Z6
+	VCVTDQ2PS       Z8, Z8
+	VCVTDQ2PS       Z9, Z9
+	VEXTRACTI64X4   $0x01, Z5, Y1
+	VEXTRACTI64X4   $0x01, Z6, Y2
+	VEXTRACTI64X4   $0x01, Z8, Y3
+	VEXTRACTI64X4   $0x01, Z9, Y4
+	VFMADD231PS     Y5, Y8, Y0
+	VFMADD231PS     Y1, Y3, Y0
+	VFMADD231PS     Y6, Y9, Y0
+	VFMADD231PS     Y2, Y4, Y0
+	ADDQ            $0x00000094, CX
+	ADDQ            $0x00000780, AX
+	SUBQ            $0x02, BX
+	JMP             eights2
 
-eights4done:
+eights2done:
 eights1:
 	CMPQ            BX, $0x01
 	JL              eights1done
 	PREFETCHT0      12288(CX)
 	PREFETCHT0      12352(CX)
-	VMOVDQU         2(CX), Y4
-	VPSRLW          $0x09, Y4, Y5
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, (SP)
-	VMOVDQU         34(CX), Y4
-	VPSRLW          $0x09, Y4, Y6
-	VPAND           words_01ff01ff<>+0(SB), Y4, Y4
-	VMOVDQU         Y4, 32(SP)
-	VPACKUSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSRLW          $0x04, Y5, Y4
-	VMOVDQU         words_00808000_80000080_80000080_00808000<>+0(SB), Y6
-	VPXOR           Y5, Y4, Y4
-	VPAND           words_0f0f0f0f<>+0(SB), Y4, Y4
-	VPSHUFB         Y4, Y6, Y4
-	VPOR            Y4, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y4
-	VPERMD          Y5, Y4, Y5
-	VMOVDQU         Y5, 128(SP)
-	VXORPS          Z5, Z5, Z5
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X6
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X6, X6
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	VINSERTI32X4    $0x01, X7, Y6, Y6
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z6, Z6
-	KMOVQ           128(SP), K1
-	VPADDB          Z2, Z6, Z7
-	VPSUBB          Z6, Z2, K1, Z7
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X6
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X6, X6
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y6, Y6
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z6, Z6
-	KMOVQ           136(SP), K1
-	VPADDB          Z2, Z6, Z8
-	VPSUBB          Z6, Z2, K1, Z8
-	VMOVDQA64       Z7, Z6
-	VPERMT2D        Z8, Z0, Z6
-	VPERMT2D        Z8, Z1, Z7
-	VPDPBUSD        512(AX), Z6, Z5
-	VPDPBUSD        576(AX), Z7, Z5
-	VXORPS          Z6, Z6, Z6
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z7, Z7
-	KMOVQ           144(SP), K1
-	VPADDB          Z2, Z7, Z8
-	VPSUBB          Z7, Z2, K1, Z8
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y7, Y7
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	VINSERTI64X4    $0x01, Y9, Z7, Z7
-	KMOVQ           152(SP), K1
-	VPADDB          Z2, Z7, Z9
-	VPSUBB          Z7, Z2, K1, Z9
-	VMOVDQA64       Z8, Z7
-	VPERMT2D        Z9, Z0, Z7
-	VPERMT2D        Z9, Z1, Z8
-	VPDPBUSD        640(AX), Z7, Z6
-	VPDPBUSD        704(AX), Z8, Z6
-	VMOVQ           66(CX), X7
-	VPSRLW          $0x03, Y7, Y4
-	VPADDB          Y7, Y7, Y7
-	VPANDD          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPORD           words_00000001<>+0(SB), Y7, Y7
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y7, Y7
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y7, Y7
-	VPMOVZXBD       X7, Y4
-	VPUNPCKHQDQ     Y7, Y7, Y7
-	VPMOVZXBD       X7, Y7
-	VPBROADCASTW    (CX), X8
-	VCVTPH2PS       X8, Y8
-	VMULPS          words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y8, Y4, Y4
-	VCVTDQ2PS       Y7, Y7
-	VMULPS          Y8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z4, Z7
-	VMOVDQU64       bytes26<>+0(SB), Z8
-	VMOVDQU64       bytes27<>+0(SB), Z9
-	VMOVDQA64       Z5, Z10
-	VPERMT2Q        Z6, Z8, Z10
-	VPERMT2Q        Z6, Z9, Z5
-	VPADDD          Z5, Z10, Z10
-	VMOVDQU64       864(AX), Z5
-	VPSLLD          $0x06, Z5, Z5
-	VPSUBD          Z5, Z10, Z10
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z7, Z7
-	VCVTDQ2PS       Z10, Z10
-	VEXTRACTI64X4   $0x01, Z7, Y4
-	VEXTRACTI64X4   $0x01, Z10, Y5
-	VFMADD231PS     Y7, Y10, Y3
-	VFMADD231PS     Y4, Y5, Y3
+	VMOVDQU64       2(CX), Z1
+	VMOVDQU64       bytes67<>+0(SB), Z2
+	VPERMB          Z1, Z2, Z1
+	VPSRLW          $0x09, Z1, Z2
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z3
+	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z4
+	VPSRLW          $0x04, Z2, Z5
+	VPTERNLOGD      $0x28, Z3, Z2, Z5
+	VPSHUFB         Z5, Z4, Z5
+	VPORD           Z5, Z2, Z2
+	VPBROADCASTQ    66(CX), Z3
+	VMOVDQU64       bytes68<>+0(SB), Z4
+	VPMULTISHIFTQB  Z3, Z4, Z3
+	VPBROADCASTW    (CX), Y4
+	VCVTPH2PS       Y4, Z4
+	VPBROADCASTD    u32_3e000000<>+0(SB), Z5
+	VMULPS          Z5, Z4, Z4
+	VPBROADCASTD    u32_0000001e<>+0(SB), Z5
+	VPANDD          Z5, Z3, Z3
+	VPBROADCASTD    u32_00000001<>+0(SB), Z5
+	VPORD           Z5, Z3, Z3
+	VCVTDQ2PS       Z3, Z3
+	VMULPS          Z4, Z3, Z3
+	VPBROADCASTD    u32_00400040<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K2
+	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z4
+	VMOVDQA64       Z1, Z5
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z4, Z5
+	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z4, Z6
+	VMOVDQU16       Z6, K1, Z5
+	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z4, Z6
+	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z4
+	VMOVDQA64       Z1, Z7
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z4, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU16       Z6, K2, Z5
+	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z4, Z6
+	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z4
+	VMOVDQA64       Z1, Z7
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z4, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z4
+	VMOVDQA64       Z1, Z7
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z4, Z7
+	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z4
+	VMOVDQA64       Z1, Z8
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z4, Z8
+	VMOVDQU16       Z8, K1, Z7
+	VMOVDQU16       Z7, K2, Z6
+	VPBROADCASTD    u32_01000100<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VMOVDQU16       Z6, K1, Z5
+	VXORPS          Z1, Z1, Z1
+	VMOVDQU64       bytes58<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
+	VMOVDQU64       bytes59<>+0(SB), Z6
+	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPBROADCASTD    u32_03030303<>+0(SB), Z7
+	VMOVDQU64       bytes60<>+0(SB), Z8
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        512(AX), Z4, Z1
+	VMOVDQU64       bytes61<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
+	VMOVDQU64       bytes62<>+0(SB), Z6
+	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPBROADCASTD    u32_03030303<>+0(SB), Z7
+	VMOVDQU64       bytes60<>+0(SB), Z8
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        576(AX), Z4, Z1
+	VXORPS          Z4, Z4, Z4
+	VMOVDQU64       bytes63<>+0(SB), Z6
+	VPMULTISHIFTQB  Z5, Z6, Z6
+	VMOVDQU64       bytes69<>+0(SB), Z7
+	VPMULTISHIFTQB  Z2, Z7, Z7
+	VPBROADCASTD    u32_03030303<>+0(SB), Z8
+	VMOVDQU64       bytes60<>+0(SB), Z9
+	VPTERNLOGD      $0xe4, Z8, Z7, Z6
+	VPERMB          Z9, Z6, Z6
+	VPDPBUSD        640(AX), Z6, Z4
+	VMOVDQU64       bytes65<>+0(SB), Z6
+	VPMULTISHIFTQB  Z5, Z6, Z5
+	VMOVDQU64       bytes70<>+0(SB), Z6
+	VPMULTISHIFTQB  Z2, Z6, Z2
+	VPBROADCASTD    u32_03030303<>+0(SB), Z6
+	VMOVDQU64       bytes60<>+0(SB), Z7
+	VPTERNLOGD      $0xe4, Z6, Z2, Z5
+	VPERMB          Z7, Z5, Z5
+	VPDPBUSD        704(AX), Z5, Z4
+	VMOVDQU64       bytes26<>+0(SB), Z2
+	VMOVDQU64       bytes27<>+0(SB), Z5
+	VMOVDQA64       Z1, Z6
+	VPERMT2Q        Z4, Z2, Z6
+	VPERMT2Q        Z4, Z5, Z1
+	VPADDD          Z1, Z6, Z6
+	VMOVDQU64       864(AX), Z1
+	VPSLLD          $0x06, Z1, Z1
+	VPSUBD          Z1, Z6, Z6
+	VBROADCASTF64X4 768(AX), Z1
+	VSHUFF32X4      $0x50, Z1, Z1, Z1
+	VMULPS          Z1, Z3, Z3
+	VCVTDQ2PS       Z6, Z6
+	VEXTRACTI64X4   $0x01, Z3, Y1
+	VEXTRACTI64X4   $0x01, Z6, Y2
+	VFMADD231PS     Y3, Y6, Y0
+	VFMADD231PS     Y1, Y2, Y0
 	ADDQ            $0x0000004a, CX
 	ADDQ            $0x000003c0, AX
 	SUBQ            $0x01, BX
 	JMP             eights1
 
 eights1done:
-	VEXTRACTF32X4 $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VMOVHLPS      X3, X3, X4
-	VADDPS        X4, X3, X3
-	VMOVSHDUP     X3, X4
-	VADDSS        X4, X3, X3
-	VXORPS        X4, X4, X4
-	VADDSS        X4, X3, X3
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDSS        X1, X0, X0
+	VXORPS        X1, X1, X1
+	VADDSS        X1, X0, X0
 	MOVQ          dst+0(FP), AX
-	VMOVSS        X3, (AX)
+	VMOVSS        X0, (AX)
 	ADDQ          $0x04, dst+0(FP)
 	MOVQ          stride+16(FP), AX
 	ADDQ          AX, w+8(FP)
@@ -11455,51 +10976,48 @@ eights1done:
 	VZEROUPPER
 	RET
 
-DATA bytes67<>+0(SB)/8, $0x0000000200000000
-DATA bytes67<>+8(SB)/8, $0x0000000600000004
-DATA bytes67<>+16(SB)/8, $0x0000000a00000008
-DATA bytes67<>+24(SB)/8, $0x0000000e0000000c
-DATA bytes67<>+32(SB)/8, $0x0000001200000010
-DATA bytes67<>+40(SB)/8, $0x0000001600000014
-DATA bytes67<>+48(SB)/8, $0x0000001a00000018
-DATA bytes67<>+56(SB)/8, $0x0000001e0000001c
+DATA bytes67<>+0(SB)/8, $0x0d0c090805040100
+DATA bytes67<>+8(SB)/8, $0x1d1c191815141110
+DATA bytes67<>+16(SB)/8, $0x2d2c292825242120
+DATA bytes67<>+24(SB)/8, $0x3d3c393835343130
+DATA bytes67<>+32(SB)/8, $0x0f0e0b0a07060302
+DATA bytes67<>+40(SB)/8, $0x1f1e1b1a17161312
+DATA bytes67<>+48(SB)/8, $0x2f2e2b2a27262322
+DATA bytes67<>+56(SB)/8, $0x3f3e3b3a37363332
 GLOBL bytes67<>(SB), RODATA|NOPTR, $64
 
-DATA bytes68<>+0(SB)/8, $0x0000000300000001
-DATA bytes68<>+8(SB)/8, $0x0000000700000005
-DATA bytes68<>+16(SB)/8, $0x0000000b00000009
-DATA bytes68<>+24(SB)/8, $0x0000000f0000000d
-DATA bytes68<>+32(SB)/8, $0x0000001300000011
-DATA bytes68<>+40(SB)/8, $0x0000001700000015
-DATA bytes68<>+48(SB)/8, $0x0000001b00000019
-DATA bytes68<>+56(SB)/8, $0x0000001f0000001d
+DATA bytes68<>+0(SB)/8, $0x070707073f3f3f3f
+DATA bytes68<>+8(SB)/8, $0x171717170f0f0f0f
+DATA bytes68<>+16(SB)/8, $0x0b0b0b0b03030303
+DATA bytes68<>+24(SB)/8, $0x1b1b1b1b13131313
+DATA bytes68<>+32(SB)/8, $0x272727271f1f1f1f
+DATA bytes68<>+40(SB)/8, $0x373737372f2f2f2f
+DATA bytes68<>+48(SB)/8, $0x2b2b2b2b23232323
+DATA bytes68<>+56(SB)/8, $0x3b3b3b3b33333333
 GLOBL bytes68<>(SB), RODATA|NOPTR, $64
 
-DATA u32_40404040<>+0(SB)/4, $0x40404040
-GLOBL u32_40404040<>(SB), RODATA|NOPTR, $4
+DATA u32_01000100<>+0(SB)/4, $0x01000100
+GLOBL u32_01000100<>(SB), RODATA|NOPTR, $4
 
-DATA u32_02020202<>+0(SB)/4, $0x02020202
-GLOBL u32_02020202<>(SB), RODATA|NOPTR, $4
+DATA bytes69<>+0(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+8(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+16(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+24(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+32(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+40(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+48(SB)/8, $0x31302f2e11100f0e
+DATA bytes69<>+56(SB)/8, $0x31302f2e11100f0e
+GLOBL bytes69<>(SB), RODATA|NOPTR, $64
 
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB)/4, $0x0c080400
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+4(SB)/4, $0x0d090501
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+8(SB)/4, $0x0e0a0602
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+12(SB)/4, $0x0f0b0703
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+16(SB)/4, $0x0c080400
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+20(SB)/4, $0x0d090501
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+24(SB)/4, $0x0e0a0602
-DATA words_0c080400_0d090501_0e0a0602_0f0b0703<>+28(SB)/4, $0x0f0b0703
-GLOBL words_0c080400_0d090501_0e0a0602_0f0b0703<>(SB), RODATA|NOPTR, $32
-
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB)/4, $0x00000000
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+4(SB)/4, $0x00000004
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+8(SB)/4, $0x00000001
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+12(SB)/4, $0x00000005
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+16(SB)/4, $0x00000002
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+20(SB)/4, $0x00000006
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+24(SB)/4, $0x00000003
-DATA words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+28(SB)/4, $0x00000007
-GLOBL words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>(SB), RODATA|NOPTR, $32
+DATA bytes70<>+0(SB)/8, $0x3534333215141312
+DATA bytes70<>+8(SB)/8, $0x3534333215141312
+DATA bytes70<>+16(SB)/8, $0x3534333215141312
+DATA bytes70<>+24(SB)/8, $0x3534333215141312
+DATA bytes70<>+32(SB)/8, $0x3534333215141312
+DATA bytes70<>+40(SB)/8, $0x3534333215141312
+DATA bytes70<>+48(SB)/8, $0x3534333215141312
+DATA bytes70<>+56(SB)/8, $0x3534333215141312
+GLOBL bytes70<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ3_XXSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -12941,12 +12459,12 @@ eights4:
 	VMOVDQU64       198(CX), Z11
 	VMOVDQU64       296(CX), Z12
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes69<>+0(SB), Z13
+	VMOVDQU64       bytes71<>+0(SB), Z13
 	VPERMB.Z        Z9, Z13, K1, Z14
 	VPERMB.Z        Z10, Z13, K1, Z15
 	VPERMB.Z        Z11, Z13, K1, Z16
 	VPERMB.Z        Z12, Z13, K1, Z13
-	VMOVDQU64       bytes70<>+0(SB), Z17
+	VMOVDQU64       bytes72<>+0(SB), Z17
 	VPERMB.Z        Z9, Z17, K1, Z9
 	VPERMB.Z        Z10, Z17, K1, Z10
 	VPERMB.Z        Z11, Z17, K1, Z11
@@ -13050,18 +12568,18 @@ eights4:
 	VXORPS          Z14, Z14, Z14
 	VXORPS          Z15, Z15, Z15
 	VXORPS          Z16, Z16, Z16
-	VMOVDQU64       bytes71<>+0(SB), Z17
+	VMOVDQU64       bytes73<>+0(SB), Z17
 	VPMULTISHIFTQB  Z18, Z17, Z22
 	VPMULTISHIFTQB  Z19, Z17, Z23
 	VPMULTISHIFTQB  Z20, Z17, Z24
 	VPMULTISHIFTQB  Z21, Z17, Z17
-	VMOVDQU64       bytes72<>+0(SB), Z25
+	VMOVDQU64       bytes74<>+0(SB), Z25
 	VPMULTISHIFTQB  Z6, Z25, Z26
 	VPMULTISHIFTQB  Z7, Z25, Z27
 	VPMULTISHIFTQB  Z8, Z25, Z28
 	VPMULTISHIFTQB  Z5, Z25, Z25
 	VPBROADCASTD    u32_07070707<>+0(SB), Z29
-	VMOVDQU64       bytes73<>+0(SB), Z30
+	VMOVDQU64       bytes75<>+0(SB), Z30
 	VPTERNLOGD      $0xe4, Z29, Z26, Z22
 	VPERMB          Z30, Z22, Z22
 	VPTERNLOGD      $0xe4, Z29, Z27, Z23
@@ -13074,18 +12592,18 @@ eights4:
 	VPDPBUSD        1472(AX), Z23, Z14
 	VPDPBUSD        2432(AX), Z24, Z15
 	VPDPBUSD        3392(AX), Z17, Z16
-	VMOVDQU64       bytes74<>+0(SB), Z17
+	VMOVDQU64       bytes76<>+0(SB), Z17
 	VPMULTISHIFTQB  Z18, Z17, Z18
 	VPMULTISHIFTQB  Z19, Z17, Z19
 	VPMULTISHIFTQB  Z20, Z17, Z20
 	VPMULTISHIFTQB  Z21, Z17, Z17
-	VMOVDQU64       bytes75<>+0(SB), Z21
+	VMOVDQU64       bytes77<>+0(SB), Z21
 	VPMULTISHIFTQB  Z6, Z21, Z22
 	VPMULTISHIFTQB  Z7, Z21, Z23
 	VPMULTISHIFTQB  Z8, Z21, Z24
 	VPMULTISHIFTQB  Z5, Z21, Z21
 	VPBROADCASTD    u32_07070707<>+0(SB), Z25
-	VMOVDQU64       bytes73<>+0(SB), Z26
+	VMOVDQU64       bytes75<>+0(SB), Z26
 	VPTERNLOGD      $0xe4, Z25, Z22, Z18
 	VPERMB          Z26, Z18, Z18
 	VPTERNLOGD      $0xe4, Z25, Z23, Z19
@@ -13162,18 +12680,18 @@ eights4:
 	VMOVDQU16       Z23, K2, Z19
 	VMOVDQU16       Z24, K3, Z20
 	VMOVDQU16       Z25, K4, Z21
-	VMOVDQU64       bytes71<>+0(SB), Z9
+	VMOVDQU64       bytes73<>+0(SB), Z9
 	VPMULTISHIFTQB  Z18, Z9, Z10
 	VPMULTISHIFTQB  Z19, Z9, Z11
 	VPMULTISHIFTQB  Z20, Z9, Z12
 	VPMULTISHIFTQB  Z21, Z9, Z9
-	VMOVDQU64       bytes76<>+0(SB), Z17
+	VMOVDQU64       bytes78<>+0(SB), Z17
 	VPMULTISHIFTQB  Z6, Z17, Z22
 	VPMULTISHIFTQB  Z7, Z17, Z23
 	VPMULTISHIFTQB  Z8, Z17, Z24
 	VPMULTISHIFTQB  Z5, Z17, Z17
 	VPBROADCASTD    u32_07070707<>+0(SB), Z25
-	VMOVDQU64       bytes73<>+0(SB), Z26
+	VMOVDQU64       bytes75<>+0(SB), Z26
 	VPTERNLOGD      $0xe4, Z25, Z22, Z10
 	VPERMB          Z26, Z10, Z10
 	VPTERNLOGD      $0xe4, Z25, Z23, Z11
@@ -13186,18 +12704,18 @@ eights4:
 	VPDPBUSD        1600(AX), Z11, Z14
 	VPDPBUSD        2560(AX), Z12, Z15
 	VPDPBUSD        3520(AX), Z9, Z16
-	VMOVDQU64       bytes74<>+0(SB), Z9
+	VMOVDQU64       bytes76<>+0(SB), Z9
 	VPMULTISHIFTQB  Z18, Z9, Z10
 	VPMULTISHIFTQB  Z19, Z9, Z11
 	VPMULTISHIFTQB  Z20, Z9, Z12
 	VPMULTISHIFTQB  Z21, Z9, Z9
-	VMOVDQU64       bytes77<>+0(SB), Z17
+	VMOVDQU64       bytes79<>+0(SB), Z17
 	VPMULTISHIFTQB  Z6, Z17, Z6
 	VPMULTISHIFTQB  Z7, Z17, Z7
 	VPMULTISHIFTQB  Z8, Z17, Z8
 	VPMULTISHIFTQB  Z5, Z17, Z5
 	VPBROADCASTD    u32_07070707<>+0(SB), Z17
-	VMOVDQU64       bytes73<>+0(SB), Z18
+	VMOVDQU64       bytes75<>+0(SB), Z18
 	VPTERNLOGD      $0xe4, Z17, Z6, Z10
 	VPERMB          Z18, Z10, Z10
 	VPTERNLOGD      $0xe4, Z17, Z7, Z11
@@ -13267,9 +12785,9 @@ eights1:
 	VPSRLD          $0x1b, Z1, Z1
 	VMOVDQU64       2(CX), Z3
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes69<>+0(SB), Z4
+	VMOVDQU64       bytes71<>+0(SB), Z4
 	VPERMB.Z        Z3, Z4, K1, Z4
-	VMOVDQU64       bytes70<>+0(SB), Z5
+	VMOVDQU64       bytes72<>+0(SB), Z5
 	VPERMB.Z        Z3, Z5, K1, Z3
 	VPBROADCASTW    (CX), Y5
 	VCVTPH2PS       Y5, Z5
@@ -13301,21 +12819,21 @@ eights1:
 	VPTESTMW        Z5, Z4, K1
 	VMOVDQU16       Z7, K1, Z6
 	VXORPS          Z4, Z4, Z4
-	VMOVDQU64       bytes71<>+0(SB), Z5
+	VMOVDQU64       bytes73<>+0(SB), Z5
 	VPMULTISHIFTQB  Z6, Z5, Z5
-	VMOVDQU64       bytes72<>+0(SB), Z7
+	VMOVDQU64       bytes74<>+0(SB), Z7
 	VPMULTISHIFTQB  Z2, Z7, Z7
 	VPBROADCASTD    u32_07070707<>+0(SB), Z8
-	VMOVDQU64       bytes73<>+0(SB), Z9
+	VMOVDQU64       bytes75<>+0(SB), Z9
 	VPTERNLOGD      $0xe4, Z8, Z7, Z5
 	VPERMB          Z9, Z5, Z5
 	VPDPBUSD        512(AX), Z5, Z4
-	VMOVDQU64       bytes74<>+0(SB), Z5
+	VMOVDQU64       bytes76<>+0(SB), Z5
 	VPMULTISHIFTQB  Z6, Z5, Z5
-	VMOVDQU64       bytes75<>+0(SB), Z6
+	VMOVDQU64       bytes77<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
-	VMOVDQU64       bytes73<>+0(SB), Z8
+	VMOVDQU64       bytes75<>+0(SB), Z8
 	VPTERNLOGD      $0xe4, Z7, Z6, Z5
 	VPERMB          Z8, Z5, Z5
 	VPDPBUSD        576(AX), Z5, Z4
@@ -13338,21 +12856,21 @@ eights1:
 	VPBROADCASTD    u32_00800080<>+0(SB), Z5
 	VPTESTMW        Z5, Z3, K1
 	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       bytes71<>+0(SB), Z3
+	VMOVDQU64       bytes73<>+0(SB), Z3
 	VPMULTISHIFTQB  Z6, Z3, Z3
-	VMOVDQU64       bytes76<>+0(SB), Z5
+	VMOVDQU64       bytes78<>+0(SB), Z5
 	VPMULTISHIFTQB  Z2, Z5, Z5
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
-	VMOVDQU64       bytes73<>+0(SB), Z8
+	VMOVDQU64       bytes75<>+0(SB), Z8
 	VPTERNLOGD      $0xe4, Z7, Z5, Z3
 	VPERMB          Z8, Z3, Z3
 	VPDPBUSD        640(AX), Z3, Z4
-	VMOVDQU64       bytes74<>+0(SB), Z3
+	VMOVDQU64       bytes76<>+0(SB), Z3
 	VPMULTISHIFTQB  Z6, Z3, Z3
-	VMOVDQU64       bytes77<>+0(SB), Z5
+	VMOVDQU64       bytes79<>+0(SB), Z5
 	VPMULTISHIFTQB  Z2, Z5, Z2
 	VPBROADCASTD    u32_07070707<>+0(SB), Z5
-	VMOVDQU64       bytes73<>+0(SB), Z6
+	VMOVDQU64       bytes75<>+0(SB), Z6
 	VPTERNLOGD      $0xe4, Z5, Z2, Z3
 	VPERMB          Z6, Z3, Z3
 	VPDPBUSD        704(AX), Z3, Z4
@@ -13388,101 +12906,101 @@ eights1done:
 	VZEROUPPER
 	RET
 
-DATA bytes69<>+0(SB)/8, $0x0909080801010000
-DATA bytes69<>+8(SB)/8, $0x1919181811111010
-DATA bytes69<>+16(SB)/8, $0x2929282821212020
-DATA bytes69<>+24(SB)/8, $0x3939383831313030
-DATA bytes69<>+32(SB)/8, $0x0b0b0a0a03030202
-DATA bytes69<>+40(SB)/8, $0x1b1b1a1a13131212
-DATA bytes69<>+48(SB)/8, $0x2b2b2a2a23232222
-DATA bytes69<>+56(SB)/8, $0x3b3b3a3a33333232
-GLOBL bytes69<>(SB), RODATA|NOPTR, $64
+DATA bytes71<>+0(SB)/8, $0x0909080801010000
+DATA bytes71<>+8(SB)/8, $0x1919181811111010
+DATA bytes71<>+16(SB)/8, $0x2929282821212020
+DATA bytes71<>+24(SB)/8, $0x3939383831313030
+DATA bytes71<>+32(SB)/8, $0x0b0b0a0a03030202
+DATA bytes71<>+40(SB)/8, $0x1b1b1a1a13131212
+DATA bytes71<>+48(SB)/8, $0x2b2b2a2a23232222
+DATA bytes71<>+56(SB)/8, $0x3b3b3a3a33333232
+GLOBL bytes71<>(SB), RODATA|NOPTR, $64
 
-DATA bytes70<>+0(SB)/8, $0x0d0d0c0c05050404
-DATA bytes70<>+8(SB)/8, $0x1d1d1c1c15151414
-DATA bytes70<>+16(SB)/8, $0x2d2d2c2c25252424
-DATA bytes70<>+24(SB)/8, $0x3d3d3c3c35353434
-DATA bytes70<>+32(SB)/8, $0x0f0f0e0e07070606
-DATA bytes70<>+40(SB)/8, $0x1f1f1e1e17171616
-DATA bytes70<>+48(SB)/8, $0x2f2f2e2e27272626
-DATA bytes70<>+56(SB)/8, $0x3f3f3e3e37373636
-GLOBL bytes70<>(SB), RODATA|NOPTR, $64
+DATA bytes72<>+0(SB)/8, $0x0d0d0c0c05050404
+DATA bytes72<>+8(SB)/8, $0x1d1d1c1c15151414
+DATA bytes72<>+16(SB)/8, $0x2d2d2c2c25252424
+DATA bytes72<>+24(SB)/8, $0x3d3d3c3c35353434
+DATA bytes72<>+32(SB)/8, $0x0f0f0e0e07070606
+DATA bytes72<>+40(SB)/8, $0x1f1f1e1e17171616
+DATA bytes72<>+48(SB)/8, $0x2f2f2e2e27272626
+DATA bytes72<>+56(SB)/8, $0x3f3f3e3e37373636
+GLOBL bytes72<>(SB), RODATA|NOPTR, $64
 
 DATA u32_3e800000<>+0(SB)/4, $0x3e800000
 GLOBL u32_3e800000<>(SB), RODATA|NOPTR, $4
 
-DATA bytes71<>+0(SB)/8, $0x2926232009060300
-DATA bytes71<>+8(SB)/8, $0x2926232009060300
-DATA bytes71<>+16(SB)/8, $0x2926232009060300
-DATA bytes71<>+24(SB)/8, $0x2926232009060300
-DATA bytes71<>+32(SB)/8, $0x2926232009060300
-DATA bytes71<>+40(SB)/8, $0x2926232009060300
-DATA bytes71<>+48(SB)/8, $0x2926232009060300
-DATA bytes71<>+56(SB)/8, $0x2926232009060300
-GLOBL bytes71<>(SB), RODATA|NOPTR, $64
+DATA bytes73<>+0(SB)/8, $0x2926232009060300
+DATA bytes73<>+8(SB)/8, $0x2926232009060300
+DATA bytes73<>+16(SB)/8, $0x2926232009060300
+DATA bytes73<>+24(SB)/8, $0x2926232009060300
+DATA bytes73<>+32(SB)/8, $0x2926232009060300
+DATA bytes73<>+40(SB)/8, $0x2926232009060300
+DATA bytes73<>+48(SB)/8, $0x2926232009060300
+DATA bytes73<>+56(SB)/8, $0x2926232009060300
+GLOBL bytes73<>(SB), RODATA|NOPTR, $64
 
-DATA bytes72<>+0(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+8(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+16(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+24(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+32(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+40(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+48(SB)/8, $0x201f1e1d003f3e3d
-DATA bytes72<>+56(SB)/8, $0x201f1e1d003f3e3d
-GLOBL bytes72<>(SB), RODATA|NOPTR, $64
+DATA bytes74<>+0(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+8(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+16(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+24(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+32(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+40(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+48(SB)/8, $0x201f1e1d003f3e3d
+DATA bytes74<>+56(SB)/8, $0x201f1e1d003f3e3d
+GLOBL bytes74<>(SB), RODATA|NOPTR, $64
 
 DATA u32_07070707<>+0(SB)/4, $0x07070707
 GLOBL u32_07070707<>(SB), RODATA|NOPTR, $4
 
-DATA bytes73<>+0(SB)/8, $0x7e746c645c544c44
-DATA bytes73<>+8(SB)/8, $0x020c141c242c343c
-DATA bytes73<>+16(SB)/8, $0x7e746c645c544c44
-DATA bytes73<>+24(SB)/8, $0x020c141c242c343c
-DATA bytes73<>+32(SB)/8, $0x7e746c645c544c44
-DATA bytes73<>+40(SB)/8, $0x020c141c242c343c
-DATA bytes73<>+48(SB)/8, $0x7e746c645c544c44
-DATA bytes73<>+56(SB)/8, $0x020c141c242c343c
-GLOBL bytes73<>(SB), RODATA|NOPTR, $64
-
-DATA bytes74<>+0(SB)/8, $0x3936333019161310
-DATA bytes74<>+8(SB)/8, $0x3936333019161310
-DATA bytes74<>+16(SB)/8, $0x3936333019161310
-DATA bytes74<>+24(SB)/8, $0x3936333019161310
-DATA bytes74<>+32(SB)/8, $0x3936333019161310
-DATA bytes74<>+40(SB)/8, $0x3936333019161310
-DATA bytes74<>+48(SB)/8, $0x3936333019161310
-DATA bytes74<>+56(SB)/8, $0x3936333019161310
-GLOBL bytes74<>(SB), RODATA|NOPTR, $64
-
-DATA bytes75<>+0(SB)/8, $0x2423222104030201
-DATA bytes75<>+8(SB)/8, $0x2423222104030201
-DATA bytes75<>+16(SB)/8, $0x2423222104030201
-DATA bytes75<>+24(SB)/8, $0x2423222104030201
-DATA bytes75<>+32(SB)/8, $0x2423222104030201
-DATA bytes75<>+40(SB)/8, $0x2423222104030201
-DATA bytes75<>+48(SB)/8, $0x2423222104030201
-DATA bytes75<>+56(SB)/8, $0x2423222104030201
+DATA bytes75<>+0(SB)/8, $0x7e746c645c544c44
+DATA bytes75<>+8(SB)/8, $0x020c141c242c343c
+DATA bytes75<>+16(SB)/8, $0x7e746c645c544c44
+DATA bytes75<>+24(SB)/8, $0x020c141c242c343c
+DATA bytes75<>+32(SB)/8, $0x7e746c645c544c44
+DATA bytes75<>+40(SB)/8, $0x020c141c242c343c
+DATA bytes75<>+48(SB)/8, $0x7e746c645c544c44
+DATA bytes75<>+56(SB)/8, $0x020c141c242c343c
 GLOBL bytes75<>(SB), RODATA|NOPTR, $64
 
-DATA bytes76<>+0(SB)/8, $0x2827262508070605
-DATA bytes76<>+8(SB)/8, $0x2827262508070605
-DATA bytes76<>+16(SB)/8, $0x2827262508070605
-DATA bytes76<>+24(SB)/8, $0x2827262508070605
-DATA bytes76<>+32(SB)/8, $0x2827262508070605
-DATA bytes76<>+40(SB)/8, $0x2827262508070605
-DATA bytes76<>+48(SB)/8, $0x2827262508070605
-DATA bytes76<>+56(SB)/8, $0x2827262508070605
+DATA bytes76<>+0(SB)/8, $0x3936333019161310
+DATA bytes76<>+8(SB)/8, $0x3936333019161310
+DATA bytes76<>+16(SB)/8, $0x3936333019161310
+DATA bytes76<>+24(SB)/8, $0x3936333019161310
+DATA bytes76<>+32(SB)/8, $0x3936333019161310
+DATA bytes76<>+40(SB)/8, $0x3936333019161310
+DATA bytes76<>+48(SB)/8, $0x3936333019161310
+DATA bytes76<>+56(SB)/8, $0x3936333019161310
 GLOBL bytes76<>(SB), RODATA|NOPTR, $64
 
-DATA bytes77<>+0(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+8(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+16(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+24(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+32(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+40(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+48(SB)/8, $0x2c2b2a290c0b0a09
-DATA bytes77<>+56(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes77<>+0(SB)/8, $0x2423222104030201
+DATA bytes77<>+8(SB)/8, $0x2423222104030201
+DATA bytes77<>+16(SB)/8, $0x2423222104030201
+DATA bytes77<>+24(SB)/8, $0x2423222104030201
+DATA bytes77<>+32(SB)/8, $0x2423222104030201
+DATA bytes77<>+40(SB)/8, $0x2423222104030201
+DATA bytes77<>+48(SB)/8, $0x2423222104030201
+DATA bytes77<>+56(SB)/8, $0x2423222104030201
 GLOBL bytes77<>(SB), RODATA|NOPTR, $64
+
+DATA bytes78<>+0(SB)/8, $0x2827262508070605
+DATA bytes78<>+8(SB)/8, $0x2827262508070605
+DATA bytes78<>+16(SB)/8, $0x2827262508070605
+DATA bytes78<>+24(SB)/8, $0x2827262508070605
+DATA bytes78<>+32(SB)/8, $0x2827262508070605
+DATA bytes78<>+40(SB)/8, $0x2827262508070605
+DATA bytes78<>+48(SB)/8, $0x2827262508070605
+DATA bytes78<>+56(SB)/8, $0x2827262508070605
+GLOBL bytes78<>(SB), RODATA|NOPTR, $64
+
+DATA bytes79<>+0(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+8(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+16(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+24(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+32(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+40(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+48(SB)/8, $0x2c2b2a290c0b0a09
+DATA bytes79<>+56(SB)/8, $0x2c2b2a290c0b0a09
+GLOBL bytes79<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ1_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -14326,699 +13844,6 @@ DATA words_0000000e<>+20(SB)/4, $0x0000000e
 DATA words_0000000e<>+24(SB)/4, $0x0000000e
 DATA words_0000000e<>+28(SB)/4, $0x0000000e
 GLOBL words_0000000e<>(SB), RODATA|NOPTR, $32
-
-// func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ1_SAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ1+16(SB), SI
-	VMOVDQU64    bytes67<>+0(SB), Z0
-	VMOVDQU64    bytes68<>+0(SB), Z1
-	VPBROADCASTD u32_40404040<>+0(SB), Z2
-	VPBROADCASTD u32_02020202<>+0(SB), Z2
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y2, Y2, Y2
-	SHRQ   $0x03, BX
-
-eights4:
-	CMPQ          BX, $0x04
-	JL            eights4done
-	PREFETCHT0    12288(CX)
-	PREFETCHT0    12352(CX)
-	PREFETCHT0    12416(CX)
-	PREFETCHT0    12480(CX)
-	VPBROADCASTQ  34(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     2(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, (SP)
-	VPBROADCASTQ  42(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     18(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 32(SP)
-	VPBROADCASTQ  84(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     52(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 160(SP)
-	VPBROADCASTQ  92(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     68(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 192(SP)
-	VPBROADCASTQ  134(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     102(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 320(SP)
-	VPBROADCASTQ  142(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     118(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 352(SP)
-	VPBROADCASTQ  184(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     152(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 480(SP)
-	VPBROADCASTQ  192(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     168(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 512(SP)
-	VXORPS        Z3, Z3, Z3
-	VXORPS        Z4, Z4, Z4
-	VXORPS        Z5, Z5, Z5
-	VXORPS        Z6, Z6, Z6
-	MOVWQZX       (SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       8(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       16(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       24(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       32(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       40(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       48(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       56(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       2(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       10(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       18(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       26(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       34(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       42(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       50(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       58(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      512(AX), Z9, Z3
-	VPDPBUSD      576(AX), Z7, Z3
-	MOVWQZX       160(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       168(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       176(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       184(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       192(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       200(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       208(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       216(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       162(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       170(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       178(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       186(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       194(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       202(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       210(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       218(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      1472(AX), Z9, Z4
-	VPDPBUSD      1536(AX), Z7, Z4
-	MOVWQZX       320(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       328(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       336(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       344(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       352(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       360(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       368(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       376(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       322(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       330(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       338(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       346(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       354(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       362(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       370(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       378(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      2432(AX), Z9, Z5
-	VPDPBUSD      2496(AX), Z7, Z5
-	MOVWQZX       480(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       488(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       496(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       504(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       512(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       520(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       528(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       536(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       482(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       490(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       498(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       506(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       514(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       522(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       530(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       538(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      3392(AX), Z9, Z6
-	VPDPBUSD      3456(AX), Z7, Z6
-	MOVWQZX       4(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       12(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       20(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       28(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       36(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       44(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       52(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       60(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       6(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       14(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       22(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       30(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       38(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       46(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       54(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       62(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      640(AX), Z9, Z3
-	VPDPBUSD      704(AX), Z7, Z3
-	MOVWQZX       164(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       172(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       180(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       188(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       196(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       204(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       212(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       220(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       166(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       174(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       182(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       190(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       198(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       206(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       214(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       222(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      1600(AX), Z9, Z4
-	VPDPBUSD      1664(AX), Z7, Z4
-	MOVWQZX       324(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       332(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       340(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       348(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       356(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       364(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       372(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       380(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       326(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       334(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       342(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       350(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       358(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       366(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       374(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       382(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      2560(AX), Z9, Z5
-	VPDPBUSD      2624(AX), Z7, Z5
-	MOVWQZX       484(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       492(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	MOVWQZX       500(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       508(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	VINSERTI32X4  $0x01, X8, Y7, Y7
-	MOVWQZX       516(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       524(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       532(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       540(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	VINSERTI64X4  $0x01, Y8, Z7, Z7
-	MOVWQZX       486(SP), DI
-	VMOVQ         (SI)(DI*8), X8
-	MOVWQZX       494(SP), DI
-	VMOVHPS       (SI)(DI*8), X8, X8
-	MOVWQZX       502(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       510(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	VINSERTI32X4  $0x01, X9, Y8, Y8
-	MOVWQZX       518(SP), DI
-	VMOVQ         (SI)(DI*8), X9
-	MOVWQZX       526(SP), DI
-	VMOVHPS       (SI)(DI*8), X9, X9
-	MOVWQZX       534(SP), DI
-	VMOVQ         (SI)(DI*8), X10
-	MOVWQZX       542(SP), DI
-	VMOVHPS       (SI)(DI*8), X10, X10
-	VINSERTI32X4  $0x01, X10, Y9, Y9
-	VINSERTI64X4  $0x01, Y9, Z8, Z8
-	VMOVDQA64     Z7, Z9
-	VPERMT2D      Z8, Z0, Z9
-	VPERMT2D      Z8, Z1, Z7
-	VPDPBUSD      3520(AX), Z9, Z6
-	VPDPBUSD      3584(AX), Z7, Z6
-	VPMOVZXWD     34(CX), Y7
-	VPSRLD        $0x0b, Y7, Y7
-	VPANDD        words_0000000e<>+0(SB), Y7, Y7
-	VPORD         words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTW  (CX), X8
-	VCVTPH2PS     X8, Y8
-	VMULPS        words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS     Y7, Y7
-	VMULPS        Y8, Y7, Y7
-	VPMOVZXWD     84(CX), Y8
-	VPSRLD        $0x0b, Y8, Y8
-	VPANDD        words_0000000e<>+0(SB), Y8, Y8
-	VPORD         words_00000001<>+0(SB), Y8, Y8
-	VPBROADCASTW  50(CX), X9
-	VCVTPH2PS     X9, Y9
-	VMULPS        words_3e000000<>+0(SB), Y9, Y9
-	VCVTDQ2PS     Y8, Y8
-	VMULPS        Y9, Y8, Y8
-	VPMOVZXWD     134(CX), Y9
-	VPSRLD        $0x0b, Y9, Y9
-	VPANDD        words_0000000e<>+0(SB), Y9, Y9
-	VPORD         words_00000001<>+0(SB), Y9, Y9
-	VPBROADCASTW  100(CX), X10
-	VCVTPH2PS     X10, Y10
-	VMULPS        words_3e000000<>+0(SB), Y10, Y10
-	VCVTDQ2PS     Y9, Y9
-	VMULPS        Y10, Y9, Y9
-	VPMOVZXWD     184(CX), Y10
-	VPSRLD        $0x0b, Y10, Y10
-	VPANDD        words_0000000e<>+0(SB), Y10, Y10
-	VPORD         words_00000001<>+0(SB), Y10, Y10
-	VPBROADCASTW  150(CX), X11
-	VCVTPH2PS     X11, Y11
-	VMULPS        words_3e000000<>+0(SB), Y11, Y11
-	VCVTDQ2PS     Y10, Y10
-	VMULPS        Y11, Y10, Y10
-	VPMOVSXWD     34(CX), Y11
-	VPSRAD        $0x1f, Y11, Y11
-	VPANDD        832(AX), Y11, Y11
-	VPADDD        Y11, Y11, Y11
-	VPSUBD        Z11, Z3, Z3
-	VPMOVSXWD     84(CX), Y11
-	VPSRAD        $0x1f, Y11, Y11
-	VPANDD        1792(AX), Y11, Y11
-	VPADDD        Y11, Y11, Y11
-	VPSUBD        Z11, Z4, Z4
-	VPMOVSXWD     134(CX), Y11
-	VPSRAD        $0x1f, Y11, Y11
-	VPANDD        2752(AX), Y11, Y11
-	VPADDD        Y11, Y11, Y11
-	VPSUBD        Z11, Z5, Z5
-	VPMOVSXWD     184(CX), Y11
-	VPSRAD        $0x1f, Y11, Y11
-	VPANDD        3712(AX), Y11, Y11
-	VPADDD        Y11, Y11, Y11
-	VPSUBD        Z11, Z6, Z6
-	VEXTRACTI64X4 $0x01, Z3, Y11
-	VEXTRACTI64X4 $0x01, Z4, Y12
-	VEXTRACTI64X4 $0x01, Z5, Y13
-	VEXTRACTI64X4 $0x01, Z6, Y14
-	VPADDD        Y3, Y11, Y11
-	VPADDD        Y4, Y12, Y12
-	VPADDD        Y5, Y13, Y13
-	VPADDD        Y6, Y14, Y14
-	VMOVDQU32     832(AX), Y3
-	VPSLLD        $0x04, Y3, Y3
-	VPSUBD        Y3, Y11, Y11
-	VMOVDQU32     1792(AX), Y3
-	VPSLLD        $0x04, Y3, Y3
-	VPSUBD        Y3, Y12, Y12
-	VMOVDQU32     2752(AX), Y3
-	VPSLLD        $0x04, Y3, Y3
-	VPSUBD        Y3, Y13, Y13
-	VMOVDQU32     3712(AX), Y3
-	VPSLLD        $0x04, Y3, Y3
-	VPSUBD        Y3, Y14, Y14
-	VMULPS        768(AX), Y7, Y7
-	VMULPS        1728(AX), Y8, Y8
-	VMULPS        2688(AX), Y9, Y9
-	VMULPS        3648(AX), Y10, Y10
-	VCVTDQ2PS     Y11, Y11
-	VCVTDQ2PS     Y12, Y12
-	VCVTDQ2PS     Y13, Y13
-	VCVTDQ2PS     Y14, Y14
-	VFMADD231PS   Y7, Y11, Y2
-	VFMADD231PS   Y8, Y12, Y2
-	VFMADD231PS   Y9, Y13, Y2
-	VFMADD231PS   Y10, Y14, Y2
-	ADDQ          $0x000000c8, CX
-	ADDQ          $0x00000f00, AX
-	SUBQ          $0x04, BX
-	JMP           eights4
-
-eights4done:
-eights1:
-	CMPQ          BX, $0x01
-	JL            eights1done
-	PREFETCHT0    12288(CX)
-	VPBROADCASTQ  34(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     2(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, (SP)
-	VPBROADCASTQ  42(CX), Y3
-	VPSHUFB       words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3, Y3
-	VPSRLW        $0x01, Y3, Y4
-	VPBLENDW      $0x88, Y4, Y3, Y3
-	VPMULLW       words_00200100_00010004<>+0(SB), Y3, Y3
-	VPAND         words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW     18(CX), Y4
-	VPOR          Y4, Y3, Y3
-	VMOVDQU       Y3, 32(SP)
-	VXORPS        Z3, Z3, Z3
-	MOVWQZX       (SP), DI
-	VMOVQ         (SI)(DI*8), X4
-	MOVWQZX       8(SP), DI
-	VMOVHPS       (SI)(DI*8), X4, X4
-	MOVWQZX       16(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       24(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	VINSERTI32X4  $0x01, X5, Y4, Y4
-	MOVWQZX       32(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       40(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	MOVWQZX       48(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       56(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	VINSERTI32X4  $0x01, X6, Y5, Y5
-	VINSERTI64X4  $0x01, Y5, Z4, Z4
-	MOVWQZX       2(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       10(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	MOVWQZX       18(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       26(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	VINSERTI32X4  $0x01, X6, Y5, Y5
-	MOVWQZX       34(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       42(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	MOVWQZX       50(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       58(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	VINSERTI32X4  $0x01, X7, Y6, Y6
-	VINSERTI64X4  $0x01, Y6, Z5, Z5
-	VMOVDQA64     Z4, Z6
-	VPERMT2D      Z5, Z0, Z6
-	VPERMT2D      Z5, Z1, Z4
-	VPDPBUSD      512(AX), Z6, Z3
-	VPDPBUSD      576(AX), Z4, Z3
-	MOVWQZX       4(SP), DI
-	VMOVQ         (SI)(DI*8), X4
-	MOVWQZX       12(SP), DI
-	VMOVHPS       (SI)(DI*8), X4, X4
-	MOVWQZX       20(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       28(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	VINSERTI32X4  $0x01, X5, Y4, Y4
-	MOVWQZX       36(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       44(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	MOVWQZX       52(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       60(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	VINSERTI32X4  $0x01, X6, Y5, Y5
-	VINSERTI64X4  $0x01, Y5, Z4, Z4
-	MOVWQZX       6(SP), DI
-	VMOVQ         (SI)(DI*8), X5
-	MOVWQZX       14(SP), DI
-	VMOVHPS       (SI)(DI*8), X5, X5
-	MOVWQZX       22(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       30(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	VINSERTI32X4  $0x01, X6, Y5, Y5
-	MOVWQZX       38(SP), DI
-	VMOVQ         (SI)(DI*8), X6
-	MOVWQZX       46(SP), DI
-	VMOVHPS       (SI)(DI*8), X6, X6
-	MOVWQZX       54(SP), DI
-	VMOVQ         (SI)(DI*8), X7
-	MOVWQZX       62(SP), DI
-	VMOVHPS       (SI)(DI*8), X7, X7
-	VINSERTI32X4  $0x01, X7, Y6, Y6
-	VINSERTI64X4  $0x01, Y6, Z5, Z5
-	VMOVDQA64     Z4, Z6
-	VPERMT2D      Z5, Z0, Z6
-	VPERMT2D      Z5, Z1, Z4
-	VPDPBUSD      640(AX), Z6, Z3
-	VPDPBUSD      704(AX), Z4, Z3
-	VPMOVZXWD     34(CX), Y4
-	VPSRLD        $0x0b, Y4, Y4
-	VPANDD        words_0000000e<>+0(SB), Y4, Y4
-	VPORD         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW  (CX), X5
-	VCVTPH2PS     X5, Y5
-	VMULPS        words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS     Y4, Y4
-	VMULPS        Y5, Y4, Y4
-	VPMOVSXWD     34(CX), Y5
-	VPSRAD        $0x1f, Y5, Y5
-	VPANDD        832(AX), Y5, Y5
-	VPADDD        Y5, Y5, Y5
-	VPSUBD        Z5, Z3, Z3
-	VEXTRACTI64X4 $0x01, Z3, Y5
-	VPADDD        Y3, Y5, Y5
-	VMOVDQU32     832(AX), Y3
-	VPSLLD        $0x04, Y3, Y3
-	VPSUBD        Y3, Y5, Y5
-	VMULPS        768(AX), Y4, Y4
-	VCVTDQ2PS     Y5, Y5
-	VFMADD231PS   Y4, Y5, Y2
-	ADDQ          $0x00000032, CX
-	ADDQ          $0x000003c0, AX
-	SUBQ          $0x01, BX
-	JMP           eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y2, X3
-	VADDPS        X3, X2, X2
-	VMOVHLPS      X2, X2, X3
-	VADDPS        X3, X2, X2
-	VMOVSHDUP     X2, X3
-	VADDSS        X3, X2, X2
-	VXORPS        X3, X3, X3
-	VADDSS        X3, X2, X2
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X2, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
 
 // func gemvIQ4_NLAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -17365,21 +16190,21 @@ eights2:
 	PREFETCHT0      12480(CX)
 	VBROADCASTI64X4 74(CX), Z1
 	VBROADCASTI64X4 184(CX), Z2
-	VMOVDQU64       bytes78<>+0(SB), Z3
+	VMOVDQU64       bytes80<>+0(SB), Z3
 	VPERMB          Z1, Z3, Z1
 	VPERMB          Z2, Z3, Z2
 	VMOVDQU64       2(CX), Z3
 	VMOVDQU64       112(CX), Z4
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes69<>+0(SB), Z5
+	VMOVDQU64       bytes71<>+0(SB), Z5
 	VPERMB.Z        Z3, Z5, K1, Z6
 	VPERMB.Z        Z4, Z5, K1, Z5
-	VMOVDQU64       bytes70<>+0(SB), Z7
+	VMOVDQU64       bytes72<>+0(SB), Z7
 	VPERMB.Z        Z3, Z7, K1, Z3
 	VPERMB.Z        Z4, Z7, K1, Z4
 	VPBROADCASTD    106(CX), Z7
 	VPBROADCASTD    216(CX), Z8
-	VMOVDQU64       bytes79<>+0(SB), Z9
+	VMOVDQU64       bytes81<>+0(SB), Z9
 	VPMULTISHIFTQB  Z7, Z9, Z7
 	VPMULTISHIFTQB  Z8, Z9, Z8
 	VPBROADCASTW    (CX), Y9
@@ -17457,39 +16282,39 @@ eights2:
 	VMOVDQU16       Z14, K3, Z12
 	VMOVDQU16       Z15, K4, Z13
 	VPBROADCASTQ    66(CX), Z5
-	VMOVDQU64       bytes80<>+0(SB), Z6
+	VMOVDQU64       bytes82<>+0(SB), Z6
 	VPSHUFB         Z6, Z5, Z5
-	VPTESTMW        bytes81<>+0(SB), Z5, K1
+	VPTESTMW        bytes83<>+0(SB), Z5, K1
 	VPBROADCASTQ    176(CX), Z5
-	VMOVDQU64       bytes80<>+0(SB), Z6
+	VMOVDQU64       bytes82<>+0(SB), Z6
 	VPSHUFB         Z6, Z5, Z5
-	VPTESTMW        bytes81<>+0(SB), Z5, K2
+	VPTESTMW        bytes83<>+0(SB), Z5, K2
 	VMOVDQU16       Z12, K1, Z10
 	VMOVDQU16       Z13, K2, Z11
 	VXORPS          Z5, Z5, Z5
 	VXORPS          Z6, Z6, Z6
-	VMOVDQU64       bytes71<>+0(SB), Z9
+	VMOVDQU64       bytes73<>+0(SB), Z9
 	VPMULTISHIFTQB  Z10, Z9, Z12
 	VPMULTISHIFTQB  Z11, Z9, Z9
-	VMOVDQU64       bytes72<>+0(SB), Z13
+	VMOVDQU64       bytes74<>+0(SB), Z13
 	VPMULTISHIFTQB  Z1, Z13, Z14
 	VPMULTISHIFTQB  Z2, Z13, Z13
 	VPBROADCASTD    u32_07070707<>+0(SB), Z15
-	VMOVDQU64       bytes82<>+0(SB), Z16
+	VMOVDQU64       bytes84<>+0(SB), Z16
 	VPTERNLOGD      $0xe4, Z15, Z14, Z12
 	VPERMB          Z16, Z12, Z12
 	VPTERNLOGD      $0xe4, Z15, Z13, Z9
 	VPERMB          Z16, Z9, Z9
 	VPDPBUSD        512(AX), Z12, Z5
 	VPDPBUSD        1472(AX), Z9, Z6
-	VMOVDQU64       bytes74<>+0(SB), Z9
+	VMOVDQU64       bytes76<>+0(SB), Z9
 	VPMULTISHIFTQB  Z10, Z9, Z10
 	VPMULTISHIFTQB  Z11, Z9, Z9
-	VMOVDQU64       bytes75<>+0(SB), Z11
+	VMOVDQU64       bytes77<>+0(SB), Z11
 	VPMULTISHIFTQB  Z1, Z11, Z12
 	VPMULTISHIFTQB  Z2, Z11, Z11
 	VPBROADCASTD    u32_07070707<>+0(SB), Z13
-	VMOVDQU64       bytes82<>+0(SB), Z14
+	VMOVDQU64       bytes84<>+0(SB), Z14
 	VPTERNLOGD      $0xe4, Z13, Z12, Z10
 	VPERMB          Z14, Z10, Z10
 	VPTERNLOGD      $0xe4, Z13, Z11, Z9
@@ -17557,37 +16382,37 @@ eights2:
 	VMOVDQU16       Z14, K3, Z12
 	VMOVDQU16       Z15, K4, Z13
 	VPBROADCASTQ    66(CX), Z3
-	VMOVDQU64       bytes80<>+0(SB), Z4
+	VMOVDQU64       bytes82<>+0(SB), Z4
 	VPSHUFB         Z4, Z3, Z3
-	VPTESTMW        bytes83<>+0(SB), Z3, K1
+	VPTESTMW        bytes85<>+0(SB), Z3, K1
 	VPBROADCASTQ    176(CX), Z3
-	VMOVDQU64       bytes80<>+0(SB), Z4
+	VMOVDQU64       bytes82<>+0(SB), Z4
 	VPSHUFB         Z4, Z3, Z3
-	VPTESTMW        bytes83<>+0(SB), Z3, K2
+	VPTESTMW        bytes85<>+0(SB), Z3, K2
 	VMOVDQU16       Z12, K1, Z10
 	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       bytes71<>+0(SB), Z3
+	VMOVDQU64       bytes73<>+0(SB), Z3
 	VPMULTISHIFTQB  Z10, Z3, Z4
 	VPMULTISHIFTQB  Z11, Z3, Z3
-	VMOVDQU64       bytes76<>+0(SB), Z9
+	VMOVDQU64       bytes78<>+0(SB), Z9
 	VPMULTISHIFTQB  Z1, Z9, Z12
 	VPMULTISHIFTQB  Z2, Z9, Z9
 	VPBROADCASTD    u32_07070707<>+0(SB), Z13
-	VMOVDQU64       bytes82<>+0(SB), Z14
+	VMOVDQU64       bytes84<>+0(SB), Z14
 	VPTERNLOGD      $0xe4, Z13, Z12, Z4
 	VPERMB          Z14, Z4, Z4
 	VPTERNLOGD      $0xe4, Z13, Z9, Z3
 	VPERMB          Z14, Z3, Z3
 	VPDPBUSD        640(AX), Z4, Z5
 	VPDPBUSD        1600(AX), Z3, Z6
-	VMOVDQU64       bytes74<>+0(SB), Z3
+	VMOVDQU64       bytes76<>+0(SB), Z3
 	VPMULTISHIFTQB  Z10, Z3, Z4
 	VPMULTISHIFTQB  Z11, Z3, Z3
-	VMOVDQU64       bytes77<>+0(SB), Z9
+	VMOVDQU64       bytes79<>+0(SB), Z9
 	VPMULTISHIFTQB  Z1, Z9, Z1
 	VPMULTISHIFTQB  Z2, Z9, Z2
 	VPBROADCASTD    u32_07070707<>+0(SB), Z9
-	VMOVDQU64       bytes82<>+0(SB), Z10
+	VMOVDQU64       bytes84<>+0(SB), Z10
 	VPTERNLOGD      $0xe4, Z9, Z1, Z4
 	VPERMB          Z10, Z4, Z4
 	VPTERNLOGD      $0xe4, Z9, Z2, Z3
@@ -17622,16 +16447,16 @@ eights1:
 	PREFETCHT0      12288(CX)
 	PREFETCHT0      12352(CX)
 	VBROADCASTI64X4 74(CX), Z1
-	VMOVDQU64       bytes78<>+0(SB), Z2
+	VMOVDQU64       bytes80<>+0(SB), Z2
 	VPERMB          Z1, Z2, Z1
 	VMOVDQU64       2(CX), Z2
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes69<>+0(SB), Z3
+	VMOVDQU64       bytes71<>+0(SB), Z3
 	VPERMB.Z        Z2, Z3, K1, Z3
-	VMOVDQU64       bytes70<>+0(SB), Z4
+	VMOVDQU64       bytes72<>+0(SB), Z4
 	VPERMB.Z        Z2, Z4, K1, Z2
 	VPBROADCASTD    106(CX), Z4
-	VMOVDQU64       bytes79<>+0(SB), Z5
+	VMOVDQU64       bytes81<>+0(SB), Z5
 	VPMULTISHIFTQB  Z4, Z5, Z4
 	VPBROADCASTW    (CX), Y5
 	VCVTPH2PS       Y5, Z5
@@ -17676,26 +16501,26 @@ eights1:
 	VMOVDQU16       Z3, K1, Z8
 	VMOVDQU16       Z8, K2, Z7
 	VPBROADCASTQ    66(CX), Z3
-	VMOVDQU64       bytes80<>+0(SB), Z5
+	VMOVDQU64       bytes82<>+0(SB), Z5
 	VPSHUFB         Z5, Z3, Z3
-	VPTESTMW        bytes81<>+0(SB), Z3, K1
+	VPTESTMW        bytes83<>+0(SB), Z3, K1
 	VMOVDQU16       Z7, K1, Z6
 	VXORPS          Z3, Z3, Z3
-	VMOVDQU64       bytes71<>+0(SB), Z5
+	VMOVDQU64       bytes73<>+0(SB), Z5
 	VPMULTISHIFTQB  Z6, Z5, Z5
-	VMOVDQU64       bytes72<>+0(SB), Z7
+	VMOVDQU64       bytes74<>+0(SB), Z7
 	VPMULTISHIFTQB  Z1, Z7, Z7
 	VPBROADCASTD    u32_07070707<>+0(SB), Z8
-	VMOVDQU64       bytes82<>+0(SB), Z9
+	VMOVDQU64       bytes84<>+0(SB), Z9
 	VPTERNLOGD      $0xe4, Z8, Z7, Z5
 	VPERMB          Z9, Z5, Z5
 	VPDPBUSD        512(AX), Z5, Z3
-	VMOVDQU64       bytes74<>+0(SB), Z5
+	VMOVDQU64       bytes76<>+0(SB), Z5
 	VPMULTISHIFTQB  Z6, Z5, Z5
-	VMOVDQU64       bytes75<>+0(SB), Z6
+	VMOVDQU64       bytes77<>+0(SB), Z6
 	VPMULTISHIFTQB  Z1, Z6, Z6
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
-	VMOVDQU64       bytes82<>+0(SB), Z8
+	VMOVDQU64       bytes84<>+0(SB), Z8
 	VPTERNLOGD      $0xe4, Z7, Z6, Z5
 	VPERMB          Z8, Z5, Z5
 	VPDPBUSD        576(AX), Z5, Z3
@@ -17734,25 +16559,25 @@ eights1:
 	VMOVDQU16       Z2, K1, Z8
 	VMOVDQU16       Z8, K2, Z7
 	VPBROADCASTQ    66(CX), Z2
-	VMOVDQU64       bytes80<>+0(SB), Z5
+	VMOVDQU64       bytes82<>+0(SB), Z5
 	VPSHUFB         Z5, Z2, Z2
-	VPTESTMW        bytes83<>+0(SB), Z2, K1
+	VPTESTMW        bytes85<>+0(SB), Z2, K1
 	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       bytes71<>+0(SB), Z2
+	VMOVDQU64       bytes73<>+0(SB), Z2
 	VPMULTISHIFTQB  Z6, Z2, Z2
-	VMOVDQU64       bytes76<>+0(SB), Z5
+	VMOVDQU64       bytes78<>+0(SB), Z5
 	VPMULTISHIFTQB  Z1, Z5, Z5
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
-	VMOVDQU64       bytes82<>+0(SB), Z8
+	VMOVDQU64       bytes84<>+0(SB), Z8
 	VPTERNLOGD      $0xe4, Z7, Z5, Z2
 	VPERMB          Z8, Z2, Z2
 	VPDPBUSD        640(AX), Z2, Z3
-	VMOVDQU64       bytes74<>+0(SB), Z2
+	VMOVDQU64       bytes76<>+0(SB), Z2
 	VPMULTISHIFTQB  Z6, Z2, Z2
-	VMOVDQU64       bytes77<>+0(SB), Z5
+	VMOVDQU64       bytes79<>+0(SB), Z5
 	VPMULTISHIFTQB  Z1, Z5, Z1
 	VPBROADCASTD    u32_07070707<>+0(SB), Z5
-	VMOVDQU64       bytes82<>+0(SB), Z6
+	VMOVDQU64       bytes84<>+0(SB), Z6
 	VPTERNLOGD      $0xe4, Z5, Z1, Z2
 	VPERMB          Z6, Z2, Z2
 	VPDPBUSD        704(AX), Z2, Z3
@@ -17788,65 +16613,65 @@ eights1done:
 	VZEROUPPER
 	RET
 
-DATA bytes78<>+0(SB)/8, $0x0604060402000200
-DATA bytes78<>+8(SB)/8, $0x0e0c0e0c0a080a08
-DATA bytes78<>+16(SB)/8, $0x1614161412101210
-DATA bytes78<>+24(SB)/8, $0x1e1c1e1c1a181a18
-DATA bytes78<>+32(SB)/8, $0x0705070503010301
-DATA bytes78<>+40(SB)/8, $0x0f0d0f0d0b090b09
-DATA bytes78<>+48(SB)/8, $0x1715171513111311
-DATA bytes78<>+56(SB)/8, $0x1f1d1f1d1b191b19
-GLOBL bytes78<>(SB), RODATA|NOPTR, $64
-
-DATA bytes79<>+0(SB)/8, $0x030303033f3f3f3f
-DATA bytes79<>+8(SB)/8, $0x0b0b0b0b07070707
-DATA bytes79<>+16(SB)/8, $0x131313130f0f0f0f
-DATA bytes79<>+24(SB)/8, $0x1b1b1b1b17171717
-DATA bytes79<>+32(SB)/8, $0x030303033f3f3f3f
-DATA bytes79<>+40(SB)/8, $0x0b0b0b0b07070707
-DATA bytes79<>+48(SB)/8, $0x131313130f0f0f0f
-DATA bytes79<>+56(SB)/8, $0x1b1b1b1b17171717
-GLOBL bytes79<>(SB), RODATA|NOPTR, $64
-
-DATA bytes80<>+0(SB)/8, $0x0101010100000000
-DATA bytes80<>+8(SB)/8, $0x0303030302020202
-DATA bytes80<>+16(SB)/8, $0x0505050504040404
-DATA bytes80<>+24(SB)/8, $0x0707070706060606
-DATA bytes80<>+32(SB)/8, $0x0101010100000000
-DATA bytes80<>+40(SB)/8, $0x0303030302020202
-DATA bytes80<>+48(SB)/8, $0x0505050504040404
-DATA bytes80<>+56(SB)/8, $0x0707070706060606
+DATA bytes80<>+0(SB)/8, $0x0604060402000200
+DATA bytes80<>+8(SB)/8, $0x0e0c0e0c0a080a08
+DATA bytes80<>+16(SB)/8, $0x1614161412101210
+DATA bytes80<>+24(SB)/8, $0x1e1c1e1c1a181a18
+DATA bytes80<>+32(SB)/8, $0x0705070503010301
+DATA bytes80<>+40(SB)/8, $0x0f0d0f0d0b090b09
+DATA bytes80<>+48(SB)/8, $0x1715171513111311
+DATA bytes80<>+56(SB)/8, $0x1f1d1f1d1b191b19
 GLOBL bytes80<>(SB), RODATA|NOPTR, $64
 
-DATA bytes81<>+0(SB)/8, $0x0002000100020001
-DATA bytes81<>+8(SB)/8, $0x0002000100020001
-DATA bytes81<>+16(SB)/8, $0x0002000100020001
-DATA bytes81<>+24(SB)/8, $0x0002000100020001
-DATA bytes81<>+32(SB)/8, $0x0008000400080004
-DATA bytes81<>+40(SB)/8, $0x0008000400080004
-DATA bytes81<>+48(SB)/8, $0x0008000400080004
-DATA bytes81<>+56(SB)/8, $0x0008000400080004
+DATA bytes81<>+0(SB)/8, $0x030303033f3f3f3f
+DATA bytes81<>+8(SB)/8, $0x0b0b0b0b07070707
+DATA bytes81<>+16(SB)/8, $0x131313130f0f0f0f
+DATA bytes81<>+24(SB)/8, $0x1b1b1b1b17171717
+DATA bytes81<>+32(SB)/8, $0x030303033f3f3f3f
+DATA bytes81<>+40(SB)/8, $0x0b0b0b0b07070707
+DATA bytes81<>+48(SB)/8, $0x131313130f0f0f0f
+DATA bytes81<>+56(SB)/8, $0x1b1b1b1b17171717
 GLOBL bytes81<>(SB), RODATA|NOPTR, $64
 
-DATA bytes82<>+0(SB)/8, $0x1f1d1b1917151311
-DATA bytes82<>+8(SB)/8, $0x01030507090b0d0f
-DATA bytes82<>+16(SB)/8, $0x1f1d1b1917151311
-DATA bytes82<>+24(SB)/8, $0x01030507090b0d0f
-DATA bytes82<>+32(SB)/8, $0x1f1d1b1917151311
-DATA bytes82<>+40(SB)/8, $0x01030507090b0d0f
-DATA bytes82<>+48(SB)/8, $0x1f1d1b1917151311
-DATA bytes82<>+56(SB)/8, $0x01030507090b0d0f
+DATA bytes82<>+0(SB)/8, $0x0101010100000000
+DATA bytes82<>+8(SB)/8, $0x0303030302020202
+DATA bytes82<>+16(SB)/8, $0x0505050504040404
+DATA bytes82<>+24(SB)/8, $0x0707070706060606
+DATA bytes82<>+32(SB)/8, $0x0101010100000000
+DATA bytes82<>+40(SB)/8, $0x0303030302020202
+DATA bytes82<>+48(SB)/8, $0x0505050504040404
+DATA bytes82<>+56(SB)/8, $0x0707070706060606
 GLOBL bytes82<>(SB), RODATA|NOPTR, $64
 
-DATA bytes83<>+0(SB)/8, $0x0020001000200010
-DATA bytes83<>+8(SB)/8, $0x0020001000200010
-DATA bytes83<>+16(SB)/8, $0x0020001000200010
-DATA bytes83<>+24(SB)/8, $0x0020001000200010
-DATA bytes83<>+32(SB)/8, $0x0080004000800040
-DATA bytes83<>+40(SB)/8, $0x0080004000800040
-DATA bytes83<>+48(SB)/8, $0x0080004000800040
-DATA bytes83<>+56(SB)/8, $0x0080004000800040
+DATA bytes83<>+0(SB)/8, $0x0002000100020001
+DATA bytes83<>+8(SB)/8, $0x0002000100020001
+DATA bytes83<>+16(SB)/8, $0x0002000100020001
+DATA bytes83<>+24(SB)/8, $0x0002000100020001
+DATA bytes83<>+32(SB)/8, $0x0008000400080004
+DATA bytes83<>+40(SB)/8, $0x0008000400080004
+DATA bytes83<>+48(SB)/8, $0x0008000400080004
+DATA bytes83<>+56(SB)/8, $0x0008000400080004
 GLOBL bytes83<>(SB), RODATA|NOPTR, $64
+
+DATA bytes84<>+0(SB)/8, $0x1f1d1b1917151311
+DATA bytes84<>+8(SB)/8, $0x01030507090b0d0f
+DATA bytes84<>+16(SB)/8, $0x1f1d1b1917151311
+DATA bytes84<>+24(SB)/8, $0x01030507090b0d0f
+DATA bytes84<>+32(SB)/8, $0x1f1d1b1917151311
+DATA bytes84<>+40(SB)/8, $0x01030507090b0d0f
+DATA bytes84<>+48(SB)/8, $0x1f1d1b1917151311
+DATA bytes84<>+56(SB)/8, $0x01030507090b0d0f
+GLOBL bytes84<>(SB), RODATA|NOPTR, $64
+
+DATA bytes85<>+0(SB)/8, $0x0020001000200010
+DATA bytes85<>+8(SB)/8, $0x0020001000200010
+DATA bytes85<>+16(SB)/8, $0x0020001000200010
+DATA bytes85<>+24(SB)/8, $0x0020001000200010
+DATA bytes85<>+32(SB)/8, $0x0080004000800040
+DATA bytes85<>+40(SB)/8, $0x0080004000800040
+DATA bytes85<>+48(SB)/8, $0x0080004000800040
+DATA bytes85<>+56(SB)/8, $0x0080004000800040
+GLOBL bytes85<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -18979,846 +17804,6 @@ DATA words_03000300<>+24(SB)/4, $0x03000300
 DATA words_03000300<>+28(SB)/4, $0x03000300
 GLOBL words_03000300<>(SB), RODATA|NOPTR, $32
 
-// func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ2_SAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ2_S+16(SB), SI
-	VMOVDQU64    bytes67<>+0(SB), Z0
-	VMOVDQU64    bytes68<>+0(SB), Z1
-	VPBROADCASTD u32_40404040<>+0(SB), Z2
-	VPBROADCASTD u32_02020202<>+0(SB), Z3
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y3, Y3, Y3
-	SHRQ   $0x03, BX
-
-eights4:
-	CMPQ            BX, $0x04
-	JL              eights4done
-	PREFETCHT0      12288(CX)
-	PREFETCHT0      12352(CX)
-	PREFETCHT0      12416(CX)
-	PREFETCHT0      12480(CX)
-	PREFETCHT0      12544(CX)
-	PREFETCHT0      12608(CX)
-	VPBROADCASTD    66(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       2(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, (SP)
-	VPBROADCASTD    70(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       18(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 32(SP)
-	VMOVDQU         34(CX), Y4
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y4, Y4
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y5
-	VPERMD          Y4, Y5, Y4
-	VMOVDQU         Y4, 128(SP)
-	VPBROADCASTD    148(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       84(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 160(SP)
-	VPBROADCASTD    152(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       100(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 192(SP)
-	VMOVDQU         116(CX), Y4
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y4, Y4
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y5
-	VPERMD          Y4, Y5, Y4
-	VMOVDQU         Y4, 288(SP)
-	VPBROADCASTD    230(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       166(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 320(SP)
-	VPBROADCASTD    234(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       182(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 352(SP)
-	VMOVDQU         198(CX), Y4
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y4, Y4
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y5
-	VPERMD          Y4, Y5, Y4
-	VMOVDQU         Y4, 448(SP)
-	VPBROADCASTD    312(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       248(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 480(SP)
-	VPBROADCASTD    316(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       264(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 512(SP)
-	VMOVDQU         280(CX), Y4
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y4, Y4
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y5
-	VPERMD          Y4, Y5, Y4
-	VMOVDQU         Y4, 608(SP)
-	VXORPS          Z5, Z5, Z5
-	VXORPS          Z6, Z6, Z6
-	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           128(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           136(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        512(AX), Z9, Z5
-	VPDPBUSD        576(AX), Z10, Z5
-	MOVWQZX         160(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         168(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         176(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         184(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         192(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         200(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         208(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         216(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           288(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         162(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         170(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         178(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         186(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         194(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         202(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         210(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         218(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           296(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        1472(AX), Z9, Z6
-	VPDPBUSD        1536(AX), Z10, Z6
-	MOVWQZX         320(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         328(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         336(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         344(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         352(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         360(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         368(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         376(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           448(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         322(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         330(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         338(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         346(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         354(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         362(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         370(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         378(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           456(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        2432(AX), Z9, Z7
-	VPDPBUSD        2496(AX), Z10, Z7
-	MOVWQZX         480(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         488(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         496(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         504(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         512(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         520(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         528(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         536(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           608(SP), K1
-	VPADDB          Z2, Z9, Z10
-	VPSUBB          Z9, Z2, K1, Z10
-	MOVWQZX         482(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         490(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         498(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         506(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y9, Y9
-	MOVWQZX         514(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         522(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         530(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         538(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z9, Z9
-	KMOVQ           616(SP), K1
-	VPADDB          Z2, Z9, Z11
-	VPSUBB          Z9, Z2, K1, Z11
-	VMOVDQA64       Z10, Z9
-	VPERMT2D        Z11, Z0, Z9
-	VPERMT2D        Z11, Z1, Z10
-	VPDPBUSD        3392(AX), Z9, Z8
-	VPDPBUSD        3456(AX), Z10, Z8
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VXORPS          Z11, Z11, Z11
-	VXORPS          Z12, Z12, Z12
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           144(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           152(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        640(AX), Z13, Z9
-	VPDPBUSD        704(AX), Z14, Z9
-	MOVWQZX         164(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         172(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         180(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         188(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         196(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         204(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         212(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         220(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           304(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         166(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         174(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         182(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         190(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         198(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         206(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         214(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         222(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           312(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        1600(AX), Z13, Z10
-	VPDPBUSD        1664(AX), Z14, Z10
-	MOVWQZX         324(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         332(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         340(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         348(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         356(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         364(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         372(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         380(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           464(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         326(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         334(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         342(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         350(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         358(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         366(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         374(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         382(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           472(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        2560(AX), Z13, Z11
-	VPDPBUSD        2624(AX), Z14, Z11
-	MOVWQZX         484(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         492(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         500(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         508(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         516(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         524(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         532(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         540(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           624(SP), K1
-	VPADDB          Z2, Z13, Z14
-	VPSUBB          Z13, Z2, K1, Z14
-	MOVWQZX         486(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         494(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         502(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         510(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y13, Y13
-	MOVWQZX         518(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         526(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         534(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         542(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z13, Z13
-	KMOVQ           632(SP), K1
-	VPADDB          Z2, Z13, Z15
-	VPSUBB          Z13, Z2, K1, Z15
-	VMOVDQA64       Z14, Z13
-	VPERMT2D        Z15, Z0, Z13
-	VPERMT2D        Z15, Z1, Z14
-	VPDPBUSD        3520(AX), Z13, Z12
-	VPDPBUSD        3584(AX), Z14, Z12
-	VMOVQ           74(CX), X13
-	VPSRLW          $0x03, Y13, Y4
-	VPADDB          Y13, Y13, Y13
-	VPANDD          words_1e1e1e1e<>+0(SB), Y13, Y13
-	VPORD           words_00000001<>+0(SB), Y13, Y13
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y13, Y13
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y13, Y13
-	VPMOVZXBD       X13, Y4
-	VPUNPCKHQDQ     Y13, Y13, Y13
-	VPMOVZXBD       X13, Y13
-	VPBROADCASTW    (CX), X14
-	VCVTPH2PS       X14, Y14
-	VMULPS          words_3e000000<>+0(SB), Y14, Y14
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y14, Y4, Y4
-	VCVTDQ2PS       Y13, Y13
-	VMULPS          Y14, Y13, Y13
-	VINSERTI64X4    $0x01, Y13, Z4, Z13
-	VMOVQ           156(CX), X14
-	VPSRLW          $0x03, Y14, Y4
-	VPADDB          Y14, Y14, Y14
-	VPANDD          words_1e1e1e1e<>+0(SB), Y14, Y14
-	VPORD           words_00000001<>+0(SB), Y14, Y14
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y14, Y14
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y14, Y14
-	VPMOVZXBD       X14, Y4
-	VPUNPCKHQDQ     Y14, Y14, Y14
-	VPMOVZXBD       X14, Y14
-	VPBROADCASTW    82(CX), X15
-	VCVTPH2PS       X15, Y15
-	VMULPS          words_3e000000<>+0(SB), Y15, Y15
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y15, Y4, Y4
-	VCVTDQ2PS       Y14, Y14
-	VMULPS          Y15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z4, Z14
-	VMOVQ           238(CX), X15
-	VPSRLW          $0x03, Y15, Y4
-	VPADDB          Y15, Y15, Y15
-	VPANDD          words_1e1e1e1e<>+0(SB), Y15, Y15
-	VPORD           words_00000001<>+0(SB), Y15, Y15
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y15, Y15
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y15, Y15
-	VPMOVZXBD       X15, Y4
-	VPUNPCKHQDQ     Y15, Y15, Y15
-	VPMOVZXBD       X15, Y15
-	VPBROADCASTW    164(CX), X16
-	VCVTPH2PS       X16, Y16
-	VMULPS          words_3e000000<>+0(SB), Y16, Y16
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y16, Y4, Y4
-	VCVTDQ2PS       Y15, Y15
-	VMULPS          Y16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z4, Z15
-	VMOVQ           320(CX), X16
-	VPSRLW          $0x03, Y16, Y4
-	VPADDB          Y16, Y16, Y16
-	VPANDD          words_1e1e1e1e<>+0(SB), Y16, Y16
-	VPORD           words_00000001<>+0(SB), Y16, Y16
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y16, Y16
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y16, Y16
-	VPMOVZXBD       X16, Y4
-	VPUNPCKHQDQ     Y16, Y16, Y16
-	VPMOVZXBD       X16, Y16
-	VPBROADCASTW    246(CX), X17
-	VCVTPH2PS       X17, Y17
-	VMULPS          words_3e000000<>+0(SB), Y17, Y17
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y17, Y4, Y4
-	VCVTDQ2PS       Y16, Y16
-	VMULPS          Y17, Y16, Y16
-	VINSERTI64X4    $0x01, Y16, Z4, Z16
-	VMOVDQU64       bytes26<>+0(SB), Z17
-	VMOVDQU64       bytes27<>+0(SB), Z18
-	VMOVDQA64       Z5, Z19
-	VMOVDQA64       Z6, Z20
-	VMOVDQA64       Z7, Z21
-	VMOVDQA64       Z8, Z22
-	VPERMT2Q        Z9, Z17, Z19
-	VPERMT2Q        Z10, Z17, Z20
-	VPERMT2Q        Z11, Z17, Z21
-	VPERMT2Q        Z12, Z17, Z22
-	VPERMT2Q        Z9, Z18, Z5
-	VPERMT2Q        Z10, Z18, Z6
-	VPERMT2Q        Z11, Z18, Z7
-	VPERMT2Q        Z12, Z18, Z8
-	VPADDD          Z5, Z19, Z19
-	VMOVDQU64       864(AX), Z5
-	VPADDD          Z6, Z20, Z20
-	VMOVDQU64       1824(AX), Z6
-	VPADDD          Z7, Z21, Z21
-	VMOVDQU64       2784(AX), Z7
-	VPADDD          Z8, Z22, Z22
-	VMOVDQU64       3744(AX), Z8
-	VPSLLD          $0x06, Z5, Z5
-	VPSUBD          Z5, Z19, Z19
-	VPSLLD          $0x06, Z6, Z6
-	VPSUBD          Z6, Z20, Z20
-	VPSLLD          $0x06, Z7, Z7
-	VPSUBD          Z7, Z21, Z21
-	VPSLLD          $0x06, Z8, Z8
-	VPSUBD          Z8, Z22, Z22
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z13, Z13
-	VBROADCASTF64X4 1728(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z14, Z14
-	VBROADCASTF64X4 2688(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z15, Z15
-	VBROADCASTF64X4 3648(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z16, Z16
-	VCVTDQ2PS       Z19, Z19
-	VCVTDQ2PS       Z20, Z20
-	VCVTDQ2PS       Z21, Z21
-	VCVTDQ2PS       Z22, Z22
-	VEXTRACTI64X4   $0x01, Z13, Y4
-	VEXTRACTI64X4   $0x01, Z14, Y5
-	VEXTRACTI64X4   $0x01, Z15, Y6
-	VEXTRACTI64X4   $0x01, Z16, Y7
-	VEXTRACTI64X4   $0x01, Z19, Y8
-	VEXTRACTI64X4   $0x01, Z20, Y9
-	VEXTRACTI64X4   $0x01, Z21, Y10
-	VEXTRACTI64X4   $0x01, Z22, Y11
-	VFMADD231PS     Y13, Y19, Y3
-	VFMADD231PS     Y4, Y8, Y3
-	VFMADD231PS     Y14, Y20, Y3
-	VFMADD231PS     Y5, Y9, Y3
-	VFMADD231PS     Y15, Y21, Y3
-	VFMADD231PS     Y6, Y10, Y3
-	VFMADD231PS     Y16, Y22, Y3
-	VFMADD231PS     Y7, Y11, Y3
-	ADDQ            $0x00000148, CX
-	ADDQ            $0x00000f00, AX
-	SUBQ            $0x04, BX
-	JMP             eights4
-
-eights4done:
-eights1:
-	CMPQ            BX, $0x01
-	JL              eights1done
-	PREFETCHT0      12288(CX)
-	PREFETCHT0      12352(CX)
-	VPBROADCASTD    66(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       2(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, (SP)
-	VPBROADCASTD    70(CX), Y4
-	VPSHUFB         words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y4, Y4
-	VPMULLW         words_00400100_00040010<>+0(SB), Y4, Y4
-	VPAND           words_03000300<>+0(SB), Y4, Y4
-	VPMOVZXBW       18(CX), Y5
-	VPOR            Y5, Y4, Y4
-	VMOVDQU         Y4, 32(SP)
-	VMOVDQU         34(CX), Y4
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y4, Y4
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y5
-	VPERMD          Y4, Y5, Y4
-	VMOVDQU         Y4, 128(SP)
-	VXORPS          Z5, Z5, Z5
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X6
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X6, X6
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	VINSERTI32X4    $0x01, X7, Y6, Y6
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z6, Z6
-	KMOVQ           128(SP), K1
-	VPADDB          Z2, Z6, Z7
-	VPSUBB          Z6, Z2, K1, Z7
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X6
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X6, X6
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y6, Y6
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z6, Z6
-	KMOVQ           136(SP), K1
-	VPADDB          Z2, Z6, Z8
-	VPSUBB          Z6, Z2, K1, Z8
-	VMOVDQA64       Z7, Z6
-	VPERMT2D        Z8, Z0, Z6
-	VPERMT2D        Z8, Z1, Z7
-	VPDPBUSD        512(AX), Z6, Z5
-	VPDPBUSD        576(AX), Z7, Z5
-	VXORPS          Z6, Z6, Z6
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z7, Z7
-	KMOVQ           144(SP), K1
-	VPADDB          Z2, Z7, Z8
-	VPSUBB          Z7, Z2, K1, Z8
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y7, Y7
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	VINSERTI64X4    $0x01, Y9, Z7, Z7
-	KMOVQ           152(SP), K1
-	VPADDB          Z2, Z7, Z9
-	VPSUBB          Z7, Z2, K1, Z9
-	VMOVDQA64       Z8, Z7
-	VPERMT2D        Z9, Z0, Z7
-	VPERMT2D        Z9, Z1, Z8
-	VPDPBUSD        640(AX), Z7, Z6
-	VPDPBUSD        704(AX), Z8, Z6
-	VMOVQ           74(CX), X7
-	VPSRLW          $0x03, Y7, Y4
-	VPADDB          Y7, Y7, Y7
-	VPANDD          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPORD           words_00000001<>+0(SB), Y7, Y7
-	VPANDD          words_1e1e1e1e<>+0(SB), Y4, Y4
-	VPORD           words_00000001<>+0(SB), Y4, Y4
-	VPORD           words_01010101<>+0(SB), Y7, Y7
-	VPORD           words_01010101<>+0(SB), Y4, Y4
-	VPUNPCKLDQ      Y4, Y7, Y7
-	VPMOVZXBD       X7, Y4
-	VPUNPCKHQDQ     Y7, Y7, Y7
-	VPMOVZXBD       X7, Y7
-	VPBROADCASTW    (CX), X8
-	VCVTPH2PS       X8, Y8
-	VMULPS          words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS       Y4, Y4
-	VMULPS          Y8, Y4, Y4
-	VCVTDQ2PS       Y7, Y7
-	VMULPS          Y8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z4, Z7
-	VMOVDQU64       bytes26<>+0(SB), Z8
-	VMOVDQU64       bytes27<>+0(SB), Z9
-	VMOVDQA64       Z5, Z10
-	VPERMT2Q        Z6, Z8, Z10
-	VPERMT2Q        Z6, Z9, Z5
-	VPADDD          Z5, Z10, Z10
-	VMOVDQU64       864(AX), Z5
-	VPSLLD          $0x06, Z5, Z5
-	VPSUBD          Z5, Z10, Z10
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z7, Z7
-	VCVTDQ2PS       Z10, Z10
-	VEXTRACTI64X4   $0x01, Z7, Y4
-	VEXTRACTI64X4   $0x01, Z10, Y5
-	VFMADD231PS     Y7, Y10, Y3
-	VFMADD231PS     Y4, Y5, Y3
-	ADDQ            $0x00000052, CX
-	ADDQ            $0x000003c0, AX
-	SUBQ            $0x01, BX
-	JMP             eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VMOVHLPS      X3, X3, X4
-	VADDPS        X4, X3, X3
-	VMOVSHDUP     X3, X4
-	VADDSS        X4, X3, X3
-	VXORPS        X4, X4, X4
-	VADDSS        X4, X3, X3
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X3, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
-
 // func gemvIQ4_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvIQ4_XSAVX2(SB), NOSPLIT, $0-48
@@ -20068,10 +18053,10 @@ eights4:
 	VXORPS          Z11, Z11, Z11
 	VXORPS          Z12, Z12, Z12
 	VXORPS          Z13, Z13, Z13
-	VMOVDQU64       bytes84<>+0(SB), Z14
-	VMOVDQU64       bytes84<>+0(SB), Z15
-	VMOVDQU64       bytes84<>+0(SB), Z16
-	VMOVDQU64       bytes84<>+0(SB), Z17
+	VMOVDQU64       bytes86<>+0(SB), Z14
+	VMOVDQU64       bytes86<>+0(SB), Z15
+	VMOVDQU64       bytes86<>+0(SB), Z16
+	VMOVDQU64       bytes86<>+0(SB), Z17
 	VPERMI2B        Z5, Z1, Z14
 	VPERMI2B        Z6, Z2, Z15
 	VPERMI2B        Z7, Z3, Z16
@@ -20094,10 +18079,10 @@ eights4:
 	VPDPBUSD        1472(AX), Z20, Z11
 	VPDPBUSD        2432(AX), Z21, Z12
 	VPDPBUSD        3392(AX), Z18, Z13
-	VMOVDQU64       bytes85<>+0(SB), Z18
-	VMOVDQU64       bytes85<>+0(SB), Z19
-	VMOVDQU64       bytes85<>+0(SB), Z20
-	VMOVDQU64       bytes85<>+0(SB), Z21
+	VMOVDQU64       bytes87<>+0(SB), Z18
+	VMOVDQU64       bytes87<>+0(SB), Z19
+	VMOVDQU64       bytes87<>+0(SB), Z20
+	VMOVDQU64       bytes87<>+0(SB), Z21
 	VPERMI2B        Z5, Z1, Z18
 	VPERMI2B        Z6, Z2, Z19
 	VPERMI2B        Z7, Z3, Z20
@@ -20160,12 +18145,12 @@ eights4:
 	VMOVDQU32       138(CX), X2
 	VMOVDQU32       274(CX), X3
 	VMOVDQU32       410(CX), X4
-	VMOVDQU32       bytes86<>+0(SB), X5
+	VMOVDQU32       bytes88<>+0(SB), X5
 	VPSHUFB         X5, X1, X6
 	VPSHUFB         X5, X2, X7
 	VPSHUFB         X5, X3, X8
 	VPSHUFB         X5, X4, X14
-	VMOVDQU32       bytes87<>+0(SB), X5
+	VMOVDQU32       bytes89<>+0(SB), X5
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X9
 	VPMULTISHIFTQB  X6, X5, X6
 	VPANDD          X9, X6, X6
@@ -20175,12 +18160,12 @@ eights4:
 	VPANDD          X9, X8, X8
 	VPMULTISHIFTQB  X14, X5, X14
 	VPANDD          X9, X14, X14
-	VMOVDQU32       bytes88<>+0(SB), X5
+	VMOVDQU32       bytes90<>+0(SB), X5
 	VPSHUFB         X5, X1, X1
 	VPSHUFB         X5, X2, X2
 	VPSHUFB         X5, X3, X3
 	VPSHUFB         X5, X4, X9
-	VMOVDQU32       bytes89<>+0(SB), X4
+	VMOVDQU32       bytes91<>+0(SB), X4
 	VMOVDQU32       words_30303030<>+0(SB), X5
 	VPMULTISHIFTQB  X1, X4, X1
 	VPANDD          X5, X1, X1
@@ -20277,9 +18262,9 @@ eights3:
 	VXORPS          Z8, Z8, Z8
 	VXORPS          Z9, Z9, Z9
 	VXORPS          Z10, Z10, Z10
-	VMOVDQU64       bytes84<>+0(SB), Z11
-	VMOVDQU64       bytes84<>+0(SB), Z12
-	VMOVDQU64       bytes84<>+0(SB), Z13
+	VMOVDQU64       bytes86<>+0(SB), Z11
+	VMOVDQU64       bytes86<>+0(SB), Z12
+	VMOVDQU64       bytes86<>+0(SB), Z13
 	VPERMI2B        Z4, Z1, Z11
 	VPERMI2B        Z5, Z2, Z12
 	VPERMI2B        Z6, Z3, Z13
@@ -20297,9 +18282,9 @@ eights3:
 	VPDPBUSD        512(AX), Z15, Z8
 	VPDPBUSD        1472(AX), Z16, Z9
 	VPDPBUSD        2432(AX), Z14, Z10
-	VMOVDQU64       bytes85<>+0(SB), Z14
-	VMOVDQU64       bytes85<>+0(SB), Z15
-	VMOVDQU64       bytes85<>+0(SB), Z16
+	VMOVDQU64       bytes87<>+0(SB), Z14
+	VMOVDQU64       bytes87<>+0(SB), Z15
+	VMOVDQU64       bytes87<>+0(SB), Z16
 	VPERMI2B        Z4, Z1, Z14
 	VPERMI2B        Z5, Z2, Z15
 	VPERMI2B        Z6, Z3, Z16
@@ -20348,11 +18333,11 @@ eights3:
 	VMOVDQU32       2(CX), X1
 	VMOVDQU32       138(CX), X2
 	VMOVDQU32       274(CX), X3
-	VMOVDQU32       bytes86<>+0(SB), X4
+	VMOVDQU32       bytes88<>+0(SB), X4
 	VPSHUFB         X4, X1, X5
 	VPSHUFB         X4, X2, X6
 	VPSHUFB         X4, X3, X11
-	VMOVDQU32       bytes87<>+0(SB), X4
+	VMOVDQU32       bytes89<>+0(SB), X4
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X7
 	VPMULTISHIFTQB  X5, X4, X5
 	VPANDD          X7, X5, X5
@@ -20360,11 +18345,11 @@ eights3:
 	VPANDD          X7, X6, X6
 	VPMULTISHIFTQB  X11, X4, X11
 	VPANDD          X7, X11, X11
-	VMOVDQU32       bytes88<>+0(SB), X4
+	VMOVDQU32       bytes90<>+0(SB), X4
 	VPSHUFB         X4, X1, X1
 	VPSHUFB         X4, X2, X2
 	VPSHUFB         X4, X3, X7
-	VMOVDQU32       bytes89<>+0(SB), X3
+	VMOVDQU32       bytes91<>+0(SB), X3
 	VMOVDQU32       words_30303030<>+0(SB), X4
 	VPMULTISHIFTQB  X1, X3, X1
 	VPANDD          X4, X1, X1
@@ -20439,8 +18424,8 @@ eights2:
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z5
 	VXORPS          Z6, Z6, Z6
 	VXORPS          Z7, Z7, Z7
-	VMOVDQU64       bytes84<>+0(SB), Z8
-	VMOVDQU64       bytes84<>+0(SB), Z9
+	VMOVDQU64       bytes86<>+0(SB), Z8
+	VMOVDQU64       bytes86<>+0(SB), Z9
 	VPERMI2B        Z3, Z1, Z8
 	VPERMI2B        Z4, Z2, Z9
 	VMOVDQU64       bytes24<>+0(SB), Z10
@@ -20453,8 +18438,8 @@ eights2:
 	VPSHUFB         Z10, Z5, Z10
 	VPDPBUSD        512(AX), Z11, Z6
 	VPDPBUSD        1472(AX), Z10, Z7
-	VMOVDQU64       bytes85<>+0(SB), Z10
-	VMOVDQU64       bytes85<>+0(SB), Z11
+	VMOVDQU64       bytes87<>+0(SB), Z10
+	VMOVDQU64       bytes87<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
 	VMOVDQU64       bytes24<>+0(SB), Z1
@@ -20489,19 +18474,19 @@ eights2:
 	VPDPBUSD        1664(AX), Z1, Z7
 	VMOVDQU32       2(CX), X1
 	VMOVDQU32       138(CX), X2
-	VMOVDQU32       bytes86<>+0(SB), X3
+	VMOVDQU32       bytes88<>+0(SB), X3
 	VPSHUFB         X3, X1, X4
 	VPSHUFB         X3, X2, X8
-	VMOVDQU32       bytes87<>+0(SB), X3
+	VMOVDQU32       bytes89<>+0(SB), X3
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X5
 	VPMULTISHIFTQB  X4, X3, X4
 	VPANDD          X5, X4, X4
 	VPMULTISHIFTQB  X8, X3, X8
 	VPANDD          X5, X8, X8
-	VMOVDQU32       bytes88<>+0(SB), X3
+	VMOVDQU32       bytes90<>+0(SB), X3
 	VPSHUFB         X3, X1, X1
 	VPSHUFB         X3, X2, X5
-	VMOVDQU32       bytes89<>+0(SB), X2
+	VMOVDQU32       bytes91<>+0(SB), X2
 	VMOVDQU32       words_30303030<>+0(SB), X3
 	VPMULTISHIFTQB  X1, X2, X1
 	VPANDD          X3, X1, X1
@@ -20554,7 +18539,7 @@ eights1:
 	VMOVDQU64       72(CX), Z2
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z3
 	VXORPS          Z4, Z4, Z4
-	VMOVDQU64       bytes84<>+0(SB), Z5
+	VMOVDQU64       bytes86<>+0(SB), Z5
 	VPERMI2B        Z2, Z1, Z5
 	VMOVDQU64       bytes24<>+0(SB), Z6
 	VPMULTISHIFTQB  Z5, Z6, Z6
@@ -20562,7 +18547,7 @@ eights1:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
 	VPDPBUSD        512(AX), Z6, Z4
-	VMOVDQU64       bytes85<>+0(SB), Z6
+	VMOVDQU64       bytes87<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes24<>+0(SB), Z1
 	VPMULTISHIFTQB  Z6, Z1, Z1
@@ -20583,15 +18568,15 @@ eights1:
 	VPSHUFB         Z1, Z3, Z1
 	VPDPBUSD        704(AX), Z1, Z4
 	VMOVDQU32       2(CX), X1
-	VMOVDQU32       bytes86<>+0(SB), X2
+	VMOVDQU32       bytes88<>+0(SB), X2
 	VPSHUFB         X2, X1, X5
-	VMOVDQU32       bytes87<>+0(SB), X2
+	VMOVDQU32       bytes89<>+0(SB), X2
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X3
 	VPMULTISHIFTQB  X5, X2, X5
 	VPANDD          X3, X5, X5
-	VMOVDQU32       bytes88<>+0(SB), X2
+	VMOVDQU32       bytes90<>+0(SB), X2
 	VPSHUFB         X2, X1, X3
-	VMOVDQU32       bytes89<>+0(SB), X1
+	VMOVDQU32       bytes91<>+0(SB), X1
 	VMOVDQU32       words_30303030<>+0(SB), X2
 	VPMULTISHIFTQB  X3, X1, X3
 	VPANDD          X2, X3, X3
@@ -20635,65 +18620,65 @@ eights1done:
 	VZEROUPPER
 	RET
 
-DATA bytes84<>+0(SB)/8, $0x1312111003020100
-DATA bytes84<>+8(SB)/8, $0x3332313023222120
-DATA bytes84<>+16(SB)/8, $0x5352515043424140
-DATA bytes84<>+24(SB)/8, $0x7372717063626160
-DATA bytes84<>+32(SB)/8, $0x1b1a19180b0a0908
-DATA bytes84<>+40(SB)/8, $0x3b3a39382b2a2928
-DATA bytes84<>+48(SB)/8, $0x5b5a59584b4a4948
-DATA bytes84<>+56(SB)/8, $0x7b7a79786b6a6968
-GLOBL bytes84<>(SB), RODATA|NOPTR, $64
-
-DATA bytes85<>+0(SB)/8, $0x1716151407060504
-DATA bytes85<>+8(SB)/8, $0x3736353427262524
-DATA bytes85<>+16(SB)/8, $0x5756555447464544
-DATA bytes85<>+24(SB)/8, $0x7776757467666564
-DATA bytes85<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes85<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes85<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes85<>+56(SB)/8, $0x7f7e7d7c6f6e6d6c
-GLOBL bytes85<>(SB), RODATA|NOPTR, $64
-
-DATA bytes86<>+0(SB)/8, $0x0505040403030202
-DATA bytes86<>+8(SB)/8, $0x0505040403030202
-DATA bytes86<>+16(SB)/8, $0x0505040403030202
-DATA bytes86<>+24(SB)/8, $0x0505040403030202
-DATA bytes86<>+32(SB)/8, $0x0505040403030202
-DATA bytes86<>+40(SB)/8, $0x0505040403030202
-DATA bytes86<>+48(SB)/8, $0x0505040403030202
-DATA bytes86<>+56(SB)/8, $0x0505040403030202
+DATA bytes86<>+0(SB)/8, $0x1312111003020100
+DATA bytes86<>+8(SB)/8, $0x3332313023222120
+DATA bytes86<>+16(SB)/8, $0x5352515043424140
+DATA bytes86<>+24(SB)/8, $0x7372717063626160
+DATA bytes86<>+32(SB)/8, $0x1b1a19180b0a0908
+DATA bytes86<>+40(SB)/8, $0x3b3a39382b2a2928
+DATA bytes86<>+48(SB)/8, $0x5b5a59584b4a4948
+DATA bytes86<>+56(SB)/8, $0x7b7a79786b6a6968
 GLOBL bytes86<>(SB), RODATA|NOPTR, $64
 
-DATA bytes87<>+0(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+8(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+16(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+24(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+32(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+40(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+48(SB)/8, $0x3c302c201c100c00
-DATA bytes87<>+56(SB)/8, $0x3c302c201c100c00
+DATA bytes87<>+0(SB)/8, $0x1716151407060504
+DATA bytes87<>+8(SB)/8, $0x3736353427262524
+DATA bytes87<>+16(SB)/8, $0x5756555447464544
+DATA bytes87<>+24(SB)/8, $0x7776757467666564
+DATA bytes87<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes87<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes87<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes87<>+56(SB)/8, $0x7f7e7d7c6f6e6d6c
 GLOBL bytes87<>(SB), RODATA|NOPTR, $64
 
-DATA bytes88<>+0(SB)/8, $0x0101010100000000
-DATA bytes88<>+8(SB)/8, $0x0101010100000000
-DATA bytes88<>+16(SB)/8, $0x0101010100000000
-DATA bytes88<>+24(SB)/8, $0x0101010100000000
-DATA bytes88<>+32(SB)/8, $0x0101010100000000
-DATA bytes88<>+40(SB)/8, $0x0101010100000000
-DATA bytes88<>+48(SB)/8, $0x0101010100000000
-DATA bytes88<>+56(SB)/8, $0x0101010100000000
+DATA bytes88<>+0(SB)/8, $0x0505040403030202
+DATA bytes88<>+8(SB)/8, $0x0505040403030202
+DATA bytes88<>+16(SB)/8, $0x0505040403030202
+DATA bytes88<>+24(SB)/8, $0x0505040403030202
+DATA bytes88<>+32(SB)/8, $0x0505040403030202
+DATA bytes88<>+40(SB)/8, $0x0505040403030202
+DATA bytes88<>+48(SB)/8, $0x0505040403030202
+DATA bytes88<>+56(SB)/8, $0x0505040403030202
 GLOBL bytes88<>(SB), RODATA|NOPTR, $64
 
-DATA bytes89<>+0(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+8(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+16(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+24(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+32(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+40(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+48(SB)/8, $0x3a30261c1a10063c
-DATA bytes89<>+56(SB)/8, $0x3a30261c1a10063c
+DATA bytes89<>+0(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+8(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+16(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+24(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+32(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+40(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+48(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+56(SB)/8, $0x3c302c201c100c00
 GLOBL bytes89<>(SB), RODATA|NOPTR, $64
+
+DATA bytes90<>+0(SB)/8, $0x0101010100000000
+DATA bytes90<>+8(SB)/8, $0x0101010100000000
+DATA bytes90<>+16(SB)/8, $0x0101010100000000
+DATA bytes90<>+24(SB)/8, $0x0101010100000000
+DATA bytes90<>+32(SB)/8, $0x0101010100000000
+DATA bytes90<>+40(SB)/8, $0x0101010100000000
+DATA bytes90<>+48(SB)/8, $0x0101010100000000
+DATA bytes90<>+56(SB)/8, $0x0101010100000000
+GLOBL bytes90<>(SB), RODATA|NOPTR, $64
+
+DATA bytes91<>+0(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+8(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+16(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+24(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+32(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+40(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+48(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+56(SB)/8, $0x3a30261c1a10063c
+GLOBL bytes91<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -21773,873 +19758,6 @@ DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_000000
 DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+28(SB)/4, $0x00000019
 GLOBL words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>(SB), RODATA|NOPTR, $32
 
-// func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ1_MAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ1+16(SB), SI
-	VMOVDQU64    bytes67<>+0(SB), Z0
-	VMOVDQU64    bytes68<>+0(SB), Z1
-	VPBROADCASTD u32_40404040<>+0(SB), Z2
-	VPBROADCASTD u32_02020202<>+0(SB), Z2
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y4, Y4, Y4
-	SHRQ   $0x03, BX
-
-eights4:
-	CMPQ            BX, $0x04
-	JL              eights4done
-	PREFETCHT0      12288(CX)
-	PREFETCHT0      12352(CX)
-	PREFETCHT0      12416(CX)
-	PREFETCHT0      12480(CX)
-	VPMOVZXBD       32(CX), Y3
-	VPSLLD          $0x14, Y3, Y5
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y5, Y3, Y3
-	VPSLLW          $0x04, Y3, Y5
-	VPSRAW          $0x0f, Y5, Y5
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       (CX), Y6
-	VPOR            Y6, Y3, Y3
-	VMOVDQU         Y3, (SP)
-	VPMOVZXBD       40(CX), Y3
-	VPSLLD          $0x14, Y3, Y6
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y6, Y3, Y3
-	VPSLLW          $0x04, Y3, Y6
-	VPSRAW          $0x0f, Y6, Y6
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       16(CX), Y7
-	VPOR            Y7, Y3, Y3
-	VMOVDQU         Y3, 32(SP)
-	VPACKSSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y3
-	VPERMD          Y5, Y3, Y5
-	VMOVDQU         Y5, 128(SP)
-	VPMOVZXBD       88(CX), Y3
-	VPSLLD          $0x14, Y3, Y5
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y5, Y3, Y3
-	VPSLLW          $0x04, Y3, Y5
-	VPSRAW          $0x0f, Y5, Y5
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       56(CX), Y6
-	VPOR            Y6, Y3, Y3
-	VMOVDQU         Y3, 160(SP)
-	VPMOVZXBD       96(CX), Y3
-	VPSLLD          $0x14, Y3, Y6
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y6, Y3, Y3
-	VPSLLW          $0x04, Y3, Y6
-	VPSRAW          $0x0f, Y6, Y6
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       72(CX), Y7
-	VPOR            Y7, Y3, Y3
-	VMOVDQU         Y3, 192(SP)
-	VPACKSSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y3
-	VPERMD          Y5, Y3, Y5
-	VMOVDQU         Y5, 288(SP)
-	VPMOVZXBD       144(CX), Y3
-	VPSLLD          $0x14, Y3, Y5
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y5, Y3, Y3
-	VPSLLW          $0x04, Y3, Y5
-	VPSRAW          $0x0f, Y5, Y5
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       112(CX), Y6
-	VPOR            Y6, Y3, Y3
-	VMOVDQU         Y3, 320(SP)
-	VPMOVZXBD       152(CX), Y3
-	VPSLLD          $0x14, Y3, Y6
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y6, Y3, Y3
-	VPSLLW          $0x04, Y3, Y6
-	VPSRAW          $0x0f, Y6, Y6
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       128(CX), Y7
-	VPOR            Y7, Y3, Y3
-	VMOVDQU         Y3, 352(SP)
-	VPACKSSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y3
-	VPERMD          Y5, Y3, Y5
-	VMOVDQU         Y5, 448(SP)
-	VPMOVZXBD       200(CX), Y3
-	VPSLLD          $0x14, Y3, Y5
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y5, Y3, Y3
-	VPSLLW          $0x04, Y3, Y5
-	VPSRAW          $0x0f, Y5, Y5
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       168(CX), Y6
-	VPOR            Y6, Y3, Y3
-	VMOVDQU         Y3, 480(SP)
-	VPMOVZXBD       208(CX), Y3
-	VPSLLD          $0x14, Y3, Y6
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y6, Y3, Y3
-	VPSLLW          $0x04, Y3, Y6
-	VPSRAW          $0x0f, Y6, Y6
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       184(CX), Y7
-	VPOR            Y7, Y3, Y3
-	VMOVDQU         Y3, 512(SP)
-	VPACKSSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y3
-	VPERMD          Y5, Y3, Y5
-	VMOVDQU         Y5, 608(SP)
-	VXORPS          Z5, Z5, Z5
-	VXORPS          Z6, Z6, Z6
-	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           128(SP), K1
-	VPSUBB          Z2, Z9, K1, Z9
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z10, Z10
-	KMOVQ           136(SP), K1
-	VPSUBB          Z2, Z10, K1, Z10
-	VMOVDQA64       Z9, Z11
-	VPERMT2D        Z10, Z0, Z11
-	VPERMT2D        Z10, Z1, Z9
-	VPDPBUSD        512(AX), Z11, Z5
-	VPDPBUSD        576(AX), Z9, Z5
-	MOVWQZX         160(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         168(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         176(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         184(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         192(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         200(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         208(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         216(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           288(SP), K1
-	VPSUBB          Z2, Z9, K1, Z9
-	MOVWQZX         162(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         170(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         178(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         186(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	MOVWQZX         194(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         202(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         210(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         218(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z10, Z10
-	KMOVQ           296(SP), K1
-	VPSUBB          Z2, Z10, K1, Z10
-	VMOVDQA64       Z9, Z11
-	VPERMT2D        Z10, Z0, Z11
-	VPERMT2D        Z10, Z1, Z9
-	VPDPBUSD        1472(AX), Z11, Z6
-	VPDPBUSD        1536(AX), Z9, Z6
-	MOVWQZX         320(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         328(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         336(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         344(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         352(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         360(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         368(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         376(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           448(SP), K1
-	VPSUBB          Z2, Z9, K1, Z9
-	MOVWQZX         322(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         330(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         338(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         346(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	MOVWQZX         354(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         362(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         370(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         378(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z10, Z10
-	KMOVQ           456(SP), K1
-	VPSUBB          Z2, Z10, K1, Z10
-	VMOVDQA64       Z9, Z11
-	VPERMT2D        Z10, Z0, Z11
-	VPERMT2D        Z10, Z1, Z9
-	VPDPBUSD        2432(AX), Z11, Z7
-	VPDPBUSD        2496(AX), Z9, Z7
-	MOVWQZX         480(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         488(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         496(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         504(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	MOVWQZX         512(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         520(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         528(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         536(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	VINSERTI64X4    $0x01, Y10, Z9, Z9
-	KMOVQ           608(SP), K1
-	VPSUBB          Z2, Z9, K1, Z9
-	MOVWQZX         482(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         490(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	MOVWQZX         498(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         506(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	VINSERTI32X4    $0x01, X11, Y10, Y10
-	MOVWQZX         514(SP), DI
-	VMOVQ           (SI)(DI*8), X11
-	MOVWQZX         522(SP), DI
-	VMOVHPS         (SI)(DI*8), X11, X11
-	MOVWQZX         530(SP), DI
-	VMOVQ           (SI)(DI*8), X12
-	MOVWQZX         538(SP), DI
-	VMOVHPS         (SI)(DI*8), X12, X12
-	VINSERTI32X4    $0x01, X12, Y11, Y11
-	VINSERTI64X4    $0x01, Y11, Z10, Z10
-	KMOVQ           616(SP), K1
-	VPSUBB          Z2, Z10, K1, Z10
-	VMOVDQA64       Z9, Z11
-	VPERMT2D        Z10, Z0, Z11
-	VPERMT2D        Z10, Z1, Z9
-	VPDPBUSD        3392(AX), Z11, Z8
-	VPDPBUSD        3456(AX), Z9, Z8
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VXORPS          Z11, Z11, Z11
-	VXORPS          Z12, Z12, Z12
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           144(SP), K1
-	VPSUBB          Z2, Z13, K1, Z13
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z14, Z14
-	KMOVQ           152(SP), K1
-	VPSUBB          Z2, Z14, K1, Z14
-	VMOVDQA64       Z13, Z15
-	VPERMT2D        Z14, Z0, Z15
-	VPERMT2D        Z14, Z1, Z13
-	VPDPBUSD        640(AX), Z15, Z9
-	VPDPBUSD        704(AX), Z13, Z9
-	MOVWQZX         164(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         172(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         180(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         188(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         196(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         204(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         212(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         220(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           304(SP), K1
-	VPSUBB          Z2, Z13, K1, Z13
-	MOVWQZX         166(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         174(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         182(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         190(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	MOVWQZX         198(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         206(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         214(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         222(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z14, Z14
-	KMOVQ           312(SP), K1
-	VPSUBB          Z2, Z14, K1, Z14
-	VMOVDQA64       Z13, Z15
-	VPERMT2D        Z14, Z0, Z15
-	VPERMT2D        Z14, Z1, Z13
-	VPDPBUSD        1600(AX), Z15, Z10
-	VPDPBUSD        1664(AX), Z13, Z10
-	MOVWQZX         324(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         332(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         340(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         348(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         356(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         364(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         372(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         380(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           464(SP), K1
-	VPSUBB          Z2, Z13, K1, Z13
-	MOVWQZX         326(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         334(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         342(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         350(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	MOVWQZX         358(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         366(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         374(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         382(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z14, Z14
-	KMOVQ           472(SP), K1
-	VPSUBB          Z2, Z14, K1, Z14
-	VMOVDQA64       Z13, Z15
-	VPERMT2D        Z14, Z0, Z15
-	VPERMT2D        Z14, Z1, Z13
-	VPDPBUSD        2560(AX), Z15, Z11
-	VPDPBUSD        2624(AX), Z13, Z11
-	MOVWQZX         484(SP), DI
-	VMOVQ           (SI)(DI*8), X13
-	MOVWQZX         492(SP), DI
-	VMOVHPS         (SI)(DI*8), X13, X13
-	MOVWQZX         500(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         508(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	VINSERTI32X4    $0x01, X14, Y13, Y13
-	MOVWQZX         516(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         524(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         532(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         540(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z13, Z13
-	KMOVQ           624(SP), K1
-	VPSUBB          Z2, Z13, K1, Z13
-	MOVWQZX         486(SP), DI
-	VMOVQ           (SI)(DI*8), X14
-	MOVWQZX         494(SP), DI
-	VMOVHPS         (SI)(DI*8), X14, X14
-	MOVWQZX         502(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         510(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	VINSERTI32X4    $0x01, X15, Y14, Y14
-	MOVWQZX         518(SP), DI
-	VMOVQ           (SI)(DI*8), X15
-	MOVWQZX         526(SP), DI
-	VMOVHPS         (SI)(DI*8), X15, X15
-	MOVWQZX         534(SP), DI
-	VMOVQ           (SI)(DI*8), X16
-	MOVWQZX         542(SP), DI
-	VMOVHPS         (SI)(DI*8), X16, X16
-	VINSERTI32X4    $0x01, X16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z14, Z14
-	KMOVQ           632(SP), K1
-	VPSUBB          Z2, Z14, K1, Z14
-	VMOVDQA64       Z13, Z15
-	VPERMT2D        Z14, Z0, Z15
-	VPERMT2D        Z14, Z1, Z13
-	VPDPBUSD        3520(AX), Z15, Z12
-	VPDPBUSD        3584(AX), Z13, Z12
-	VPBROADCASTD    48(CX), Y3
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y3, Y3
-	VPADDD          Y3, Y3, Y3
-	VPANDD          words_0000000e<>+0(SB), Y3, Y3
-	VPORD           words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTD    52(CX), Y13
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y13, Y13
-	VPADDD          Y13, Y13, Y13
-	VPANDD          words_0000000e<>+0(SB), Y13, Y13
-	VPORD           words_00000001<>+0(SB), Y13, Y13
-	MOVQ            $0xf000f000f000f000, DI
-	ANDQ            48(CX), DI
-	MOVQ            $0x0000001001001001, R8
-	IMULQ           R8, DI
-	SHRQ            $0x30, DI
-	VMOVD           DI, X14
-	VPBROADCASTW    X14, X14
-	VCVTPH2PS       X14, Y14
-	VMULPS          words_3e000000<>+0(SB), Y14, Y14
-	VCVTDQ2PS       Y3, Y3
-	VMULPS          Y14, Y3, Y3
-	VCVTDQ2PS       Y13, Y13
-	VMULPS          Y14, Y13, Y13
-	VINSERTI64X4    $0x01, Y13, Z3, Z13
-	VPBROADCASTD    104(CX), Y3
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y3, Y3
-	VPADDD          Y3, Y3, Y3
-	VPANDD          words_0000000e<>+0(SB), Y3, Y3
-	VPORD           words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTD    108(CX), Y14
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y14, Y14
-	VPADDD          Y14, Y14, Y14
-	VPANDD          words_0000000e<>+0(SB), Y14, Y14
-	VPORD           words_00000001<>+0(SB), Y14, Y14
-	MOVQ            $0xf000f000f000f000, DI
-	ANDQ            104(CX), DI
-	MOVQ            $0x0000001001001001, R8
-	IMULQ           R8, DI
-	SHRQ            $0x30, DI
-	VMOVD           DI, X15
-	VPBROADCASTW    X15, X15
-	VCVTPH2PS       X15, Y15
-	VMULPS          words_3e000000<>+0(SB), Y15, Y15
-	VCVTDQ2PS       Y3, Y3
-	VMULPS          Y15, Y3, Y3
-	VCVTDQ2PS       Y14, Y14
-	VMULPS          Y15, Y14, Y14
-	VINSERTI64X4    $0x01, Y14, Z3, Z14
-	VPBROADCASTD    160(CX), Y3
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y3, Y3
-	VPADDD          Y3, Y3, Y3
-	VPANDD          words_0000000e<>+0(SB), Y3, Y3
-	VPORD           words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTD    164(CX), Y15
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y15, Y15
-	VPADDD          Y15, Y15, Y15
-	VPANDD          words_0000000e<>+0(SB), Y15, Y15
-	VPORD           words_00000001<>+0(SB), Y15, Y15
-	MOVQ            $0xf000f000f000f000, DI
-	ANDQ            160(CX), DI
-	MOVQ            $0x0000001001001001, R8
-	IMULQ           R8, DI
-	SHRQ            $0x30, DI
-	VMOVD           DI, X16
-	VPBROADCASTW    X16, X16
-	VCVTPH2PS       X16, Y16
-	VMULPS          words_3e000000<>+0(SB), Y16, Y16
-	VCVTDQ2PS       Y3, Y3
-	VMULPS          Y16, Y3, Y3
-	VCVTDQ2PS       Y15, Y15
-	VMULPS          Y16, Y15, Y15
-	VINSERTI64X4    $0x01, Y15, Z3, Z15
-	VPBROADCASTD    216(CX), Y3
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y3, Y3
-	VPADDD          Y3, Y3, Y3
-	VPANDD          words_0000000e<>+0(SB), Y3, Y3
-	VPORD           words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTD    220(CX), Y16
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y16, Y16
-	VPADDD          Y16, Y16, Y16
-	VPANDD          words_0000000e<>+0(SB), Y16, Y16
-	VPORD           words_00000001<>+0(SB), Y16, Y16
-	MOVQ            $0xf000f000f000f000, DI
-	ANDQ            216(CX), DI
-	MOVQ            $0x0000001001001001, R8
-	IMULQ           R8, DI
-	SHRQ            $0x30, DI
-	VMOVD           DI, X17
-	VPBROADCASTW    X17, X17
-	VCVTPH2PS       X17, Y17
-	VMULPS          words_3e000000<>+0(SB), Y17, Y17
-	VCVTDQ2PS       Y3, Y3
-	VMULPS          Y17, Y3, Y3
-	VCVTDQ2PS       Y16, Y16
-	VMULPS          Y17, Y16, Y16
-	VINSERTI64X4    $0x01, Y16, Z3, Z16
-	VMOVDQU64       bytes26<>+0(SB), Z17
-	VMOVDQU64       bytes27<>+0(SB), Z18
-	VMOVDQA64       Z5, Z19
-	VMOVDQA64       Z6, Z20
-	VMOVDQA64       Z7, Z21
-	VMOVDQA64       Z8, Z22
-	VPERMT2Q        Z9, Z17, Z19
-	VPERMT2Q        Z10, Z17, Z20
-	VPERMT2Q        Z11, Z17, Z21
-	VPERMT2Q        Z12, Z17, Z22
-	VPERMT2Q        Z9, Z18, Z5
-	VPERMT2Q        Z10, Z18, Z6
-	VPERMT2Q        Z11, Z18, Z7
-	VPERMT2Q        Z12, Z18, Z8
-	VPADDD          Z5, Z19, Z19
-	VMOVDQU64       864(AX), Z5
-	VPADDD          Z6, Z20, Z20
-	VMOVDQU64       1824(AX), Z6
-	VPADDD          Z7, Z21, Z21
-	VMOVDQU64       2784(AX), Z7
-	VPADDD          Z8, Z22, Z22
-	VMOVDQU64       3744(AX), Z8
-	VPSLLD          $0x04, Z5, Z5
-	VPSUBD          Z5, Z19, Z19
-	VPSLLD          $0x04, Z6, Z6
-	VPSUBD          Z6, Z20, Z20
-	VPSLLD          $0x04, Z7, Z7
-	VPSUBD          Z7, Z21, Z21
-	VPSLLD          $0x04, Z8, Z8
-	VPSUBD          Z8, Z22, Z22
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z13, Z13
-	VBROADCASTF64X4 1728(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z14, Z14
-	VBROADCASTF64X4 2688(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z15, Z15
-	VBROADCASTF64X4 3648(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z16, Z16
-	VCVTDQ2PS       Z19, Z19
-	VCVTDQ2PS       Z20, Z20
-	VCVTDQ2PS       Z21, Z21
-	VCVTDQ2PS       Z22, Z22
-	VEXTRACTI64X4   $0x01, Z13, Y3
-	VEXTRACTI64X4   $0x01, Z14, Y5
-	VEXTRACTI64X4   $0x01, Z15, Y6
-	VEXTRACTI64X4   $0x01, Z16, Y7
-	VEXTRACTI64X4   $0x01, Z19, Y8
-	VEXTRACTI64X4   $0x01, Z20, Y9
-	VEXTRACTI64X4   $0x01, Z21, Y10
-	VEXTRACTI64X4   $0x01, Z22, Y11
-	VFMADD231PS     Y13, Y19, Y4
-	VFMADD231PS     Y3, Y8, Y4
-	VFMADD231PS     Y14, Y20, Y4
-	VFMADD231PS     Y5, Y9, Y4
-	VFMADD231PS     Y15, Y21, Y4
-	VFMADD231PS     Y6, Y10, Y4
-	VFMADD231PS     Y16, Y22, Y4
-	VFMADD231PS     Y7, Y11, Y4
-	ADDQ            $0x000000e0, CX
-	ADDQ            $0x00000f00, AX
-	SUBQ            $0x04, BX
-	JMP             eights4
-
-eights4done:
-eights1:
-	CMPQ            BX, $0x01
-	JL              eights1done
-	PREFETCHT0      12288(CX)
-	VPMOVZXBD       32(CX), Y3
-	VPSLLD          $0x14, Y3, Y5
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y5, Y3, Y3
-	VPSLLW          $0x04, Y3, Y5
-	VPSRAW          $0x0f, Y5, Y5
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       (CX), Y6
-	VPOR            Y6, Y3, Y3
-	VMOVDQU         Y3, (SP)
-	VPMOVZXBD       40(CX), Y3
-	VPSLLD          $0x14, Y3, Y6
-	VPSLLD          $0x08, Y3, Y3
-	VPOR            Y6, Y3, Y3
-	VPSLLW          $0x04, Y3, Y6
-	VPSRAW          $0x0f, Y6, Y6
-	VPAND           words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW       16(CX), Y7
-	VPOR            Y7, Y3, Y3
-	VMOVDQU         Y3, 32(SP)
-	VPACKSSWB       Y6, Y5, Y5
-	VPERMQ          $0xd8, Y5, Y5
-	VPSHUFB         words_0c080400_0d090501_0e0a0602_0f0b0703<>+0(SB), Y5, Y5
-	VMOVDQU         words_00000000_00000004_00000001_00000005_00000002_00000006_00000003_00000007<>+0(SB), Y3
-	VPERMD          Y5, Y3, Y5
-	VMOVDQU         Y5, 128(SP)
-	VXORPS          Z5, Z5, Z5
-	MOVWQZX         (SP), DI
-	VMOVQ           (SI)(DI*8), X6
-	MOVWQZX         8(SP), DI
-	VMOVHPS         (SI)(DI*8), X6, X6
-	MOVWQZX         16(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         24(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	VINSERTI32X4    $0x01, X7, Y6, Y6
-	MOVWQZX         32(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         40(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         48(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         56(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z6, Z6
-	KMOVQ           128(SP), K1
-	VPSUBB          Z2, Z6, K1, Z6
-	MOVWQZX         2(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         10(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         18(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         26(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	MOVWQZX         34(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         42(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         50(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         58(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z7, Z7
-	KMOVQ           136(SP), K1
-	VPSUBB          Z2, Z7, K1, Z7
-	VMOVDQA64       Z6, Z8
-	VPERMT2D        Z7, Z0, Z8
-	VPERMT2D        Z7, Z1, Z6
-	VPDPBUSD        512(AX), Z8, Z5
-	VPDPBUSD        576(AX), Z6, Z5
-	VXORPS          Z6, Z6, Z6
-	MOVWQZX         4(SP), DI
-	VMOVQ           (SI)(DI*8), X7
-	MOVWQZX         12(SP), DI
-	VMOVHPS         (SI)(DI*8), X7, X7
-	MOVWQZX         20(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         28(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	VINSERTI32X4    $0x01, X8, Y7, Y7
-	MOVWQZX         36(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         44(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         52(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         60(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	VINSERTI64X4    $0x01, Y8, Z7, Z7
-	KMOVQ           144(SP), K1
-	VPSUBB          Z2, Z7, K1, Z7
-	MOVWQZX         6(SP), DI
-	VMOVQ           (SI)(DI*8), X8
-	MOVWQZX         14(SP), DI
-	VMOVHPS         (SI)(DI*8), X8, X8
-	MOVWQZX         22(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         30(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	VINSERTI32X4    $0x01, X9, Y8, Y8
-	MOVWQZX         38(SP), DI
-	VMOVQ           (SI)(DI*8), X9
-	MOVWQZX         46(SP), DI
-	VMOVHPS         (SI)(DI*8), X9, X9
-	MOVWQZX         54(SP), DI
-	VMOVQ           (SI)(DI*8), X10
-	MOVWQZX         62(SP), DI
-	VMOVHPS         (SI)(DI*8), X10, X10
-	VINSERTI32X4    $0x01, X10, Y9, Y9
-	VINSERTI64X4    $0x01, Y9, Z8, Z8
-	KMOVQ           152(SP), K1
-	VPSUBB          Z2, Z8, K1, Z8
-	VMOVDQA64       Z7, Z9
-	VPERMT2D        Z8, Z0, Z9
-	VPERMT2D        Z8, Z1, Z7
-	VPDPBUSD        640(AX), Z9, Z6
-	VPDPBUSD        704(AX), Z7, Z6
-	VPBROADCASTD    48(CX), Y3
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y3, Y3
-	VPADDD          Y3, Y3, Y3
-	VPANDD          words_0000000e<>+0(SB), Y3, Y3
-	VPORD           words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTD    52(CX), Y7
-	VPSRLVD         words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD          Y7, Y7, Y7
-	VPANDD          words_0000000e<>+0(SB), Y7, Y7
-	VPORD           words_00000001<>+0(SB), Y7, Y7
-	MOVQ            $0xf000f000f000f000, DI
-	ANDQ            48(CX), DI
-	MOVQ            $0x0000001001001001, R8
-	IMULQ           R8, DI
-	SHRQ            $0x30, DI
-	VMOVD           DI, X8
-	VPBROADCASTW    X8, X8
-	VCVTPH2PS       X8, Y8
-	VMULPS          words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS       Y3, Y3
-	VMULPS          Y8, Y3, Y3
-	VCVTDQ2PS       Y7, Y7
-	VMULPS          Y8, Y7, Y7
-	VINSERTI64X4    $0x01, Y7, Z3, Z7
-	VMOVDQU64       bytes26<>+0(SB), Z8
-	VMOVDQU64       bytes27<>+0(SB), Z9
-	VMOVDQA64       Z5, Z10
-	VPERMT2Q        Z6, Z8, Z10
-	VPERMT2Q        Z6, Z9, Z5
-	VPADDD          Z5, Z10, Z10
-	VMOVDQU64       864(AX), Z5
-	VPSLLD          $0x04, Z5, Z5
-	VPSUBD          Z5, Z10, Z10
-	VBROADCASTF64X4 768(AX), Z5
-	VSHUFF32X4      $0x50, Z5, Z5, Z5
-	VMULPS          Z5, Z7, Z7
-	VCVTDQ2PS       Z10, Z10
-	VEXTRACTI64X4   $0x01, Z7, Y3
-	VEXTRACTI64X4   $0x01, Z10, Y5
-	VFMADD231PS     Y7, Y10, Y4
-	VFMADD231PS     Y3, Y5, Y4
-	ADDQ            $0x00000038, CX
-	ADDQ            $0x000003c0, AX
-	SUBQ            $0x01, BX
-	JMP             eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y4, X3
-	VADDPS        X3, X4, X4
-	VMOVHLPS      X4, X4, X3
-	VADDPS        X3, X4, X4
-	VMOVSHDUP     X4, X3
-	VADDSS        X3, X4, X4
-	VXORPS        X3, X3, X3
-	VADDSS        X3, X4, X4
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X4, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
-
 // func gemvTQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvTQ1_0AVX2(SB), NOSPLIT, $0-48
@@ -23665,15 +20783,15 @@ eights4:
 	VXORPS          Z11, Z11, Z11
 	VXORPS          Z12, Z12, Z12
 	VXORPS          Z13, Z13, Z13
-	VMOVDQU64       bytes90<>+0(SB), Z14
-	VMOVDQU64       bytes90<>+0(SB), Z15
-	VMOVDQU64       bytes90<>+0(SB), Z16
-	VMOVDQU64       bytes90<>+0(SB), Z17
+	VMOVDQU64       bytes92<>+0(SB), Z14
+	VMOVDQU64       bytes92<>+0(SB), Z15
+	VMOVDQU64       bytes92<>+0(SB), Z16
+	VMOVDQU64       bytes92<>+0(SB), Z17
 	VPERMI2B        Z5, Z1, Z14
 	VPERMI2B        Z6, Z2, Z15
 	VPERMI2B        Z7, Z3, Z16
 	VPERMI2B        Z8, Z4, Z17
-	VMOVDQU64       bytes90<>+0(SB), Z18
+	VMOVDQU64       bytes92<>+0(SB), Z18
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z18, K1, Z14
 	VPERMB          208(CX), Z18, K1, Z15
@@ -23697,15 +20815,15 @@ eights4:
 	VPDPBUSD        1472(AX), Z20, Z11
 	VPDPBUSD        2432(AX), Z21, Z12
 	VPDPBUSD        3392(AX), Z18, Z13
-	VMOVDQU64       bytes91<>+0(SB), Z18
-	VMOVDQU64       bytes91<>+0(SB), Z19
-	VMOVDQU64       bytes91<>+0(SB), Z20
-	VMOVDQU64       bytes91<>+0(SB), Z21
+	VMOVDQU64       bytes93<>+0(SB), Z18
+	VMOVDQU64       bytes93<>+0(SB), Z19
+	VMOVDQU64       bytes93<>+0(SB), Z20
+	VMOVDQU64       bytes93<>+0(SB), Z21
 	VPERMI2B        Z5, Z1, Z18
 	VPERMI2B        Z6, Z2, Z19
 	VPERMI2B        Z7, Z3, Z20
 	VPERMI2B        Z8, Z4, Z21
-	VMOVDQU64       bytes91<>+0(SB), Z22
+	VMOVDQU64       bytes93<>+0(SB), Z22
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z22, K1, Z18
 	VPERMB          208(CX), Z22, K1, Z19
@@ -23765,10 +20883,10 @@ eights4:
 	VPDPBUSD        1664(AX), Z16, Z11
 	VPDPBUSD        2624(AX), Z17, Z12
 	VPDPBUSD        3584(AX), Z14, Z13
-	VMOVDQU64       bytes92<>+0(SB), Z9
-	VMOVDQU64       bytes92<>+0(SB), Z14
-	VMOVDQU64       bytes92<>+0(SB), Z15
-	VMOVDQU64       bytes92<>+0(SB), Z16
+	VMOVDQU64       bytes94<>+0(SB), Z9
+	VMOVDQU64       bytes94<>+0(SB), Z14
+	VMOVDQU64       bytes94<>+0(SB), Z15
+	VMOVDQU64       bytes94<>+0(SB), Z16
 	VPERMI2B        Z5, Z1, Z9
 	VPERMI2B        Z6, Z2, Z14
 	VPERMI2B        Z7, Z3, Z15
@@ -23859,13 +20977,13 @@ eights3:
 	VXORPS          Z8, Z8, Z8
 	VXORPS          Z9, Z9, Z9
 	VXORPS          Z10, Z10, Z10
-	VMOVDQU64       bytes90<>+0(SB), Z11
-	VMOVDQU64       bytes90<>+0(SB), Z12
-	VMOVDQU64       bytes90<>+0(SB), Z13
+	VMOVDQU64       bytes92<>+0(SB), Z11
+	VMOVDQU64       bytes92<>+0(SB), Z12
+	VMOVDQU64       bytes92<>+0(SB), Z13
 	VPERMI2B        Z4, Z1, Z11
 	VPERMI2B        Z5, Z2, Z12
 	VPERMI2B        Z6, Z3, Z13
-	VMOVDQU64       bytes90<>+0(SB), Z14
+	VMOVDQU64       bytes92<>+0(SB), Z14
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z14, K1, Z11
 	VPERMB          208(CX), Z14, K1, Z12
@@ -23884,13 +21002,13 @@ eights3:
 	VPDPBUSD        512(AX), Z15, Z8
 	VPDPBUSD        1472(AX), Z16, Z9
 	VPDPBUSD        2432(AX), Z14, Z10
-	VMOVDQU64       bytes91<>+0(SB), Z14
-	VMOVDQU64       bytes91<>+0(SB), Z15
-	VMOVDQU64       bytes91<>+0(SB), Z16
+	VMOVDQU64       bytes93<>+0(SB), Z14
+	VMOVDQU64       bytes93<>+0(SB), Z15
+	VMOVDQU64       bytes93<>+0(SB), Z16
 	VPERMI2B        Z4, Z1, Z14
 	VPERMI2B        Z5, Z2, Z15
 	VPERMI2B        Z6, Z3, Z16
-	VMOVDQU64       bytes91<>+0(SB), Z17
+	VMOVDQU64       bytes93<>+0(SB), Z17
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z17, K1, Z14
 	VPERMB          208(CX), Z17, K1, Z15
@@ -23937,9 +21055,9 @@ eights3:
 	VPDPBUSD        704(AX), Z12, Z8
 	VPDPBUSD        1664(AX), Z13, Z9
 	VPDPBUSD        2624(AX), Z11, Z10
-	VMOVDQU64       bytes92<>+0(SB), Z7
-	VMOVDQU64       bytes92<>+0(SB), Z11
-	VMOVDQU64       bytes92<>+0(SB), Z12
+	VMOVDQU64       bytes94<>+0(SB), Z7
+	VMOVDQU64       bytes94<>+0(SB), Z11
+	VMOVDQU64       bytes94<>+0(SB), Z12
 	VPERMI2B        Z4, Z1, Z7
 	VPERMI2B        Z5, Z2, Z11
 	VPERMI2B        Z6, Z3, Z12
@@ -24010,11 +21128,11 @@ eights2:
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z5
 	VXORPS          Z6, Z6, Z6
 	VXORPS          Z7, Z7, Z7
-	VMOVDQU64       bytes90<>+0(SB), Z8
-	VMOVDQU64       bytes90<>+0(SB), Z9
+	VMOVDQU64       bytes92<>+0(SB), Z8
+	VMOVDQU64       bytes92<>+0(SB), Z9
 	VPERMI2B        Z3, Z1, Z8
 	VPERMI2B        Z4, Z2, Z9
-	VMOVDQU64       bytes90<>+0(SB), Z10
+	VMOVDQU64       bytes92<>+0(SB), Z10
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z10, K1, Z8
 	VPERMB          208(CX), Z10, K1, Z9
@@ -24028,11 +21146,11 @@ eights2:
 	VPSHUFB         Z10, Z5, Z10
 	VPDPBUSD        512(AX), Z11, Z6
 	VPDPBUSD        1472(AX), Z10, Z7
-	VMOVDQU64       bytes91<>+0(SB), Z10
-	VMOVDQU64       bytes91<>+0(SB), Z11
+	VMOVDQU64       bytes93<>+0(SB), Z10
+	VMOVDQU64       bytes93<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
-	VMOVDQU64       bytes91<>+0(SB), Z12
+	VMOVDQU64       bytes93<>+0(SB), Z12
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z12, K1, Z10
 	VPERMB          208(CX), Z12, K1, Z11
@@ -24066,8 +21184,8 @@ eights2:
 	VPSHUFB         Z8, Z5, Z8
 	VPDPBUSD        704(AX), Z9, Z6
 	VPDPBUSD        1664(AX), Z8, Z7
-	VMOVDQU64       bytes92<>+0(SB), Z5
-	VMOVDQU64       bytes92<>+0(SB), Z8
+	VMOVDQU64       bytes94<>+0(SB), Z5
+	VMOVDQU64       bytes94<>+0(SB), Z8
 	VPERMI2B        Z3, Z1, Z5
 	VPERMI2B        Z4, Z2, Z8
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
@@ -24118,9 +21236,9 @@ eights1:
 	VMOVDQU64       64(CX), Z2
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z3
 	VXORPS          Z4, Z4, Z4
-	VMOVDQU64       bytes90<>+0(SB), Z5
+	VMOVDQU64       bytes92<>+0(SB), Z5
 	VPERMI2B        Z2, Z1, Z5
-	VMOVDQU64       bytes90<>+0(SB), Z6
+	VMOVDQU64       bytes92<>+0(SB), Z6
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z6, K1, Z5
 	VMOVDQU64       bytes24<>+0(SB), Z6
@@ -24129,9 +21247,9 @@ eights1:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
 	VPDPBUSD        512(AX), Z6, Z4
-	VMOVDQU64       bytes91<>+0(SB), Z6
+	VMOVDQU64       bytes93<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
-	VMOVDQU64       bytes91<>+0(SB), Z7
+	VMOVDQU64       bytes93<>+0(SB), Z7
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z7, K1, Z6
 	VMOVDQU64       bytes24<>+0(SB), Z7
@@ -24152,7 +21270,7 @@ eights1:
 	VPANDD          Z6, Z5, Z5
 	VPSHUFB         Z5, Z3, Z5
 	VPDPBUSD        704(AX), Z5, Z4
-	VMOVDQU64       bytes92<>+0(SB), Z3
+	VMOVDQU64       bytes94<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
 	VPANDD          Z1, Z3, Z3
@@ -24185,9 +21303,9 @@ eights1done:
 	VMOVDQU64       64(CX), Z2
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z3
 	VXORPS          Z4, Z4, Z4
-	VMOVDQU64       bytes90<>+0(SB), Z5
+	VMOVDQU64       bytes92<>+0(SB), Z5
 	VPERMI2B        Z2, Z1, Z5
-	VMOVDQU64       bytes90<>+0(SB), Z6
+	VMOVDQU64       bytes92<>+0(SB), Z6
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z6, K1, Z5
 	VMOVDQU64       bytes24<>+0(SB), Z6
@@ -24196,9 +21314,9 @@ eights1done:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
 	VPDPBUSD        512(AX), Z6, Z4
-	VMOVDQU64       bytes91<>+0(SB), Z6
+	VMOVDQU64       bytes93<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
-	VMOVDQU64       bytes91<>+0(SB), Z7
+	VMOVDQU64       bytes93<>+0(SB), Z7
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z7, K1, Z6
 	VMOVDQU64       bytes24<>+0(SB), Z7
@@ -24219,7 +21337,7 @@ eights1done:
 	VPANDD          Z6, Z5, Z5
 	VPSHUFB         Z5, Z3, Z5
 	VPDPBUSD        704(AX), Z5, Z4
-	VMOVDQU64       bytes92<>+0(SB), Z3
+	VMOVDQU64       bytes94<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
 	VPANDD          Z1, Z3, Z3
@@ -24259,15 +21377,15 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes90<>+0(SB)/8, $0x1514131204030201
-DATA bytes90<>+8(SB)/8, $0x3736353426252423
-DATA bytes90<>+16(SB)/8, $0x5958575648474645
-DATA bytes90<>+24(SB)/8, $0x7b7a79786a696867
-DATA bytes90<>+32(SB)/8, $0x1d1c1b1a0c0b0a09
-DATA bytes90<>+40(SB)/8, $0x3f3e3d3c2e2d2c2b
-DATA bytes90<>+48(SB)/8, $0x61605f5e504f4e4d
-DATA bytes90<>+56(SB)/8, $0x3b3a39387271706f
-GLOBL bytes90<>(SB), RODATA|NOPTR, $64
+DATA bytes92<>+0(SB)/8, $0x1514131204030201
+DATA bytes92<>+8(SB)/8, $0x3736353426252423
+DATA bytes92<>+16(SB)/8, $0x5958575648474645
+DATA bytes92<>+24(SB)/8, $0x7b7a79786a696867
+DATA bytes92<>+32(SB)/8, $0x1d1c1b1a0c0b0a09
+DATA bytes92<>+40(SB)/8, $0x3f3e3d3c2e2d2c2b
+DATA bytes92<>+48(SB)/8, $0x61605f5e504f4e4d
+DATA bytes92<>+56(SB)/8, $0x3b3a39387271706f
+GLOBL bytes92<>(SB), RODATA|NOPTR, $64
 
 DATA words_00000000_f0000000<>+0(SB)/4, $0x00000000
 DATA words_00000000_f0000000<>+4(SB)/4, $0xf0000000
@@ -24279,25 +21397,25 @@ DATA words_00000000_f0000000<>+24(SB)/4, $0x00000000
 DATA words_00000000_f0000000<>+28(SB)/4, $0xf0000000
 GLOBL words_00000000_f0000000<>(SB), RODATA|NOPTR, $32
 
-DATA bytes91<>+0(SB)/8, $0x1918171608070605
-DATA bytes91<>+8(SB)/8, $0x3b3a39382a292827
-DATA bytes91<>+16(SB)/8, $0x5d5c5b5a4c4b4a49
-DATA bytes91<>+24(SB)/8, $0x7f7e7d7c6e6d6c6b
-DATA bytes91<>+32(SB)/8, $0x21201f1e100f0e0d
-DATA bytes91<>+40(SB)/8, $0x434241403231302f
-DATA bytes91<>+48(SB)/8, $0x6564636254535251
-DATA bytes91<>+56(SB)/8, $0x3f3e3d3c76757473
-GLOBL bytes91<>(SB), RODATA|NOPTR, $64
+DATA bytes93<>+0(SB)/8, $0x1918171608070605
+DATA bytes93<>+8(SB)/8, $0x3b3a39382a292827
+DATA bytes93<>+16(SB)/8, $0x5d5c5b5a4c4b4a49
+DATA bytes93<>+24(SB)/8, $0x7f7e7d7c6e6d6c6b
+DATA bytes93<>+32(SB)/8, $0x21201f1e100f0e0d
+DATA bytes93<>+40(SB)/8, $0x434241403231302f
+DATA bytes93<>+48(SB)/8, $0x6564636254535251
+DATA bytes93<>+56(SB)/8, $0x3f3e3d3c76757473
+GLOBL bytes93<>(SB), RODATA|NOPTR, $64
 
-DATA bytes92<>+0(SB)/8, $0x1111111100000000
-DATA bytes92<>+8(SB)/8, $0x3333333322222222
-DATA bytes92<>+16(SB)/8, $0x5555555544444444
-DATA bytes92<>+24(SB)/8, $0x7777777766666666
-DATA bytes92<>+32(SB)/8, $0x1111111100000000
-DATA bytes92<>+40(SB)/8, $0x3333333322222222
-DATA bytes92<>+48(SB)/8, $0x5555555544444444
-DATA bytes92<>+56(SB)/8, $0x7777777766666666
-GLOBL bytes92<>(SB), RODATA|NOPTR, $64
+DATA bytes94<>+0(SB)/8, $0x1111111100000000
+DATA bytes94<>+8(SB)/8, $0x3333333322222222
+DATA bytes94<>+16(SB)/8, $0x5555555544444444
+DATA bytes94<>+24(SB)/8, $0x7777777766666666
+DATA bytes94<>+32(SB)/8, $0x1111111100000000
+DATA bytes94<>+40(SB)/8, $0x3333333322222222
+DATA bytes94<>+48(SB)/8, $0x5555555544444444
+DATA bytes94<>+56(SB)/8, $0x7777777766666666
+GLOBL bytes94<>(SB), RODATA|NOPTR, $64
 
 DATA u32_000000ff<>+0(SB)/4, $0x000000ff
 GLOBL u32_000000ff<>(SB), RODATA|NOPTR, $4
@@ -24653,15 +21771,15 @@ eights2:
 	VXORPS          Z7, Z7, Z7
 	VXORPS          Z8, Z8, Z8
 	VXORPS          Z9, Z9, Z9
-	VMOVDQU64       bytes93<>+0(SB), Z10
-	VMOVDQU64       bytes93<>+0(SB), Z11
+	VMOVDQU64       bytes95<>+0(SB), Z10
+	VMOVDQU64       bytes95<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
-	VMOVDQU64       bytes93<>+0(SB), Z12
+	VMOVDQU64       bytes95<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes94<>+0(SB), Z12
+	VMOVDQU64       bytes96<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -24671,15 +21789,15 @@ eights2:
 	VPSHUFB         Z11, Z5, Z11
 	VPDPBUSD        512(AX), Z10, Z6
 	VPDPBUSD        1472(AX), Z11, Z7
-	VMOVDQU64       bytes95<>+0(SB), Z10
-	VMOVDQU64       bytes95<>+0(SB), Z11
+	VMOVDQU64       bytes97<>+0(SB), Z10
+	VMOVDQU64       bytes97<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
-	VMOVDQU64       bytes95<>+0(SB), Z12
+	VMOVDQU64       bytes97<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes94<>+0(SB), Z12
+	VMOVDQU64       bytes96<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -24689,15 +21807,15 @@ eights2:
 	VPSHUFB         Z11, Z5, Z11
 	VPDPBUSD        576(AX), Z10, Z6
 	VPDPBUSD        1536(AX), Z11, Z7
-	VMOVDQU64       bytes96<>+0(SB), Z10
-	VMOVDQU64       bytes96<>+0(SB), Z11
+	VMOVDQU64       bytes98<>+0(SB), Z10
+	VMOVDQU64       bytes98<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
-	VMOVDQU64       bytes96<>+0(SB), Z12
+	VMOVDQU64       bytes98<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes94<>+0(SB), Z12
+	VMOVDQU64       bytes96<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -24707,15 +21825,15 @@ eights2:
 	VPSHUFB         Z11, Z5, Z11
 	VPDPBUSD        640(AX), Z10, Z8
 	VPDPBUSD        1600(AX), Z11, Z9
-	VMOVDQU64       bytes97<>+0(SB), Z10
-	VMOVDQU64       bytes97<>+0(SB), Z11
+	VMOVDQU64       bytes99<>+0(SB), Z10
+	VMOVDQU64       bytes99<>+0(SB), Z11
 	VPERMI2B        Z3, Z1, Z10
 	VPERMI2B        Z4, Z2, Z11
-	VMOVDQU64       bytes97<>+0(SB), Z12
+	VMOVDQU64       bytes99<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes94<>+0(SB), Z12
+	VMOVDQU64       bytes96<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -24725,8 +21843,8 @@ eights2:
 	VPSHUFB         Z11, Z5, Z11
 	VPDPBUSD        704(AX), Z10, Z8
 	VPDPBUSD        1664(AX), Z11, Z9
-	VMOVDQU64       bytes98<>+0(SB), Z5
-	VMOVDQU64       bytes98<>+0(SB), Z10
+	VMOVDQU64       bytes100<>+0(SB), Z5
+	VMOVDQU64       bytes100<>+0(SB), Z10
 	VPERMI2B        Z3, Z1, Z5
 	VPERMI2B        Z4, Z2, Z10
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
@@ -24791,51 +21909,51 @@ eights1:
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z3
 	VXORPS          Z4, Z4, Z4
 	VXORPS          Z5, Z5, Z5
-	VMOVDQU64       bytes93<>+0(SB), Z6
-	VPERMI2B        Z2, Z1, Z6
-	VMOVDQU64       bytes93<>+0(SB), Z7
-	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
-	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
-	VPANDD          Z7, Z6, Z6
-	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        512(AX), Z6, Z4
 	VMOVDQU64       bytes95<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes95<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
-	VPANDD          Z7, Z6, Z6
-	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        576(AX), Z6, Z4
-	VMOVDQU64       bytes96<>+0(SB), Z6
-	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes96<>+0(SB), Z7
-	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
-	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        640(AX), Z6, Z5
+	VPDPBUSD        512(AX), Z6, Z4
 	VMOVDQU64       bytes97<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes97<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
+	VMOVDQU64       bytes96<>+0(SB), Z7
+	VPMULTISHIFTQB  Z6, Z7, Z6
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPSHUFB         Z6, Z3, Z6
+	VPDPBUSD        576(AX), Z6, Z4
+	VMOVDQU64       bytes98<>+0(SB), Z6
+	VPERMI2B        Z2, Z1, Z6
+	VMOVDQU64       bytes98<>+0(SB), Z7
+	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
+	VPERMB          80(CX), Z7, K1, Z6
+	VMOVDQU64       bytes96<>+0(SB), Z7
+	VPMULTISHIFTQB  Z6, Z7, Z6
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPSHUFB         Z6, Z3, Z6
+	VPDPBUSD        640(AX), Z6, Z5
+	VMOVDQU64       bytes99<>+0(SB), Z6
+	VPERMI2B        Z2, Z1, Z6
+	VMOVDQU64       bytes99<>+0(SB), Z7
+	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
+	VPERMB          80(CX), Z7, K1, Z6
+	VMOVDQU64       bytes96<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
 	VPDPBUSD        704(AX), Z6, Z5
-	VMOVDQU64       bytes98<>+0(SB), Z3
+	VMOVDQU64       bytes100<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
 	VPANDD          Z1, Z3, Z3
@@ -24876,51 +21994,51 @@ eights1done:
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z3
 	VXORPS          Z4, Z4, Z4
 	VXORPS          Z5, Z5, Z5
-	VMOVDQU64       bytes93<>+0(SB), Z6
-	VPERMI2B        Z2, Z1, Z6
-	VMOVDQU64       bytes93<>+0(SB), Z7
-	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
-	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
-	VPANDD          Z7, Z6, Z6
-	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        512(AX), Z6, Z4
 	VMOVDQU64       bytes95<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes95<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
-	VPANDD          Z7, Z6, Z6
-	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        576(AX), Z6, Z4
-	VMOVDQU64       bytes96<>+0(SB), Z6
-	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes96<>+0(SB), Z7
-	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
-	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
-	VPDPBUSD        640(AX), Z6, Z5
+	VPDPBUSD        512(AX), Z6, Z4
 	VMOVDQU64       bytes97<>+0(SB), Z6
 	VPERMI2B        Z2, Z1, Z6
 	VMOVDQU64       bytes97<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes94<>+0(SB), Z7
+	VMOVDQU64       bytes96<>+0(SB), Z7
+	VPMULTISHIFTQB  Z6, Z7, Z6
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPSHUFB         Z6, Z3, Z6
+	VPDPBUSD        576(AX), Z6, Z4
+	VMOVDQU64       bytes98<>+0(SB), Z6
+	VPERMI2B        Z2, Z1, Z6
+	VMOVDQU64       bytes98<>+0(SB), Z7
+	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
+	VPERMB          80(CX), Z7, K1, Z6
+	VMOVDQU64       bytes96<>+0(SB), Z7
+	VPMULTISHIFTQB  Z6, Z7, Z6
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
+	VPANDD          Z7, Z6, Z6
+	VPSHUFB         Z6, Z3, Z6
+	VPDPBUSD        640(AX), Z6, Z5
+	VMOVDQU64       bytes99<>+0(SB), Z6
+	VPERMI2B        Z2, Z1, Z6
+	VMOVDQU64       bytes99<>+0(SB), Z7
+	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
+	VPERMB          80(CX), Z7, K1, Z6
+	VMOVDQU64       bytes96<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z3, Z6
 	VPDPBUSD        704(AX), Z6, Z5
-	VMOVDQU64       bytes98<>+0(SB), Z3
+	VMOVDQU64       bytes100<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
 	VPANDD          Z1, Z3, Z3
@@ -24967,65 +22085,65 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes93<>+0(SB)/8, $0x1716151407060504
-DATA bytes93<>+8(SB)/8, $0x3b3a39382b2a2928
-DATA bytes93<>+16(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes93<>+24(SB)/8, $0x3332313073727170
-DATA bytes93<>+32(SB)/8, $0x1716151407060504
-DATA bytes93<>+40(SB)/8, $0x3b3a39382b2a2928
-DATA bytes93<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes93<>+56(SB)/8, $0x3332313073727170
-GLOBL bytes93<>(SB), RODATA|NOPTR, $64
-
-DATA bytes94<>+0(SB)/8, $0x3830282018100800
-DATA bytes94<>+8(SB)/8, $0x3830282018100800
-DATA bytes94<>+16(SB)/8, $0x3830282018100800
-DATA bytes94<>+24(SB)/8, $0x3830282018100800
-DATA bytes94<>+32(SB)/8, $0x3c342c241c140c04
-DATA bytes94<>+40(SB)/8, $0x3c342c241c140c04
-DATA bytes94<>+48(SB)/8, $0x3c342c241c140c04
-DATA bytes94<>+56(SB)/8, $0x3c342c241c140c04
-GLOBL bytes94<>(SB), RODATA|NOPTR, $64
-
-DATA bytes95<>+0(SB)/8, $0x1b1a19180b0a0908
-DATA bytes95<>+8(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes95<>+16(SB)/8, $0x6362616053525150
-DATA bytes95<>+24(SB)/8, $0x3736353477767574
-DATA bytes95<>+32(SB)/8, $0x1b1a19180b0a0908
-DATA bytes95<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes95<>+48(SB)/8, $0x6362616053525150
-DATA bytes95<>+56(SB)/8, $0x3736353477767574
+DATA bytes95<>+0(SB)/8, $0x1716151407060504
+DATA bytes95<>+8(SB)/8, $0x3b3a39382b2a2928
+DATA bytes95<>+16(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes95<>+24(SB)/8, $0x3332313073727170
+DATA bytes95<>+32(SB)/8, $0x1716151407060504
+DATA bytes95<>+40(SB)/8, $0x3b3a39382b2a2928
+DATA bytes95<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes95<>+56(SB)/8, $0x3332313073727170
 GLOBL bytes95<>(SB), RODATA|NOPTR, $64
 
-DATA bytes96<>+0(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes96<>+8(SB)/8, $0x4342414033323130
-DATA bytes96<>+16(SB)/8, $0x6766656457565554
-DATA bytes96<>+24(SB)/8, $0x3b3a39387b7a7978
-DATA bytes96<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes96<>+40(SB)/8, $0x4342414033323130
-DATA bytes96<>+48(SB)/8, $0x6766656457565554
-DATA bytes96<>+56(SB)/8, $0x3b3a39387b7a7978
+DATA bytes96<>+0(SB)/8, $0x3830282018100800
+DATA bytes96<>+8(SB)/8, $0x3830282018100800
+DATA bytes96<>+16(SB)/8, $0x3830282018100800
+DATA bytes96<>+24(SB)/8, $0x3830282018100800
+DATA bytes96<>+32(SB)/8, $0x3c342c241c140c04
+DATA bytes96<>+40(SB)/8, $0x3c342c241c140c04
+DATA bytes96<>+48(SB)/8, $0x3c342c241c140c04
+DATA bytes96<>+56(SB)/8, $0x3c342c241c140c04
 GLOBL bytes96<>(SB), RODATA|NOPTR, $64
 
-DATA bytes97<>+0(SB)/8, $0x2322212013121110
-DATA bytes97<>+8(SB)/8, $0x4746454437363534
-DATA bytes97<>+16(SB)/8, $0x6b6a69685b5a5958
-DATA bytes97<>+24(SB)/8, $0x3f3e3d3c7f7e7d7c
-DATA bytes97<>+32(SB)/8, $0x2322212013121110
-DATA bytes97<>+40(SB)/8, $0x4746454437363534
-DATA bytes97<>+48(SB)/8, $0x6b6a69685b5a5958
-DATA bytes97<>+56(SB)/8, $0x3f3e3d3c7f7e7d7c
+DATA bytes97<>+0(SB)/8, $0x1b1a19180b0a0908
+DATA bytes97<>+8(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes97<>+16(SB)/8, $0x6362616053525150
+DATA bytes97<>+24(SB)/8, $0x3736353477767574
+DATA bytes97<>+32(SB)/8, $0x1b1a19180b0a0908
+DATA bytes97<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes97<>+48(SB)/8, $0x6362616053525150
+DATA bytes97<>+56(SB)/8, $0x3736353477767574
 GLOBL bytes97<>(SB), RODATA|NOPTR, $64
 
-DATA bytes98<>+0(SB)/8, $0x0202020200000000
-DATA bytes98<>+8(SB)/8, $0x2626262624242424
-DATA bytes98<>+16(SB)/8, $0x0303030301010101
-DATA bytes98<>+24(SB)/8, $0x2727272725252525
-DATA bytes98<>+32(SB)/8, $0x4a4a4a4a48484848
-DATA bytes98<>+40(SB)/8, $0x6e6e6e6e6c6c6c6c
-DATA bytes98<>+48(SB)/8, $0x4b4b4b4b49494949
-DATA bytes98<>+56(SB)/8, $0x6f6f6f6f6d6d6d6d
+DATA bytes98<>+0(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes98<>+8(SB)/8, $0x4342414033323130
+DATA bytes98<>+16(SB)/8, $0x6766656457565554
+DATA bytes98<>+24(SB)/8, $0x3b3a39387b7a7978
+DATA bytes98<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes98<>+40(SB)/8, $0x4342414033323130
+DATA bytes98<>+48(SB)/8, $0x6766656457565554
+DATA bytes98<>+56(SB)/8, $0x3b3a39387b7a7978
 GLOBL bytes98<>(SB), RODATA|NOPTR, $64
+
+DATA bytes99<>+0(SB)/8, $0x2322212013121110
+DATA bytes99<>+8(SB)/8, $0x4746454437363534
+DATA bytes99<>+16(SB)/8, $0x6b6a69685b5a5958
+DATA bytes99<>+24(SB)/8, $0x3f3e3d3c7f7e7d7c
+DATA bytes99<>+32(SB)/8, $0x2322212013121110
+DATA bytes99<>+40(SB)/8, $0x4746454437363534
+DATA bytes99<>+48(SB)/8, $0x6b6a69685b5a5958
+DATA bytes99<>+56(SB)/8, $0x3f3e3d3c7f7e7d7c
+GLOBL bytes99<>(SB), RODATA|NOPTR, $64
+
+DATA bytes100<>+0(SB)/8, $0x0202020200000000
+DATA bytes100<>+8(SB)/8, $0x2626262624242424
+DATA bytes100<>+16(SB)/8, $0x0303030301010101
+DATA bytes100<>+24(SB)/8, $0x2727272725252525
+DATA bytes100<>+32(SB)/8, $0x4a4a4a4a48484848
+DATA bytes100<>+40(SB)/8, $0x6e6e6e6e6c6c6c6c
+DATA bytes100<>+48(SB)/8, $0x4b4b4b4b49494949
+DATA bytes100<>+56(SB)/8, $0x6f6f6f6f6d6d6d6d
+GLOBL bytes100<>(SB), RODATA|NOPTR, $64
 
 DATA u32_0000007f<>+0(SB)/4, $0x0000007f
 GLOBL u32_0000007f<>(SB), RODATA|NOPTR, $4
@@ -25301,12 +22419,12 @@ eights4:
 	VXORPS         Z6, Z6, Z6
 	VXORPS         Z7, Z7, Z7
 	VXORPS         Z8, Z8, Z8
-	VMOVDQU64      bytes99<>+0(SB), Z9
+	VMOVDQU64      bytes101<>+0(SB), Z9
 	VPERMB         Z1, Z9, Z10
 	VPERMB         Z2, Z9, Z11
 	VPERMB         Z3, Z9, Z12
 	VPERMB         Z4, Z9, Z9
-	VMOVDQU64      bytes100<>+0(SB), Z13
+	VMOVDQU64      bytes102<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z14
 	VPMULTISHIFTQB Z11, Z13, Z15
 	VPMULTISHIFTQB Z12, Z13, Z16
@@ -25320,7 +22438,7 @@ eights4:
 	VPDPBUSD       1472(AX), Z15, Z6
 	VPDPBUSD       2432(AX), Z16, Z7
 	VPDPBUSD       3392(AX), Z13, Z8
-	VMOVDQU64      bytes101<>+0(SB), Z13
+	VMOVDQU64      bytes103<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -25334,12 +22452,12 @@ eights4:
 	VPDPBUSD       1536(AX), Z11, Z6
 	VPDPBUSD       2496(AX), Z12, Z7
 	VPDPBUSD       3456(AX), Z9, Z8
-	VMOVDQU64      bytes102<>+0(SB), Z9
+	VMOVDQU64      bytes104<>+0(SB), Z9
 	VPERMB         Z1, Z9, Z10
 	VPERMB         Z2, Z9, Z11
 	VPERMB         Z3, Z9, Z12
 	VPERMB         Z4, Z9, Z9
-	VMOVDQU64      bytes100<>+0(SB), Z13
+	VMOVDQU64      bytes102<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z14
 	VPMULTISHIFTQB Z11, Z13, Z15
 	VPMULTISHIFTQB Z12, Z13, Z16
@@ -25353,7 +22471,7 @@ eights4:
 	VPDPBUSD       1600(AX), Z15, Z6
 	VPDPBUSD       2560(AX), Z16, Z7
 	VPDPBUSD       3520(AX), Z13, Z8
-	VMOVDQU64      bytes101<>+0(SB), Z13
+	VMOVDQU64      bytes103<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -25367,7 +22485,7 @@ eights4:
 	VPDPBUSD       1664(AX), Z11, Z6
 	VPDPBUSD       2624(AX), Z12, Z7
 	VPDPBUSD       3584(AX), Z9, Z8
-	VMOVDQU64      bytes103<>+0(SB), Z9
+	VMOVDQU64      bytes105<>+0(SB), Z9
 	VPERMB         Z1, Z9, Z1
 	VPERMB         Z2, Z9, Z2
 	VPERMB         Z3, Z9, Z3
@@ -25422,11 +22540,11 @@ eights3:
 	VXORPS         Z4, Z4, Z4
 	VXORPS         Z5, Z5, Z5
 	VXORPS         Z6, Z6, Z6
-	VMOVDQU64      bytes99<>+0(SB), Z7
+	VMOVDQU64      bytes101<>+0(SB), Z7
 	VPERMB         Z1, Z7, Z8
 	VPERMB         Z2, Z7, Z9
 	VPERMB         Z3, Z7, Z7
-	VMOVDQU64      bytes100<>+0(SB), Z10
+	VMOVDQU64      bytes102<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z11
 	VPMULTISHIFTQB Z9, Z10, Z12
 	VPMULTISHIFTQB Z7, Z10, Z10
@@ -25437,7 +22555,7 @@ eights3:
 	VPDPBUSD       512(AX), Z11, Z4
 	VPDPBUSD       1472(AX), Z12, Z5
 	VPDPBUSD       2432(AX), Z10, Z6
-	VMOVDQU64      bytes101<>+0(SB), Z10
+	VMOVDQU64      bytes103<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z8
 	VPMULTISHIFTQB Z9, Z10, Z9
 	VPMULTISHIFTQB Z7, Z10, Z7
@@ -25448,11 +22566,11 @@ eights3:
 	VPDPBUSD       576(AX), Z8, Z4
 	VPDPBUSD       1536(AX), Z9, Z5
 	VPDPBUSD       2496(AX), Z7, Z6
-	VMOVDQU64      bytes102<>+0(SB), Z7
+	VMOVDQU64      bytes104<>+0(SB), Z7
 	VPERMB         Z1, Z7, Z8
 	VPERMB         Z2, Z7, Z9
 	VPERMB         Z3, Z7, Z7
-	VMOVDQU64      bytes100<>+0(SB), Z10
+	VMOVDQU64      bytes102<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z11
 	VPMULTISHIFTQB Z9, Z10, Z12
 	VPMULTISHIFTQB Z7, Z10, Z10
@@ -25463,7 +22581,7 @@ eights3:
 	VPDPBUSD       640(AX), Z11, Z4
 	VPDPBUSD       1600(AX), Z12, Z5
 	VPDPBUSD       2560(AX), Z10, Z6
-	VMOVDQU64      bytes101<>+0(SB), Z10
+	VMOVDQU64      bytes103<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z8
 	VPMULTISHIFTQB Z9, Z10, Z9
 	VPMULTISHIFTQB Z7, Z10, Z7
@@ -25474,7 +22592,7 @@ eights3:
 	VPDPBUSD       704(AX), Z8, Z4
 	VPDPBUSD       1664(AX), Z9, Z5
 	VPDPBUSD       2624(AX), Z7, Z6
-	VMOVDQU64      bytes103<>+0(SB), Z7
+	VMOVDQU64      bytes105<>+0(SB), Z7
 	VPERMB         Z1, Z7, Z1
 	VPERMB         Z2, Z7, Z2
 	VPERMB         Z3, Z7, Z3
@@ -25518,10 +22636,10 @@ eights2:
 	VMOVDQU8.Z     36(CX), K1, Z2
 	VXORPS         Z3, Z3, Z3
 	VXORPS         Z4, Z4, Z4
-	VMOVDQU64      bytes99<>+0(SB), Z5
+	VMOVDQU64      bytes101<>+0(SB), Z5
 	VPERMB         Z1, Z5, Z6
 	VPERMB         Z2, Z5, Z5
-	VMOVDQU64      bytes100<>+0(SB), Z7
+	VMOVDQU64      bytes102<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z8
 	VPMULTISHIFTQB Z5, Z7, Z7
 	VPBROADCASTD   u32_02020202<>+0(SB), Z9
@@ -25529,7 +22647,7 @@ eights2:
 	VPANDD         Z9, Z7, Z7
 	VPDPBUSD       512(AX), Z8, Z3
 	VPDPBUSD       1472(AX), Z7, Z4
-	VMOVDQU64      bytes101<>+0(SB), Z7
+	VMOVDQU64      bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z6
 	VPMULTISHIFTQB Z5, Z7, Z5
 	VPBROADCASTD   u32_02020202<>+0(SB), Z7
@@ -25537,10 +22655,10 @@ eights2:
 	VPANDD         Z7, Z5, Z5
 	VPDPBUSD       576(AX), Z6, Z3
 	VPDPBUSD       1536(AX), Z5, Z4
-	VMOVDQU64      bytes102<>+0(SB), Z5
+	VMOVDQU64      bytes104<>+0(SB), Z5
 	VPERMB         Z1, Z5, Z6
 	VPERMB         Z2, Z5, Z5
-	VMOVDQU64      bytes100<>+0(SB), Z7
+	VMOVDQU64      bytes102<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z8
 	VPMULTISHIFTQB Z5, Z7, Z7
 	VPBROADCASTD   u32_02020202<>+0(SB), Z9
@@ -25548,7 +22666,7 @@ eights2:
 	VPANDD         Z9, Z7, Z7
 	VPDPBUSD       640(AX), Z8, Z3
 	VPDPBUSD       1600(AX), Z7, Z4
-	VMOVDQU64      bytes101<>+0(SB), Z7
+	VMOVDQU64      bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z6
 	VPMULTISHIFTQB Z5, Z7, Z5
 	VPBROADCASTD   u32_02020202<>+0(SB), Z7
@@ -25556,7 +22674,7 @@ eights2:
 	VPANDD         Z7, Z5, Z5
 	VPDPBUSD       704(AX), Z6, Z3
 	VPDPBUSD       1664(AX), Z5, Z4
-	VMOVDQU64      bytes103<>+0(SB), Z5
+	VMOVDQU64      bytes105<>+0(SB), Z5
 	VPERMB         Z1, Z5, Z1
 	VPERMB         Z2, Z5, Z2
 	VCVTPH2PS      Y1, Z1
@@ -25588,31 +22706,31 @@ eights1:
 	KMOVQ          words_ffffffff_0000000f<>+0(SB), K1
 	VMOVDQU8.Z     (CX), K1, Z1
 	VXORPS         Z2, Z2, Z2
-	VMOVDQU64      bytes99<>+0(SB), Z3
+	VMOVDQU64      bytes101<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z3
-	VMOVDQU64      bytes100<>+0(SB), Z4
+	VMOVDQU64      bytes102<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z2
-	VMOVDQU64      bytes101<>+0(SB), Z4
+	VMOVDQU64      bytes103<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       576(AX), Z3, Z2
-	VMOVDQU64      bytes102<>+0(SB), Z3
+	VMOVDQU64      bytes104<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z3
-	VMOVDQU64      bytes100<>+0(SB), Z4
+	VMOVDQU64      bytes102<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z2
-	VMOVDQU64      bytes101<>+0(SB), Z4
+	VMOVDQU64      bytes103<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       704(AX), Z3, Z2
-	VMOVDQU64      bytes103<>+0(SB), Z3
+	VMOVDQU64      bytes105<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z1
 	VCVTPH2PS      Y1, Z1
 	VEXTRACTI64X4  $0x01, Z2, Y3
@@ -25634,31 +22752,31 @@ eights1done:
 	KMOVQ          words_ffffffff_0000000f<>+0(SB), K1
 	VMOVDQU8.Z     (CX), K1, Z1
 	VXORPS         Z2, Z2, Z2
-	VMOVDQU64      bytes99<>+0(SB), Z3
+	VMOVDQU64      bytes101<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z3
-	VMOVDQU64      bytes100<>+0(SB), Z4
+	VMOVDQU64      bytes102<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z2
-	VMOVDQU64      bytes101<>+0(SB), Z4
+	VMOVDQU64      bytes103<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       576(AX), Z3, Z2
-	VMOVDQU64      bytes102<>+0(SB), Z3
+	VMOVDQU64      bytes104<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z3
-	VMOVDQU64      bytes100<>+0(SB), Z4
+	VMOVDQU64      bytes102<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z2
-	VMOVDQU64      bytes101<>+0(SB), Z4
+	VMOVDQU64      bytes103<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       704(AX), Z3, Z2
-	VMOVDQU64      bytes103<>+0(SB), Z3
+	VMOVDQU64      bytes105<>+0(SB), Z3
 	VPERMB         Z1, Z3, Z1
 	VCVTPH2PS      Y1, Z1
 	VEXTRACTI64X4  $0x01, Z2, Y3
@@ -25698,55 +22816,58 @@ DATA words_ffffffff_0000000f<>+24(SB)/4, $0xffffffff
 DATA words_ffffffff_0000000f<>+28(SB)/4, $0x0000000f
 GLOBL words_ffffffff_0000000f<>(SB), RODATA|NOPTR, $32
 
-DATA bytes99<>+0(SB)/8, $0x0606060602020202
-DATA bytes99<>+8(SB)/8, $0x0e0e0e0e0a0a0a0a
-DATA bytes99<>+16(SB)/8, $0x1818181814141414
-DATA bytes99<>+24(SB)/8, $0x202020201c1c1c1c
-DATA bytes99<>+32(SB)/8, $0x0707070703030303
-DATA bytes99<>+40(SB)/8, $0x0f0f0f0f0b0b0b0b
-DATA bytes99<>+48(SB)/8, $0x1919191915151515
-DATA bytes99<>+56(SB)/8, $0x212121211d1d1d1d
-GLOBL bytes99<>(SB), RODATA|NOPTR, $64
-
-DATA bytes100<>+0(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+8(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+16(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+24(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+32(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+40(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+48(SB)/8, $0x3a31281f1a11083f
-DATA bytes100<>+56(SB)/8, $0x3a31281f1a11083f
-GLOBL bytes100<>(SB), RODATA|NOPTR, $64
-
-DATA bytes101<>+0(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+8(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+16(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+24(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+32(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+40(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+48(SB)/8, $0x3e352c231e150c03
-DATA bytes101<>+56(SB)/8, $0x3e352c231e150c03
+DATA bytes101<>+0(SB)/8, $0x0606060602020202
+DATA bytes101<>+8(SB)/8, $0x0e0e0e0e0a0a0a0a
+DATA bytes101<>+16(SB)/8, $0x1818181814141414
+DATA bytes101<>+24(SB)/8, $0x202020201c1c1c1c
+DATA bytes101<>+32(SB)/8, $0x0707070703030303
+DATA bytes101<>+40(SB)/8, $0x0f0f0f0f0b0b0b0b
+DATA bytes101<>+48(SB)/8, $0x1919191915151515
+DATA bytes101<>+56(SB)/8, $0x212121211d1d1d1d
 GLOBL bytes101<>(SB), RODATA|NOPTR, $64
 
-DATA bytes102<>+0(SB)/8, $0x0808080804040404
-DATA bytes102<>+8(SB)/8, $0x101010100c0c0c0c
-DATA bytes102<>+16(SB)/8, $0x1a1a1a1a16161616
-DATA bytes102<>+24(SB)/8, $0x222222221e1e1e1e
-DATA bytes102<>+32(SB)/8, $0x0909090905050505
-DATA bytes102<>+40(SB)/8, $0x111111110d0d0d0d
-DATA bytes102<>+48(SB)/8, $0x1b1b1b1b17171717
-DATA bytes102<>+56(SB)/8, $0x232323231f1f1f1f
+DATA bytes102<>+0(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+8(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+16(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+24(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+32(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+40(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+48(SB)/8, $0x3a31281f1a11083f
+DATA bytes102<>+56(SB)/8, $0x3a31281f1a11083f
 GLOBL bytes102<>(SB), RODATA|NOPTR, $64
 
-DATA bytes103<>+0(SB)/8, $0x0100010001000100
-DATA bytes103<>+8(SB)/8, $0x1312131213121312
-DATA bytes103<>+16(SB)/8, $0x0100010001000100
-DATA bytes103<>+24(SB)/8, $0x1312131213121312
-DATA bytes103<>+32(SB)/8, $0x0100010001000100
-DATA bytes103<>+40(SB)/8, $0x1312131213121312
-DATA bytes103<>+48(SB)/8, $0x0100010001000100
-DATA bytes103<>+56(SB)/8, $0x1312131213121312
+DATA u32_02020202<>+0(SB)/4, $0x02020202
+GLOBL u32_02020202<>(SB), RODATA|NOPTR, $4
+
+DATA bytes103<>+0(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+8(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+16(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+24(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+32(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+40(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+48(SB)/8, $0x3e352c231e150c03
+DATA bytes103<>+56(SB)/8, $0x3e352c231e150c03
 GLOBL bytes103<>(SB), RODATA|NOPTR, $64
+
+DATA bytes104<>+0(SB)/8, $0x0808080804040404
+DATA bytes104<>+8(SB)/8, $0x101010100c0c0c0c
+DATA bytes104<>+16(SB)/8, $0x1a1a1a1a16161616
+DATA bytes104<>+24(SB)/8, $0x222222221e1e1e1e
+DATA bytes104<>+32(SB)/8, $0x0909090905050505
+DATA bytes104<>+40(SB)/8, $0x111111110d0d0d0d
+DATA bytes104<>+48(SB)/8, $0x1b1b1b1b17171717
+DATA bytes104<>+56(SB)/8, $0x232323231f1f1f1f
+GLOBL bytes104<>(SB), RODATA|NOPTR, $64
+
+DATA bytes105<>+0(SB)/8, $0x0100010001000100
+DATA bytes105<>+8(SB)/8, $0x1312131213121312
+DATA bytes105<>+16(SB)/8, $0x0100010001000100
+DATA bytes105<>+24(SB)/8, $0x1312131213121312
+DATA bytes105<>+32(SB)/8, $0x0100010001000100
+DATA bytes105<>+40(SB)/8, $0x1312131213121312
+DATA bytes105<>+48(SB)/8, $0x0100010001000100
+DATA bytes105<>+56(SB)/8, $0x1312131213121312
+GLOBL bytes105<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ2_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -26078,15 +23199,15 @@ eights4:
 	VXORPS         Z10, Z10, Z10
 	VXORPS         Z11, Z11, Z11
 	VXORPS         Z12, Z12, Z12
-	VMOVDQU64      bytes104<>+0(SB), Z13
-	VMOVDQU64      bytes104<>+0(SB), Z14
-	VMOVDQU64      bytes104<>+0(SB), Z15
-	VMOVDQU64      bytes104<>+0(SB), Z16
+	VMOVDQU64      bytes106<>+0(SB), Z13
+	VMOVDQU64      bytes106<>+0(SB), Z14
+	VMOVDQU64      bytes106<>+0(SB), Z15
+	VMOVDQU64      bytes106<>+0(SB), Z16
 	VPERMI2B       Z5, Z1, Z13
 	VPERMI2B       Z6, Z2, Z14
 	VPERMI2B       Z7, Z3, Z15
 	VPERMI2B       Z8, Z4, Z16
-	VMOVDQU64      bytes105<>+0(SB), Z17
+	VMOVDQU64      bytes107<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26100,15 +23221,15 @@ eights4:
 	VPDPBUSD       1472(AX), Z14, Z10
 	VPDPBUSD       2432(AX), Z15, Z11
 	VPDPBUSD       3392(AX), Z16, Z12
-	VMOVDQU64      bytes106<>+0(SB), Z13
-	VMOVDQU64      bytes106<>+0(SB), Z14
-	VMOVDQU64      bytes106<>+0(SB), Z15
-	VMOVDQU64      bytes106<>+0(SB), Z16
+	VMOVDQU64      bytes108<>+0(SB), Z13
+	VMOVDQU64      bytes108<>+0(SB), Z14
+	VMOVDQU64      bytes108<>+0(SB), Z15
+	VMOVDQU64      bytes108<>+0(SB), Z16
 	VPERMI2B       Z5, Z1, Z13
 	VPERMI2B       Z6, Z2, Z14
 	VPERMI2B       Z7, Z3, Z15
 	VPERMI2B       Z8, Z4, Z16
-	VMOVDQU64      bytes105<>+0(SB), Z17
+	VMOVDQU64      bytes107<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26122,15 +23243,15 @@ eights4:
 	VPDPBUSD       1536(AX), Z14, Z10
 	VPDPBUSD       2496(AX), Z15, Z11
 	VPDPBUSD       3456(AX), Z16, Z12
-	VMOVDQU64      bytes107<>+0(SB), Z13
-	VMOVDQU64      bytes107<>+0(SB), Z14
-	VMOVDQU64      bytes107<>+0(SB), Z15
-	VMOVDQU64      bytes107<>+0(SB), Z16
+	VMOVDQU64      bytes109<>+0(SB), Z13
+	VMOVDQU64      bytes109<>+0(SB), Z14
+	VMOVDQU64      bytes109<>+0(SB), Z15
+	VMOVDQU64      bytes109<>+0(SB), Z16
 	VPERMI2B       Z5, Z1, Z13
 	VPERMI2B       Z6, Z2, Z14
 	VPERMI2B       Z7, Z3, Z15
 	VPERMI2B       Z8, Z4, Z16
-	VMOVDQU64      bytes105<>+0(SB), Z17
+	VMOVDQU64      bytes107<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26144,15 +23265,15 @@ eights4:
 	VPDPBUSD       1600(AX), Z14, Z10
 	VPDPBUSD       2560(AX), Z15, Z11
 	VPDPBUSD       3520(AX), Z16, Z12
-	VMOVDQU64      bytes108<>+0(SB), Z13
-	VMOVDQU64      bytes108<>+0(SB), Z14
-	VMOVDQU64      bytes108<>+0(SB), Z15
-	VMOVDQU64      bytes108<>+0(SB), Z16
+	VMOVDQU64      bytes110<>+0(SB), Z13
+	VMOVDQU64      bytes110<>+0(SB), Z14
+	VMOVDQU64      bytes110<>+0(SB), Z15
+	VMOVDQU64      bytes110<>+0(SB), Z16
 	VPERMI2B       Z5, Z1, Z13
 	VPERMI2B       Z6, Z2, Z14
 	VPERMI2B       Z7, Z3, Z15
 	VPERMI2B       Z8, Z4, Z16
-	VMOVDQU64      bytes105<>+0(SB), Z17
+	VMOVDQU64      bytes107<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26166,10 +23287,10 @@ eights4:
 	VPDPBUSD       1664(AX), Z14, Z10
 	VPDPBUSD       2624(AX), Z15, Z11
 	VPDPBUSD       3584(AX), Z16, Z12
-	VMOVDQU64      bytes109<>+0(SB), Z13
-	VMOVDQU64      bytes109<>+0(SB), Z14
-	VMOVDQU64      bytes109<>+0(SB), Z15
-	VMOVDQU64      bytes109<>+0(SB), Z16
+	VMOVDQU64      bytes111<>+0(SB), Z13
+	VMOVDQU64      bytes111<>+0(SB), Z14
+	VMOVDQU64      bytes111<>+0(SB), Z15
+	VMOVDQU64      bytes111<>+0(SB), Z16
 	VPERMI2B       Z5, Z1, Z13
 	VPERMI2B       Z6, Z2, Z14
 	VPERMI2B       Z7, Z3, Z15
@@ -26228,13 +23349,13 @@ eights3:
 	VXORPS         Z7, Z7, Z7
 	VXORPS         Z8, Z8, Z8
 	VXORPS         Z9, Z9, Z9
-	VMOVDQU64      bytes104<>+0(SB), Z10
-	VMOVDQU64      bytes104<>+0(SB), Z11
-	VMOVDQU64      bytes104<>+0(SB), Z12
+	VMOVDQU64      bytes106<>+0(SB), Z10
+	VMOVDQU64      bytes106<>+0(SB), Z11
+	VMOVDQU64      bytes106<>+0(SB), Z12
 	VPERMI2B       Z4, Z1, Z10
 	VPERMI2B       Z5, Z2, Z11
 	VPERMI2B       Z6, Z3, Z12
-	VMOVDQU64      bytes105<>+0(SB), Z13
+	VMOVDQU64      bytes107<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26245,13 +23366,13 @@ eights3:
 	VPDPBUSD       512(AX), Z10, Z7
 	VPDPBUSD       1472(AX), Z11, Z8
 	VPDPBUSD       2432(AX), Z12, Z9
-	VMOVDQU64      bytes106<>+0(SB), Z10
-	VMOVDQU64      bytes106<>+0(SB), Z11
-	VMOVDQU64      bytes106<>+0(SB), Z12
+	VMOVDQU64      bytes108<>+0(SB), Z10
+	VMOVDQU64      bytes108<>+0(SB), Z11
+	VMOVDQU64      bytes108<>+0(SB), Z12
 	VPERMI2B       Z4, Z1, Z10
 	VPERMI2B       Z5, Z2, Z11
 	VPERMI2B       Z6, Z3, Z12
-	VMOVDQU64      bytes105<>+0(SB), Z13
+	VMOVDQU64      bytes107<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26262,13 +23383,13 @@ eights3:
 	VPDPBUSD       576(AX), Z10, Z7
 	VPDPBUSD       1536(AX), Z11, Z8
 	VPDPBUSD       2496(AX), Z12, Z9
-	VMOVDQU64      bytes107<>+0(SB), Z10
-	VMOVDQU64      bytes107<>+0(SB), Z11
-	VMOVDQU64      bytes107<>+0(SB), Z12
+	VMOVDQU64      bytes109<>+0(SB), Z10
+	VMOVDQU64      bytes109<>+0(SB), Z11
+	VMOVDQU64      bytes109<>+0(SB), Z12
 	VPERMI2B       Z4, Z1, Z10
 	VPERMI2B       Z5, Z2, Z11
 	VPERMI2B       Z6, Z3, Z12
-	VMOVDQU64      bytes105<>+0(SB), Z13
+	VMOVDQU64      bytes107<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26279,13 +23400,13 @@ eights3:
 	VPDPBUSD       640(AX), Z10, Z7
 	VPDPBUSD       1600(AX), Z11, Z8
 	VPDPBUSD       2560(AX), Z12, Z9
-	VMOVDQU64      bytes108<>+0(SB), Z10
-	VMOVDQU64      bytes108<>+0(SB), Z11
-	VMOVDQU64      bytes108<>+0(SB), Z12
+	VMOVDQU64      bytes110<>+0(SB), Z10
+	VMOVDQU64      bytes110<>+0(SB), Z11
+	VMOVDQU64      bytes110<>+0(SB), Z12
 	VPERMI2B       Z4, Z1, Z10
 	VPERMI2B       Z5, Z2, Z11
 	VPERMI2B       Z6, Z3, Z12
-	VMOVDQU64      bytes105<>+0(SB), Z13
+	VMOVDQU64      bytes107<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26296,9 +23417,9 @@ eights3:
 	VPDPBUSD       704(AX), Z10, Z7
 	VPDPBUSD       1664(AX), Z11, Z8
 	VPDPBUSD       2624(AX), Z12, Z9
-	VMOVDQU64      bytes109<>+0(SB), Z10
-	VMOVDQU64      bytes109<>+0(SB), Z11
-	VMOVDQU64      bytes109<>+0(SB), Z12
+	VMOVDQU64      bytes111<>+0(SB), Z10
+	VMOVDQU64      bytes111<>+0(SB), Z11
+	VMOVDQU64      bytes111<>+0(SB), Z12
 	VPERMI2B       Z4, Z1, Z10
 	VPERMI2B       Z5, Z2, Z11
 	VPERMI2B       Z6, Z3, Z12
@@ -26344,11 +23465,11 @@ eights2:
 	VMOVDQU64      80(CX), Z4
 	VXORPS         Z5, Z5, Z5
 	VXORPS         Z6, Z6, Z6
-	VMOVDQU64      bytes104<>+0(SB), Z7
-	VMOVDQU64      bytes104<>+0(SB), Z8
+	VMOVDQU64      bytes106<>+0(SB), Z7
+	VMOVDQU64      bytes106<>+0(SB), Z8
 	VPERMI2B       Z3, Z1, Z7
 	VPERMI2B       Z4, Z2, Z8
-	VMOVDQU64      bytes105<>+0(SB), Z9
+	VMOVDQU64      bytes107<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -26356,11 +23477,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       512(AX), Z7, Z5
 	VPDPBUSD       1472(AX), Z8, Z6
-	VMOVDQU64      bytes106<>+0(SB), Z7
-	VMOVDQU64      bytes106<>+0(SB), Z8
+	VMOVDQU64      bytes108<>+0(SB), Z7
+	VMOVDQU64      bytes108<>+0(SB), Z8
 	VPERMI2B       Z3, Z1, Z7
 	VPERMI2B       Z4, Z2, Z8
-	VMOVDQU64      bytes105<>+0(SB), Z9
+	VMOVDQU64      bytes107<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -26368,11 +23489,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       576(AX), Z7, Z5
 	VPDPBUSD       1536(AX), Z8, Z6
-	VMOVDQU64      bytes107<>+0(SB), Z7
-	VMOVDQU64      bytes107<>+0(SB), Z8
+	VMOVDQU64      bytes109<>+0(SB), Z7
+	VMOVDQU64      bytes109<>+0(SB), Z8
 	VPERMI2B       Z3, Z1, Z7
 	VPERMI2B       Z4, Z2, Z8
-	VMOVDQU64      bytes105<>+0(SB), Z9
+	VMOVDQU64      bytes107<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -26380,11 +23501,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       640(AX), Z7, Z5
 	VPDPBUSD       1600(AX), Z8, Z6
-	VMOVDQU64      bytes108<>+0(SB), Z7
-	VMOVDQU64      bytes108<>+0(SB), Z8
+	VMOVDQU64      bytes110<>+0(SB), Z7
+	VMOVDQU64      bytes110<>+0(SB), Z8
 	VPERMI2B       Z3, Z1, Z7
 	VPERMI2B       Z4, Z2, Z8
-	VMOVDQU64      bytes105<>+0(SB), Z9
+	VMOVDQU64      bytes107<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -26392,8 +23513,8 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       704(AX), Z7, Z5
 	VPDPBUSD       1664(AX), Z8, Z6
-	VMOVDQU64      bytes109<>+0(SB), Z7
-	VMOVDQU64      bytes109<>+0(SB), Z8
+	VMOVDQU64      bytes111<>+0(SB), Z7
+	VMOVDQU64      bytes111<>+0(SB), Z8
 	VPERMI2B       Z3, Z1, Z7
 	VPERMI2B       Z4, Z2, Z8
 	VCVTPH2PS      Y7, Z7
@@ -26426,35 +23547,35 @@ eights1:
 	VMOVDQU64      (CX), Z1
 	VMOVDQU64      8(CX), Z2
 	VXORPS         Z3, Z3, Z3
-	VMOVDQU64      bytes104<>+0(SB), Z4
+	VMOVDQU64      bytes106<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z3
-	VMOVDQU64      bytes106<>+0(SB), Z4
+	VMOVDQU64      bytes108<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       576(AX), Z4, Z3
-	VMOVDQU64      bytes107<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z3
-	VMOVDQU64      bytes108<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       704(AX), Z4, Z3
-	VMOVDQU64      bytes109<>+0(SB), Z4
+	VMOVDQU64      bytes111<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
 	VCVTPH2PS      Y4, Z4
 	VEXTRACTI64X4  $0x01, Z3, Y1
@@ -26476,35 +23597,35 @@ eights1done:
 	VMOVDQU64      (CX), Z1
 	VMOVDQU64      8(CX), Z2
 	VXORPS         Z3, Z3, Z3
-	VMOVDQU64      bytes104<>+0(SB), Z4
+	VMOVDQU64      bytes106<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z3
-	VMOVDQU64      bytes106<>+0(SB), Z4
+	VMOVDQU64      bytes108<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       576(AX), Z4, Z3
-	VMOVDQU64      bytes107<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z3
-	VMOVDQU64      bytes108<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
-	VMOVDQU64      bytes105<>+0(SB), Z5
+	VMOVDQU64      bytes107<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       704(AX), Z4, Z3
-	VMOVDQU64      bytes109<>+0(SB), Z4
+	VMOVDQU64      bytes111<>+0(SB), Z4
 	VPERMI2B       Z2, Z1, Z4
 	VCVTPH2PS      Y4, Z4
 	VEXTRACTI64X4  $0x01, Z3, Y1
@@ -26534,62 +23655,62 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes104<>+0(SB)/8, $0x0a0a0a0a02020202
-DATA bytes104<>+8(SB)/8, $0x1c1c1c1c14141414
-DATA bytes104<>+16(SB)/8, $0x2e2e2e2e26262626
-DATA bytes104<>+24(SB)/8, $0x7878787838383838
-DATA bytes104<>+32(SB)/8, $0x0c0c0c0c04040404
-DATA bytes104<>+40(SB)/8, $0x1e1e1e1e16161616
-DATA bytes104<>+48(SB)/8, $0x3030303028282828
-DATA bytes104<>+56(SB)/8, $0x7a7a7a7a3a3a3a3a
-GLOBL bytes104<>(SB), RODATA|NOPTR, $64
-
-DATA bytes105<>+0(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+8(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+16(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+24(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+32(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+40(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+48(SB)/8, $0x3e342a201e140a00
-DATA bytes105<>+56(SB)/8, $0x3e342a201e140a00
-GLOBL bytes105<>(SB), RODATA|NOPTR, $64
-
-DATA bytes106<>+0(SB)/8, $0x0b0b0b0b03030303
-DATA bytes106<>+8(SB)/8, $0x1d1d1d1d15151515
-DATA bytes106<>+16(SB)/8, $0x2f2f2f2f27272727
-DATA bytes106<>+24(SB)/8, $0x7979797939393939
-DATA bytes106<>+32(SB)/8, $0x0d0d0d0d05050505
-DATA bytes106<>+40(SB)/8, $0x1f1f1f1f17171717
-DATA bytes106<>+48(SB)/8, $0x3131313129292929
-DATA bytes106<>+56(SB)/8, $0x7b7b7b7b3b3b3b3b
+DATA bytes106<>+0(SB)/8, $0x0a0a0a0a02020202
+DATA bytes106<>+8(SB)/8, $0x1c1c1c1c14141414
+DATA bytes106<>+16(SB)/8, $0x2e2e2e2e26262626
+DATA bytes106<>+24(SB)/8, $0x7878787838383838
+DATA bytes106<>+32(SB)/8, $0x0c0c0c0c04040404
+DATA bytes106<>+40(SB)/8, $0x1e1e1e1e16161616
+DATA bytes106<>+48(SB)/8, $0x3030303028282828
+DATA bytes106<>+56(SB)/8, $0x7a7a7a7a3a3a3a3a
 GLOBL bytes106<>(SB), RODATA|NOPTR, $64
 
-DATA bytes107<>+0(SB)/8, $0x0e0e0e0e06060606
-DATA bytes107<>+8(SB)/8, $0x2020202018181818
-DATA bytes107<>+16(SB)/8, $0x323232322a2a2a2a
-DATA bytes107<>+24(SB)/8, $0x7c7c7c7c3c3c3c3c
-DATA bytes107<>+32(SB)/8, $0x1010101008080808
-DATA bytes107<>+40(SB)/8, $0x222222221a1a1a1a
-DATA bytes107<>+48(SB)/8, $0x343434342c2c2c2c
-DATA bytes107<>+56(SB)/8, $0x7e7e7e7e3e3e3e3e
+DATA bytes107<>+0(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+8(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+16(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+24(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+32(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+40(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+48(SB)/8, $0x3e342a201e140a00
+DATA bytes107<>+56(SB)/8, $0x3e342a201e140a00
 GLOBL bytes107<>(SB), RODATA|NOPTR, $64
 
-DATA bytes108<>+0(SB)/8, $0x0f0f0f0f07070707
-DATA bytes108<>+8(SB)/8, $0x2121212119191919
-DATA bytes108<>+16(SB)/8, $0x333333332b2b2b2b
-DATA bytes108<>+24(SB)/8, $0x7d7d7d7d3d3d3d3d
-DATA bytes108<>+32(SB)/8, $0x1111111109090909
-DATA bytes108<>+40(SB)/8, $0x232323231b1b1b1b
-DATA bytes108<>+48(SB)/8, $0x353535352d2d2d2d
-DATA bytes108<>+56(SB)/8, $0x7f7f7f7f3f3f3f3f
+DATA bytes108<>+0(SB)/8, $0x0b0b0b0b03030303
+DATA bytes108<>+8(SB)/8, $0x1d1d1d1d15151515
+DATA bytes108<>+16(SB)/8, $0x2f2f2f2f27272727
+DATA bytes108<>+24(SB)/8, $0x7979797939393939
+DATA bytes108<>+32(SB)/8, $0x0d0d0d0d05050505
+DATA bytes108<>+40(SB)/8, $0x1f1f1f1f17171717
+DATA bytes108<>+48(SB)/8, $0x3131313129292929
+DATA bytes108<>+56(SB)/8, $0x7b7b7b7b3b3b3b3b
 GLOBL bytes108<>(SB), RODATA|NOPTR, $64
 
-DATA bytes109<>+0(SB)/8, $0x1312131201000100
-DATA bytes109<>+8(SB)/8, $0x3736373625242524
-DATA bytes109<>+16(SB)/8, $0x1312131201000100
-DATA bytes109<>+24(SB)/8, $0x3736373625242524
-DATA bytes109<>+32(SB)/8, $0x1312131201000100
-DATA bytes109<>+40(SB)/8, $0x3736373625242524
-DATA bytes109<>+48(SB)/8, $0x1312131201000100
-DATA bytes109<>+56(SB)/8, $0x3736373625242524
+DATA bytes109<>+0(SB)/8, $0x0e0e0e0e06060606
+DATA bytes109<>+8(SB)/8, $0x2020202018181818
+DATA bytes109<>+16(SB)/8, $0x323232322a2a2a2a
+DATA bytes109<>+24(SB)/8, $0x7c7c7c7c3c3c3c3c
+DATA bytes109<>+32(SB)/8, $0x1010101008080808
+DATA bytes109<>+40(SB)/8, $0x222222221a1a1a1a
+DATA bytes109<>+48(SB)/8, $0x343434342c2c2c2c
+DATA bytes109<>+56(SB)/8, $0x7e7e7e7e3e3e3e3e
 GLOBL bytes109<>(SB), RODATA|NOPTR, $64
+
+DATA bytes110<>+0(SB)/8, $0x0f0f0f0f07070707
+DATA bytes110<>+8(SB)/8, $0x2121212119191919
+DATA bytes110<>+16(SB)/8, $0x333333332b2b2b2b
+DATA bytes110<>+24(SB)/8, $0x7d7d7d7d3d3d3d3d
+DATA bytes110<>+32(SB)/8, $0x1111111109090909
+DATA bytes110<>+40(SB)/8, $0x232323231b1b1b1b
+DATA bytes110<>+48(SB)/8, $0x353535352d2d2d2d
+DATA bytes110<>+56(SB)/8, $0x7f7f7f7f3f3f3f3f
+GLOBL bytes110<>(SB), RODATA|NOPTR, $64
+
+DATA bytes111<>+0(SB)/8, $0x1312131201000100
+DATA bytes111<>+8(SB)/8, $0x3736373625242524
+DATA bytes111<>+16(SB)/8, $0x1312131201000100
+DATA bytes111<>+24(SB)/8, $0x3736373625242524
+DATA bytes111<>+32(SB)/8, $0x1312131201000100
+DATA bytes111<>+40(SB)/8, $0x3736373625242524
+DATA bytes111<>+48(SB)/8, $0x1312131201000100
+DATA bytes111<>+56(SB)/8, $0x3736373625242524
+GLOBL bytes111<>(SB), RODATA|NOPTR, $64

@@ -119,10 +119,10 @@ func gemvIQ2_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a 
 //go:noescape
 func gemvIQ2_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_XSAVX512 is gemvGeneric of that many rows, at least one.
+// gemvIQ2_XSVBMI is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
-func gemvIQ2_XSAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+func gemvIQ2_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ3_XXSAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -138,11 +138,6 @@ func gemvIQ3_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a 
 //
 //go:noescape
 func gemvIQ1_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
-// gemvIQ1_SAVX512 is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvIQ4_NLAVX2 is gemvGeneric of that many rows, at least one.
 //
@@ -169,11 +164,6 @@ func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_SAVX512 is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ2_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
 // gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
@@ -188,11 +178,6 @@ func gemvIQ4_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *
 //
 //go:noescape
 func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
-// gemvIQ1_MAVX512 is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvTQ1_0AVX2 is gemvGeneric of that many rows, at least one.
 //

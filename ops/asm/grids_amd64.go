@@ -11,7 +11,6 @@ import (
 var (
 	ranksIQ2_XXS [256]uint16
 	ranksIQ2_XS  [512]uint16
-	ranksIQ2_S   [1024]uint16
 	ranksIQ3_XXS [256]uint16
 	ranksIQ3_S   [512]uint16
 )
@@ -19,7 +18,6 @@ var (
 func init() {
 	fillRanks(ranksIQ2_XXS[:], quant.IQ2_XXS)
 	fillRanks(ranksIQ2_XS[:], quant.IQ2_XS)
-	fillRanks(ranksIQ2_S[:], quant.IQ2_S)
 	fillRanks(ranksIQ3_XXS[:], quant.IQ3_XXS)
 	fillRanks(ranksIQ3_S[:], quant.IQ3_S)
 }

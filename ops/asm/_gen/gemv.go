@@ -19,7 +19,7 @@ func gemvFamily() {
 	for _, w := range weightTypes {
 		gemv("gemv"+w.Name+"AVX2", avx2, w, nil)
 		switch step := gemv512Steps[w.shape]; {
-		case w.Coding != quant.Integers:
+		case w.Coding != quant.Integers || w.shape == grids256:
 		case step != nil:
 			gemv("gemv"+w.Name+"VBMI", avx512, w, step)
 		default:

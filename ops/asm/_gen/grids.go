@@ -24,7 +24,6 @@ type gridKernel struct {
 	points           reg.GPVirtual // the points, whose quants are bytes
 	local            Mem           // for each of gridBlocks, numbers of points of 16 bits, then 32 bytes of signs
 	spread, own, one vector        // constants of signs
-	wide             bool          // signs are stored for wide kernels: those of the first points of all groups of 32, of the second, ...
 }
 
 // gridBlocks is how many blocks are read before their points are looked up: what is
@@ -46,11 +45,7 @@ type book struct {
 }
 
 // storeSigns stores the signs.
-func (k *gridKernel) storeSigns(b *book, signs vector) {
-	if k.wide {
-		VPSHUFB(table(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703), signs, signs)
-		VPERMD(signs, ymm(VMOVDQU, table(0, 4, 1, 5, 2, 6, 3, 7)), signs)
-	}
+func (b *book) storeSigns(signs vector) {
 	VMOVDQU(signs, b.local.Offset(localSigns))
 	b.signs = func(g int) Mem { return b.local.Offset(localSigns + 4*g) }
 }
@@ -58,15 +53,11 @@ func (k *gridKernel) storeSigns(b *book, signs vector) {
 func newGridKernel(w weightType) *gridKernel {
 	k := &gridKernel{weightType: w, points: GP64(), local: AllocLocal(gridBlocks * localBytes)}
 	LEAQ(symbol(w.grid()).Offset(gridPad), k.points)
-	return k
-}
-
-// loadConstants loads what signs are made with.
-func (k *gridKernel) loadConstants() {
 	k.spread, k.own, k.one = YMM(), YMM(), YMM()
 	VMOVDQU(table(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303), k.spread)
 	VMOVDQU(table(0x08040201, 0x80402010), k.own)
 	VMOVDQU(table(0x01010101), k.one)
+	return k
 }
 
 // gridPad is how many bytes there are before the points and behind them.
@@ -99,11 +90,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 	b := &book{local: k.local.Offset(i * localBytes)}
 	bytesAt := func(at, group, step int) { b.number = func(i int) Mem { return row(at + i/group*step + i%group) } }
 	local := func() { b.wide, b.number = true, func(i int) Mem { return b.local.Offset(2 * i) } }
-	storedSigns := func(at int) {
-		if b.signs = func(g int) Mem { return row(at + 4*g) }; k.wide {
-			k.storeSigns(b, ymm(VMOVDQU, row(at)))
-		}
-	}
+	storedSigns := func(at int) { b.signs = func(g int) Mem { return row(at + 4*g) } }
 	// scaled returns the scales of numbers times two plus one, in words.
 	scaled := func(numbers ...vector) (scales [2]vector) {
 		d := k.factor(row)
@@ -123,13 +110,13 @@ func (k *gridKernel) read(i int, row weights) *book {
 			VPERMQ(U8(0xd8), u, u)
 			return u
 		}
-		k.storeSigns(b, completed(sevens(words())))
-		b.scales = func() [2]vector { return scaled(k.oddScales(words())) }
+		b.storeSigns(completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(oddScales(words())) }
 	case quant.IQ3_XXS:
 		bytesAt(2, 64, 0)
 		words := func() vector { return ymm(VMOVDQU, row(66)) }
-		k.storeSigns(b, completed(sevens(words())))
-		b.scales = func() [2]vector { return scaled(k.oddScales(words())) }
+		b.storeSigns(completed(sevens(words())))
+		b.scales = func() [2]vector { return scaled(oddScales(words())) }
 	case quant.IQ2_XS:
 		local()
 		var signs [2]vector
@@ -141,8 +128,8 @@ func (k *gridKernel) read(i int, row weights) *book {
 		}
 		VPACKUSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		k.storeSigns(b, completed(signs[0]))
-		b.scales = func() [2]vector { return scaled(k.nibbleScales16(row(66))...) }
+		b.storeSigns(completed(signs[0]))
+		b.scales = func() [2]vector { return scaled(nibbleScales16(row(66))...) }
 	case quant.IQ2_S:
 		local()
 		for h := range 2 {
@@ -153,7 +140,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 			})
 		}
 		storedSigns(34)
-		b.scales = func() [2]vector { return scaled(k.nibbleScales16(row(74))...) }
+		b.scales = func() [2]vector { return scaled(nibbleScales16(row(74))...) }
 	case quant.IQ3_S:
 		local()
 		own := table(0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
@@ -165,7 +152,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 			})
 		}
 		storedSigns(74)
-		b.scales = func() [2]vector { return scaled(k.nibbleScales32(row(106))) }
+		b.scales = func() [2]vector { return scaled(nibbleScales32(row(106))) }
 	case quant.IQ1_S:
 		local()
 		for h := range 2 {
@@ -184,7 +171,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 		b.scales = func() [2]vector {
 			v := ymm(VPMOVZXWD, row(34))
 			VPSRLD(U8(11), v, v)
-			k.odd(v, 14)
+			odd(v, 14)
 			return scaled(v)
 		}
 	case quant.IQ1_M:
@@ -202,14 +189,14 @@ func (k *gridKernel) read(i int, row weights) *book {
 		}
 		VPACKSSWB(signs[1], signs[0], signs[0])
 		VPERMQ(U8(0xd8), signs[0], signs[0])
-		k.storeSigns(b, signs[0])
+		b.storeSigns(signs[0])
 		b.scales = func() [2]vector {
 			var v [2]vector
 			for h := range v {
 				v[h] = ymm(VPBROADCASTD, row(48+4*h))
 				VPSRLVD(table(0, 6, 16, 22, 3, 9, 19, 25), v[h], v[h])
 				VPADDD(v[h], v[h], v[h])
-				k.odd(v[h], 14)
+				odd(v[h], 14)
 			}
 			return scaled(v[:]...)
 		}
@@ -272,52 +259,34 @@ func completed(x vector) vector {
 }
 
 // oddScales returns twice the highest four bits of words, plus one.
-func (k *gridKernel) oddScales(u vector) vector {
+func oddScales(u vector) vector {
 	s := ymm(VPSRLD, U8(27), u)
-	k.odd(s, 30)
+	odd(s, 30)
 	return s
 }
 
 // odd makes words whose masked bits are twice a number twice that and one.
-func (k *gridKernel) odd(s vector, mask uint32) {
-	k.and(mask, s)
-	k.or(1, s)
-}
-
-// and clears all but the bits of the repeated word.
-func (k *gridKernel) and(word uint32, v vector) {
-	if k.wide { // where registers that VPAND cannot name are in use
-		VPANDD(table(word), v, v)
-		return
-	}
-	VPAND(table(word), v, v)
-}
-
-// or sets the bits of the repeated word.
-func (k *gridKernel) or(word uint32, v vector) {
-	if k.wide {
-		VPORD(table(word), v, v)
-		return
-	}
-	VPOR(table(word), v, v)
+func odd(s vector, mask uint32) {
+	VPAND(table(mask), s, s)
+	VPOR(table(1), s, s)
 }
 
 // nibbleScales returns bytes of twice the low and high nibbles at m, plus one.
-func (k *gridKernel) nibbleScales(m Mem) (low, high vector) {
+func nibbleScales(m Mem) (low, high vector) {
 	low, high = YMM(), YMM()
 	clearing(x86.VMOVQ(m, low.AsX()))
 	VPSRLW(U8(3), low, high)
 	VPADDB(low, low, low)
-	k.odd(low, 0x1e1e1e1e)
-	k.odd(high, 0x1e1e1e1e)
+	odd(low, 0x1e1e1e1e)
+	odd(high, 0x1e1e1e1e)
 	return low, high
 }
 
 // nibbleScales16 returns those of groups of 16.
-func (k *gridKernel) nibbleScales16(m Mem) []vector {
-	low, high := k.nibbleScales(m)
-	k.or(0x01010101, low)
-	k.or(0x01010101, high)
+func nibbleScales16(m Mem) []vector {
+	low, high := nibbleScales(m)
+	VPOR(table(0x01010101), low, low)
+	VPOR(table(0x01010101), high, high)
 	VPUNPCKLDQ(high, low, low)
 	s := []vector{ymm(VPMOVZXBD, low.AsX())}
 	VPUNPCKHQDQ(low, low, low)
@@ -325,11 +294,11 @@ func (k *gridKernel) nibbleScales16(m Mem) []vector {
 }
 
 // nibbleScales32 returns those of groups of 32.
-func (k *gridKernel) nibbleScales32(m Mem) vector {
-	low, high := k.nibbleScales(m)
+func nibbleScales32(m Mem) vector {
+	low, high := nibbleScales(m)
 	VPUNPCKLBW(high, low, low)
 	s := ymm(VPMOVZXBD, low.AsX())
-	k.or(1, s)
+	VPOR(table(1), s, s)
 	return s
 }
 
@@ -384,10 +353,6 @@ func (k *gridKernel) negative(b *book, g int) vector {
 // quants as they are. It returns the step for some blocks, one behind the other.
 func (k *gemvKernel) grids() gemv512Step {
 	grid := newGridKernel(k.weightType)
-	if k.isa == avx512 {
-		return k.wideLookups(grid)
-	}
-	grid.loadConstants()
 	k.above = 0
 	if k.Codebook.Shift {
 		k.above = 16
@@ -455,11 +420,10 @@ func unpackGrid(f weightType) {
 	Pragma("noescape")
 	q, scale, w, blocks, zero := pointer("q"), pointer("scale"), pointer("w"), integer("blocks"), pointer("zero")
 	k := newGridKernel(f)
-	k.loadConstants()
 	loop("block", blocks, func() {
 		b := k.read(0, func(disp int) Mem { return w.Offset(disp) })
 		if b.signs == nil {
-			k.storeSigns(b, b.down())
+			b.storeSigns(b.down())
 		}
 		for g := range 8 {
 			c := k.quants(b, g)

@@ -7,12 +7,11 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
-	"github.com/mmcloughlin/avo/x86"
 
 	"github.com/normswap/normswap/quant"
 )
 
-// Where there are few points, or two for eight quants, the wide kernels look 32 points up at a time, in tables of 64 that instructions
+// Where there are not too many points, the wide kernels look 32 points up at a time, in tables of 64 that instructions
 // permute by: each point is a word that has the ranks of its magnitudes, of two
 // bits or three. A rank and a sign below are an index to the quants. The
 // registers that are multiplied are those of the wide kernels of other types.
@@ -183,18 +182,6 @@ func (k *gemvKernel) wideBook(blocks []weights) wideBook {
 		b.numbers, b.step = [][]vector{x}, 16
 		b.signs = wideCompleted(mapped(x, func(x vector) vector { v := ZMM(); VPSRLW(U8(9), x, v); return v }))
 		b.factors = k.wideNibbles(load(VPBROADCASTQ, 66))
-	case quant.IQ2_S:
-		x := load(VMOVDQU64, 2)
-		b.signs = take(x, func(s, g, n int) int { return 32 + 4*g + s + 2*(n%2) })
-		evenBytes()
-		b.numbers = [][]vector{take(x, func(s, g, n int) int { return 4*g + s + n })}
-		b.ninth = func(m reg.Register, i, _, bit int) {
-			v := ZMM()
-			VPBROADCASTQ(blocks[i](66), v)
-			VPSHUFB(resident(perByte(0, func(_, g, _, _ int) int { return g })), v, v)
-			VPTESTMW(perByte(0, func(s, _, _, n int) int { return (1 - n%2) << (2*s + 2*n + bit - 8) }), v, m)
-		}
-		b.factors = k.wideNibbles(load(VPBROADCASTQ, 74))
 	case quant.IQ3_S:
 		signs := load(VBROADCASTI64X4, 74)
 		b.signs = take(signs, func(s, g, n int) int { return 4*g + s + 2*(n%2) })
@@ -257,91 +244,4 @@ func wideCompleted(x []vector) []vector {
 		VPORD(y, x[i], x[i])
 	}
 	return x
-}
-
-// wideLookups is the step that looks points up in memory.
-func (k *gemvKernel) wideLookups(grid *gridKernel) gemv512Step {
-	grid.wide, k.above = true, 64
-	if k.Codebook.Shift {
-		k.above = 16
-	}
-	var order [2]vector // of the points of all groups s and 2+s, quads t of them
-	for t := range order {
-		order[t] = resident(perByte(0, func(s, g, _, n int) int { return max(0, 16*s+2*g+t-64*n) }))
-	}
-	zeroPoint, two := avx512.repeat(0x40404040), avx512.repeat(0x02020202)
-	// points returns those of number i of all groups.
-	points := func(b *book, i int) vector {
-		var halves [2]vector
-		for h := range halves {
-			var quarters [2]vector
-			for p := range quarters {
-				v, g := YMM(), 4*h+2*p
-				clearing(x86.VMOVQ(grid.point(b, 4*g+i), v.AsX()))
-				clearing(x86.VMOVHPS(grid.point(b, 4*g+4+i), v.AsX(), v.AsX()))
-				quarters[p] = v
-			}
-			VINSERTI32X4(U8(1), quarters[1].AsX(), quarters[0], quarters[0])
-			halves[h] = quarters[0]
-		}
-		v := ZMM()
-		VINSERTI64X4(U8(1), halves[1], halves[0].AsZ(), v)
-		if b.signs == nil {
-			return v
-		}
-		negative := K()
-		KMOVQ(b.local.Offset(localSigns+8*i), negative)
-		if k.Codebook.Shift {
-			VPSUBB(two, v, negative, v)
-			return v
-		}
-		q := ZMM()
-		VPADDB(zeroPoint, v, q)
-		VPSUBB(v, zeroPoint, negative, q)
-		return q
-	}
-	return func(k *gemvKernel, blocks []weights, acc vector) {
-		var books []*book
-		for i, block := range blocks {
-			books = append(books, grid.read(i, block))
-		}
-		var sums [][]vector
-		for j := range 2 {
-			if j == 0 || k.Group == 16 {
-				sums = append(sums, zeroSums(len(blocks)))
-			}
-			for i, b := range books {
-				first, second, v := points(b, 2*j), points(b, 2*j+1), ZMM()
-				VMOVDQA64(first, v)
-				VPERMT2D(second, order[0], v)
-				VPERMT2D(second, order[1], first)
-				for t, q := range []vector{v, first} {
-					VPDPBUSD(k.q8x8(i, q8x8Transposed+64*(2*j+t)), q, sums[len(sums)-1][i])
-				}
-			}
-		}
-		var factors []vector
-		for _, b := range books {
-			scales := b.scales()
-			if k.Group == 16 {
-				all := ZMM()
-				VINSERTI64X4(U8(1), scales[1], scales[0].AsZ(), all)
-				scales[0] = all
-			}
-			factors = append(factors, scales[0])
-		}
-		if k.Group == 16 {
-			k.addWide16(sums[0], sums[1], factors, nil, acc)
-			return
-		}
-		for i, b := range books {
-			if b.down != nil {
-				down := b.down()
-				VPANDD(k.q8x8(i, q8x8Sum), down, down)
-				clearing(x86.VPADDD(down, down, down))
-				VPSUBD(down.AsZ(), sums[0][i], sums[0][i])
-			}
-		}
-		k.addWide(sums[0], factors, acc, nil)
-	}
 }

@@ -36,7 +36,7 @@ func typeTables(path string) {
 	}
 	wide := func(w weightType) string {
 		switch {
-		case w.Coding != quant.Integers:
+		case w.Coding != quant.Integers || w.shape == grids256:
 			return "AVX2"
 		case gemv512Steps[w.shape] != nil:
 			return "VBMI"

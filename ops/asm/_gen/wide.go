@@ -22,7 +22,7 @@ func (w weightType) together() []int {
 	switch {
 	case w.shape == ranks256 && len(w.Codebook.Points()) <= 256:
 		return []int{4, 1}
-	case w.shape == fields && w.Group == 16 || w.shape == ranks256:
+	case w.shape == ranks256 || w.shape == fields && w.Group == 16:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
