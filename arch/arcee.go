@@ -3,6 +3,7 @@ package arch
 // AFM (Arcee 2025): Llama with squared ReLU and without a gate.
 var _ = register(Spec{
 	Name:      "arcee",
+	Known:     "Arcee AFM",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -34,6 +34,9 @@ func tiny(t *testing.T, s toy.Shape) *gguf.File {
 // optional tensor and once with all, and loads it.
 func TestEveryArchitecture(t *testing.T) {
 	for _, s := range arch.All() {
+		if s.Known == "" {
+			t.Errorf("%s: no names that people know", s.Name)
+		}
 		for _, all := range []bool{false, true} {
 			shape := toy.Tiny(s.Name, func(string) bool { return all })
 			m, err := arch.Load(tiny(t, shape))

@@ -3,6 +3,7 @@ package arch
 // Baichuan (Baichuan 2023): the models of 32 layers have RoPE, those of 40 ALiBi.
 var _ = register(Spec{
 	Name:      "baichuan",
+	Known:     "Baichuan",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

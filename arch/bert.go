@@ -5,6 +5,7 @@ package arch
 // trained; llama.cpp computes the tanh form.
 var _ = register(Spec{
 	Name:      "bert",
+	Known:     "BERT, RoBERTa, MiniLM, bge, e5, gte, mxbai-embed, arctic-embed",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},

@@ -3,6 +3,7 @@ package arch
 // BLOOM (BigScience 2022): a norm on the embedding, and ALiBi.
 var _ = register(Spec{
 	Name:      "bloom",
+	Known:     "BLOOM, BLOOMZ",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},

@@ -4,6 +4,7 @@ package arch
 // sliding window and RoPE, the fourth has neither.
 var _ = register(Spec{
 	Name:      "cohere2",
+	Known:     "Command R7B, Command A",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},

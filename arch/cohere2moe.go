@@ -4,6 +4,7 @@ package arch
 // leading plain layers, whose norms are LayerNorm or RMSNorm.
 var _ = register(Spec{
 	Name:      "cohere2moe",
+	Known:     "Command A with experts",
 	Norm:      LayerNorm,
 	NormByKey: true,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},

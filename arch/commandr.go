@@ -4,6 +4,7 @@ package arch
 // scaled; the models of 64 layers and more norm queries and keys per head.
 var _ = register(Spec{
 	Name:         "command-r",
+	Known:        "Command R, Command R+, Aya",
 	Norm:         LayerNorm,
 	Exports:      []string{"plamo"},
 	AttnNorm:     NormSpec{Name: "attn_norm", Gain: Required},

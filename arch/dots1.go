@@ -3,6 +3,7 @@ package arch
 // dots.llm1 (Xiaohongshu 2025): experts behind leading plain layers.
 var _ = register(Spec{
 	Name:      "dots1",
+	Known:     "dots.llm1",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // ERNIE 4.5 (Baidu 2025): Llama.
 var _ = register(Spec{
 	Name:      "ernie4_5",
+	Known:     "ERNIE 4.5 0.3B",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // ERNIE 4.5 with experts (Baidu 2025), a shared one among them.
 var _ = register(Spec{
 	Name:      "ernie4_5-moe",
+	Known:     "ERNIE 4.5 21B-A3B",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // EuroBERT (Boizard et al. 2025): Llama that looks both ways.
 var _ = register(Spec{
 	Name:      "eurobert",
+	Known:     "EuroBERT",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // of 64 layers has windows, and RoPE on their layers alone.
 var _ = register(Spec{
 	Name:      "exaone4",
+	Known:     "EXAONE 4",
 	Norm:      RMSNorm,
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},
 	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},

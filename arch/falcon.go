@@ -4,6 +4,7 @@ package arch
 // 40B model attention has attn_norm_2 for itself.
 var _ = register(Spec{
 	Name:      "falcon",
+	Known:     "Falcon 7B, 40B",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm_2", Gain: Required, Bias: Optional, Optional: true},
 	FFNNorm:   NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},

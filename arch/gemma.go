@@ -4,6 +4,7 @@ package arch
 // The converter stores the gains with their 1 added.
 var _ = register(Spec{
 	Name:      "gemma",
+	Known:     "Gemma",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

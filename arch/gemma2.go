@@ -4,6 +4,7 @@ package arch
 // every other layer, and soft caps.
 var _ = register(Spec{
 	Name:      "gemma2",
+	Known:     "Gemma 2",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // the soft caps, and five windowed layers to a global one.
 var _ = register(Spec{
 	Name:      "gemma3",
+	Known:     "Gemma 3",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},

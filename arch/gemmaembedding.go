@@ -4,6 +4,7 @@ package arch
 // matrices behind the pooling.
 var _ = register(Spec{
 	Name:      "gemma-embedding",
+	Known:     "EmbeddingGemma",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},

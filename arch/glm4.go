@@ -3,6 +3,7 @@ package arch
 // GLM-4 0414 (Z.ai 2025): four norms a layer, RoPE on a part of each head.
 var _ = register(Spec{
 	Name:      "glm4",
+	Known:     "GLM-4 0414",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // GLM-4.5, 4.6 and 4.7 (Z.ai 2025): experts behind leading plain layers.
 var _ = register(Spec{
 	Name:      "glm4moe",
+	Known:     "GLM-4.5 to 4.7",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "post_attention_norm", Gain: Required},

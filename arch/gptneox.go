@@ -5,6 +5,7 @@ package arch
 // each head.
 var _ = register(Spec{
 	Name:      "gptneox",
+	Known:     "Pythia, GPT-NeoX, Dolly, RedPajama",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},

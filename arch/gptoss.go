@@ -4,6 +4,7 @@ package arch
 // those of the keys that takes attention to nothing.
 var _ = register(Spec{
 	Name:      "gpt-oss",
+	Known:     "gpt-oss",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "post_attention_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // write and of the logits.
 var _ = register(Spec{
 	Name:      "granite",
+	Known:     "Granite 3",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // Granite 3 with experts (IBM 2024), and a shared one.
 var _ = register(Spec{
 	Name:      "granitemoe",
+	Known:     "Granite 3 with experts",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // scaled by 1/(head width), as maximal update parametrisation has it.
 var _ = register(Spec{
 	Name:      "jais",
+	Known:     "Jais",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},

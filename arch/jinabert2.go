@@ -6,6 +6,7 @@ package arch
 // has it.
 var _ = register(Spec{
 	Name:      "jina-bert-v2",
+	Known:     "jina-embeddings-v2",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},

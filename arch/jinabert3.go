@@ -4,6 +4,7 @@ package arch
 // form, as its maker has it.
 var _ = register(Spec{
 	Name:      "jina-bert-v3",
+	Known:     "jina-embeddings-v3",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},

@@ -4,6 +4,7 @@ package arch
 // Mixtral.
 var _ = register(Spec{
 	Name:      "llama",
+	Known:     "Llama, TinyLlama, Mistral, Mixtral, SmolLM, Yi, DeepSeek LLM",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // MiniCPM (OpenBMB 2024): Granite's scales, which older files leave out.
 var _ = register(Spec{
 	Name:      "minicpm",
+	Known:     "MiniCPM",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // their position beyond the original context.
 var _ = register(Spec{
 	Name:      "mistral3",
+	Known:     "Ministral 3",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

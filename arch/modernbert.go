@@ -5,6 +5,7 @@ package arch
 // serves the first layer's attention, which has none of its own.
 var _ = register(Spec{
 	Name:      "modern-bert",
+	Known:     "ModernBERT, granite-embedding R2",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},

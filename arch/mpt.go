@@ -4,6 +4,7 @@ package arch
 // norms on queries and keys (over their full width) come and go by model.
 var _ = register(Spec{
 	Name:      "mpt",
+	Known:     "MPT",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Optional},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Optional},

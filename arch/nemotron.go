@@ -4,6 +4,7 @@ package arch
 // the gains of LayerNorm1P with their 1 added.
 var _ = register(Spec{
 	Name:      "nemotron",
+	Known:     "Nemotron, Minitron",
 	Norm:      LayerNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},

@@ -4,6 +4,7 @@ package arch
 // with SwiGLU.
 var _ = register(Spec{
 	Name:      "nomic-bert",
+	Known:     "nomic-embed-text v1, v1.5",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},

@@ -4,6 +4,7 @@ package arch
 // experts. GELU is the erf form, as its maker has it.
 var _ = register(Spec{
 	Name:      "nomic-bert-moe",
+	Known:     "nomic-embed-text v2",
 	Norm:      LayerNorm,
 	EmbedNorm: NormSpec{Name: "token_embd_norm", Gain: Required, Bias: Required},
 	AttnSum:   NormSpec{Name: "attn_output_norm", Gain: Required, Bias: Required},

@@ -3,6 +3,7 @@ package arch
 // OLMo (Ai2 2024): LayerNorm without parameters.
 var _ = register(Spec{
 	Name:      "olmo",
+	Known:     "OLMo",
 	Norm:      LayerNorm,
 	Exports:   []string{"llama"},
 	AttnNorm:  NormSpec{Name: "attn_norm"},

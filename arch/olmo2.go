@@ -5,6 +5,7 @@ package arch
 // sliding windows, on whose layers positions are not scaled.
 var _ = register(Spec{
 	Name:      "olmo2",
+	Known:     "OLMo 2, OLMo 3",
 	Norm:      RMSNorm,
 	AttnPost:  NormSpec{Name: "post_attention_norm", Gain: Required},
 	FFNPost:   NormSpec{Name: "post_ffw_norm", Gain: Required},

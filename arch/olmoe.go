@@ -4,6 +4,7 @@ package arch
 // and keys over their full width.
 var _ = register(Spec{
 	Name:      "olmoe",
+	Known:     "OLMoE",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // Phi-3 (Microsoft 2024): Llama with fused projections.
 var _ = register(Spec{
 	Name:      "phi3",
+	Known:     "Phi-3, Phi-4",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

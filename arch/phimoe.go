@@ -5,6 +5,7 @@ package arch
 // writers makes exact (see package fold).
 var _ = register(Spec{
 	Name:             "phimoe",
+	Known:            "Phi-3.5-MoE",
 	Norm:             RMSNorm,
 	TrainedLayerNorm: true,
 	Exports:          []string{"phimoe"},

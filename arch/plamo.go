@@ -4,6 +4,7 @@ package arch
 // norm.
 var _ = register(Spec{
 	Name:      "plamo",
+	Known:     "PLaMo",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required},

@@ -4,6 +4,7 @@ package arch
 // and that of the shared one is a sigmoid.
 var _ = register(Spec{
 	Name:      "qwen2moe",
+	Known:     "Qwen 1.5 and 2 with experts",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // Refact (Refact.ai 2023): Llama with ALiBi, and one key-value head.
 var _ = register(Spec{
 	Name:      "refact",
+	Known:     "Refact",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -3,6 +3,7 @@ package arch
 // Seed-OSS (ByteDance 2025).
 var _ = register(Spec{
 	Name:      "seed_oss",
+	Known:     "Seed-OSS",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "post_attention_norm", Gain: Required},

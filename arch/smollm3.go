@@ -3,6 +3,7 @@ package arch
 // SmolLM 3 (Hugging Face 2025): Llama without RoPE in every fourth layer.
 var _ = register(Spec{
 	Name:      "smollm3",
+	Known:     "SmolLM3",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -145,7 +145,8 @@ const (
 // A Spec describes one architecture: what its files do not tell. A field that
 // one architecture alone sets is here so that no code asks for its name.
 type Spec struct {
-	Name string // general.architecture
+	Name  string // general.architecture
+	Known string // by which names people know models of it, the best known ones
 
 	Norm NormKind // of every norm
 	// NormByKey makes that RMSNorm where the file has its epsilon, and it is not 0.

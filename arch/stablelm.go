@@ -4,6 +4,7 @@ package arch
 // blocks are parallel, and a gain per head on queries and keys.
 var _ = register(Spec{
 	Name:      "stablelm",
+	Known:     "StableLM",
 	Norm:      LayerNorm,
 	Exports:   []string{"phimoe"},
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required, Bias: Required},

@@ -3,6 +3,7 @@ package arch
 // XVERSE (XVERSE 2023): Llama.
 var _ = register(Spec{
 	Name:      "xverse",
+	Known:     "XVERSE",
 	Norm:      RMSNorm,
 	AttnNorm:  NormSpec{Name: "attn_norm", Gain: Required},
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required},

@@ -10,11 +10,18 @@ import (
 func (p *pass) forward(rows ...segment) ([]float32, error) {
 	p.begin(rows)
 	x := p.embed()
+	watched := p.watched()
+	if watched {
+		p.showPart(-1, Stream, x)
+	}
 	for i := range p.model.blocks {
 		if err := p.ctx.Err(); err != nil {
 			return nil, err
 		}
 		x = p.block(i, x)
+		if watched {
+			p.showPart(i, Stream, x)
+		}
 	}
 	if f := p.model.finalNorm; f != nil && p.tapped(f) { // logits may norm fewer rows, so it shows none
 		p.normalize(p.work[:len(x)], x, f)
@@ -34,7 +41,8 @@ func (p *pass) block(layer int, x []float32) []float32 {
 			forFFN = p.norm(&p.ffnIn, x, b.ffnNorm)
 		}
 		x = p.add(x, &b.o, p.attention(b, layer, forAttention), b.attnPost)
-		return p.addFFN(x, b, forFFN)
+		p.showPart(layer, Attention, p.branch)
+		return p.addFFN(layer, x, b, forFFN)
 	}
 	if b.attnSum2 != nil {
 		p.before = append(p.before[:0], x...)
@@ -43,12 +51,14 @@ func (p *pass) block(layer int, x []float32) []float32 {
 	if b.centerStream {
 		centerRows(x, p.model.Arch.Dim)
 	}
-	x = p.normSum(p.add(x, &b.o, heads, b.attnPost), b.attnSum)
+	x = p.add(x, &b.o, heads, b.attnPost)
+	p.showPart(layer, Attention, p.branch)
+	x = p.normSum(x, b.attnSum)
 	if b.attnSum2 != nil {
 		p.pool.Add(x, p.before, p.model.Arch.Dim)
 		x = p.normSum(x, b.attnSum2)
 	}
-	return p.normSum(p.addFFN(x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	return p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
 }
 
 // normSum returns the norm f of the sums x, or these where f is nil.
@@ -60,11 +70,14 @@ func (p *pass) normSum(x []float32, f *norm) []float32 {
 }
 
 // addFFN returns x + FFN(in).
-func (p *pass) addFFN(x []float32, b *block, in *ops.Input) []float32 {
+func (p *pass) addFFN(layer int, x []float32, b *block, in *ops.Input) []float32 {
 	if b.experts != nil {
-		return p.addExperts(x, b, in)
+		x = p.addExperts(x, b, in)
+	} else {
+		x = p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b.ffnScales, in), b.ffnPost)
 	}
-	return p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b.ffnScales, in), b.ffnPost)
+	p.showPart(layer, FFN, p.branch)
+	return x
 }
 
 // embed returns the embeddings of the tokens, with those of their type and of

@@ -33,7 +33,8 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 		factor /= 2
 	}
 	sum := x
-	apart := factor != 1 || b.ffnNorm == nil && !b.Parallel // the experts read x itself
+	watched := p.watched()
+	apart := factor != 1 || b.ffnNorm == nil && !b.Parallel || watched // or the experts read x itself
 	if apart {
 		e.sum = sized(e.sum, len(x))
 		clear(e.sum)
@@ -64,6 +65,9 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 			scale(sum, factor)
 		}
 		p.pool.Add(x, sum, d)
+	}
+	if watched {
+		p.branch = append(p.branch[:0], sum...)
 	}
 	return x
 }

@@ -28,7 +28,7 @@ type pass struct {
 	ffnIn        input     // what the FFN reads, where both branches read norms of the same x
 	out          ops.Input // what the matrix that writes the stream reads
 	work         []float32 // what one branch computes [rows, widths.work]
-	branch       []float32 // what a branch writes, where that is not added at once [rows, Dim]
+	branch       []float32 // what a branch writes, where that is not added at once or somebody looks at it [rows, Dim]
 	before       []float32 // the input of a block, where that is added twice [rows, Dim]
 	means        []float32 // what centers the outputs of an apply [linears, rows]
 	standardized []float32 // what a tap sees before gain and bias
@@ -184,7 +184,7 @@ func (p *pass) centerGroups(o output, in *ops.Input) {
 // the scale of the residual stream. It adds in place.
 func (p *pass) add(x []float32, l *linear, in *ops.Input, post *norm) []float32 {
 	residual := p.model.Arch.ResidualScale
-	if post == nil && residual == 1 {
+	if post == nil && residual == 1 && !p.watched() {
 		p.apply(in, output{l: l, y: x, add: true})
 		return x
 	}

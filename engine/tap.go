@@ -16,13 +16,28 @@ const (
 
 func (s Stage) String() string { return [...]string{"in", "std", "out"}[s] }
 
+// A Part is a place of a block where hidden vectors are seen: what one of its branches
+// adds to the residual stream, or the stream itself.
+type Part uint8
+
+const (
+	Attention Part = iota // what attention adds, behind a norm on it
+	FFN                   // what the feed-forward network adds, behind a norm on it
+	Stream                // the residual stream behind the block
+)
+
+func (p Part) String() string { return [...]string{"attention", "ffn", "stream"}[p] }
+
 // A Tap looks at the hidden vectors around the norms of a session, or of an
-// embedding. Without one they pay nothing.
+// embedding, and at those of its blocks. Without one they pay nothing.
 type Tap struct {
-	// Func is called at every stage of every norm, in the order of
+	// Func, if not nil, is called at every stage of every norm, in the order of
 	// evaluation, on the goroutine that evaluates. What it is given is valid
 	// during the call and must not be changed.
 	Func func(Hidden)
+	// Blocks, if not nil, is called in the same way with the parts of every block. The
+	// stream behind the embedding comes first, as that of block -1.
+	Blocks func(Written)
 	// Std asks for the stage Std, which costs a pass of its own.
 	Std bool
 	// Sites limits the calls to norms it accepts; nil accepts all.
@@ -38,8 +53,37 @@ type Hidden struct {
 	Rows   []float32 // for each token Site.Groups vectors of Site.Width
 }
 
+// Written is what a tap sees of a part of a block.
+type Written struct {
+	Layer  int // -1: the embedding
+	Part   Part
+	Tokens []int32   // of the batch
+	Pos    int       // position of the first of them
+	Rows   []float32 // a vector of Arch.Dim for each token
+}
+
+// watched reports whether somebody looks at the parts of blocks.
+func (p *pass) watched() bool {
+	for i := range p.segments {
+		if t := p.segments[i].tap; t != nil && t.Blocks != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// showPart shows each tap that looks at blocks the rows of its own segment.
+func (p *pass) showPart(layer int, part Part, rows []float32) {
+	d := p.model.Arch.Dim
+	for _, s := range p.segments {
+		if s.tap != nil && s.tap.Blocks != nil {
+			s.tap.Blocks(Written{layer, part, s.tokens, s.pos, rows[s.row*d : (s.row+len(s.tokens))*d]})
+		}
+	}
+}
+
 func (s *segment) tapped(f *norm) bool {
-	return s.tap != nil && (s.tap.Sites == nil || s.tap.Sites(f.site))
+	return s.tap != nil && s.tap.Func != nil && (s.tap.Sites == nil || s.tap.Sites(f.site))
 }
 
 // tapped reports whether somebody looks at f.

@@ -26,7 +26,7 @@ func TestParseChecks(t *testing.T) {
 	}
 	r.Kind = Compare
 	edited := func(change func(report, state map[string]any)) []byte {
-		b, err := json.Marshal(r)
+		b, err := r.MarshalPart()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,13 +1,16 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/normswap/normswap/engine"
@@ -24,7 +27,7 @@ type Options struct {
 	KV      quant.Type // of the caches; the zero value is F32
 
 	// Progress, if not nil, gets the tokens evaluated so far and in the end, by
-	// all models together.
+	// all models together; a total of -1 where the end is not known.
 	Progress func(done, total int64)
 }
 
@@ -103,19 +106,54 @@ func (o *Options) chunks(ids []int32) (int, error) {
 // those of the report's entries. A shard may be empty, when there are more of
 // them than chunks. Of the report's fields, those before IDs are left to the caller.
 func Run(ctx context.Context, models []*engine.Model, names []string, ids []int32, o Options) (*Report, error) {
-	if len(models) == 0 || len(names) != len(models) {
-		return nil, fmt.Errorf("eval: %d models with %d names", len(models), len(names))
-	}
 	n, err := o.chunks(ids)
 	if err != nil {
 		return nil, err
 	}
 	shards := max(o.Shards, 1)
-	mine := (n - o.Shard + shards - 1) / shards
-	r := run{
-		results: make([]result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)),
-		progress: o.Progress, total: int64(mine) * int64(o.Context-1) * int64(len(models)),
+	o.Chunks = (n - o.Shard + shards - 1) / shards
+	r, err := NewRunner(models, names, o)
+	if err != nil {
+		return nil, err
 	}
+	bos := int32(-1)
+	if tok, err := models[0].Tokenizer(); err == nil && tok.AddBOS() {
+		bos, _ = tok.BOS()
+	}
+	for c := o.Shard; c < n; c += shards {
+		chunk := append([]int32(nil), ids[c*o.Context:(c+1)*o.Context]...)
+		if bos >= 0 {
+			chunk[0] = bos
+		}
+		if err := r.Add(ctx, c, chunk); err != nil {
+			return nil, err
+		}
+	}
+	out := r.Report()
+	out.IDs, out.Chunks = Digest(ids), n
+	return out, nil
+}
+
+// A Runner measures models on the chunks of a text one after another, however long
+// that is. One goroutine at a time may use it.
+type Runner struct {
+	o        Options
+	chunks   int
+	sessions []*engine.Session
+	swaps    []*swaps // by model
+	results  []result
+	lines    [][]line // of a piece, by model
+
+	done, total int64 // tokens; total is 0 where nobody knows it
+}
+
+// NewRunner prepares to measure models, with names for the report's entries, as Run
+// does. Chunks of the options is how many will be added, as far as that is known.
+func NewRunner(models []*engine.Model, names []string, o Options) (*Runner, error) {
+	if len(models) == 0 || len(names) != len(models) {
+		return nil, fmt.Errorf("eval: %d models with %d names", len(models), len(names))
+	}
+	r := &Runner{o: o, results: make([]result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)), total: int64(o.Chunks) * int64(o.Context-1) * int64(len(models))}
 	for i, m := range models {
 		if m.Vocab() != models[0].Vocab() {
 			return nil, fmt.Errorf("eval: %s has a vocabulary of %d tokens and %s one of %d: they cannot be compared", names[0], models[0].Vocab(), names[i], m.Vocab())
@@ -133,26 +171,27 @@ func Run(ctx context.Context, models []*engine.Model, names []string, ids []int3
 		r.sessions = append(r.sessions, s)
 		r.results[i].Norm = names[i]
 	}
-	bos := int32(-1)
-	if tok, err := models[0].Tokenizer(); err == nil && tok.AddBOS() {
-		bos, _ = tok.BOS()
-	}
-	for c := o.Shard; c < n; c += shards {
-		chunk := append([]int32(nil), ids[c*o.Context:(c+1)*o.Context]...)
-		if bos >= 0 {
-			chunk[0] = bos
-		}
-		if err := r.chunk(ctx, chunk, c%swapChunks == 0); err != nil {
-			return nil, err
-		}
-	}
-	out := &Report{IDs: Digest(ids), Context: o.Context, Chunks: n, Shards: []int{o.Shard}, Of: shards}
+	return r, nil
+}
+
+// Add measures chunk i of the text, which begins with BOS if the models' vocabulary
+// requires it. Swapped norms are looked at in some chunks, by their number.
+func (r *Runner) Add(ctx context.Context, i int, chunk []int32) error {
+	r.chunks++
+	return r.chunk(ctx, chunk, i%swapChunks == 0)
+}
+
+// Report returns the figures of the chunks so far. It does not change with further
+// ones. IDs, and the fields before, are left to the caller.
+func (r *Runner) Report() *Report {
+	out := &Report{Context: r.o.Context, Chunks: r.chunks, Shards: []int{r.o.Shard}, Of: max(r.o.Shards, 1)}
 	for i, s := range r.swaps {
-		r.results[i].Swaps = s.found
-		out.Norms = append(out.Norms, Entry{state: r.results[i]})
+		e := r.results[i]
+		e.KLBins.Bins, e.Swaps = maps.Clone(e.KLBins.Bins), slices.Clone(s.found)
+		out.Norms = append(out.Norms, Entry{state: &e})
 	}
 	out.finish()
-	return out, nil
+	return out
 }
 
 // sameVocabulary returns an error that names the first difference of what two models
@@ -179,23 +218,12 @@ func sameVocabulary(a, b *engine.Model) error {
 	return nil
 }
 
-// run is a measurement in progress.
-type run struct {
-	sessions []*engine.Session
-	swaps    []*swaps // by model
-	results  []result
-	lines    [][]line // of a piece, by model
-
-	progress    func(done, total int64)
-	done, total int64
-}
-
 // pieceTokens is how many tokens are scored at once: their logits of all
 // models are in memory together.
 const pieceTokens = 32
 
 // chunk measures one chunk, and at the swapped norms too if asked.
-func (r *run) chunk(ctx context.Context, chunk []int32, norms bool) error {
+func (r *Runner) chunk(ctx context.Context, chunk []int32, norms bool) error {
 	half := len(chunk) / 2
 	for i, s := range r.sessions {
 		s.Truncate(0)
@@ -231,20 +259,20 @@ func (r *run) chunk(ctx context.Context, chunk []int32, norms bool) error {
 }
 
 // timed counts tokens and the time that f takes to evaluate them.
-func (r *run) timed(i, tokens int, f func() error) error {
+func (r *Runner) timed(i, tokens int, f func() error) error {
 	start := time.Now()
 	err := f()
 	r.results[i].Seconds += time.Since(start).Seconds()
 	r.results[i].Tokens += int64(tokens)
 	r.done += int64(tokens)
-	if r.progress != nil && err == nil {
-		r.progress(r.done, r.total)
+	if r.o.Progress != nil && err == nil {
+		r.o.Progress(r.done, cmp.Or(r.total, -1))
 	}
 	return err
 }
 
 // keep copies logits into the lines of model i, whose memory is used again.
-func (r *run) keep(i int, logits []float32) {
+func (r *Runner) keep(i int, logits []float32) {
 	l := r.lines[i]
 	if len(l) < cap(l) {
 		l = l[:len(l)+1]

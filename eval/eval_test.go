@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -107,7 +106,7 @@ func TestCompare(t *testing.T) {
 	// machine has chunks with swapped norms.
 	var merged *Report
 	for _, i := range rand.New(rand.NewPCG(3, 3)).Perm(7) {
-		b, err := json.Marshal(report(Options{Shard: i, Shards: 7}))
+		b, err := report(Options{Shard: i, Shards: 7}).MarshalPart()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +124,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("shards %v are missing", merged.Missing())
 	}
 	for j := range merged.Norms {
-		a, b := &merged.Norms[j].state, &whole.Norms[j].state
+		a, b := merged.Norms[j].state, whole.Norms[j].state
 		same(t, a.Norm+" nll", a.NLL, b.NLL)
 		same(t, a.Norm+" dnll", a.DNLL, b.DNLL)
 		same(t, a.Norm+" kl", a.KL, b.KL)
@@ -146,7 +145,7 @@ func TestCompare(t *testing.T) {
 	if err := merged.Merge(&other); err == nil || !strings.Contains(err.Error(), "context") {
 		t.Errorf("another context: %v", err)
 	}
-	if err := native.state.merge(&folded.state); err == nil {
+	if err := native.state.merge(folded.state); err == nil {
 		t.Error("figures of two modes merge")
 	}
 }
@@ -293,7 +292,7 @@ func TestSuppressed(t *testing.T) {
 	ids[20], ids[60] = 100, 127
 	r := run()
 	r.Kind, r.Of, r.Shards = Perplexity, 1, []int{0}
-	b, err := json.Marshal(r)
+	b, err := r.MarshalPart()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,9 +78,12 @@ func Explain(ctx context.Context, m *engine.Model, sites []*arch.Norm, sequences
 	var all []Explanation
 	err := m.File.Guard(func() error {
 		for _, n := range sites {
-			response, err := readerResponse(ctx, m.Arch, byName(m.Arch, n.Site))
+			response, err := ReaderResponse(ctx, m.Arch, n.Site)
 			if err != nil {
 				return err
+			}
+			if response == 0 {
+				response = 1 // of the stream itself
 			}
 			all = append(all, sums[n.Site].explanation(response))
 		}
@@ -136,11 +139,16 @@ func (e *explaining) explanation(response float64) Explanation {
 	}
 }
 
-// readerResponse returns |W g| / |W diag(g)|_F over all matrices W that read a norm.
-func readerResponse(ctx context.Context, m *arch.Model, n *arch.Norm) (float64, error) {
+// ReaderResponse returns |W g| / |W diag(g)|_F over all matrices W that read the norm of a
+// site, whose gain is g: 1 by chance, 0 where none does.
+func ReaderResponse(ctx context.Context, m *arch.Model, site string) (float64, error) {
+	n := byName(m, site)
+	if n == nil {
+		return 0, fmt.Errorf("eval: the model has no norm %s", site)
+	}
 	readers := m.Readers(n)
 	if len(readers) == 0 {
-		return 1, nil
+		return 0, nil
 	}
 	gain := slices.Repeat([]float32{1}, n.Width)
 	if n.Gain != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/internal/plain"
@@ -17,49 +16,81 @@ const (
 	Compare    = "compare"    // of several, against the first
 )
 
-// A Report is what a run, or a part of one, has found. In JSON it can be
-// merged with the other parts.
+// A Report is what a run, or a part of one, has found. Its JSON has the figures;
+// MarshalPart adds the statistics by which parts are merged.
 type Report struct {
 	Kind        string  `json:"kind"`
 	Model       string  `json:"model"`
 	Arch        string  `json:"architecture"`
-	Version     string  `json:"version"`      // of the program
-	ModelSum    string  `json:"model_sha256"` // of the first model's file
-	Activations string  `json:"activations"`  // f32, or q8: 8 bits against quantized weights
-	KV          string  `json:"kv"`           // type of the cache
+	Version     string  `json:"version"`               // of the program
+	ModelSum    string  `json:"model_sha256"`          // of the first model's file
+	Activations string  `json:"activations"`           // f32, or q8: 8 bits against quantized weights
+	KV          string  `json:"kv"`                    // type of the cache
+	Tokenizer   string  `json:"tokenizer,omitempty"`   // whose ids a text gets
+	NormLayers  string  `json:"norm_layers,omitempty"` // that are swapped; empty: all
 	Weights     int64   `json:"parameters"`
 	Text        string  `json:"text"`
-	IDs         string  `json:"text_sha256"` // of the token ids, little-endian int32
-	Context     int     `json:"context"`     // tokens of a chunk
-	Chunks      int     `json:"chunks"`      // of all shards
-	Shards      []int   `json:"shards"`      // that are in here
-	Of          int     `json:"of"`          // number of shards of the run
+	IDs         string  `json:"text_sha256"`      // of the token ids, little-endian int32; of the text where there are blocks
+	Blocks      int     `json:"blocks,omitempty"` // that a long text was read in
+	Texts       []Read  `json:"texts,omitempty"`  // of pooled runs, instead of IDs
+	Context     int     `json:"context"`          // tokens of a chunk
+	Chunks      int     `json:"chunks"`           // of all shards; where there are blocks, of those that are in here
+	Shards      []int   `json:"shards"`           // that are in here
+	Of          int     `json:"of"`               // number of shards of the run
+	Progress    *Place  `json:"progress,omitempty"`
 	Norms       []Entry `json:"norms"`
 	Verdict     string  `json:"verdict,omitempty"`
 }
 
-// An Entry is one model of a report: its figures, and in JSON the statistics that
-// they were computed from, which are what is merged.
+// A Read is a text of pooled runs.
+type Read struct {
+	Name   string `json:"name"`
+	IDs    string `json:"sha256"`
+	Blocks int    `json:"blocks,omitempty"`
+}
+
+// A Place is how far a run has come that is not at its end: the fields are those of
+// corpus.Place.
+type Place struct {
+	Block  int    `json:"block"`
+	Window int    `json:"window"`
+	Sum    string `json:"sha256"`
+}
+
+// An Entry is one model of a report: its figures, and the statistics that
+// they were computed from.
 type Entry struct {
 	Figures
-	state result
+	state *result // nil: these are figures alone
 }
 
-// entryJSON is an Entry in JSON.
+// entryJSON is an Entry of a part in JSON.
 type entryJSON struct {
 	Figures
-	State result `json:"state"`
+	State *result `json:"state"`
 }
 
-// MarshalJSON writes the figures and the statistics.
-func (e Entry) MarshalJSON() ([]byte, error) { return json.Marshal(entryJSON{e.Figures, e.state}) }
+// MarshalJSON writes the figures.
+func (e Entry) MarshalJSON() ([]byte, error) { return json.Marshal(e.Figures) }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads an entry of a report, or of a part.
 func (e *Entry) UnmarshalJSON(b []byte) error {
 	var j entryJSON
 	err := json.Unmarshal(b, &j)
 	*e = Entry{j.Figures, j.State}
 	return err
+}
+
+// MarshalPart returns the JSON that Parse reads.
+func (r *Report) MarshalPart() ([]byte, error) {
+	part := struct {
+		*Report
+		Norms []entryJSON `json:"norms"`
+	}{Report: r}
+	for i := range r.Norms {
+		part.Norms = append(part.Norms, entryJSON{r.Norms[i].Figures, r.Norms[i].state})
+	}
+	return json.Marshal(part)
 }
 
 // Figures are what a result comes to.
@@ -133,51 +164,6 @@ func (r *Report) finish() {
 	r.Verdict = strings.Join(r.Sentences(), " ")
 }
 
-// Merge takes in another part of the same run. The order in which parts are
-// merged does not matter, but for rounding.
-func (r *Report) Merge(o *Report) error {
-	for _, same := range []struct {
-		what string
-		a, b any
-	}{
-		{"kind", r.Kind, o.Kind}, {"model", r.Model, o.Model}, {"architecture", r.Arch, o.Arch}, {"number of parameters", r.Weights, o.Weights},
-		{"text", r.IDs, o.IDs}, {"context", r.Context, o.Context}, {"number of chunks", r.Chunks, o.Chunks}, {"number of shards", r.Of, o.Of},
-		{"model's SHA-256", r.ModelSum, o.ModelSum}, {"version", r.Version, o.Version}, {"type of the activations", r.Activations, o.Activations}, {"type of the cache", r.KV, o.KV},
-		{"number of norm modes", len(r.Norms), len(o.Norms)},
-	} {
-		if same.a != same.b {
-			return fmt.Errorf("eval: these are not parts of one run: the %s differs, %v and %v", same.what, same.a, same.b)
-		}
-	}
-	for _, s := range o.Shards {
-		if slices.Contains(r.Shards, s) {
-			return fmt.Errorf("eval: shard %d of %d is there twice", s, r.Of)
-		}
-	}
-	for i := range r.Norms {
-		if err := r.Norms[i].state.merge(&o.Norms[i].state); err != nil {
-			return err
-		}
-	}
-	r.Shards = append(r.Shards, o.Shards...)
-	slices.Sort(r.Shards)
-	r.finish()
-	return nil
-}
-
-// Missing returns the shards of the run that are not in here.
-func (r *Report) Missing() []int { return missing(r.Shards, r.Of) }
-
-// missing returns the numbers below of that are not in a list.
-func missing(shards []int, of int) (absent []int) {
-	for s := range of {
-		if !slices.Contains(shards, s) {
-			absent = append(absent, s)
-		}
-	}
-	return absent
-}
-
 // maxShards bounds the parts of a text, for the list of those that are missing.
 const maxShards = 1 << 20
 
@@ -192,6 +178,8 @@ func Parse(b []byte) (*Report, error) {
 		return nil, fmt.Errorf("eval: a report of kind %q; want %s or %s", r.Kind, Perplexity, Compare)
 	case r.Of < 1 || len(r.Shards) == 0 || len(r.Norms) == 0:
 		return nil, errors.New("eval: the report has no shards or no norms")
+	case r.Progress != nil && (r.Progress.Block < 0 || r.Progress.Window < 0):
+		return nil, errors.New("eval: the report goes on at no place of a text")
 	case r.Of > maxShards:
 		return nil, fmt.Errorf("eval: the report is of %d shards; the limit is %d", r.Of, maxShards)
 	}
@@ -201,6 +189,9 @@ func Parse(b []byte) (*Report, error) {
 		}
 	}
 	for i := range r.Norms {
+		if r.Norms[i].state == nil {
+			return nil, errors.New("eval: the report has figures and no statistics: it is no part of a run")
+		}
 		if err := r.Norms[i].state.check(); err != nil {
 			return nil, fmt.Errorf("eval: figures of %s: %w", r.Norms[i].state.Norm, err)
 		}
@@ -231,7 +222,7 @@ func (r *Report) Sentences() []string {
 
 func (e *Entry) sentence(first *Entry) string {
 	f := &e.Figures
-	if e.state.KL.Count() == 0 {
+	if f.Tokens == 0 {
 		return fmt.Sprintf("%s: nothing was scored.", f.Norm)
 	}
 	cost := f.cost(first)

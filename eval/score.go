@@ -17,7 +17,7 @@ type line struct {
 type scored struct{ nll, dnll, kl, dp, dlogit float64 }
 
 // score takes in a piece whose successors are next.
-func (r *run) score(next []int32) {
+func (r *Runner) score(next []int32) {
 	first := r.lines[0]
 	each(len(next), func(t int) { first[t].sum() })
 	out := make([]scored, len(next))

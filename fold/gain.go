@@ -12,11 +12,13 @@ import (
 // foldGain folds the gain and the bias of every norm of the residual stream
 // into the matrices that read it: W' = W diag(gain), b' = b + W bias. What
 // is left of the norm is one scalar a vector. A norm whose bias some reader
-// has no place for keeps both.
+// has no place for keeps both. A fold of readers takes the mean of each row of W'
+// from it too.
 func (o *Output) foldGain(ctx context.Context) error {
 	for _, n := range o.model.Norms() {
 		readers := o.model.Readers(n)
-		if !n.Residual || len(readers) == 0 || n.Gain == nil && n.Bias == nil {
+		center := o.opts.Readers && n.Kind == arch.LayerNorm
+		if !n.Residual || len(readers) == 0 || n.Gain == nil && n.Bias == nil && !center || o.opts.Readers && !center {
 			continue
 		}
 		gain, bias, err := o.parameters(n)
@@ -24,7 +26,11 @@ func (o *Output) foldGain(ctx context.Context) error {
 			return err
 		}
 		if l := o.without(readers, bias); l != nil {
-			o.Report.GainKept = append(o.Report.GainKept, fmt.Sprintf("%s: %s has no bias in %s", n.Site, l.Name, o.model.Spec.Name))
+			o.keep(n, fmt.Sprintf("%s has no bias in %s", l.Name, o.model.Spec.Name))
+			continue
+		}
+		if slices.Contains(readers, &o.model.Head) && o.model.Tied && o.head == nil {
+			o.keep(n, fmt.Sprintf("its head is the embedding, and %s has no tensor for a head of its own", o.model.Spec.Name))
 			continue
 		}
 		for _, l := range readers {
@@ -42,12 +48,30 @@ func (o *Output) foldGain(ctx context.Context) error {
 				for j, g := range gain {
 					row[j] *= g
 				}
+				if center {
+					m := mean(row)
+					for j, v := range row {
+						row[j] = float32(float64(v) - m)
+					}
+				}
 			}})
+			if center {
+				it.byRow = true
+				o.Plan.Steps = append(o.Plan.Steps, Step{Action: CenterReader, Target: it.name(), Layer: n.Layer, Norm: n})
+			}
 		}
 		o.fill(n.Gain, 1)
 		o.fill(n.Bias, 0)
 	}
 	return nil
+}
+
+// keep notes that a norm keeps gain and bias.
+func (o *Output) keep(n *arch.Norm, reason string) {
+	o.Report.GainKept = append(o.Report.GainKept, n.Site+": "+reason)
+	if o.opts.Readers {
+		o.Plan.Kept = append(o.Plan.Kept, Kept{n, reason})
+	}
 }
 
 // parameters decodes the gain and the bias of a norm; the bias is nil if it

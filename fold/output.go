@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/normswap/normswap/arch"
@@ -34,6 +35,12 @@ type WriteOptions struct {
 	// Gain also folds the gain and bias of the norms into the matrices that
 	// read them, where those can take them.
 	Gain bool
+	// Readers folds the gain and bias of LayerNorms into the matrices that read them,
+	// where those can take them, and takes from each row of these its mean; the
+	// writers of the stream stay as they are. LayerNorm computes what it did, and
+	// RMSNorm in its place differs by a scale for each token, and by no offset. It
+	// goes with no Gain and no Export.
+	Readers bool
 	// Export names the architecture of the file: "" for the original,
 	// "auto" for the RMSNorm architecture that runs it exactly if there is
 	// one, or the name of that.
@@ -107,6 +114,13 @@ func (o *WriteOptions) check(m *arch.Model) (*Plan, *arch.Spec, error) {
 	if o.Strategy != "" && o.Strategy != Dequant && o.Strategy != Requant {
 		return nil, nil, fmt.Errorf("fold: no strategy %q; there are %s and %s", o.Strategy, Dequant, Requant)
 	}
+	if o.Readers {
+		if o.Gain || o.Export != "" {
+			return nil, nil, errors.New("fold: the fold of readers has the gains in it, and is no other architecture")
+		}
+		plan, err := readers(m)
+		return plan, nil, err
+	}
 	to, err := target(m, o.Export)
 	if err != nil {
 		return nil, nil, err
@@ -140,10 +154,13 @@ func prepare(ctx context.Context, f *gguf.File, m *arch.Model, o WriteOptions) (
 	}
 	out.keepTypes()
 	out.keepHead()
-	if o.Gain {
+	if o.Gain || o.Readers {
 		if err := out.foldGain(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if o.Readers && len(plan.Steps) == 0 {
+		return nil, &Refusal{Arch: m.Spec.Name, Reason: "no matrices behind its norms can take their gain and bias: " + strings.Join(out.Report.GainKept, "; ")}
 	}
 	if err := out.center(ctx); err != nil {
 		return nil, err
@@ -188,7 +205,11 @@ func refuseFile(s, to *arch.Spec) error {
 // stay tied.
 func (o *Output) keepHead() {
 	m := o.model
-	if !m.Tied || m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil {
+	bare := m.FinalNorm.Gain == nil && m.FinalNorm.Bias == nil
+	switch {
+	case !m.Tied || bare && !o.opts.Readers:
+		return
+	case o.opts.Readers && m.Spec.Head == arch.Absent: // foldGain leaves the final norm
 		return
 	}
 	embed := o.byT[m.Embed]

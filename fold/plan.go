@@ -16,6 +16,7 @@ package fold
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/normswap/normswap/arch"
@@ -37,6 +38,9 @@ const (
 	// CenterStream subtracts from the residual stream its mean, when what reads
 	// it without a norm in the first layer has read it.
 	CenterStream
+	// CenterReader folds gain and bias of a norm into a matrix that reads it, and
+	// subtracts from every row of that its mean.
+	CenterReader
 	// Swap makes a LayerNorm an RMSNorm.
 	Swap
 )
@@ -49,7 +53,7 @@ type Step struct {
 
 	Rows   *gguf.Tensor // of CenterRows
 	Linear *arch.Linear // of CenterColumns
-	Norm   *arch.Norm   // of CenterOutput and Swap
+	Norm   *arch.Norm   // of CenterOutput, CenterReader and Swap
 	Groups int          // of CenterColumns: each of this many equal groups of output rows is centred for itself
 
 	Measured *Means // what centring takes away, once it has been measured
@@ -159,6 +163,31 @@ func New(m *arch.Model) (*Plan, error) {
 	return p, nil
 }
 
+// readers is the plan of a fold of readers, whose steps are known when the weights have
+// been seen.
+func readers(m *arch.Model) (*Plan, error) {
+	p := &Plan{Model: m}
+	layerNorm, read := false, false
+	for _, n := range m.Norms() {
+		if n.Kind != arch.LayerNorm {
+			continue
+		}
+		layerNorm = true
+		if reads := n.Residual && len(m.Readers(n)) > 0; reads {
+			read = true
+		} else {
+			p.Kept = append(p.Kept, Kept{n, "what it writes is not read by matrices alone"})
+		}
+	}
+	switch {
+	case !layerNorm:
+		return nil, ErrNothing
+	case !read:
+		return nil, &Refusal{Arch: m.Spec.Name, Reason: "it has no norm whose output matrices alone read"}
+	}
+	return p, nil
+}
+
 // readsRaw tells whether what reads the residual stream without a norm is the
 // attention of the first layer alone: it reads the embedding, with its mean, and
 // all that comes after can do without.
@@ -198,8 +227,12 @@ func (p *Plan) String() string {
 	if p.Model.Tied {
 		fmt.Fprintf(&b, "     the head keeps the embedding as stored\n")
 	}
+	kept := "stays a LayerNorm"
+	if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == CenterReader }) {
+		kept = "keeps its gain and bias"
+	}
 	for _, k := range p.Kept {
-		fmt.Fprintf(&b, "     %s stays a LayerNorm: %s\n", k.Norm.Site, k.Reason)
+		fmt.Fprintf(&b, "     %s %s: %s\n", k.Norm.Site, kept, k.Reason)
 	}
 	return b.String()
 }
@@ -223,6 +256,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("centre %s by output rows%s", s.Target, found)
 	case CenterStream:
 		return fmt.Sprintf("centre the stream when %s has read it", s.Target)
+	case CenterReader:
+		return fmt.Sprintf("fold gain and bias of %s into %s, and centre its rows", s.Norm.Site, s.Target)
 	case CenterOutput:
 		return fmt.Sprintf("centre what %s writes", s.Target)
 	}

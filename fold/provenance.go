@@ -16,8 +16,12 @@ import (
 // They tell where the file comes from; what it is, is measured on loading.
 const Version = "1"
 
+// LevelReaders is the level of a file whose readers are folded and whose writers are not.
+const LevelReaders = "readers"
+
 const (
-	tag             = "rms-folded"
+	tagFolded       = "rms-folded"
+	tagReaders      = "rms-readers"
 	keyFileType     = "general.file_type"
 	keyVersion      = "normswap.version"
 	keyLevel        = "normswap.level"
@@ -69,9 +73,13 @@ func (o *Output) describe(to *arch.Spec) error {
 		}
 	}
 	level := "mean"
-	if o.opts.Gain {
+	switch {
+	case o.opts.Gain:
 		level = "mean+gain"
+	case o.opts.Readers:
+		level = LevelReaders
 	}
+	tag := o.tag()
 	norm := "LayerNorm"
 	if m.Spec.TrainedLayerNorm {
 		norm = "LayerNorm, run as RMSNorm"
@@ -147,6 +155,14 @@ const maxPart = 60
 // unfit are the characters that are not kept in a file name.
 var unfit = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
+// tag is what the file says it is.
+func (o *Output) tag() string {
+	if o.opts.Readers {
+		return tagReaders
+	}
+	return tagFolded
+}
+
 // FileName returns the name of the file by the GGUF convention:
 // BaseName-SizeLabel-FineTune-Version-Encoding.gguf.
 func (o *Output) FileName() string {
@@ -164,7 +180,7 @@ func (o *Output) FileName() string {
 	if size := get("general.size_label"); size != "" {
 		parts = append(parts, size)
 	}
-	parts = append(parts, tag, "v"+strings.TrimPrefix(version, "v"), o.encoding())
+	parts = append(parts, o.tag(), "v"+strings.TrimPrefix(version, "v"), o.encoding())
 	return strings.Join(parts, "-") + ".gguf"
 }
 

@@ -73,12 +73,13 @@ func (it *item) eachChunk(ctx context.Context, lo, hi int, f func(chunk, lo, hi 
 	return err
 }
 
-// A tally sums up values and their sizes.
-type tally struct{ sum, size float64 }
+// A tally sums up values, their sizes and their squares.
+type tally struct{ sum, size, square float64 }
 
 func (t *tally) add(v float32) {
 	t.sum += float64(v)
 	t.size += math.Abs(float64(v))
+	t.square += float64(v) * float64(v)
 }
 
 // columns sums up each column over the rows lo to hi-1.
@@ -107,6 +108,7 @@ func (it *item) columns(ctx context.Context, lo, hi int, done func(rows int)) ([
 		for j, t := range found {
 			all[j].sum += t.sum
 			all[j].size += t.size
+			all[j].square += t.square
 		}
 	}
 	return all, nil

@@ -14,7 +14,7 @@ import (
 // its source. They prove nothing: [Verify] measures.
 type Provenance struct {
 	Version      string  // of these keys
-	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be
+	Level        string  // "mean", or "mean+gain" if gain and bias were folded too, where that could be; "readers" of a fold of readers
 	SourceNorm   string  // what the model was trained with
 	SourceArch   string  // differs from the file's in exports
 	SourceSHA256 string  // "" if it was not noted

@@ -125,6 +125,9 @@ type NormCause struct {
 	Gain      VectorMean `json:"gain"`
 	Bias      VectorMean `json:"bias"`
 	GainAngle float64    `json:"gain_angle"` // of the gain with 1, degrees
+	// Response is |W(g*1)| / |W diag(g)|_F over the matrices W behind a gain g: how much
+	// they make of a mean; 1 by chance, 0 where no matrix reads the norm.
+	Response float64 `json:"reader_response,omitempty"`
 }
 
 // VectorMean is the mean and spread of a weight vector.

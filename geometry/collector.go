@@ -66,7 +66,8 @@ func NewCollector(m Model, sites []Site, opt Options) (*Collector, error) {
 // Batch is a run of consecutive tokens at one site.
 type Batch struct {
 	Site   int     // index into the sites given to NewCollector
-	Seq    int     // which text window the tokens belong to
+	Block  int     // of a long text
+	Seq    int     // which text window of the block the tokens belong to
 	Pos    int     // position of the first token in its window, from 0
 	Tokens []int32 // the token ids
 
@@ -115,7 +116,7 @@ func (c *Collector) Add(b Batch) {
 			continue
 		}
 		t := i / p.Heads
-		e := Extreme{Token: b.Tokens[t], Seq: b.Seq, Pos: b.Pos + t, Head: i % p.Heads, Norm: norm, Angle: angles[i]}
+		e := Extreme{Token: b.Tokens[t], Block: b.Block, Seq: b.Seq, Pos: b.Pos + t, Head: i % p.Heads, Norm: norm, Angle: angles[i]}
 		s.TopAngle = top(s.TopAngle, c.opt.Top, e, byAngle)
 		s.TopNorm = top(s.TopNorm, c.opt.Top, e, byNorm)
 	}

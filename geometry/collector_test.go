@@ -214,14 +214,14 @@ func TestMergeRefuses(t *testing.T) {
 		return st
 	}
 	for want, edit := range map[string]func(*State){
-		"different models":              func(s *State) { s.Model.Name = "other"; s.Shards[0].Index = 1 },
+		"the model differs: random and": func(s *State) { s.Model.Name = "other"; s.Shards[0].Index = 1 },
 		"different texts":               func(s *State) { s.Text = "other" },
 		"is there twice":                func(s *State) {},
 		"different divisions":           func(s *State) { s.Shards[0] = Shard{1, 3} },
 		"the other a whole run":         func(s *State) { s.Shards = nil },
-		"2 sites":                       func(s *State) { s.sites = s.sites[:2] },
+		"number of sites differs":       func(s *State) { s.sites = s.sites[:2] },
 		"site 1 is blk.0.ffn_norm":      func(s *State) { s.sites[1].Eps = 1 },
-		"lists of 10 and of 3 extremes": func(s *State) { s.top = 3 },
+		"extremes differs: 10 and 3":    func(s *State) { s.top = 3 },
 	} {
 		err := base(func(*State) {}).Merge(base(edit))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -127,7 +127,7 @@ type SiteExtreme struct {
 
 // Result computes the figures; with skipFirst those without position 0 too.
 func (s *State) Result(skipFirst bool) (*Result, error) {
-	r := &Result{Schema: resultSchema, Model: s.Model, Tokens: s.tokens(), Origin: s.Origin}
+	r := &Result{Schema: resultSchema, Model: s.Model, Tokens: s.Tokens(), Origin: s.Origin}
 	all, err := s.figures(false)
 	if err != nil {
 		return nil, err

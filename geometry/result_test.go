@@ -276,7 +276,7 @@ func TestMergeSwaps(t *testing.T) {
 	// logScale-likelihoods of parts of 3 and 5 tokens; the whole is their sum.
 	a := []SwapMode{{"native", 3, 0, 1, math.Exp(6.0 / 3)}, {"rms-naive", 3, 0.1, 2.0 / 3, math.Exp(7.0 / 3)}}
 	b := []SwapMode{{"native", 5, 0, 1, math.Exp(8.0 / 5)}, {"rms-naive", 5, 0.2, 4.0 / 5, math.Exp(9.0 / 5)}}
-	got, err := mergeSwaps(a, b)
+	got, err := MergeSwaps(a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,15 +284,15 @@ func TestMergeSwaps(t *testing.T) {
 	near(t, "KL", got[1].KL, (0.3+1)/8, 1e-15)
 	near(t, "top-1", got[1].Top1, 6.0/8, 1e-15)
 	none := []SwapMode{{Mode: "native"}, {Mode: "rms-naive"}}
-	if same, err := mergeSwaps(a, none); err != nil || !slices.EqualFunc(same, a, func(x, y SwapMode) bool {
+	if same, err := MergeSwaps(a, none); err != nil || !slices.EqualFunc(same, a, func(x, y SwapMode) bool {
 		return x.Mode == y.Mode && x.Tokens == y.Tokens && math.Abs(x.Perplexity-y.Perplexity) < 1e-12 && x.KL == y.KL
 	}) {
 		t.Errorf("with a part of no tokens: %+v, %v", same, err)
 	}
-	if _, err := mergeSwaps(a, b[:1]); err == nil {
+	if _, err := MergeSwaps(a, b[:1]); err == nil {
 		t.Error("merged two modes with one")
 	}
-	if _, err := mergeSwaps(a, []SwapMode{b[1], b[0]}); err == nil {
+	if _, err := MergeSwaps(a, []SwapMode{b[1], b[0]}); err == nil {
 		t.Error("merged different modes")
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // StateSchema marks the JSON of a State.
-const StateSchema = "normswap.geometry.state/2"
+const StateSchema = "normswap.geometry.state/3"
 
 // State is everything a collector has seen: lossless in JSON, and mergeable with
 // the states of other runs over other parts of the same text.
@@ -39,15 +39,29 @@ func (s *State) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stateJSON{StateSchema, s.Model, s.Origin, s.top, s.sites, s.tokenText})
 }
 
+// Settings are what figures depend on beside the text and what the file of the model
+// says. States merge where they are equal.
+type Settings struct {
+	Version     string `json:"version,omitempty"`      // of the program
+	ModelSum    string `json:"model_sha256,omitempty"` // of the model's file
+	Activations string `json:"activations,omitempty"`  // f32, or q8: 8 bits against quantized weights
+	KV          string `json:"kv,omitempty"`           // type of the cache
+	Tokenizer   string `json:"tokenizer,omitempty"`    // whose ids a text gets
+	Window      int    `json:"window,omitempty"`       // tokens that are read together, from position 0 on
+	SwapTokens  int    `json:"swap_tokens,omitempty"`  // that exchanged norms are to be compared on
+}
+
 // Origin is what the runner knows and the collector does not: the runner
 // fills it in before it takes the result.
 type Origin struct {
-	// Parts merge where these are equal.
+	Settings
 	Text   string `json:"text"`                  // what was read, in words
-	Digest string `json:"text_sha256,omitempty"` // of the token ids
-	Window int    `json:"window,omitempty"`      // tokens that are read together, from position 0 on
+	Digest string `json:"text_sha256,omitempty"` // of the token ids; of the text where there are blocks
+	Blocks int    `json:"blocks,omitempty"`      // that a long text was read in
+	Texts  []Text `json:"texts,omitempty"`       // of pooled runs, instead of Digest
 
-	Shards []Shard `json:"shards,omitempty"`
+	Shards   []Shard   `json:"shards,omitempty"`
+	Progress *Progress `json:"progress,omitempty"` // of a run that is not at its end
 
 	// A checkpoint has the name of its training run and its step.
 	Run  string `json:"run,omitempty"`
@@ -59,8 +73,23 @@ type Origin struct {
 	EmbeddingSwap []EmbeddingSwap `json:"embedding_swap,omitempty"`
 }
 
-// tokens returns the number of tokens seen, at the site that saw most.
-func (s *State) tokens() uint64 {
+// A Text is what a pooled run read.
+type Text struct {
+	Name   string `json:"name"`
+	Digest string `json:"sha256"`
+	Blocks int    `json:"blocks,omitempty"`
+}
+
+// Progress is how far a run has come that is not at its end: the fields are those of
+// corpus.Place.
+type Progress struct {
+	Block  int    `json:"block"`
+	Window int    `json:"window"`
+	Sum    string `json:"sha256"`
+}
+
+// Tokens returns the number of tokens seen, at the site that saw most.
+func (s *State) Tokens() uint64 {
 	var n uint64
 	for _, site := range s.sites {
 		n = max(n, (site.First.Count+site.Rest.Count)/uint64(max(site.Heads, 1)))
@@ -79,38 +108,131 @@ func (s *State) Finite() error {
 	return nil
 }
 
-// Merge adds what o has seen, of the same model, sites and text. States of
+// Merge adds what o has seen, of the same model, settings, sites and text. States of
 // shards merge when their shards are of one division and differ.
 func (s *State) Merge(o *State) error {
+	for _, x := range []*State{s, o} {
+		if x.Progress != nil {
+			return fmt.Errorf("geometry: merge: %s is not at its end", x.part())
+		}
+	}
 	switch {
-	case s.Model != o.Model:
-		return fmt.Errorf("geometry: merge: different models: %+v and %+v", s.Model, o.Model)
 	case s.Text != o.Text:
 		return fmt.Errorf("geometry: merge: different texts: %q and %q", s.Text, o.Text)
-	case s.Digest != o.Digest:
+	case s.Digest != o.Digest || s.Blocks != o.Blocks || !slices.Equal(s.Texts, o.Texts):
 		return fmt.Errorf("geometry: merge: two texts are both called %q, or one run read more of it", s.Text)
-	case s.Window != o.Window:
-		return fmt.Errorf("geometry: merge: windows of %d and of %d tokens", s.Window, o.Window)
-	case s.top != o.top:
-		return fmt.Errorf("geometry: merge: lists of %d and of %d extremes", s.top, o.top)
-	case len(s.sites) != len(o.sites):
-		return fmt.Errorf("geometry: merge: %d and %d sites", len(s.sites), len(o.sites))
-	case s.Run != o.Run || (s.Step == nil) != (o.Step == nil) || s.Step != nil && *s.Step != *o.Step:
-		return errors.New("geometry: merge: different checkpoints")
 	case (len(s.Shards) == 0) != (len(o.Shards) == 0):
 		return errors.New("geometry: merge: one is a shard of a run, the other a whole run")
 	}
-	for i, site := range s.sites {
-		// Weights are not part of a state, so this compares the description.
-		if a, b := describe(site.Site), describe(o.sites[i].Site); a != b {
-			return fmt.Errorf("geometry: merge: site %d is %s and %s", i, a, b)
-		}
+	if err := s.sameKind(o); err != nil {
+		return fmt.Errorf("geometry: merge: %w", err)
 	}
 	shards, err := mergeShards(s.Shards, o.Shards)
 	if err != nil {
 		return err
 	}
-	swap, err := mergeSwaps(s.Swap, o.Swap)
+	if err := s.add(o); err != nil {
+		return err
+	}
+	s.Shards = shards
+	return nil
+}
+
+// Pool adds what o has seen of another text, with the same model, settings and
+// sites. Both must be whole.
+func (s *State) Pool(o *State) error {
+	for _, x := range []*State{s, o} {
+		if x.Progress != nil || len(x.Missing()) > 0 {
+			return fmt.Errorf("geometry: pool: %s of %q is not the whole", x.part(), x.Text)
+		}
+	}
+	texts := s.texts()
+	for _, t := range o.texts() {
+		if slices.ContainsFunc(texts, func(x Text) bool { return x.Digest == t.Digest }) {
+			return fmt.Errorf("geometry: pool: the text %q is there twice", t.Name)
+		}
+		texts = append(texts, t)
+	}
+	if err := s.sameKind(o); err != nil {
+		return fmt.Errorf("geometry: pool: %w", err)
+	}
+	if err := s.add(o); err != nil {
+		return err
+	}
+	s.Texts, s.Text, s.Digest, s.Blocks, s.Shards = texts, plain.Count(len(texts), "text"), "", 0, nil
+	return nil
+}
+
+func (s *State) texts() []Text {
+	if len(s.Texts) > 0 {
+		return slices.Clone(s.Texts)
+	}
+	return []Text{{s.Text, s.Digest, s.Blocks}}
+}
+
+// part is what a state is called in errors.
+func (s *State) part() string {
+	if len(s.Shards) == 1 {
+		return "shard " + s.Shards[0].String()
+	}
+	return "a run"
+}
+
+// Resumes returns an error if o is not the state of an earlier run of the same share of a
+// text, as far as the descriptions say.
+func (s *State) Resumes(o *State) error {
+	err := s.sameKind(o)
+	switch {
+	case err != nil:
+	case s.Text != o.Text:
+		err = fmt.Errorf("the text is %q, and was %q", s.Text, o.Text)
+	case !slices.Equal(s.Shards, o.Shards):
+		err = fmt.Errorf("this is %s, and that was %s", s.part(), o.part())
+	default:
+		return nil
+	}
+	return fmt.Errorf("geometry: the run cannot go on: %w", err)
+}
+
+// Continue takes over what an earlier run of the same share saw until it was
+// interrupted.
+func (s *State) Continue(o *State) error {
+	if err := s.Resumes(o); err != nil {
+		return err
+	}
+	return s.add(o)
+}
+
+// sameKind names what hinders the figures of two runs to be of one kind.
+func (s *State) sameKind(o *State) error {
+	for _, v := range []struct {
+		what string
+		a, b any
+	}{
+		{"model", s.Model.Name, o.Model.Name}, {"model's SHA-256", s.ModelSum, o.ModelSum}, {"model", s.Model, o.Model}, {"version", s.Version, o.Version},
+		{"type of the activations", s.Activations, o.Activations}, {"type of the cache", s.KV, o.KV}, {"tokenizer", s.Tokenizer, o.Tokenizer},
+		{"number of tokens of a window", s.Window, o.Window}, {"number of tokens that swaps are compared on", s.SwapTokens, o.SwapTokens},
+		{"length of the lists of extremes", s.top, o.top}, {"number of sites", len(s.sites), len(o.sites)},
+	} {
+		if v.a != v.b {
+			return fmt.Errorf("the %s differs: %v and %v", v.what, v.a, v.b)
+		}
+	}
+	if s.Run != o.Run || (s.Step == nil) != (o.Step == nil) || s.Step != nil && *s.Step != *o.Step {
+		return errors.New("different checkpoints")
+	}
+	for i, site := range s.sites {
+		// Weights are not part of a state, so this compares the description.
+		if a, b := describe(site.Site), describe(o.sites[i].Site); a != b {
+			return fmt.Errorf("site %d is %s and %s", i, a, b)
+		}
+	}
+	return nil
+}
+
+// add takes in the figures of o.
+func (s *State) add(o *State) error {
+	swap, err := MergeSwaps(s.Swap, o.Swap)
 	if err != nil {
 		return err
 	}
@@ -119,12 +241,11 @@ func (s *State) Merge(o *State) error {
 			return err
 		}
 	}
-	s.Shards, s.Swap = shards, swap
+	s.Swap = swap
 	if s.tokenText == nil {
-		s.tokenText = o.tokenText
-	} else {
-		maps.Copy(s.tokenText, o.tokenText)
+		s.tokenText = map[int32]string{}
 	}
+	maps.Copy(s.tokenText, o.tokenText)
 	return nil
 }
 
@@ -166,6 +287,9 @@ func ReadState(b []byte) (*State, error) {
 		if h.Count < 1 || h.Count > maxShards || h.Index < 0 || h.Index >= h.Count || h.Count != j.Shards[0].Count {
 			return nil, fmt.Errorf("geometry: state: shard %s of at most %d", h, maxShards)
 		}
+	}
+	if p := j.Progress; p != nil && (p.Block < 0 || p.Window < 0) {
+		return nil, fmt.Errorf("geometry: state: the progress is %d windows of block %d", p.Window, p.Block)
 	}
 	for i := range j.Swap {
 		if err := j.Swap[i].check(); err != nil {

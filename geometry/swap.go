@@ -55,9 +55,9 @@ func (m *SwapMode) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// mergeSwaps joins runs over parts of a text: means are weighted by tokens,
+// MergeSwaps joins runs over parts of a text: means are weighted by tokens,
 // perplexities geometrically.
-func mergeSwaps(a, b []SwapMode) ([]SwapMode, error) {
+func MergeSwaps(a, b []SwapMode) ([]SwapMode, error) {
 	if len(a) != len(b) {
 		return nil, fmt.Errorf("geometry: merge: %d and %d modes of the norms", len(a), len(b))
 	}

@@ -10,6 +10,7 @@ import (
 // Angle are those of the stage in.
 type Extreme struct {
 	Token int32   `json:"token"`
+	Block int     `json:"block,omitempty"` // of a long text
 	Seq   int     `json:"seq"`
 	Pos   int     `json:"pos"`
 	Head  int     `json:"head,omitempty"`
@@ -37,7 +38,7 @@ func byNorm(a, b Extreme) int {
 }
 
 func byPlace(a, b Extreme) int {
-	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pos, b.Pos), cmp.Compare(a.Head, b.Head))
+	return cmp.Or(cmp.Compare(a.Block, b.Block), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pos, b.Pos), cmp.Compare(a.Head, b.Head))
 }
 
 // top inserts e into the sorted list and keeps the first k.

@@ -2,6 +2,7 @@ package geometry
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ const (
 	costly = 0.01
 	moves  = 0.05
 	turns  = 0.01 // of embeddings: 1 - cosine in the mean
+	risky  = 0.05 // offset behind a norm, where nothing was measured
 )
 
 // verdict says which of the paper's two scenarios the figures show, and what
@@ -104,12 +106,18 @@ func scenario(r *Result, kind string) (text string, large bool) {
 	if len(r.EmbeddingSwap) > 0 {
 		measured = "the embeddings"
 	}
+	unmeasured := len(r.Swap) < 2 && len(r.EmbeddingSwap) < 2
+	offset, at := worstOffset(r)
 	switch some := fmt.Sprintf("%d of %s", c.large, plain.Count(c.norms, "norm")); {
-	case center && c.large > 0:
+	case center && c.large > 0 && (harmful(r) || unmeasured):
 		lead = "LayerNorm, and a large mean is removed by " + some + ": that is real work, and a naive swap to RMSNorm is not safe, as a fold is where the model admits one."
+	case center && c.large > 0:
+		lead = "LayerNorm, and a large mean is removed by " + some + ", yet " + measured + " hardly change where RMSNorm leaves it in."
 	case center && harmful(r):
 		lead = "LayerNorm, and no mean far beyond chance, yet " + measured + " tell that a naive swap to RMSNorm is not safe: the weights behind the norms make much of a small mean."
-	case center && len(r.Swap) < 2 && len(r.EmbeddingSwap) < 2:
+	case center && unmeasured && offset >= risky:
+		lead = fmt.Sprintf("LayerNorm, and no mean far beyond chance, yet by the weights a naive swap to RMSNorm is not safe: what reads %s would get %s of its signal as an offset. What the swap costs was not measured here.", at, plain.Percent(offset))
+	case center && unmeasured:
 		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant. What a swap costs was not measured here, and the weights behind the norms have a say in it."
 	case center:
 		lead = "LayerNorm, and no mean far beyond chance: by the paper's measure the subtraction is redundant."
@@ -121,6 +129,9 @@ func scenario(r *Result, kind string) (text string, large bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s The inputs of its norms carry %s of their energy along the uniform vector (random directions: %s), at most %s at %s, with a mean angle of %.2f degrees",
 		lead, plain.Percent(c.share.Mean), plain.Percent(c.null.Mean), plain.Percent(c.worst.Share.Mean), c.worst.Site, c.worst.Angle.Mean)
+	if a := c.worst.Angle; a.Count > 1 {
+		fmt.Fprintf(&b, " (98 %% of the vectors within %.1f of 90, the furthest %.1f off)", max(90-a.P1, a.P99-90), max(90-a.Min, a.Max-90))
+	}
 	switch {
 	case c.slight == 1:
 		b.WriteString("; 1 norm finds a slight mean")
@@ -157,6 +168,25 @@ func (m EmbeddingSwap) harmful() bool {
 // The fold is no naive exchange: it takes the means out of the weights.
 func (m SwapMode) harmful(native SwapMode) bool {
 	return m.Mode != "rms-folded" && m.Tokens > 0 && (m.Perplexity/native.Perplexity-1 > costly || m.Top1 < 1-moves)
+}
+
+// worstOffset is the largest offset of a norm, and its site: what RMSNorm in its place adds
+// to the outputs of the matrices that read it, relative to what is there. The root mean
+// square of the cosine is that of the energy share.
+func worstOffset(r *Result) (worst float64, site string) {
+	if r.Causes == nil {
+		return 0, ""
+	}
+	for _, n := range r.Causes.Norms {
+		for _, s := range r.Sites {
+			if s.Site == n.Site && s.Stage == stageIn.String() && s.Type == kindOf(true) {
+				if o := n.Response * math.Sqrt(s.Share.Mean); o > worst {
+					worst, site = o, n.Site
+				}
+			}
+		}
+	}
+	return worst, site
 }
 
 // worstSwap is the largest mean of the predicted swap error, and its site.

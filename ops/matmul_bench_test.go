@@ -12,7 +12,7 @@ import (
 // are not in the cache (GB/s of weights), with more, arithmetic (Gmac/s).
 // Choose with -bench, as in 'MatMul/Q8_0/2048x2048/rows=1/threads=1$'.
 func BenchmarkMatMul(b *testing.B) {
-	for _, typ := range append(fastTypes, quant.IQ4_NL) {
+	for _, typ := range fastTypes {
 		for _, shape := range [][2]int{{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}, {2048, 2048}, {8192, 2048}, {2048, 8192}} {
 			for _, n := range []int{1, 2, 4, 8, 16, 32, 512} {
 				for _, threads := range []int{1, 2} {

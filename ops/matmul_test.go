@@ -74,9 +74,15 @@ func randomFloats(n int, r *rand.Rand) []float32 {
 	return x
 }
 
-var fastTypes = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_1,
-	quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K, quant.Q6_K,
-	quant.IQ1_S, quant.IQ1_M, quant.IQ2_XXS, quant.IQ2_XS, quant.IQ2_S, quant.IQ3_XXS, quant.IQ3_S}
+// fastTypes are those that are not decoded.
+var fastTypes = func() (all []quant.Type) {
+	for _, t := range quant.Types() {
+		if storageOf(t).route != decode {
+			all = append(all, t)
+		}
+	}
+	return all
+}()
 
 // matmulShapes are outputs, columns and rows of the batch around the edges of
 // panels, tiles and the way small batches go. Types whose blocks do not divide

@@ -61,9 +61,9 @@ func (b *Bundle) Text(w io.Writer) error {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
-	text := wrap(deviations, b.Width) + "\n"
+	text := Wrap(deviations, b.Width) + "\n"
 	for _, r := range b.Results {
-		text += "\n" + wrap(plain.Cell(r.Model.Name)+": "+plain.Cell(r.Verdict), b.Width) + "\n"
+		text += "\n" + Wrap(plain.Cell(r.Model.Name)+": "+plain.Cell(r.Verdict), b.Width) + "\n"
 	}
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("report: %w", err)

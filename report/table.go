@@ -130,11 +130,11 @@ func (t *Table) text(b *bytes.Buffer) {
 		}
 	}
 	if t.Title != "" {
-		b.WriteString(wrap(plain.Cell(t.Title), t.Width) + "\n\n")
+		b.WriteString(Wrap(plain.Cell(t.Title), t.Width) + "\n\n")
 	}
 	same, keys := t.keys(rows, width)
 	for _, i := range same {
-		b.WriteString(wrap(rows[0][i]+": "+rows[1][i], t.Width) + "\n\n")
+		b.WriteString(Wrap(rows[0][i]+": "+rows[1][i], t.Width) + "\n\n")
 	}
 	for n, columns := range t.pages(width, same, keys) {
 		if n > 0 {
@@ -162,7 +162,7 @@ func (t *Table) text(b *bytes.Buffer) {
 		}
 	}
 	for _, n := range t.Notes {
-		b.WriteString(wrap(plain.Cell(n), t.Width) + "\n")
+		b.WriteString(Wrap(plain.Cell(n), t.Width) + "\n")
 	}
 }
 
@@ -205,10 +205,10 @@ func (t *Table) pages(width, same, keys []int) (pages [][]int) {
 		}
 		return n
 	}
-	page := slices.Clone(keys)
-	if size(keys) > t.Width*2/3 {
+	if t.Width > 0 && size(keys) > t.Width*2/3 {
 		keys = keys[:1]
 	}
+	page := slices.Clone(keys)
 	for i := 0; i < len(width); {
 		if slices.Contains(same, i) || slices.Contains(page, i) {
 			i++
@@ -227,8 +227,8 @@ func (t *Table) pages(width, same, keys []int) (pages [][]int) {
 	return append(pages, page)
 }
 
-// wrap breaks a text between words; 0 leaves it in one line.
-func wrap(text string, width int) string {
+// Wrap breaks a text between words; 0 leaves it in one line.
+func Wrap(text string, width int) string {
 	if width == 0 {
 		return text
 	}

@@ -22,9 +22,40 @@ type chatRequest struct {
 	MaxCompletionTokens *int                       `json:"max_completion_tokens"`
 	Logprobs            bool                       `json:"logprobs"`
 	TopLogprobs         int                        `json:"top_logprobs"`
+	Functions           json.RawMessage            `json:"functions"`
+	ToolChoice          json.RawMessage            `json:"tool_choice"`
+	Audio               json.RawMessage            `json:"audio"`
+	Modalities          []string                   `json:"modalities"`
+	WebSearch           json.RawMessage            `json:"web_search_options"`
 	ResponseFormat      *struct {
 		Type string `json:"type"`
 	} `json:"response_format"`
+}
+
+// unsupported refuses what would change the answer and cannot be done.
+func (o *chatRequest) unsupported() error {
+	given := func(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+	switch {
+	case o.ResponseFormat != nil && o.ResponseFormat.Type != "" && o.ResponseFormat.Type != "text":
+		return badRequest("response_format", "response_format %.40q is not supported", o.ResponseFormat.Type)
+	case given(o.Functions):
+		return badRequest("functions", "functions is not supported; tools is what came after it")
+	case given(o.ToolChoice) && string(o.ToolChoice) != `"auto"` && string(o.ToolChoice) != `"none"`:
+		return badRequest("tool_choice", "tool_choice %.80s is not supported, auto and none are", o.ToolChoice)
+	case given(o.Audio):
+		return badRequest("audio", "audio is not supported")
+	case given(o.WebSearch):
+		return badRequest("web_search_options", "web_search_options is not supported")
+	}
+	for _, m := range o.Modalities {
+		if m != "text" {
+			return badRequest("modalities", "the modality %.40q is not supported, text is", m)
+		}
+	}
+	if string(o.ToolChoice) == `"none"` {
+		o.Tools = nil
+	}
+	return nil
 }
 
 type chatMessage struct {
@@ -125,51 +156,58 @@ func (s *Server) logprob(score *engine.Score) chatLogprob {
 	return c
 }
 
+// chatJob makes a job of a request: its prompt is what the template makes of the messages.
+func (s *Server) chatJob(ctx context.Context, o *chatRequest) (*job, *variant, error) {
+	switch {
+	case s.o.Template == nil:
+		return nil, nil, badRequest("model", "the model has no chat template; use /v1/completions, or give the server one with --chat-template")
+	case len(o.Messages) == 0:
+		return nil, nil, badRequest("messages", "messages is missing or empty")
+	case o.TopLogprobs < 0 || o.TopLogprobs > maxTop:
+		return nil, nil, badRequest("top_logprobs", "top_logprobs is %d, want a number from 0 to %d", o.TopLogprobs, maxTop)
+	}
+	if err := o.unsupported(); err != nil {
+		return nil, nil, err
+	}
+	v, err := s.named(ctx, o.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	j, err := s.job(v.model, &o.sampling)
+	if err != nil {
+		return nil, nil, err
+	}
+	for name, n := range map[string]*int{"max_tokens": o.MaxTokens, "max_completion_tokens": o.MaxCompletionTokens} {
+		if n != nil {
+			if j.max = *n; j.max < 0 {
+				return nil, nil, badRequest(name, "%s is %d, want 0 or more", name, *n)
+			}
+		}
+	}
+	if o.Logprobs {
+		j.top = o.TopLogprobs
+	}
+	conversation, err := o.conversation()
+	if err != nil {
+		return nil, nil, err
+	}
+	pieces, err := s.o.Template.Render(ctx, conversation, chat.Options{Tokenizer: s.tok})
+	if err == nil {
+		j.prompt, err = chat.Encode(ctx, s.tok, pieces)
+	}
+	if err != nil && ctx.Err() == nil {
+		err = badRequest("messages", "%s", strings.TrimPrefix(err.Error(), "chat: "))
+	}
+	return j, v, err
+}
+
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	var o chatRequest
 	if err := read(r, &o); err != nil {
 		return err
 	}
 	ctx := r.Context()
-	switch {
-	case s.o.Template == nil:
-		return badRequest("model", "the model has no chat template; use /v1/completions")
-	case len(o.Messages) == 0:
-		return badRequest("messages", "messages is missing or empty")
-	case o.ResponseFormat != nil && o.ResponseFormat.Type != "" && o.ResponseFormat.Type != "text":
-		return badRequest("response_format", "response_format %.40q is not supported", o.ResponseFormat.Type)
-	case o.TopLogprobs < 0 || o.TopLogprobs > maxTop:
-		return badRequest("top_logprobs", "top_logprobs is %d, want a number from 0 to %d", o.TopLogprobs, maxTop)
-	}
-	v, err := s.named(ctx, o.Model)
-	if err != nil {
-		return err
-	}
-	base, err := s.job(v.model, &o.sampling)
-	if err != nil {
-		return err
-	}
-	for _, n := range []*int{o.MaxTokens, o.MaxCompletionTokens} {
-		if n != nil {
-			if base.max = *n; base.max < 0 {
-				return badRequest("max_tokens", "max_tokens is %d, want 0 or more", *n)
-			}
-		}
-	}
-	if o.Logprobs {
-		base.top = o.TopLogprobs
-	}
-	conversation, err := o.conversation()
-	if err != nil {
-		return err
-	}
-	pieces, err := s.o.Template.Render(ctx, conversation, chat.Options{Tokenizer: s.tok})
-	if err == nil {
-		base.prompt, err = chat.Encode(ctx, s.tok, pieces)
-	}
-	if err != nil && ctx.Err() == nil {
-		return badRequest("messages", "%s", strings.TrimPrefix(err.Error(), "chat: "))
-	}
+	base, v, err := s.chatJob(ctx, &o)
 	if err != nil {
 		return err
 	}

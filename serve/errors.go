@@ -63,6 +63,7 @@ type answer struct {
 	http.ResponseWriter
 	status int
 	stream bool // of events
+	ollama bool // errors have Ollama's shape, and a stream is one of lines
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -83,6 +84,9 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // fail writes an error: as the answer, or as the last event of a stream.
 func (a *answer) fail(e *apiError) {
 	body := map[string]any{"error": e}
+	if a.ollama {
+		body["error"] = e.Message
+	}
 	switch {
 	case a.stream:
 		_ = a.event(body)
@@ -97,7 +101,7 @@ func (a *answer) fail(e *apiError) {
 	}
 }
 
-// event sends v as one event of a stream.
+// event sends v as one part of a stream: an event, or a line for Ollama's clients.
 func (a *answer) event(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -106,16 +110,20 @@ func (a *answer) event(v any) error {
 	return a.data(b)
 }
 
-// data sends the bytes of one event. It fails if the client does not read.
+// data sends the bytes of one part of a stream. It fails if the client does not read.
 func (a *answer) data(b []byte) error {
+	kind, format := "text/event-stream", "data: %s\n\n"
+	if a.ollama {
+		kind, format = "application/x-ndjson", "%s\n"
+	}
 	if !a.stream {
 		a.stream = true
-		a.Header().Set("Content-Type", "text/event-stream")
+		a.Header().Set("Content-Type", kind)
 		a.Header().Set("Cache-Control", "no-store")
 	}
 	c := http.NewResponseController(a.ResponseWriter)
 	_ = c.SetWriteDeadline(time.Now().Add(writeTime)) // where there is none, writes may wait
-	if _, err := fmt.Fprintf(a, "data: %s\n\n", b); err != nil {
+	if _, err := fmt.Fprintf(a, format, b); err != nil {
 		return context.Canceled
 	}
 	if err := c.Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {

@@ -26,6 +26,7 @@ type sampling struct {
 	Stream           bool               `json:"stream"`
 	PresencePenalty  float64            `json:"presence_penalty"`
 	FrequencyPenalty float64            `json:"frequency_penalty"`
+	RepeatPenalty    float64            `json:"repeat_penalty"`
 	LogitBias        map[string]float64 `json:"logit_bias"`
 	IgnoreEOS        bool               `json:"ignore_eos"`
 	StreamOptions    struct {
@@ -64,7 +65,7 @@ type ending struct {
 // job makes a job of the fields, without a prompt.
 func (s *Server) job(m *engine.Model, o *sampling) (*job, error) {
 	j := &job{model: m, max: -1, top: -1, forever: o.IgnoreEOS, presence: float32(o.PresencePenalty), repeated: float32(o.FrequencyPenalty)}
-	j.sample = engine.SampleOptions{Temperature: 1, TopK: o.TopK, MinP: o.MinP, Seed: rand.Uint64()}
+	j.sample = engine.SampleOptions{Temperature: 1, TopK: o.TopK, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty, Seed: rand.Uint64()}
 	if o.Temperature != nil {
 		j.sample.Temperature = *o.Temperature
 	}

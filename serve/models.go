@@ -36,9 +36,10 @@ func (s *Server) addVariants() {
 	}
 }
 
-// named returns the variant of a name; without one, the model as it is.
+// named returns the variant of a name; without one, the model as it is. Ollama's
+// clients add :latest to a name.
 func (s *Server) named(ctx context.Context, name string) (*variant, error) {
-	if name == "" {
+	if name = strings.TrimSuffix(name, ":latest"); name == "" {
 		name = s.o.Name
 	}
 	v := s.variants[name]
@@ -78,12 +79,11 @@ func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
-	name := r.PathValue("model")
-	if s.variants[name] == nil {
-		_, err := s.named(r.Context(), name)
+	v, err := s.named(r.Context(), r.PathValue("model"))
+	if err != nil {
 		return err
 	}
-	return write(w, s.info(name))
+	return write(w, s.info(v.name))
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {

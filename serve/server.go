@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	_ "embed"
@@ -11,7 +12,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -102,13 +105,22 @@ func New(o Options) (*Server, error) {
 		"POST /v1/embeddings":       s.embeddings,
 		"POST /v1/rerank":           s.rerank,
 		"POST /v1/score":            s.score,
+		"GET /api/version":          s.ollamaVersion,
+		"GET /api/tags":             s.ollamaTags,
+		"GET /api/ps":               s.ollamaTags,
+		"POST /api/show":            s.ollamaShow,
+		"POST /api/generate":        s.ollamaGenerate,
+		"POST /api/chat":            s.ollamaChat,
+		"POST /api/embed":           s.ollamaEmbed,
 	} {
-		_, path, _ := strings.Cut(pattern, " ")
-		s.mux.HandleFunc(pattern, s.handle(path, f))
+		method, path, _ := strings.Cut(pattern, " ")
+		handler := s.handle(path, f)
+		s.mux.HandleFunc(pattern, handler)
+		if short, ok := strings.CutPrefix(path, "/v1"); ok { // for a base URL without it
+			s.mux.HandleFunc(method+" "+short, handler)
+		}
 	}
-	s.mux.HandleFunc("/", s.handle("other", func(_ http.ResponseWriter, r *http.Request) error {
-		return &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s %s here", r.Method, r.URL.Path)}
-	}))
+	s.mux.HandleFunc("/", s.handle("other", notFound))
 	return s, nil
 }
 
@@ -129,7 +141,10 @@ func (s *Server) handle(path string, f func(http.ResponseWriter, *http.Request) 
 		defer cancel()
 		defer context.AfterFunc(s.base, cancel)()
 		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
-		answer := &answer{ResponseWriter: w}
+		answer := &answer{ResponseWriter: w, ollama: strings.HasPrefix(r.URL.Path, "/api/")}
+		if s.crossOrigin(w, r) {
+			return
+		}
 		inProgress := s.metrics.begin()
 		var err error
 		switch {
@@ -160,6 +175,42 @@ func errText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// notFound says what is there instead.
+func notFound(_ http.ResponseWriter, r *http.Request) error {
+	hint := ""
+	switch path := r.URL.Path; {
+	case strings.HasSuffix(path, "/responses"):
+		hint = "; POST /v1/chat/completions is"
+	case strings.HasPrefix(path, "/api/"):
+		hint = "; of Ollama's API there are chat, generate, embed, tags, show, ps and version, and the model is that of the command line"
+	case r.Method != http.MethodPost && (strings.HasSuffix(path, "/completions") || strings.HasSuffix(path, "/embeddings")):
+		hint = "; it takes POST"
+	}
+	return &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s %.200s here%s", r.Method, r.URL.Path, hint)}
+}
+
+// crossOrigin lets pages of this machine use the server: chat programs that run in
+// a browser. It reports whether the request was the browser's question for that.
+func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) (asked bool) {
+	origin := r.Header.Get("Origin")
+	u, err := url.Parse(origin)
+	if err != nil || origin == "" {
+		return false
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Add("Vary", "Origin")
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+	w.Header().Set("Access-Control-Allow-Headers", cmp.Or(r.Header.Get("Access-Control-Request-Headers"), "Authorization, Content-Type"))
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }
 
 // allowed reports whether a request has the key.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -75,40 +76,16 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &o); err != nil {
 		return err
 	}
-	v, err := s.named(r.Context(), o.Model)
-	if err != nil {
-		return err
-	}
-	switch {
-	case o.Dimensions != nil && *o.Dimensions != v.model.Arch.Dim:
-		return badRequest("dimensions", "dimensions is %d, the model has %d and no others", *o.Dimensions, v.model.Arch.Dim)
+	switch dim := s.o.Model.Arch.Dim; {
+	case o.Dimensions != nil && *o.Dimensions != dim:
+		return badRequest("dimensions", "dimensions is %d, the model has %d and no others", *o.Dimensions, dim)
 	case o.Format != "" && o.Format != "float" && o.Format != "base64":
 		return badRequest("encoding_format", "encoding_format is %.40q, want float or base64", o.Format)
 	}
-	sequences, err := s.prompts(r.Context(), o.Input, "input", tokenizer.EncodeOptions{AddSpecial: true})
+	v, vectors, tokens, err := s.embed(r.Context(), o.Model, o.Input)
 	if err != nil {
 		return err
 	}
-	tokens := 0
-	for i, ids := range sequences {
-		if tokens += len(ids); len(ids) == 0 {
-			return badRequest("input", "input %d has no tokens", i)
-		}
-		for _, id := range ids {
-			if id < 0 || int(id) >= v.model.Vocab() {
-				return badRequest("input", "token %d is not in the vocabulary of %d", id, v.model.Vocab())
-			}
-		}
-	}
-	pooling := v.model.Arch.Pooling
-	if pooling == arch.PoolNone || pooling == arch.PoolRank { // one vector a text is wanted
-		pooling = arch.PoolMean
-	}
-	vectors, err := v.model.Embed(r.Context(), sequences, engine.EmbedOptions{Pooling: &pooling, Normalize: true})
-	if err != nil {
-		return err
-	}
-	s.metrics.tokens(tokens, 0)
 	list := make([]embedding, len(vectors))
 	for i, x := range vectors {
 		list[i] = embedding{"embedding", i, x}
@@ -121,6 +98,37 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return write(w, map[string]any{"object": "list", "model": v.name, "data": list, "usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
+// embed returns a vector of length 1 for each text of an input, and how many
+// tokens there were.
+func (s *Server) embed(ctx context.Context, model string, input json.RawMessage) (v *variant, vectors [][]float32, tokens int, err error) {
+	if v, err = s.named(ctx, model); err != nil {
+		return nil, nil, 0, err
+	}
+	sequences, err := s.prompts(ctx, input, "input", tokenizer.EncodeOptions{AddSpecial: true})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	for i, ids := range sequences {
+		if tokens += len(ids); len(ids) == 0 {
+			return nil, nil, 0, badRequest("input", "input %d has no tokens", i)
+		}
+		for _, id := range ids {
+			if id < 0 || int(id) >= v.model.Vocab() {
+				return nil, nil, 0, badRequest("input", "token %d is not in the vocabulary of %d", id, v.model.Vocab())
+			}
+		}
+	}
+	pooling := v.model.Arch.Pooling
+	if pooling == arch.PoolNone || pooling == arch.PoolRank { // one vector a text is wanted
+		pooling = arch.PoolMean
+	}
+	if vectors, err = v.model.Embed(ctx, sequences, engine.EmbedOptions{Pooling: &pooling, Normalize: true}); err != nil {
+		return nil, nil, 0, err
+	}
+	s.metrics.tokens(tokens, 0)
+	return v, vectors, tokens, nil
 }
 
 type ranked struct {

@@ -81,7 +81,7 @@ func TestGeometryEncoder(t *testing.T) {
 	if merged.Tokens != r.Tokens || math.Abs(merged.Tables.Angle.Hidden.Mean-r.Tables.Angle.Hidden.Mean) > 1e-9 || merged.EmbeddingSwap != nil {
 		t.Errorf("merged: %d tokens, %+v; whole: %d, %+v", merged.Tokens, merged.Tables.Angle.Hidden, r.Tokens, r.Tables.Angle.Hidden)
 	}
-	files := inferJSON[[]struct{ Shape [2]int }](t, "states", model, "-f", texts, "--sites", "ln1", "-o", filepath.Join(dir, "s.npy"), "--json")
+	files := inferJSON[struct{ Files []struct{ Shape [2]int } }](t, "states", model, "-f", texts, "--sites", "ln1", "-o", filepath.Join(dir, "s.npy"), "--json").Files
 	if len(files) != r.Model.Layers || uint64(files[0].Shape[0]) != r.Tokens || files[0].Shape[1] != r.Model.Dim {
 		t.Errorf("%+v", files)
 	}

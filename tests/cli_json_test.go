@@ -37,7 +37,8 @@ func TestJSONEverywhere(t *testing.T) {
 		"logits":     {[]string{model, "--tokens", "403,407"}, []string{"position", "token", "logits"}},
 		"perplexity": {[]string{"--chunks", "1", "--ctx", "32"}, []string{"norms", "model", "context"}},
 		"sweep":      {[]string{"--ctx", "32", "--sites", "final"}, []string{"model_sha256", "activations", "rows", "verdict"}},
-		"states":     {[]string{"--tokens", "8", "--sites", "final,0", "-o", filepath.Join(dir, "s.npy")}, []string{"file", "site", "shape"}},
+		"dimensions": {[]string{"--ctx", "32", "--chunks", "1"}, []string{"model_sha256", "text_sha256", "sites", "massive", "verdict"}},
+		"states":     {[]string{"--tokens", "8", "--sites", "final,0", "-o", filepath.Join(dir, "s.npy")}, []string{"model_sha256", "text_sha256", "tokens", "files"}},
 		"tokenize":   {[]string{model, "Once"}, []string{"id", "piece"}},
 		"version":    {nil, []string{"version", "go", "kernels"}},
 	}

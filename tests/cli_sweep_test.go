@@ -10,7 +10,7 @@ import (
 )
 
 // TestSweepParts: parts of a sweep merge to what one run prints, a part whose run was ended
-// is named, and a file of --resume is not measured again and not taken for another run's.
+// is named, and a file of --part is not measured again and not taken for another run's.
 func TestSweepParts(t *testing.T) {
 	dir := t.TempDir()
 	flags := []string{"sweep", "--ctx", "32", "--chunks", "2", "--norm", "prms:25"}
@@ -42,7 +42,7 @@ func TestSweepParts(t *testing.T) {
 	infer(t, "merge", parts[1]).fails(t, 1, "0/2")
 
 	state := filepath.Join(dir, "state")
-	run("--shard", "0/2", "--resume", state)
+	run("--shard", "0/2", "--part", state)
 	kept, err := os.ReadFile(state)
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +59,8 @@ func TestSweepParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	infer(t, "merge", state, parts[1]).fails(t, 1, "3 of 17 rows")
-	infer(t, append(flags, "--resume", state)...).fails(t, 1, "number of shards")
-	if again := run("--shard", "0/2", "--resume", state); again != run("--shard", "0/2") {
+	infer(t, append(flags, "--part", state)...).fails(t, 1, "number of shards")
+	if again := run("--shard", "0/2", "--part", state); again != run("--shard", "0/2") {
 		t.Errorf("resumed:\n%s", again)
 	}
 }

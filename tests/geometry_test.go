@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -306,6 +307,7 @@ func TestStates(t *testing.T) {
 		}
 	}
 
+	file = filepath.Join(dir, "t.npy")
 	works(t, "states", model, "-f", text, "-o", file, "--sites", "final")
 	infer(t, "states", model, "-f", text, "-o", file, "--sites", "final").fails(t, 1, file, "--force")
 	works(t, "states", model, "-f", text, "-o", file, "--sites", "final", "--force")
@@ -359,4 +361,50 @@ func TestGeometryErrors(t *testing.T) {
 	infer(t, "geometry", model, "-o", model).fails(t, 1, "folder")
 	infer(t, "geometry", model, "-f", os.DevNull).fails(t, 1, os.DevNull, "empty")
 	infer(t, "merge").fails(t, 2, "--shard")
+}
+
+// TestStatesParts: what the branches add makes the stream of the next block, rows have the
+// ids that the model read, and the list says how the arrays were made.
+func TestStatesParts(t *testing.T) {
+	dir := t.TempDir()
+	read := func(stage, site string) []float32 {
+		t.Helper()
+		_, _, values := readNPY(t, []byte(works(t, "states", "--tokens", "40", "--ctx", "16", "-o", "-", "--stage", stage, "--sites", site)))
+		return values
+	}
+	sum := read("stream", "embd")
+	for i, v := range read("attention", "blk.0") {
+		sum[i] += v
+	}
+	for i, v := range read("ffn", "0") {
+		sum[i] += v
+	}
+	if e := testdata.NMSE(sum, read("stream", "blk.0")); !(e <= 1e-12) {
+		t.Errorf("the stream is off by %.2g from the sum of what was added to it", e)
+	}
+	file := filepath.Join(dir, "s.npy")
+	works(t, "states", "--tokens", "40", "--ctx", "16", "-o", file, "--stage", "stream", "--sites", "embd,1-2")
+	b, err := os.ReadFile(filepath.Join(dir, "s.tokens.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+	if err != nil || len(rows) != 41 || strings.Join(rows[0], " ") != "row window position token text" || rows[18][1] != "1" || rows[18][2] != "1" || rows[2][4] == "" {
+		t.Errorf("%v: %q", err, rows)
+	}
+	var list struct {
+		ModelSum string `json:"model_sha256"`
+		Files    []struct {
+			File, Site, Stage string
+			Layer             int
+			Shape             [2]int
+		}
+	}
+	if b, err = os.ReadFile(filepath.Join(dir, "s.json")); err == nil {
+		err = json.Unmarshal(b, &list)
+	}
+	if err != nil || len(list.Files) != 3 || list.Files[1].Site != "blk.1" || list.Files[1].File != "s.blk.1.npy" || list.Files[0].Layer != -1 || list.Files[2].Shape[0] != 40 || list.ModelSum == "" {
+		t.Errorf("%v: %+v", err, list)
+	}
+	infer(t, "states", "-o", file, "--stage", "ffn", "--sites", "embd").fails(t, 2, "blk.0", "blk.3")
 }

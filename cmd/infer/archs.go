@@ -20,15 +20,15 @@ func newArchs() *cobra.Command {
 		Example: "  infer archs\n  infer archs --json",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			t := report.Table{Columns: []report.Column{
-				{Key: "architecture", Left: true}, {Key: "norm", Left: true}, {Key: "block", Left: true},
-				{Key: "position", Left: true}, {Key: "ffn", Left: true},
+			t := report.Table{Width: screenWidth(stdout), Columns: []report.Column{
+				{Key: "architecture", Left: true}, {Key: "models", Left: true}, {Key: "norm", Left: true},
 				{Key: "fold", Left: true}, {Key: "file", Name: "folded file", Left: true},
+				{Key: "block", Left: true}, {Key: "position", Left: true}, {Key: "ffn", Left: true},
 			}}
 			reasons := map[string]string{}
 			for _, s := range arch.All() {
 				f := foldabilityOf(s)
-				t.Add(s.Name, s.Norm.String(), blockText(s), positionText(s), ffnText(s), f.verdict, f.file)
+				t.Add(s.Name, s.Known, s.Norm.String(), f.verdict, f.file, blockText(s), positionText(s), ffnText(s))
 				reasons[s.Name] = f.reason
 			}
 			if asJSON {
@@ -158,7 +158,7 @@ func positionText(s *arch.Spec) string {
 func ffnText(s *arch.Spec) string {
 	text := s.Activation.String()
 	if s.Gating != arch.Plain {
-		text = map[arch.Activation]string{arch.GELU: "GeGLU", arch.GELUErf: "GeGLU (erf)", arch.SiLU: "SwiGLU"}[s.Activation]
+		text = map[arch.Activation]string{arch.GELU: "GeGLU", arch.GELUErf: "GeGLU (erf)", arch.SiLU: "SwiGLU", arch.ClampedSiLU: "SwiGLU, clamped"}[s.Activation]
 	}
 	if s.Gating == arch.AnyGate {
 		text += " or " + s.Activation.String()

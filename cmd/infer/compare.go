@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"github.com/normswap/normswap/arch"
@@ -18,108 +17,6 @@ import (
 	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
-
-// evalFlags are the flags of perplexity and compare.
-type evalFlags struct {
-	modelFlags
-	file   string
-	chunks int
-	shard  string
-
-	index, of int // of --shard
-	text      string
-	name      string // of the text
-}
-
-const (
-	defaultChunk  = 512 // tokens, as llama-perplexity has it
-	defaultChunks = 16  // of the text in the program
-)
-
-func (o *evalFlags) add(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
-	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure at most this number of `chunks`; 0: all of -f, or %d of the tales", defaultChunks))
-	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a chunk; 0: %d, or what the model was trained for if that is less", defaultChunk))
-	f.StringVar(&o.shard, "shard", "", "measure the chunks i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
-	o.addThreads(cmd)
-	o.addMeasured(cmd)
-	addTokenizer(cmd, &o.tokenizer)
-}
-
-// check tells what is wrong with the flags, before anything is loaded.
-func (o *evalFlags) check() error {
-	o.of = 1
-	if o.shard != "" {
-		var rest string
-		if n, _ := fmt.Sscanf(o.shard, "%d/%d%s", &o.index, &o.of, &rest); n != 2 || o.of < 1 || o.index < 0 || o.index >= o.of {
-			return usagef("--shard %s: want I/N, such as 0/7, with I from 0 to N-1", o.shard)
-		}
-	}
-	switch {
-	case o.chunks < 0:
-		return usagef("--chunks %d: want 0 (all) or more", o.chunks)
-	case o.context != 0 && o.context < 4:
-		return usagef("--ctx %d: want 4 tokens or more", o.context)
-	}
-	return o.modelFlags.check()
-}
-
-// read gets the text.
-func (o *evalFlags) read(ctx context.Context) (err error) {
-	if o.file == "" {
-		o.text, o.name = tales.Text, tales.TextName
-		o.chunks = cmp.Or(o.chunks, defaultChunks)
-		return nil
-	}
-	o.name = filepath.Base(o.file)
-	o.text, err = readText(ctx, o.file)
-	return err
-}
-
-// run measures models, all of the file of the first or compared with it; model is
-// what that is called.
-func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engine.Model, names []string) (*eval.Report, error) {
-	m := models[0]
-	positions := m.Context() // of all models, in whatever order they are given
-	for _, other := range models {
-		positions = min(positions, other.Context())
-	}
-	chunk := cmp.Or(o.context, min(defaultChunk, positions))
-	if chunk > positions {
-		return nil, fmt.Errorf("--ctx %d: the model was trained for %d positions", chunk, positions)
-	}
-	var random bool
-	ids, err := await(ctx, func() (ids []int32, err error) {
-		ids, random, err = textIDs(ctx, m, o.file, o.text, chunk*cmp.Or(o.chunks, defaultChunks))
-		return ids, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	text := o.name
-	if random {
-		text = "random token ids"
-		note("the model has no vocabulary: it gets %d random token ids, which no model can predict", len(ids))
-	}
-	progress, end := track("tokens", "measuring")
-	defer end()
-	r, err := eval.Run(ctx, models, names, ids, eval.Options{
-		Context: chunk, Chunks: o.chunks, Shard: o.index, Shards: o.of, KV: o.cacheType(), Progress: progress,
-	})
-	if errors.Is(err, eval.ErrShort) {
-		return nil, fmt.Errorf("%w; choose a smaller --ctx, or a longer text", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r.Kind, r.Model, r.Arch, r.Weights, r.Text = kind, model, m.Arch.Spec.Name, arch.Parameters(m.File), text
-	r.Version, r.Activations, r.KV = versionName(), o.act.value, o.kv.value
-	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
 
 const compareExample = `  infer compare                         the model in this program
   infer compare model.gguf -f wiki.txt  what do the norm modes cost?
@@ -188,7 +85,7 @@ func (o *compareFlags) check() error {
 }
 
 func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string) (err error) {
-	if err := o.read(ctx); err != nil {
+	if err := o.source.find(ctx, 1); err != nil {
 		return err
 	}
 	path, others := "", []string{}
@@ -247,9 +144,12 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	if err != nil {
 		return err
 	}
-	if o.shard != "" || o.format.value == "json" {
+	switch {
+	case o.shard != "":
+		err = o.writePart(w, r)
+	case o.format.value == "json":
 		err = writeReport(w, r)
-	} else {
+	default:
 		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
 	return cmp.Or(err, failed)
@@ -316,6 +216,9 @@ func compareTable(r *eval.Report) *report.Table {
 
 // chunksOf returns how many chunks are in a report.
 func chunksOf(r *eval.Report) (n int) {
+	if r.Blocks > 0 {
+		return r.Chunks
+	}
 	for _, s := range r.Shards {
 		n += (r.Chunks - s + r.Of - 1) / r.Of
 	}

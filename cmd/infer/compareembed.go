@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/plain"
@@ -31,7 +32,7 @@ func (o *compareFlags) compareEmbeddings(ctx context.Context, w io.Writer, model
 	case o.context != 0:
 		return usagef("--ctx %d: an encoder reads a line of the text at once, and has no chunks", o.context)
 	}
-	texts, random, err := o.encoderTexts(ctx, m)
+	texts, called, err := o.encoderTexts(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -41,10 +42,7 @@ func (o *compareFlags) compareEmbeddings(ctx context.Context, w io.Writer, model
 	if err != nil {
 		return err
 	}
-	r.Kind, r.Model, r.Arch, r.Weights, r.Text = eval.Embeddings, model, m.Arch.Spec.Name, arch.Parameters(m.File), o.name
-	if random {
-		r.Text = "random token ids"
-	}
+	r.Kind, r.Model, r.Arch, r.Weights, r.Text = eval.Embeddings, model, m.Arch.Spec.Name, arch.Parameters(m.File), called
 	r.Version, r.Activations = versionName(), o.act.value
 	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
 		return err
@@ -55,19 +53,32 @@ func (o *compareFlags) compareEmbeddings(ctx context.Context, w io.Writer, model
 	return writeTable(w, embeddingTable(r), report.Format(o.format.value))
 }
 
-// encoderTexts are the lines of the text, at most --chunks of them.
-func (o *compareFlags) encoderTexts(ctx context.Context, m *engine.Model) (texts [][]int32, random bool, err error) {
-	texts, _, random, err = sequencesOf(ctx, m, o.file, o.text, 0, encoderTokens)
-	if err != nil {
-		return nil, false, err
+// encoderTexts are the lines of the text, at most --chunks of them, and what the text is
+// called.
+func (o *compareFlags) encoderTexts(ctx context.Context, m *engine.Model) (texts [][]int32, name string, err error) {
+	options := corpus.Options{Size: windowSize(m, 0)}
+	if len(o.source.files) == 0 {
+		options.Limit = encoderTokens
 	}
-	if o.file != "" && o.chunks > 0 {
-		texts = texts[:min(o.chunks, len(texts))]
+	text, err := o.source.read(ctx, m, options, encoderTokens)
+	if err != nil {
+		return nil, "", err
+	}
+	defer text.close()
+	for o.chunks == 0 || len(texts) < o.chunks {
+		w, err := text.next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		texts = append(texts, w.IDs)
 	}
 	if len(texts) < 2 {
-		return nil, false, errors.New("the text is one line: embeddings are compared over several, one a line")
+		return nil, "", errors.New("the text is one line: embeddings are compared over several, one a line")
 	}
-	return texts, random, nil
+	return texts, text.name, nil
 }
 
 // embeddingTable lays a comparison of embeddings out.

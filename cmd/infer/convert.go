@@ -50,6 +50,10 @@ itself as well.`,
 }
 
 func (o *convertFlags) run(ctx context.Context, dir string) error {
+	dir, err := located(dir)
+	if err != nil {
+		return err
+	}
 	if !hf.Is(dir) {
 		return fmt.Errorf("%s is no folder with a config.json", dir)
 	}

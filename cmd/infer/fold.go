@@ -30,7 +30,7 @@ type foldFlags struct {
 	format           choice
 	strategy, export choice
 	typ              choice
-	gain             bool
+	gain, readers    bool
 	force            bool
 	plan, json       bool
 	verify           bool
@@ -60,6 +60,11 @@ source has F32 or F16 cannot hold them (--strategy dequant): logits move by less
 than 1e-6 (NMSE). Or they are encoded once more in their own type (requant),
 which adds about one more quantisation error and is never exact.
 
+--readers writes the other fold: gain and bias go into the matrices that read a
+norm, and each of their rows loses its mean. LayerNorm computes what it did;
+RMSNorm in its place (--norm rms-naive) is off by a scale for each token, most
+often far less than before, and that needs no weights that write the stream.
+
 OUT may be a folder; the file then gets its conventional name. The file is
 whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 		Example:           foldExample,
@@ -67,6 +72,8 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case o.readers && (o.gain || o.export.value != ""):
+				return usagef("--readers folds the gains too, and leaves the architecture as it is: it goes with no --fold-gain and no --export")
 			case o.out == "" && !o.plan:
 				return usagef("fold needs -o: the file or folder to write; --plan shows what would be done")
 			case o.out == "-" && (o.json || o.verify):
@@ -87,6 +94,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	}
 	addChoice(cmd, &o.typ, "type", "", "store every matrix in this `type`", types...)
 	f.BoolVar(&o.gain, "fold-gain", false, "fold gain and bias of the norms into the matrices behind them too, where those can take them")
+	f.BoolVar(&o.readers, "readers", false, "fold the matrices that read the norms instead of those that write the stream: what RMSNorm changes then is a scale for each token")
 	addChoice(cmd, &o.export, "export", "", "write this RMSNorm `architecture`; auto: the one there is, or else the original", append([]string{"auto"}, fold.Targets()...)...)
 	f.BoolVar(&o.plan, "plan", false, "write nothing; print the steps, with the means that would be taken away")
 	f.BoolVar(&o.plan, "dry-run", false, "the same as --plan")
@@ -141,7 +149,7 @@ func (o *foldFlags) fold(ctx context.Context, w io.Writer, path string, f *gguf.
 			return err
 		}
 	}
-	options := fold.WriteOptions{Strategy: fold.Strategy(o.strategy.value), Gain: o.gain, Export: o.export.value}
+	options := fold.WriteOptions{Strategy: fold.Strategy(o.strategy.value), Gain: o.gain, Readers: o.readers, Export: o.export.value}
 	if o.typ.value != "" {
 		t, err := quant.ParseType(o.typ.value)
 		if err != nil {

@@ -12,7 +12,10 @@ import (
 
 // runFolder writes a folder of transformers.
 func (o *foldFlags) runFolder(ctx context.Context, w io.Writer, path string) error {
+	path, err := located(path)
 	switch {
+	case err != nil:
+		return err
 	case o.gain:
 		return usagef("--fold-gain is for GGUF files")
 	case o.strategy.value == string(fold.Requant):

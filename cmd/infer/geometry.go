@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/normswap/normswap/geometry"
 	"github.com/normswap/normswap/report"
@@ -14,13 +15,15 @@ import (
 )
 
 type geometryFlags struct {
-	corpus
+	textFlags
 	output     geometryOutput
 	sites      string
 	shard      string
+	partFile   string
+	flush      time.Duration
 	swapTokens int
 
-	part geometry.Shard // of --shard; the whole is 0/1
+	share geometry.Shard // of --shard; the whole is 0/1
 }
 
 const geometryExample = `  infer geometry                                   the model in this program
@@ -28,7 +31,8 @@ const geometryExample = `  infer geometry                                   the 
   infer geometry model.gguf -f wiki.txt -o report  and plots, CSV and HTML
   infer geometry one.gguf two.gguf --skip-first    beside one another
   infer geometry run-step*.gguf -o report          the angle over training
-  infer geometry model.gguf -f wiki.txt --shard 0/7 > part-0.json`
+  infer geometry model.gguf -f books/ -f more.txt.zst --part run.json
+  infer geometry model.gguf -f wiki.txt --shard 0/7 --part part-0.json`
 
 func newGeometry() *cobra.Command {
 	var o geometryFlags
@@ -46,8 +50,15 @@ own, and its embeddings are compared.
 Several models give a comparison. Models named alike but for -stepN- are
 checkpoints of one training run, and give the angle over training.
 
---shard I/N reads every N-th window of the text, from the I-th on, and writes
-statistics that infer merge joins to those of the whole text.
+-f takes files, folders and patterns, compressed by gzip, Zstandard, xz or bzip2
+or not, one after another. Texts of more than 64 MiB are read in blocks of 1 MiB
+and never are in memory as a whole.
+
+--shard I/N reads every N-th window of the text (of a long text: block), from
+the I-th on, and writes statistics that infer merge joins to those of the whole
+text. Of several models, each gets N divided by their number of shares, those of
+the first model first. --part names the file for the statistics: it is written
+every few minutes, and a run that is started again goes on from it.
 
 docs/GEOMETRY.md says what every figure means.`,
 		Example: geometryExample,
@@ -69,46 +80,62 @@ docs/GEOMETRY.md says what every figure means.`,
 	addSites(cmd, &o.sites)
 	o.output.add(cmd)
 	f.IntVar(&o.swapTokens, "swap-tokens", 10_000, "compare predictions with all norms exchanged on this number of `tokens`; 0: not at all")
-	f.StringVar(&o.shard, "shard", "", "read part `I/N` of the text, I from 0 to N-1, and write JSON for infer merge")
+	f.StringVar(&o.shard, "shard", "", "read share `I/N` of the text, I from 0 to N-1, and write its statistics, JSON for infer merge")
+	addPart(cmd, &o.partFile, &o.flush)
 	return cmd
 }
 
 // check tells what is wrong with the flags, before anything is loaded.
 func (o *geometryFlags) check(paths []string) (err error) {
-	if err := o.corpus.check(); err != nil {
+	if err := o.textFlags.check(); err != nil {
 		return err
 	}
 	if o.swapTokens < 0 {
 		return usagef("--swap-tokens %d: want 0 (none) or more", o.swapTokens)
 	}
-	o.part = geometry.Shard{Index: 0, Count: 1}
+	if err := checkPart(o.partFile, o.flush); err != nil {
+		return err
+	}
+	o.share = geometry.Shard{Index: 0, Count: 1}
 	if o.shard == "" {
+		if o.partFile != "" && len(paths) > 1 {
+			return usagef("--part is the file of one model, not of %d", len(paths))
+		}
 		return o.output.check()
 	}
-	switch {
-	case len(paths) > 1:
-		return usagef("--shard is for one model, not for %d", len(paths))
-	case o.output.dir != "":
-		return usagef("--shard writes JSON to stdout; -o is for infer merge, when all parts are there")
+	if o.output.dir != "" {
+		return usagef("--shard writes statistics; -o is for infer merge, when all parts are there")
 	}
-	if o.part, err = geometry.ParseShard(o.shard); err != nil {
+	if o.share, err = geometry.ParseShard(o.shard); err != nil {
 		return usagef("--shard %s: want I/N, such as 0/7, with I from 0 to N-1", o.shard)
+	}
+	if n := max(len(paths), 1); o.share.Count%n != 0 {
+		return usagef("--shard %s: %d shares cannot be the same number for each of %d models", o.shard, o.share.Count, n)
 	}
 	return nil
 }
 
 func (o *geometryFlags) runAll(ctx context.Context, w io.Writer, paths []string) error {
-	if err := o.read(ctx); err != nil {
+	names := modelNames(paths)
+	if o.shard != "" { // the models are the outer index
+		each := o.share.Count / len(paths)
+		i := o.share.Index / each
+		paths, names = paths[i:i+1], names[i:i+1]
+		o.share = geometry.Shard{Index: o.share.Index % each, Count: each}
+	}
+	if err := o.source.find(ctx, len(paths)); err != nil {
 		return err
 	}
 	b := &report.Bundle{Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")}
-	names := modelNames(paths)
 	for i, path := range paths {
-		state, err := o.measure(ctx, path, names[i])
+		state, err := o.measure(ctx, path, names[i], o.share)
 		if err != nil {
 			return err
 		}
-		if o.shard != "" {
+		switch {
+		case o.shard != "" && o.partFile != "":
+			return nil
+		case o.shard != "":
 			return printJSON(w, state)
 		}
 		r, err := state.Result(o.output.skipFirst)

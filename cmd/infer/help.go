@@ -1,24 +1,47 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
 
 // topics are the headings under which help lists the commands.
 var topics = []struct{ title, commands string }{
 	{"Talk", "chat"},
+	{"Get models", "pull list"},
 	{"Look into a model", "inspect tokenize template logits"},
 	{"Texts as vectors", "embed rerank"},
 	{"Serve programs", "serve"},
 	{"Swap norms", "fold convert compare perplexity score"},
-	{"Which norms matter, and what may replace them", "sweep calibrate"},
+	{"Which norms matter, and what may replace them", "sweep calibrate dimensions"},
 	{"What norms do to hidden vectors", "geometry states merge"},
 	{"Speed", "bench synth"},
 	{"This program", "archs version man completion help"},
+}
+
+// writeHelp writes what --help shows.
+func writeHelp(cmd *cobra.Command, _ []string) {
+	if text := cmp.Or(cmd.Long, cmd.Short); text != "" {
+		fmt.Fprintf(stdout, "%s\n\n", reflow(text, helpWidth(stdout)))
+	}
+	writeUsage(stdout, cmd)
+}
+
+// reflow breaks the lines of a text anew, but those of paragraphs with a line that is
+// indented.
+func reflow(text string, width int) string {
+	paragraphs := strings.Split(strings.TrimSpace(text), "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			paragraphs[i] = report.Wrap(strings.ReplaceAll(p, "\n", " "), width)
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 // writeUsage writes what --help shows below the description of a command.

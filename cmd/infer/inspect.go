@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
@@ -19,23 +21,32 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON bool
+	var asJSON, norms bool
 	cmd := &cobra.Command{
 		Use:   "inspect [MODEL]",
 		Short: "Show a file's metadata, its tensors and its norms",
 		Long: `inspect shows what is in a GGUF file: the metadata, the norms of the graph and
 the tensors. It also reads files that cannot be run, and says why they cannot.
-With --json nothing is shortened.`,
-		Example:           "  infer inspect model.gguf\n  infer inspect model.gguf --json | jq .metadata",
+With --json nothing is shortened.
+
+--norms reads the weights instead and says whether the file is what it says: how
+much of what each matrix writes to the residual stream lies along the uniform
+vector, beside chance, and what that tells of the norm it was trained with: a
+fold, a fold left half done, weights that were centered though nothing asked for
+it, a LayerNorm model that runs RMSNorm.`,
+		Example:           "  infer inspect model.gguf\n  infer inspect model.gguf --norms\n  infer inspect model.gguf --json | jq .metadata",
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			path := modelArg(args)
 			f, err := openFile(path)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
+			if norms {
+				return examine(cmd.Context(), stdout, path, f, asJSON)
+			}
 			in := inspect(cmp.Or(path, tales.Name), f)
 			if asJSON {
 				return printJSON(stdout, in)
@@ -43,8 +54,45 @@ With --json nothing is shortened.`,
 			return in.write(stdout, f)
 		},
 	}
+	cmd.Flags().BoolVar(&norms, "norms", false, "say whether the file is what it says, from the means of what its weights write")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// examine prints whether a file is what it says.
+func examine(ctx context.Context, w io.Writer, path string, f *gguf.File, asJSON bool) error {
+	m, err := arch.Load(f)
+	if err != nil {
+		return runnable(err)
+	}
+	found, err := fold.Examine(ctx, f, m)
+	if err != nil {
+		return err
+	}
+	name := modelName(path)
+	if asJSON {
+		sum, err := hashSource(ctx, f)
+		if err != nil {
+			return err
+		}
+		return plain.WriteJSON(w, struct {
+			Version  string `json:"version"`
+			Model    string `json:"model"`
+			ModelSum string `json:"model_sha256"`
+			Arch     string `json:"architecture"`
+			*fold.Examination
+		}{versionName(), name, sum, m.Spec.Name, found}, " ")
+	}
+	t := &report.Table{
+		Title: fmt.Sprintf("%s, %s: energy along the uniform vector of what the weights write to the residual stream", name, m.Spec.Name),
+		Columns: []report.Column{{Key: "tensor", Left: true}, {Key: "type", Left: true}, {Key: "energy_share", Name: "share of energy", Format: "%.2e"},
+			{Key: "chance", Format: "%.2e"}, {Key: "ratio", Name: "share/chance", Format: "%.2g"}, {Key: "centered", Left: true}},
+		Notes: []string{"", found.Verdict},
+	}
+	for _, x := range found.Writers {
+		t.Add(x.Tensor, x.Type, x.Share, x.Chance, x.Share/x.Chance, x.Centered)
+	}
+	return writeTable(w, t, report.Text)
 }
 
 // An inspection is what infer inspect prints as JSON.

@@ -70,9 +70,18 @@ func exit(stderr io.Writer, err error) int {
 // newRoot makes the command with all its subcommands.
 func newRoot() *cobra.Command {
 	root := newRun()
-	root.AddCommand(newChat(), newInspect(), newTokenize(), newTemplate(), newLogits(), newEmbed(), newRerank(), newServe(), newFold(), newConvert(), newCompare(), newScore(), newPerplexity(), newSweep(), newCalibrate(), newGeometry(), newStates(),
-		newMerge(), newSynth(), newBench(), newArchs(), newVersion(), newMan())
+	root.AddCommand(
+		newPull(), newList(),
+		newInspect(), newTokenize(), newTemplate(), newLogits(),
+		newChat(), newEmbed(), newRerank(), newServe(),
+		newFold(), newConvert(), newCompare(), newPerplexity(), newScore(),
+		newSweep(), newCalibrate(), newDimensions(),
+		newGeometry(), newStates(), newMerge(),
+		newBench(), newSynth(),
+		newArchs(), newVersion(), newMan(),
+	)
 	root.SetHelpCommand(newHelp())
+	root.SetHelpFunc(writeHelp)
 	root.InitDefaultHelpCmd()
 	newCompletion(root)
 	root.SetUsageFunc(func(cmd *cobra.Command) error {

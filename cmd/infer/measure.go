@@ -9,20 +9,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
-	"unicode/utf8"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
-	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/ops"
 )
 
-// measure reads the text, or a part of it, with one model of that name.
-func (o *geometryFlags) measure(ctx context.Context, path, name string) (*geometry.State, error) {
+// measure reads the text, or a share of it, with one model of that name.
+func (o *geometryFlags) measure(ctx context.Context, path, name string, shard geometry.Shard) (*geometry.State, error) {
 	m, err := o.open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -32,36 +29,11 @@ func (o *geometryFlags) measure(ctx context.Context, path, name string) (*geomet
 			m.Close()
 		}
 	}()
-	w, err := await(ctx, func() (*windows, error) { return o.windows(ctx, m) })
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	state, err := o.collect(ctx, m, name, shard)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	state, err := o.collect(ctx, m, name, w)
-	if err != nil {
-		return nil, err
-	}
-	state.Run, state.Step = checkpoint(state.Model.Name)
-	if o.shard != "" {
-		state.Shards = []geometry.Shard{o.part}
-	}
-	switch {
-	case o.swapTokens > 0 && w.texts != nil && o.shard != "":
-		note("the embeddings with exchanged norms are left out: their distances from one another are of all texts, which a part does not have")
-	case o.swapTokens > 0 && w.texts != nil:
-		if state.EmbeddingSwap, err = o.embeddingSwaps(ctx, m, w); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	case o.swapTokens > 0:
-		if state.Swap, err = o.swaps(ctx, m, w); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	if tok, err := m.Tokenizer(); err == nil {
-		state.NameTokens(func(id int32) string {
-			return strings.ToValidUTF8(strings.Clone(tok.Piece(id)), string(utf8.RuneError))
-		})
-	}
-	return state, nil
+	return state, err
 }
 
 // modelName is what a model is called in reports.
@@ -108,37 +80,6 @@ func checkpoint(name string) (run string, step *int) {
 		return "", nil
 	}
 	return name[:at[0]] + name[at[1]:], &n
-}
-
-// collect runs the model and measures what the norms do.
-func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name string, w *windows) (*geometry.State, error) {
-	norms, err := selectSites(m.Arch, o.sites)
-	if err != nil {
-		return nil, err
-	}
-	meter, err := newMeter(m, name, norms, geometry.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	causes, err := weightCauses(ctx, m, meter.sites)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	seq := 0
-	start := time.Now()
-	n, err := o.run(ctx, m, w, o.part.Has, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(seq, h) }}, func(i int) { seq = i })
-	if err != nil {
-		return nil, err
-	}
-	s := meter.State()
-	if err := s.Finite(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if o.shard == "" && !o.output.asJSON {
-		note("%s: %s at %s/s", name, plain.Count(n, "token"), threeDigits(float64(n)/max(since(start), 1e-9)))
-	}
-	s.Text, s.Digest, s.Window, s.Causes = w.name, eval.Digest(w.ids), w.size, causes
-	return s, nil
 }
 
 // A meter feeds a collector from a tap.
@@ -210,15 +151,15 @@ func spread(threads int) func(n int, body func(lo, hi int)) {
 	}
 }
 
-// add takes in what the tap saw of text window seq.
-func (t *meter) add(seq int, h engine.Hidden) {
+// add takes in what the tap saw of window w of the text.
+func (t *meter) add(w corpus.Window, h engine.Hidden) {
 	switch h.Stage {
 	case engine.In:
 		t.in = append(t.in[:0], h.Rows...)
 	case engine.Out:
 		i := t.index[h.Site]
 		t.exchange(&t.sites[i])
-		t.Add(geometry.Batch{Site: i, Seq: seq, Pos: h.Pos, Tokens: h.Tokens, In: t.in, Out: h.Rows, Swapped: t.swapped})
+		t.Add(geometry.Batch{Site: i, Block: w.Block, Seq: w.Seq, Pos: h.Pos, Tokens: h.Tokens, In: t.in, Out: h.Rows, Swapped: t.swapped})
 	}
 }
 
@@ -244,96 +185,4 @@ func (t *meter) exchange(s *geometry.Site) {
 			other(t.swapped[i*s.Dim:][:s.Dim], t.in[i*s.Dim:][:s.Dim], part(s.Gain, head), part(s.Bias, head), t.eps)
 		}
 	})
-}
-
-// swaps runs the model with its norms exchanged, on whole windows of the text,
-// and compares what it predicts.
-func (o *geometryFlags) swaps(ctx context.Context, m *engine.Model, w *windows) ([]geometry.SwapMode, error) {
-	if w.size < 4 || len(w.ids) < w.size {
-		note("the text is shorter than one window of %d tokens: no comparison of predictions", w.size)
-		return nil, nil
-	}
-	models, names, err := o.exchanged(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	defer closeVariants(models)
-	chunks := min(max(1, o.swapTokens/w.size), len(w.ids)/w.size)
-	progress, end := track("tokens", "exchanging")
-	defer end()
-	report, err := eval.Run(ctx, models, names, w.ids, eval.Options{
-		Context: w.size, Chunks: chunks, Shard: o.part.Index, Shards: o.part.Count, KV: o.cacheType(), Progress: progress,
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []geometry.SwapMode
-	for _, f := range report.Norms {
-		s := geometry.SwapMode{Mode: f.Norm, Tokens: int(f.Tokens), Top1: 1}
-		if f.Tokens > 0 {
-			s.Perplexity, s.KL, s.Top1 = float64(f.Perplexity), float64(f.KLMean), float64(f.TopAgreement)
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// embeddingSwaps runs an encoder with its norms exchanged on texts of at most --swap-tokens
-// tokens together, and compares the embeddings.
-func (o *geometryFlags) embeddingSwaps(ctx context.Context, m *engine.Model, w *windows) ([]geometry.EmbeddingSwap, error) {
-	texts, tokens := 0, 0
-	for texts < len(w.texts) && tokens+len(w.texts[texts]) <= o.swapTokens {
-		tokens += len(w.texts[texts])
-		texts++
-	}
-	if texts < 3 {
-		note("%s of at most %d tokens: no comparison of embeddings", plain.Count(texts, "text"), o.swapTokens)
-		return nil, nil
-	}
-	models, names, err := o.exchanged(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	defer closeVariants(models)
-	progress, end := track("texts", "exchanging")
-	defer end()
-	r, err := eval.RunEmbeddings(ctx, models, names, w.texts[:texts], progress)
-	if err != nil {
-		return nil, err
-	}
-	var out []geometry.EmbeddingSwap
-	for _, f := range r.Norms {
-		out = append(out, geometry.EmbeddingSwap{Mode: f.Norm, Texts: texts, Cosine: float64(f.Cosine), CosineWorst: float64(f.CosineWorst), Rank: float64(f.Rank), SameNeighbor: float64(f.SameNeighbor)})
-	}
-	return out, nil
-}
-
-// exchanged returns a model and its variants with all norms exchanged, as far as there
-// are such.
-func (o *geometryFlags) exchanged(ctx context.Context, m *engine.Model) (models []*engine.Model, names []string, err error) {
-	modes := []engine.NormMode{engine.RMSNaive, engine.RMSFolded}
-	if m.Arch.Spec.Norm == arch.RMSNorm {
-		modes = []engine.NormMode{engine.Centered}
-	}
-	models, names = []*engine.Model{m}, []string{string(engine.Native)}
-	for _, mode := range modes {
-		v, err := o.variant(ctx, m, mode)
-		if ctx.Err() != nil {
-			closeVariants(models)
-			return nil, nil, ctx.Err()
-		}
-		if err != nil {
-			note("%s left out: %v", mode, runnable(err))
-			continue
-		}
-		models, names = append(models, v), append(names, string(mode))
-	}
-	return models, names, nil
-}
-
-// closeVariants closes the models behind the first.
-func closeVariants(models []*engine.Model) {
-	for _, v := range models[1:] {
-		v.Close()
-	}
 }

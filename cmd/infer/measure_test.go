@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/geometry"
-	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/internal/testdata"
 )
 
@@ -40,13 +40,13 @@ func identities(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var o corpus
+	var o textFlags
 	var ids []int32
 	for i := range 64 {
 		ids = append(ids, int32((3+5*i)%m.Vocab()))
 	}
-	w := &windows{ids: ids, size: 32, bos: -1}
-	if _, err := o.run(t.Context(), m, w, func(int) bool { return true }, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(0, h) }}, func(int) {}); err != nil {
+	w := &windows{ids: ids, each: [][]int32{ids[:32], ids[32:]}, size: 32}
+	if _, err := o.run(t.Context(), m, w, func(int) bool { return true }, norms, engine.Tap{Func: func(h engine.Hidden) { meter.add(corpus.Window{}, h) }}, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := meter.State().Result(false)
@@ -109,7 +109,7 @@ func BenchmarkMeter(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer m.Close()
-			o := corpus{text: tales.Text}
+			var o textFlags
 			w, err := o.windows(b.Context(), m)
 			if err != nil {
 				b.Fatal(err)
@@ -120,7 +120,7 @@ func BenchmarkMeter(b *testing.B) {
 			}
 			seq := 0
 			var sessions []*engine.Session
-			for _, tap := range []*engine.Tap{nil, {Func: func(h engine.Hidden) { meter.add(seq, h) }}} {
+			for _, tap := range []*engine.Tap{nil, {Func: func(h engine.Hidden) { meter.add(corpus.Window{Seq: seq}, h) }}} {
 				s, err := m.NewSession(engine.SessionOptions{Context: w.size, Tap: tap})
 				if err != nil {
 					b.Fatal(err)

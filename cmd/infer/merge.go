@@ -13,7 +13,6 @@ import (
 
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
-	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
 
@@ -21,7 +20,19 @@ import (
 type merger interface {
 	add(part []byte) error
 	missing() []string // parts that are not there yet
-	write(ctx context.Context, w io.Writer, o *geometryOutput) error
+	write(ctx context.Context, w io.Writer, o *mergeFlags) error
+}
+
+// A grouper is a merger that takes parts of several texts or models.
+type grouper interface {
+	merger
+	group(o *mergeFlags)
+}
+
+// mergeFlags are the flags of merge.
+type mergeFlags struct {
+	geometryOutput
+	pool, models bool
 }
 
 // mergers are the kinds of parts, by the field schema or the field kind of their
@@ -34,15 +45,20 @@ var mergers = map[string]func() merger{
 }
 
 func newMerge() *cobra.Command {
-	var o geometryOutput
+	var o mergeFlags
 	cmd := &cobra.Command{
 		Use:   "merge PART.json...",
 		Short: "Join the parts of a run that was spread over machines",
 		Long: `merge joins what --shard wrote to the figures of one whole run: counts are
-exact, means and deviations good to 1e-9. All parts must be there, and belong
-to the same model and the same text.`,
+exact, means and deviations good to 1e-9. All parts must be there and at their
+end, and be of one model, text and set of settings.
+
+--pool adds up runs over different texts, each of which must be whole. --models
+takes parts of several models, and sets the results side by side.`,
 		Example: `  infer merge part-*.json
   infer merge part-*.json -o report --skip-first
+  infer merge wiki-*.json books-*.json --pool
+  infer merge parts/*.json --models -o report
   infer compare model.gguf --shard 0/2 > a.json
   infer compare model.gguf --shard 1/2 > b.json
   infer merge a.json b.json`,
@@ -61,6 +77,8 @@ to the same model and the same text.`,
 		},
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&o.pool, "pool", false, "add up runs over different texts")
+	cmd.Flags().BoolVar(&o.models, "models", false, "take parts of several models, for a result each")
 	return cmd
 }
 
@@ -68,7 +86,7 @@ to the same model and the same text.`,
 // few hundred KiB, whatever the text.
 const maxPart = 256 << 20
 
-func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOutput) error {
+func mergeParts(ctx context.Context, w io.Writer, paths []string, o *mergeFlags) error {
 	var all merger
 	var kind string
 	for _, path := range paths {
@@ -82,6 +100,11 @@ func mergeParts(ctx context.Context, w io.Writer, paths []string, o *geometryOut
 		}
 		if all == nil {
 			all, kind = mergers[k](), k
+			if g, ok := all.(grouper); ok {
+				g.group(o)
+			} else if o.pool || o.models {
+				return usagef("--pool and --models are not for parts of %s", k)
+			}
 		}
 		if k != kind {
 			return fmt.Errorf("%s is a part of another kind of run (%s) than %s (%s)", path, k, paths[0], kind)
@@ -139,33 +162,4 @@ func partKind(b []byte) (string, error) {
 		return "", errors.New("no part of a run: --shard writes those")
 	}
 	return kind, nil
-}
-
-type geometryMerger struct{ state *geometry.State }
-
-func (m *geometryMerger) add(b []byte) error {
-	s, err := geometry.ReadState(b)
-	switch {
-	case err != nil:
-		return err
-	case m.state == nil:
-		m.state = s
-		return nil
-	}
-	return m.state.Merge(s)
-}
-
-func (m *geometryMerger) missing() (all []string) {
-	for _, s := range m.state.Missing() {
-		all = append(all, s.String())
-	}
-	return all
-}
-
-func (m *geometryMerger) write(ctx context.Context, w io.Writer, o *geometryOutput) error {
-	r, err := m.state.Result(o.skipFirst)
-	if err != nil {
-		return err
-	}
-	return o.write(ctx, w, &report.Bundle{Results: []*geometry.Result{r}, Command: strings.Join(append([]string{"infer"}, os.Args[1:]...), " ")})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -232,11 +231,16 @@ func (o *modelFlags) cacheType() quant.Type {
 	return quant.F32
 }
 
-// openFile opens a GGUF file, a folder of transformers, or the model in this program if path is empty.
+// openFile opens a GGUF file, a folder of transformers, a model of a store by its
+// name, or the model in this program if path is empty.
 // Its errors say what to do next.
 func openFile(path string) (*gguf.File, error) {
 	if path == "" {
 		return tales.Open()
+	}
+	path, err := located(path)
+	if err != nil {
+		return nil, err
 	}
 	if hf.Is(path) {
 		f, err := hf.Open(path)
@@ -257,8 +261,6 @@ func openFile(path string) (*gguf.File, error) {
 	}
 	var format *gguf.FormatError
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !exists(path):
-		return nil, fmt.Errorf("no file %s; %s", path, modelsIn(filepath.Dir(path)))
 	case errors.As(err, &format) && format.Off == 0:
 		return nil, fmt.Errorf("%w%s", err, notGGUF(path))
 	case errors.As(err, &format) && format.Cut:

@@ -33,7 +33,7 @@ with other vocabularies do not compare.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			return o.perplexity(cmd.Context(), stdout, modelArg(args), asJSON || o.shard != "")
+			return o.perplexity(cmd.Context(), stdout, modelArg(args), asJSON)
 		},
 	}
 	o.add(cmd)
@@ -59,7 +59,7 @@ func modelArg(args []string) string {
 }
 
 func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, asJSON bool) error {
-	if err := o.read(ctx); err != nil {
+	if err := o.source.find(ctx, 1); err != nil {
 		return err
 	}
 	m, err := o.open(ctx, path)
@@ -70,6 +70,9 @@ func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, as
 	r, err := o.run(ctx, eval.Perplexity, modelName(path), []*engine.Model{m}, []string{o.norm.value})
 	if err != nil {
 		return err
+	}
+	if o.shard != "" {
+		return o.writePart(w, r)
 	}
 	return writePerplexity(w, r, asJSON)
 }

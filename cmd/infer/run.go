@@ -131,7 +131,7 @@ a folder for the state of programs, such as ~/.local/state/normswap/history).`,
 
 // runArgs takes one model at most, and guesses what else was meant.
 func runArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 && !exists(args[0]) {
+	if len(args) > 0 && !found(args[0]) {
 		if here := otherCommands[args[0]]; here != "" {
 			return usagef("no file or command %q; here: %s", args[0], here)
 		}

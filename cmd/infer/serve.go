@@ -33,11 +33,11 @@ func newServe() *cobra.Command {
 	var o serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL]",
-		Short: "Answer requests by HTTP in the form of OpenAI's API",
+		Short: "Answer requests by HTTP in the form of OpenAI's API and Ollama's",
 		Long: `serve loads a model, or the small one that is part of the program, and answers
 requests until it is interrupted: completions, chat, embeddings, rerank, score,
-tokenize. Programs for OpenAI's API work with it at the URL http://HOST:PORT/v1.
-A page to type into is at http://HOST:PORT/.
+tokenize. Programs for OpenAI's API work with it at the URL http://HOST:PORT/v1,
+those for Ollama's at http://HOST:PORT. A page to type into is there too.
 
 The name of a model chooses its norms: NAME as the flags say, NAME:rms-folded
 and NAME:rms-naive; /v1/models lists them.
@@ -132,7 +132,7 @@ func (o *serveFlags) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
-	note("%s at http://%s/v1, a page at http://%s/", o.name, l.Addr(), l.Addr())
+	note("%s at http://%s/v1, for programs of Ollama and as a page at http://%s/", o.name, l.Addr(), l.Addr())
 	return o.listen(ctx, l, s)
 }
 

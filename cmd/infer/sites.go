@@ -9,6 +9,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/geometry"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/ops"
@@ -119,10 +120,15 @@ func normName(k arch.NormKind) string { return strings.ToLower(k.String()) }
 // weights at a time.
 func weightCauses(ctx context.Context, m *engine.Model, sites []geometry.Site) (*geometry.Causes, error) {
 	c := &geometry.Causes{}
-	for _, s := range sites {
-		c.Norms = append(c.Norms, geometry.VectorStats(s.Name, s.Gain, s.Bias))
-	}
 	err := m.File.Guard(func() error {
+		for _, s := range sites {
+			n := geometry.VectorStats(s.Name, s.Gain, s.Bias)
+			var err error
+			if n.Response, err = eval.ReaderResponse(ctx, m.Arch, s.Name); err != nil {
+				return err
+			}
+			c.Norms = append(c.Norms, n)
+		}
 		for _, w := range m.Arch.Writers() {
 			var err error
 			switch {

@@ -2,55 +2,84 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
+	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/whole"
 	"github.com/spf13/cobra"
 )
 
 type statesFlags struct {
-	corpus
+	textFlags
 	sites, out string
 	stage      choice
 	force      bool
 	json       bool
 }
 
-// A stateFile is what infer states --json prints of a file.
+// A statesReport is what infer states --json prints, and the list of the files.
+type statesReport struct {
+	Kind        string      `json:"kind"`
+	Version     string      `json:"version"`
+	Model       string      `json:"model"`
+	ModelSum    string      `json:"model_sha256"`
+	Arch        string      `json:"architecture"`
+	Norm        string      `json:"norm"`
+	Text        string      `json:"text"`
+	IDs         string      `json:"text_sha256"` // of the token ids
+	Window      int         `json:"window"`      // tokens, the most of one
+	Activations string      `json:"activations"`
+	Cache       string      `json:"kv"`
+	Tokens      string      `json:"tokens"` // the table of the rows
+	Files       []stateFile `json:"files"`
+}
+
+// A stateFile is an array.
 type stateFile struct {
 	File  string `json:"file"`
 	Site  string `json:"site"`
+	Layer int    `json:"layer"` // -1 outside the blocks
+	Role  string `json:"role,omitempty"`
 	Stage string `json:"stage"`
 	Shape [2]int `json:"shape"` // tokens and width
+
+	norm *arch.Norm // nil: a part of a block
 }
 
 func newStates() *cobra.Command {
 	var o statesFlags
 	cmd := &cobra.Command{
 		Use:   "states [MODEL] -o FILE.npy",
-		Short: "Write the hidden vectors around norms as NumPy arrays",
+		Short: "Write hidden vectors and the residual stream as NumPy arrays",
 		Long: `states reads a text with a model and writes the vectors at one stage of its
 norms: what goes in, what is standardised (before gain and bias), or what comes
-out. A file is an array of NumPy's format, float32 [tokens, width], in the order
+out; or a part of its blocks: what attention or ffn adds to the residual stream,
+or the stream behind them (its sites are embd, blk.0, blk.1 and so on). A file is an array of NumPy's format, float32 [tokens, width], in the order
 of the text, of which an encoder reads a line at once. Norms on queries and keys
 have their heads side by side.
 
-Several norms give a file each, with the norm's name before .npy: of
-states.npy, states.blk.0.attn_norm.npy and so on. states.json lists them; it is
-written last, and is there only when all of them are.`,
+Several sites give a file each, with the site's name before .npy: of states.npy,
+states.blk.0.attn_norm.npy and so on. states.tokens.csv says what each row is of:
+window, position, token id and text. states.json lists the files and how they
+were made; it is written last, and is there only when all of them are.`,
 		Example: `  infer states model.gguf --sites output_norm -o final.npy
   infer states model.gguf -f text.txt --sites ln1 --stage out -o states.npy
+  infer states model.gguf -f text.txt --stage stream --sites 0-3 -o stream.npy
   python -c 'import numpy; print(numpy.load("final.npy").shape)'`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
@@ -70,11 +99,16 @@ written last, and is there only when all of them are.`,
 	o.add(cmd)
 	f := cmd.Flags()
 	addSites(cmd, &o.sites)
-	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out", "in", "std", "out")
+	addChoice(cmd, &o.stage, "stage", "in", "`stage` of the norm: in, std (before gain and bias) or out; or what a block adds: attention, ffn; or stream", stateStages...)
 	f.StringVarP(&o.out, "out", "o", "", "the `file` to write; -: stdout, for one norm")
 	f.BoolVar(&o.force, "force", false, "replace files that are there")
 	f.BoolVar(&o.json, "json", false, "print which files were written, with their shapes, as JSON")
 	return cmd
+}
+
+// stateStages are those of norms, and the parts of blocks.
+var stateStages = []string{
+	engine.In.String(), engine.Std.String(), engine.Out.String(), engine.Attention.String(), engine.FFN.String(), engine.Stream.String(),
 }
 
 func (o *statesFlags) dump(ctx context.Context, path string) error {
@@ -86,31 +120,43 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 		return err
 	}
 	defer m.Close()
-	norms, err := selectSites(m.Arch, o.sites)
+	files, err := o.files(m.Arch)
 	if err != nil {
 		return err
 	}
-	if o.out == "-" && len(norms) > 1 {
-		return usagef("%d norms do not go to stdout together; choose one with --sites", len(norms))
+	device := false
+	if info, err := os.Stat(o.out); err == nil {
+		device = !info.Mode().IsRegular()
+	}
+	bare := o.out == "-" || device // the vectors alone
+	if bare && len(files) > 1 {
+		return usagef("%d sites do not go to one file such as stdout; choose one with --sites", len(files))
 	}
 	w, err := await(ctx, func() (*windows, error) { return o.windows(ctx, m) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelName(path), err)
 	}
-	files := make([]stateFile, len(norms))
-	for i, n := range norms {
-		files[i] = stateFile{o.path(n, len(norms)), n.Site, o.stage.value, [2]int{len(w.ids), n.Width * n.Groups}}
+	for i := range files {
+		files[i].Shape[0] = len(w.ids)
+		if len(files) > 1 {
+			files[i].File = o.stem() + "." + files[i].Site + ".npy"
+		}
 	}
-	if len(norms) == 1 {
-		err = writeFile(ctx, o.out, o.force, func(out io.Writer) error { return o.fill(ctx, m, w, norms, []io.Writer{out}) })
-	} else {
-		err = o.writeSet(ctx, m, w, norms, files)
+	r := &statesReport{
+		Kind: "states", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.norm.value, Text: w.name, IDs: eval.Digest(w.ids),
+		Window: w.size, Activations: o.act.value, Cache: o.kv.value, Tokens: o.stem() + ".tokens.csv", Files: files,
+	}
+	if bare {
+		r.Tokens = ""
+		err = writeFile(ctx, o.out, o.force, func(out io.Writer) error { return o.fill(ctx, m, w, files, []io.Writer{out}) })
+	} else if r.ModelSum, err = hashSource(ctx, m.File); err == nil {
+		err = o.writeSet(ctx, m, w, r)
 	}
 	if err != nil {
 		return err
 	}
 	if o.json {
-		return printJSON(stdout, files)
+		return plain.WriteJSON(stdout, r, " ")
 	}
 	for _, f := range files {
 		if o.out != "-" {
@@ -120,75 +166,159 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 	return nil
 }
 
-// path is that of the file of one of several norms.
-func (o *statesFlags) path(n *arch.Norm, norms int) string {
-	if norms == 1 {
-		return o.out
+// stem is the name of the files without its end.
+func (o *statesFlags) stem() string { return strings.TrimSuffix(o.out, ".npy") }
+
+// files are the sites that --sites names: norms, or blocks and the embedding.
+func (o *statesFlags) files(a *arch.Model) ([]stateFile, error) {
+	var files []stateFile
+	if slices.Index(stateStages, o.stage.value) <= int(engine.Out) {
+		norms, err := selectSites(a, o.sites)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range norms {
+			files = append(files, stateFile{o.out, n.Site, n.Layer, string(n.Role), o.stage.value, [2]int{0, n.Width * n.Groups}, n})
+		}
+		return files, nil
 	}
-	return strings.TrimSuffix(o.out, ".npy") + "." + n.Site + ".npy"
+	first := 0
+	if o.stage.value == engine.Stream.String() {
+		first = -1
+	}
+	for layer := first; layer < a.Layers; layer++ {
+		files = append(files, stateFile{o.out, blockSite(layer), layer, "", o.stage.value, [2]int{0, a.Dim}, nil})
+	}
+	if o.sites == "" {
+		return files, nil
+	}
+	chosen := map[string]bool{}
+	for item := range strings.SplitSeq(o.sites, ",") {
+		item = strings.TrimSpace(item)
+		in := func(n *arch.Norm) bool { return false }
+		if item != "" && strings.Trim(item, "0123456789-") == "" {
+			var err error
+			if in, err = engine.ParseNormSites(item, a.Layers); err != nil {
+				return nil, usagef("--sites: layers %s: the model has layers 0-%d", item, a.Layers-1)
+			}
+		}
+		found := false
+		for _, f := range files {
+			if f.Site == item || f.Layer >= 0 && in(&arch.Norm{Layer: f.Layer}) {
+				chosen[f.Site], found = true, true
+			}
+		}
+		if !found {
+			return nil, usagef("--sites: %q has no %s; its sites are %s to %s, or layers such as 0-%d", item, o.stage.value, files[0].Site, files[len(files)-1].Site, a.Layers-1)
+		}
+	}
+	return slices.DeleteFunc(files, func(f stateFile) bool { return !chosen[f.Site] }), nil
 }
 
-// writeSet writes the files of several norms, and the list of them.
-func (o *statesFlags) writeSet(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, files []stateFile) error {
-	manifest := strings.TrimSuffix(o.out, ".npy") + ".json"
-	for _, f := range append([]stateFile{{File: manifest}}, files...) {
-		if _, err := checkTarget(f.File, o.force); err != nil {
+// blockSite is the name of a block among the sites.
+func blockSite(layer int) string {
+	if layer < 0 {
+		return "embd"
+	}
+	return fmt.Sprintf("blk.%d", layer)
+}
+
+// writeSet writes the arrays, the table of their rows, and the list of them.
+func (o *statesFlags) writeSet(ctx context.Context, m *engine.Model, w *windows, r *statesReport) error {
+	manifest := o.stem() + ".json"
+	var names []string
+	for _, f := range r.Files {
+		names = append(names, f.File)
+	}
+	for _, name := range append(names, r.Tokens, manifest) {
+		if _, err := checkTarget(name, o.force); err != nil {
 			return err
 		}
 	}
 	return whole.Files(ctx, filepath.Dir(manifest), filepath.Base(manifest), func(temp string) error {
-		out := make([]io.Writer, len(files))
-		for i, f := range files {
-			file, err := os.Create(filepath.Join(temp, filepath.Base(f.File)))
+		create := func(name string, write func(w io.Writer) error) error {
+			file, err := os.Create(filepath.Join(temp, filepath.Base(name)))
 			if err != nil {
 				return err
 			}
-			defer file.Close() // its errors come with those of sync
-			out[i] = bufio.NewWriter(file)
+			b := bufio.NewWriter(file)
+			return cmp.Or(write(b), b.Flush(), file.Close())
 		}
-		if err := o.fill(ctx, m, w, norms, out); err != nil {
-			return err
-		}
-		for _, b := range out {
-			if err := b.(*bufio.Writer).Flush(); err != nil {
-				return err
+		var out []io.Writer
+		var open func(i int) error // the files i and on, all at once
+		open = func(i int) error {
+			if i == len(r.Files) {
+				return o.fill(ctx, m, w, r.Files, out)
 			}
+			return create(r.Files[i].File, func(w io.Writer) error {
+				out = append(out, w)
+				return open(i + 1)
+			})
 		}
-		list := slices.Clone(files)
-		for i := range list {
-			list[i].File = filepath.Base(list[i].File)
+		list := *r
+		list.Files = slices.Clone(r.Files)
+		for i := range list.Files {
+			list.Files[i].File = filepath.Base(list.Files[i].File)
 		}
-		var text bytes.Buffer
-		if err := printJSON(&text, list); err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(temp, filepath.Base(manifest)), text.Bytes(), 0o666)
+		list.Tokens = filepath.Base(list.Tokens)
+		return cmp.Or(
+			open(0),
+			create(r.Tokens, func(out io.Writer) error { return w.table(m, out) }),
+			create(manifest, func(out io.Writer) error { return plain.WriteJSON(out, &list, " ") }))
 	})
 }
 
+// table writes what each row of the arrays is of.
+func (w *windows) table(m *engine.Model, out io.Writer) error {
+	tok, err := m.Tokenizer()
+	known := err == nil
+	c := csv.NewWriter(out)
+	row := 0
+	_ = c.Write([]string{"row", "window", "position", "token", "text"}) // errors come with Error
+	for i := range w.count() {
+		for position, id := range w.at(i) {
+			text := ""
+			if known {
+				text = plain.Text(strings.ToValidUTF8(tok.Piece(id), string(utf8.RuneError)))
+			}
+			_ = c.Write([]string{strconv.Itoa(row), strconv.Itoa(i), strconv.Itoa(position), strconv.Itoa(int(id)), text})
+			row++
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
+
 // fill runs the model and writes what it sees.
-func (o *statesFlags) fill(ctx context.Context, m *engine.Model, w *windows, norms []*arch.Norm, out []io.Writer) error {
-	to := map[*arch.Norm]io.Writer{}
-	for i, n := range norms {
-		to[n] = out[i]
-		if _, err := out[i].Write(npyHeader(len(w.ids), n.Width*n.Groups)); err != nil {
+func (o *statesFlags) fill(ctx context.Context, m *engine.Model, w *windows, files []stateFile, out []io.Writer) error {
+	to := map[string]io.Writer{}
+	var norms []*arch.Norm
+	for i, f := range files {
+		to[f.Site] = out[i]
+		if f.norm != nil {
+			norms = append(norms, f.norm)
+		}
+		if _, err := out[i].Write(npyHeader(f.Shape[0], f.Shape[1])); err != nil {
 			return err
 		}
 	}
 	var failed error
 	var buf []byte
-	tap := engine.Tap{
-		Std: o.stage.value == engine.Std.String(),
-		Func: func(h engine.Hidden) {
-			if h.Stage.String() != o.stage.value || failed != nil {
-				return
-			}
-			buf = buf[:0]
-			for _, v := range h.Rows {
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-			}
-			_, failed = to[h.Site].Write(buf)
-		},
+	write := func(site, stage string, rows []float32) {
+		if to[site] == nil || stage != o.stage.value || failed != nil {
+			return
+		}
+		buf = buf[:0]
+		for _, v := range rows {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		_, failed = to[site].Write(buf)
+	}
+	var tap engine.Tap
+	if len(norms) > 0 {
+		tap = engine.Tap{Std: o.stage.value == engine.Std.String(), Func: func(h engine.Hidden) { write(h.Site.Site, h.Stage.String(), h.Rows) }}
+	} else {
+		tap.Blocks = func(b engine.Written) { write(blockSite(b.Layer), b.Part.String(), b.Rows) }
 	}
 	all := func(int) bool { return true }
 	if _, err := o.run(ctx, m, w, all, norms, tap, func(int) {}); err != nil {

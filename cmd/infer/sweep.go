@@ -31,7 +31,7 @@ type sweepFlags struct {
 	budget    float64
 	recipe    string
 	plot      string
-	resume    string
+	part      string
 	format    choice
 }
 
@@ -57,13 +57,13 @@ of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 --recipe writes what fits as a file for --norm @FILE.
 
 --shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
---resume FILE keeps every row in a file as soon as it is measured, and goes on
+--part FILE keeps every row in a file as soon as it is measured, and goes on
 from there when the same command is given again.`,
 		Example: `  infer sweep                          the model in this program, rms-naive
   infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json
-  infer sweep model.gguf -f wiki.txt --shard 0/7 --resume 0.state > part-0.json`,
+  infer sweep model.gguf -f wiki.txt --shard 0/7 --part 0.state > part-0.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkSweep(cmd); err != nil {
@@ -83,7 +83,7 @@ from there when the same command is given again.`,
 	f.StringVar(&o.recipe, "recipe", "", "write the norms within the budget to this `file`")
 	f.StringVar(&o.plot, "plot", "", "write the cost of single norms over depth to this `file`: .svg, .pdf or .png")
 	f.StringVar(&o.shard, "shard", "", "measure the rows i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
-	f.StringVar(&o.resume, "resume", "", "keep what is measured in this `file`, and begin with what it has")
+	f.StringVar(&o.part, "part", "", "keep what is measured in this `file`, and begin with what it has")
 	o.addThreads(cmd)
 	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
 	addTokenizer(cmd, &o.tokenizer)
@@ -105,8 +105,8 @@ func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
 		return usagef("--recipe writes what fits a budget; add --budget")
 	case o.plot != "" && !slices.Contains(report.PlotFormats, filepath.Ext(o.plot)):
 		return usagef("--plot %s: want a name that ends in %s", o.plot, strings.Join(report.PlotFormats, ", "))
-	case budgeted && (o.shard != "" || o.resume != ""):
-		return usagef("--budget measures each step beside those before: it goes with no --shard and no --resume")
+	case budgeted && (o.shard != "" || o.part != ""):
+		return usagef("--budget measures each step beside those before: it goes with no --shard and no --part")
 	case o.plot != "" && o.shard != "":
 		return usagef("--plot draws a whole sweep: give it to infer merge")
 	}
@@ -114,38 +114,38 @@ func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
 	return o.evalFlags.check()
 }
 
-func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+// measured loads the model and cuts the text into what it reads, and says so in a report.
+func (o *evalFlags) measured(ctx context.Context, path string) (*engine.Model, *eval.SweepReport, [][]int32, error) {
 	if o.file == "" {
 		o.chunks = cmp.Or(o.chunks, sweepWindows)
 	}
 	if err := o.read(ctx); err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	m, err := o.open(ctx, path)
 	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if o.form == "" {
-		o.form = string(engine.RMSNaive)
-		if m.Arch.Spec.Norm == arch.RMSNorm {
-			o.form = string(engine.Centered)
-		}
+		return nil, nil, nil, err
 	}
 	r := &eval.SweepReport{
-		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.form, Sites: o.sites, Text: o.name,
+		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Text: o.name,
 		Activations: o.act.value, KV: "f32", Shards: []int{o.index}, Of: o.of,
 	}
-	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
-		return err
+	r.ModelSum, err = hashSource(ctx, m.File)
+	var windows [][]int32
+	if err == nil {
+		windows, err = o.sequences(ctx, m, r)
 	}
-	chosen, err := o.recipeOf(ctx, m, r)
 	if err != nil {
-		return err
+		m.Close()
+		return nil, nil, nil, err
 	}
+	return m, r, windows, nil
+}
+
+func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.SweepReport) ([][]int32, error) {
 	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, cmp.Or(o.chunks, sweepWindows)*windowSize(m, o.context))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if random {
 		r.Text = "random token ids"
@@ -156,6 +156,26 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 	r.IDs, r.Windows = eval.Digest(ids), len(windows)
 	for _, s := range windows {
 		r.Tokens, r.Context = r.Tokens+len(s), max(r.Context, len(s))
+	}
+	return windows, nil
+}
+
+func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+	m, r, windows, err := o.measured(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if o.form == "" {
+		o.form = string(engine.RMSNaive)
+		if m.Arch.Spec.Norm == arch.RMSNorm {
+			o.form = string(engine.Centered)
+		}
+	}
+	r.Norm, r.Sites = o.form, o.sites
+	chosen, err := o.recipeOf(ctx, m, r)
+	if err != nil {
+		return err
 	}
 	options, done, err := o.options(m.File, "loading")
 	if err != nil {

@@ -13,27 +13,27 @@ import (
 	"github.com/normswap/normswap/internal/plain"
 )
 
-// each measures the rows of a sweep, or of a shard, but those that --resume has.
+// each measures the rows of a sweep, or of a shard, but those that --part has.
 func (o *sweepFlags) each(ctx context.Context, r *eval.SweepReport, x *eval.Experiment) error {
 	r.Subsets = x.Subsets()
 	options := eval.SweepOptions{Shard: o.index, Shards: o.of}
-	if o.resume != "" {
-		before, err := readSweep(o.resume)
+	if o.part != "" {
+		before, err := readSweep(o.part)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return err
 		default:
 			if err := cmp.Or(before.Same(r), sameShards(before, r)); err != nil {
-				return fmt.Errorf("%s: %w", o.resume, err)
+				return fmt.Errorf("%s: %w", o.part, err)
 			}
 			options.Measured = before.Rows
-			note("%s has %s already", o.resume, plain.Count(len(before.Rows), "row"))
+			note("%s has %s already", o.part, plain.Count(len(before.Rows), "row"))
 		}
 		options.Keep = func(rows []eval.Row) error {
 			kept := *r
 			kept.Rows = rows
-			return writeWhole(o.resume, func(w io.Writer) error { return plain.WriteJSON(w, &kept, " ") })
+			return writeWhole(o.part, func(w io.Writer) error { return plain.WriteJSON(w, &kept, " ") })
 		}
 	}
 	progress, end := track("rows", "sweeping")
@@ -54,7 +54,7 @@ func sameShards(a, b *eval.SweepReport) error {
 	return nil
 }
 
-// readSweep reads the file of --resume.
+// readSweep reads the file of --part.
 func readSweep(path string) (*eval.SweepReport, error) {
 	b, err := readPart(path)
 	if err != nil {
@@ -93,7 +93,7 @@ func (m *sweepMerger) missing() (all []string) {
 	return all
 }
 
-func (m *sweepMerger) write(_ context.Context, w io.Writer, o *geometryOutput) error {
+func (m *sweepMerger) write(_ context.Context, w io.Writer, o *mergeFlags) error {
 	format := "text"
 	switch {
 	case o.dir != "" || o.skipFirst:

@@ -2,10 +2,8 @@ package main
 
 import (
 	"io"
-	"slices"
 
 	"github.com/normswap/normswap/internal/toy"
-	"github.com/normswap/normswap/quant"
 	"github.com/spf13/cobra"
 )
 
@@ -20,7 +18,12 @@ func newSynth() *cobra.Command {
 		Long: `synth writes a GGUF file with the shape of a well-known model and random
 weights: as good as the real one for a benchmark, and nothing to download. It
 has no vocabulary: infer bench and infer logits run it, on token ids. The same
-seed gives the same bytes.`,
+seed gives the same bytes.
+
+Of types that normswap cannot encode the blocks are random bits under scales of
+the right size. Mixtures are those of llama.cpp's quantizer: Q4_K_M, Q3_K_M,
+IQ3_M, and as Q2_K-mix and IQ4_XS-mix those that it names as a type; UD-Q2_K_XL
+and UD-IQ2_XXS are like the dynamic ones of Unsloth.`,
 		Example: `  infer synth --shape gpt2-124M --type Q8_0 -o gpt2.gguf
   infer synth --shape llama-1B --type Q4_K_M -o llama.gguf --seed 7`,
 		Args: exactArgs(),
@@ -38,14 +41,8 @@ seed gives the same bytes.`,
 			})
 		},
 	}
-	types := slices.Clone(toy.Types)
-	for _, t := range quant.Types() {
-		if t.CanEncode() {
-			types = append(types, t.String())
-		}
-	}
 	addChoice(cmd, &shape, "shape", "", "the `shape`: one of the well-known models", toy.Names()...)
-	addChoice(cmd, &typ, "type", "Q8_0", "the `type` of the matrices", types...)
+	addChoice(cmd, &typ, "type", "Q8_0", "the `type` of the matrices, or a mixture", toy.Types()...)
 	f := cmd.Flags()
 	f.StringVarP(&out, "out", "o", "", "the `file` to write")
 	f.Uint64Var(&seed, "seed", 1, "random `seed`")

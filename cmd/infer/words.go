@@ -7,9 +7,7 @@ var otherCommands = map[string]string{
 	"run":    "infer MODEL.gguf",
 	"cli":    "infer MODEL.gguf",
 	"show":   "infer inspect MODEL.gguf",
-	"pull":   "infer reads GGUF files and fetches none",
-	"list":   "infer reads GGUF files and keeps no list of them",
-	"ls":     "infer reads GGUF files and keeps no list of them",
+	"ls":     "infer list",
 	"create": "infer fold MODEL.gguf -o FILE.gguf writes a folded file",
 }
 

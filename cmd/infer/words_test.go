@@ -15,7 +15,7 @@ func TestOtherPrograms(t *testing.T) {
 		"-ngl 99":                 "unknown flag -ngl; here: infer runs on the CPU",
 		"--version":               "unknown flag --version; here: infer version",
 		"perplexity --ctx-size 5": "unknown flag --ctx-size; here: --ctx",
-		"pull x":                  `no file or command "pull"; here: infer reads GGUF files and fetches none`,
+		"ls":                      `no file or command "ls"; here: infer list`,
 		"show x":                  `no file or command "show"; here: infer inspect MODEL.gguf`,
 	} {
 		root := newRoot()

@@ -62,7 +62,7 @@ func Check(b []byte) error {
 	if crowded(b) {
 		return &Error{What: "binary data"}
 	}
-	if at := invalid(b); at >= 0 {
+	if at := Invalid(b); at >= 0 {
 		return &Error{What: fmt.Sprintf("text in another encoding, or binary data (byte 0x%02x at offset %d)", b[at], at)}
 	}
 	return nil
@@ -108,9 +108,9 @@ func crowded(b []byte) bool {
 	return controls >= 16 && controls > len(head)/10
 }
 
-// invalid is the offset of the first byte that is no UTF-8, or -1. A character
+// Invalid is the offset of the first byte that is no UTF-8, or -1. A character
 // that the end cuts off is none.
-func invalid(b []byte) int {
+func Invalid(b []byte) int {
 	for at := 0; at < len(b); {
 		if b[at] < utf8.RuneSelf {
 			at++

@@ -124,10 +124,6 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	return m, nil
 }
 
-// Types are the names that Write takes beside those of package quant: the
-// mixtures of llama.cpp.
-var Types = []string{"Q4_K_M"}
-
 // Write writes a model with random weights: matrices with the variance of a
 // trained model's and a mean that is not zero, gains near 1, small biases.
 // The same arguments give the same bytes.
@@ -148,12 +144,11 @@ func Write(w io.Writer, s Shape, typ string, seed uint64) error {
 	}
 	infos := make([]gguf.TensorInfo, len(tensors))
 	for i, t := range tensors {
-		q, err := typeOf(typ, t.Name, len(t.Dims), s.Layers)
-		if err != nil {
-			return err
-		}
-		if f, _ := q.Format(); t.Dims[0]%f.Items != 0 {
-			q = quant.F16 // what llama.cpp's quantiser does is the same or near
+		q := quant.F32
+		if len(t.Dims) > 1 {
+			if q, err = typeOf(typ, t.Name, t.Dims[0], s.Layers); err != nil {
+				return err
+			}
 		}
 		infos[i] = gguf.TensorInfo{Name: t.Name, Type: q, Dims: t.Dims}
 	}
@@ -176,33 +171,6 @@ func Write(w io.Writer, s Shape, typ string, seed uint64) error {
 		}
 	}
 	return out.Close()
-}
-
-// typeOf returns the type of a tensor in a file of the given type. Q4_K_M
-// follows llama.cpp's mixture: more bits for the values, for half of the
-// down projections and for the head.
-func typeOf(typ, name string, dims, layers int) (quant.Type, error) {
-	if dims == 1 {
-		return quant.F32, nil
-	}
-	if strings.Contains(name, "position_embd") || strings.Contains(name, "ffn_gate_inp") {
-		return quant.F32, nil
-	}
-	if !strings.EqualFold(typ, "Q4_K_M") {
-		return quant.ParseType(typ)
-	}
-	var layer int
-	fmt.Sscanf(name, "blk.%d.", &layer)
-	more := layer < layers/8 || layer >= 7*layers/8 || (layer-layers/8)%3 == 2
-	switch {
-	case strings.HasPrefix(name, "token_embd"), strings.HasPrefix(name, "output"):
-		return quant.Q6_K, nil
-	case strings.Contains(name, "attn_qkv"):
-		return quant.Q5_K, nil
-	case more && (strings.Contains(name, "attn_v") || strings.Contains(name, "ffn_down")):
-		return quant.Q6_K, nil
-	}
-	return quant.Q4_K, nil
 }
 
 func writeVector(w *gguf.Writer, t gguf.TensorInfo, rng *rand.Rand) error {
@@ -244,19 +212,12 @@ func poolOf(t quant.Type, seed uint64) (*pool, error) {
 	if p, ok := pools.Load(poolKey{t, seed}); ok {
 		return p.(*pool), nil
 	}
-	f, ok := t.Format()
-	if !ok {
-		return nil, fmt.Errorf("toy: unknown type %s", t)
-	}
-	rng := rand.New(rand.NewPCG(seed, 1<<32))
-	v := make([]float32, poolItems)
-	for i := range v {
-		v[i] = float32(rng.NormFloat64()*0.02 + 0.002)
-	}
-	p := &pool{format: f, blocks: make([]byte, poolItems/f.Items*f.Bytes)}
-	if err := quant.Encode(p.blocks, t, v); err != nil {
+	blocks, err := weights(t, poolItems, rand.New(rand.NewPCG(seed, 1<<32)))
+	if err != nil {
 		return nil, err
 	}
+	f, _ := t.Format()
+	p := &pool{format: f, blocks: blocks}
 	pools.Store(poolKey{t, seed}, p)
 	return p, nil
 }

@@ -20,3 +20,6 @@ func sumColumnsMinNEON(sum *float64, q *int8, scale, min *float32, groups, rows 
 
 //go:noescape
 func sumColumnsSub16NEON(sum *float64, q *int8, scale, min *float32, groups, rows int)
+
+//go:noescape
+func sumColumnsSub16MinNEON(sum *float64, q *int8, scale, min *float32, groups, rows int)

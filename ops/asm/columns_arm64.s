@@ -77,3 +77,8 @@ TEXT ·sumColumnsMinNEON(SB), NOSPLIT, $0-48
 TEXT ·sumColumnsSub16NEON(SB), NOSPLIT, $0-48
 	SUM_COLUMNS(16, NO_MIN)
 	RET
+
+// func sumColumnsSub16MinNEON(sum *float64, q *int8, scale, min *float32, groups, rows int)
+TEXT ·sumColumnsSub16MinNEON(SB), NOSPLIT, $0-48
+	SUM_COLUMNS(16, LOAD_MIN)
+	RET

@@ -57,10 +57,17 @@ group: \
 	SUB  R20<<8, R11, R9
 
 // ROUND_16 takes the first four chains; the others are for the second
-// groups of 16.
+// groups of 16. If the last groups are two, or six, two of them come first, and
+// take the last chains.
 #define ROUND_16 \
 	MOVD R10, R9 \
-	ADD  $1024, R10, R21
+	ADD  $1024, R10, R21 \
+	AND  $7, R7, R20 \
+	CMP  R20, R8 \
+	BNE  whole \
+	TBZ  $1, R8, whole \
+	ADD  $512, R9 \
+whole:
 
 // Both groups of 16 of one of 32.
 #define TWICE(GROUP) \
@@ -240,6 +247,52 @@ sum: \
 	TWICE(HALF_GROUP(DOT_ROW)) \
 	ADD $64, R16
 
+// MIN_ROW_16 is MIN_ROW with half sums at R17, times the scales in V4 to V7. FIRST
+// moves the first of two halfwords to the second.
+#define MIN_ROW_16(FIRST, i) \
+	VLD1 (R17), [V12.S4, V13.S4, V14.S4, V15.S4] \
+	FIRST(V12) \
+	FIRST(V13) \
+	FIRST(V14) \
+	FIRST(V15) \
+	HALF_SUM(12, 4) \
+	HALF_SUM(13, 5) \
+	HALF_SUM(14, 6) \
+	HALF_SUM(15, 7) \
+	FMLA_LANE_4S(8, 12, 1, i) \
+	FMLA_LANE_4S(9, 13, 1, i) \
+	FMLA_LANE_4S(10, 14, 1, i) \
+	FMLA_LANE_4S(11, 15, 1, i)
+
+#define HALF_SUM(v, scale) \
+	SSHR_16_4S(v, v) \
+	SCVTF_4S(v, v) \
+	FMUL_4S(v, v, scale)
+
+#define FIRST_HALF(v) VSHL $16, v.S4, v.S4
+
+#define SECOND_HALF(v)
+
+#define MIN_ROW_FIRST(i) MIN_ROW_16(FIRST_HALF, i)
+
+#define MIN_ROW_SECOND(i) MIN_ROW_16(SECOND_HALF, i)
+
+#define HALF_GROUP_MIN(DOT_ROW, MIN) \
+	ZERO_16 \
+	DOT_16(DOT_ROW, 16, 0) \
+	VLD1 (R14), [V1.S4] \
+	CHAIN_ROWS(MIN) \
+	ADD $256, R12 \
+	ADD $64, R14
+
+#define GROUP_16_MIN(DOT_ROW) \
+	HALF_GROUP_MIN(DOT_ROW, MIN_ROW_FIRST) \
+	ADD $768, R9 \
+	HALF_GROUP_MIN(DOT_ROW, MIN_ROW_SECOND) \
+	SUB $1024, R9 \
+	ADD $64, R16 \
+	ADD $64, R17
+
 // GEMM_2X2 multiplies eight rows of weights at a time with eight rows of
 // activations. V16 to V31 have 2x2 products each; a pair of rows of weights
 // has four of them.
@@ -386,6 +439,37 @@ sum: \
 	TWICE(HALF_GROUP_2X2) \
 	ADD $64, R16
 
+#define LOAD_HALF_SUM(FIRST) \
+	VLD1R.P 8(R17), [V1.D2] \
+	FIRST(V1) \
+	HALF_SUM(1, 0)
+
+#define LOAD_MIN_FIRST LOAD_HALF_SUM(FIRST_HALF)
+
+#define LOAD_MIN_SECOND LOAD_HALF_SUM(SECOND_HALF)
+
+#define HALF_GROUP_MIN_2X2(LOAD) \
+	ZERO_16 \
+	MMLA_16(16, 0) \
+	VLD1  (R14), [V2.S4, V3.S4] \
+	VZIP1 V2.S4, V2.S4, V12.S4 \
+	VZIP2 V2.S4, V2.S4, V13.S4 \
+	VZIP1 V3.S4, V3.S4, V14.S4 \
+	VZIP2 V3.S4, V3.S4, V15.S4 \
+	CHAIN_OCTETS(LOAD, MIN_2X2) \
+	ADD $256, R12 \
+	ADD $64, R14 \
+	SUB $32, R16 \
+	SUB $32, R17
+
+#define GROUP_16_MIN_2X2 \
+	HALF_GROUP_MIN_2X2(LOAD_MIN_FIRST) \
+	ADD $768, R9 \
+	HALF_GROUP_MIN_2X2(LOAD_MIN_SECOND) \
+	SUB $1024, R9 \
+	ADD $64, R16 \
+	ADD $64, R17
+
 // func gemmNEON(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 TEXT ·gemmNEON(SB), NOSPLIT, $0-72
 	GEMM(32, ROUND_32, GROUP_32(DOT_ROW_NEON), R11)
@@ -429,4 +513,19 @@ TEXT ·gemmMinI8MM(SB), NOSPLIT, $0-72
 // func gemmSub16I8MM(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
 TEXT ·gemmSub16I8MM(SB), NOSPLIT, $0-72
 	GEMM_2X2(16, ROUND_16, GROUP_16_2X2, R21)
+	RET
+
+// func gemmSub16MinNEON(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16MinNEON(SB), NOSPLIT, $0-72
+	GEMM(16, ROUND_16, GROUP_16_MIN(DOT_ROW_NEON), R21)
+	RET
+
+// func gemmSub16MinDotProd(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16MinDotProd(SB), NOSPLIT, $0-72
+	GEMM(16, ROUND_16, GROUP_16_MIN(DOT_ROW_DOTPROD), R21)
+	RET
+
+// func gemmSub16MinI8MM(c *float32, q *int8, scale, min *float32, aq *uint32, ascale, asum *float32, columns int, chains *Chains)
+TEXT ·gemmSub16MinI8MM(SB), NOSPLIT, $0-72
+	GEMM_2X2(16, ROUND_16, GROUP_16_MIN_2X2, R21)
 	RET

@@ -21427,7 +21427,7 @@ DATA u32_00200000<>+0(SB)/4, $0x00200000
 GLOBL u32_00200000<>(SB), RODATA|NOPTR, $4
 
 // func gemvNVFP4AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·gemvNVFP4AVX2(SB), NOSPLIT, $0-48
 	MOVQ         groups+32(FP), SI
 	ANDQ         $0x07, SI
@@ -21464,19 +21464,21 @@ eights1:
 	VPINSRD        $0x02, 72(CX), X7, X7
 	VPINSRD        $0x03, 108(CX), X7, X7
 	VPSHUFB        words_06040200_07050301_0e0c0a08_0f0d0b09<>+0(SB), X7, X7
-	VPMOVZXBD      X7, Y8
-	VPCMPEQD       words_0000007f<>+0(SB), Y8, Y9
-	VPANDN         Y8, Y9, Y8
-	VPAND          words_0000007f<>+0(SB), Y8, Y8
-	VPSLLD         $0x14, Y8, Y8
-	VMULPS         words_7b000000<>+0(SB), Y8, Y8
+	VPMOVZXBW      X7, X8
+	VPCMPEQW       words_007f007f<>+0(SB), X8, X9
+	VPANDN         X8, X9, X8
+	VPAND          words_007f007f<>+0(SB), X8, X8
+	VPSLLW         $0x07, X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         words_43000000<>+0(SB), Y8, Y8
 	VPSRLDQ        $0x08, X7, X7
-	VPMOVZXBD      X7, Y7
-	VPCMPEQD       words_0000007f<>+0(SB), Y7, Y9
-	VPANDN         Y7, Y9, Y7
-	VPAND          words_0000007f<>+0(SB), Y7, Y7
-	VPSLLD         $0x14, Y7, Y7
-	VMULPS         words_7b000000<>+0(SB), Y7, Y7
+	VPMOVZXBW      X7, X7
+	VPCMPEQW       words_007f007f<>+0(SB), X7, X9
+	VPANDN         X7, X9, X7
+	VPAND          words_007f007f<>+0(SB), X7, X7
+	VPSLLW         $0x07, X7, X7
+	VCVTPH2PS      X7, Y7
+	VMULPS         words_43000000<>+0(SB), Y7, Y7
 	VMOVDQU        4(CX), X9
 	VPSRLW         $0x04, X9, X11
 	VPUNPCKHQDQ    X11, X9, X10
@@ -21595,19 +21597,21 @@ eights1done:
 	VPINSRD        $0x02, 72(CX), X7, X7
 	VPINSRD        $0x03, 108(CX), X7, X7
 	VPSHUFB        words_06040200_07050301_0e0c0a08_0f0d0b09<>+0(SB), X7, X7
-	VPMOVZXBD      X7, Y8
-	VPCMPEQD       words_0000007f<>+0(SB), Y8, Y9
-	VPANDN         Y8, Y9, Y8
-	VPAND          words_0000007f<>+0(SB), Y8, Y8
-	VPSLLD         $0x14, Y8, Y8
-	VMULPS         words_7b000000<>+0(SB), Y8, Y8
+	VPMOVZXBW      X7, X8
+	VPCMPEQW       words_007f007f<>+0(SB), X8, X9
+	VPANDN         X8, X9, X8
+	VPAND          words_007f007f<>+0(SB), X8, X8
+	VPSLLW         $0x07, X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         words_43000000<>+0(SB), Y8, Y8
 	VPSRLDQ        $0x08, X7, X7
-	VPMOVZXBD      X7, Y7
-	VPCMPEQD       words_0000007f<>+0(SB), Y7, Y9
-	VPANDN         Y7, Y9, Y7
-	VPAND          words_0000007f<>+0(SB), Y7, Y7
-	VPSLLD         $0x14, Y7, Y7
-	VMULPS         words_7b000000<>+0(SB), Y7, Y7
+	VPMOVZXBW      X7, X7
+	VPCMPEQW       words_007f007f<>+0(SB), X7, X9
+	VPANDN         X7, X9, X7
+	VPAND          words_007f007f<>+0(SB), X7, X7
+	VPSLLW         $0x07, X7, X7
+	VCVTPH2PS      X7, Y7
+	VMULPS         words_43000000<>+0(SB), Y7, Y7
 	VMOVDQU        4(CX), X9
 	VPSRLW         $0x04, X9, X11
 	VPUNPCKHQDQ    X11, X9, X10
@@ -21726,18 +21730,28 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA words_7b000000<>+0(SB)/4, $0x7b000000
-DATA words_7b000000<>+4(SB)/4, $0x7b000000
-DATA words_7b000000<>+8(SB)/4, $0x7b000000
-DATA words_7b000000<>+12(SB)/4, $0x7b000000
-DATA words_7b000000<>+16(SB)/4, $0x7b000000
-DATA words_7b000000<>+20(SB)/4, $0x7b000000
-DATA words_7b000000<>+24(SB)/4, $0x7b000000
-DATA words_7b000000<>+28(SB)/4, $0x7b000000
-GLOBL words_7b000000<>(SB), RODATA|NOPTR, $32
+DATA words_007f007f<>+0(SB)/4, $0x007f007f
+DATA words_007f007f<>+4(SB)/4, $0x007f007f
+DATA words_007f007f<>+8(SB)/4, $0x007f007f
+DATA words_007f007f<>+12(SB)/4, $0x007f007f
+DATA words_007f007f<>+16(SB)/4, $0x007f007f
+DATA words_007f007f<>+20(SB)/4, $0x007f007f
+DATA words_007f007f<>+24(SB)/4, $0x007f007f
+DATA words_007f007f<>+28(SB)/4, $0x007f007f
+GLOBL words_007f007f<>(SB), RODATA|NOPTR, $32
+
+DATA words_43000000<>+0(SB)/4, $0x43000000
+DATA words_43000000<>+4(SB)/4, $0x43000000
+DATA words_43000000<>+8(SB)/4, $0x43000000
+DATA words_43000000<>+12(SB)/4, $0x43000000
+DATA words_43000000<>+16(SB)/4, $0x43000000
+DATA words_43000000<>+20(SB)/4, $0x43000000
+DATA words_43000000<>+24(SB)/4, $0x43000000
+DATA words_43000000<>+28(SB)/4, $0x43000000
+GLOBL words_43000000<>(SB), RODATA|NOPTR, $32
 
 // func gemvNVFP4VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·gemvNVFP4VBMI(SB), NOSPLIT, $0-48
 	MOVQ   groups+32(FP), SI
 	ANDQ   $0x07, SI
@@ -21847,19 +21861,23 @@ eights2:
 	VMOVDQU64       bytes100<>+0(SB), Z10
 	VPERMI2B        Z3, Z1, Z5
 	VPERMI2B        Z4, Z2, Z10
-	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
-	VPANDD          Z1, Z5, Z5
-	VPANDD          Z1, Z10, Z10
-	VPBROADCASTD    u32_0000007f<>+0(SB), Z1
-	VPBROADCASTD    u32_7b000000<>+0(SB), Z2
-	VPCMPUD         $0x04, Z1, Z5, K1
-	VPANDD.Z        Z1, Z5, K1, Z5
-	VPSLLD          $0x14, Z5, Z5
-	VPCMPUD         $0x04, Z1, Z10, K1
-	VPANDD.Z        Z1, Z10, K1, Z10
-	VPSLLD          $0x14, Z10, Z10
-	VMULPS          Z2, Z5, Z5
-	VMULPS          Z2, Z10, Z10
+	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y1
+	VPBROADCASTD    u32_007f007f<>+0(SB), Y2
+	VPBROADCASTD    u32_43000000<>+0(SB), Z3
+	VPANDD          Y1, Y5, Y5
+	VPCMPUW         $0x04, Y2, Y5, K1
+	VPANDD          Y2, Y5, Y5
+	VMOVDQU16.Z     Y5, K1, Y5
+	VPSLLW          $0x07, Y5, Y5
+	VCVTPH2PS       Y5, Z5
+	VPANDD          Y1, Y10, Y10
+	VPCMPUW         $0x04, Y2, Y10, K1
+	VPANDD          Y2, Y10, Y10
+	VMOVDQU16.Z     Y10, K1, Y10
+	VPSLLW          $0x07, Y10, Y10
+	VCVTPH2PS       Y10, Z10
+	VMULPS          Z3, Z5, Z5
+	VMULPS          Z3, Z10, Z10
 	VMOVDQU64       bytes26<>+0(SB), Z1
 	VMOVDQU64       bytes27<>+0(SB), Z2
 	VMOVDQA64       Z6, Z3
@@ -21955,14 +21973,16 @@ eights1:
 	VPDPBUSD        704(AX), Z6, Z5
 	VMOVDQU64       bytes100<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
-	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
-	VPANDD          Z1, Z3, Z3
-	VPBROADCASTD    u32_0000007f<>+0(SB), Z1
-	VPBROADCASTD    u32_7b000000<>+0(SB), Z2
-	VPCMPUD         $0x04, Z1, Z3, K1
-	VPANDD.Z        Z1, Z3, K1, Z3
-	VPSLLD          $0x14, Z3, Z3
-	VMULPS          Z2, Z3, Z3
+	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y1
+	VPBROADCASTD    u32_007f007f<>+0(SB), Y2
+	VPBROADCASTD    u32_43000000<>+0(SB), Z6
+	VPANDD          Y1, Y3, Y3
+	VPCMPUW         $0x04, Y2, Y3, K1
+	VPANDD          Y2, Y3, Y3
+	VMOVDQU16.Z     Y3, K1, Y3
+	VPSLLW          $0x07, Y3, Y3
+	VCVTPH2PS       Y3, Z3
+	VMULPS          Z6, Z3, Z3
 	VMOVDQU64       bytes26<>+0(SB), Z1
 	VMOVDQU64       bytes27<>+0(SB), Z2
 	VMOVDQA64       Z4, Z6
@@ -22040,14 +22060,16 @@ eights1done:
 	VPDPBUSD        704(AX), Z6, Z5
 	VMOVDQU64       bytes100<>+0(SB), Z3
 	VPERMI2B        Z2, Z1, Z3
-	VPBROADCASTD    u32_000000ff<>+0(SB), Z1
-	VPANDD          Z1, Z3, Z3
-	VPBROADCASTD    u32_0000007f<>+0(SB), Z1
-	VPBROADCASTD    u32_7b000000<>+0(SB), Z2
-	VPCMPUD         $0x04, Z1, Z3, K1
-	VPANDD.Z        Z1, Z3, K1, Z3
-	VPSLLD          $0x14, Z3, Z3
-	VMULPS          Z2, Z3, Z3
+	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y1
+	VPBROADCASTD    u32_007f007f<>+0(SB), Y2
+	VPBROADCASTD    u32_43000000<>+0(SB), Z6
+	VPANDD          Y1, Y3, Y3
+	VPCMPUW         $0x04, Y2, Y3, K1
+	VPANDD          Y2, Y3, Y3
+	VMOVDQU16.Z     Y3, K1, Y3
+	VPSLLW          $0x07, Y3, Y3
+	VCVTPH2PS       Y3, Z3
+	VMULPS          Z6, Z3, Z3
 	VMOVDQU64       bytes26<>+0(SB), Z1
 	VMOVDQU64       bytes27<>+0(SB), Z2
 	VMOVDQA64       Z4, Z6
@@ -22135,21 +22157,24 @@ DATA bytes99<>+48(SB)/8, $0x6b6a69685b5a5958
 DATA bytes99<>+56(SB)/8, $0x3f3e3d3c7f7e7d7c
 GLOBL bytes99<>(SB), RODATA|NOPTR, $64
 
-DATA bytes100<>+0(SB)/8, $0x0202020200000000
-DATA bytes100<>+8(SB)/8, $0x2626262624242424
-DATA bytes100<>+16(SB)/8, $0x0303030301010101
-DATA bytes100<>+24(SB)/8, $0x2727272725252525
-DATA bytes100<>+32(SB)/8, $0x4a4a4a4a48484848
-DATA bytes100<>+40(SB)/8, $0x6e6e6e6e6c6c6c6c
-DATA bytes100<>+48(SB)/8, $0x4b4b4b4b49494949
-DATA bytes100<>+56(SB)/8, $0x6f6f6f6f6d6d6d6d
+DATA bytes100<>+0(SB)/8, $0x2626242402020000
+DATA bytes100<>+8(SB)/8, $0x2727252503030101
+DATA bytes100<>+16(SB)/8, $0x6e6e6c6c4a4a4848
+DATA bytes100<>+24(SB)/8, $0x6f6f6d6d4b4b4949
+DATA bytes100<>+32(SB)/8, $0x2626242402020000
+DATA bytes100<>+40(SB)/8, $0x2727252503030101
+DATA bytes100<>+48(SB)/8, $0x6e6e6c6c4a4a4848
+DATA bytes100<>+56(SB)/8, $0x6f6f6d6d4b4b4949
 GLOBL bytes100<>(SB), RODATA|NOPTR, $64
 
-DATA u32_0000007f<>+0(SB)/4, $0x0000007f
-GLOBL u32_0000007f<>(SB), RODATA|NOPTR, $4
+DATA u32_00ff00ff<>+0(SB)/4, $0x00ff00ff
+GLOBL u32_00ff00ff<>(SB), RODATA|NOPTR, $4
 
-DATA u32_7b000000<>+0(SB)/4, $0x7b000000
-GLOBL u32_7b000000<>(SB), RODATA|NOPTR, $4
+DATA u32_007f007f<>+0(SB)/4, $0x007f007f
+GLOBL u32_007f007f<>(SB), RODATA|NOPTR, $4
+
+DATA u32_43000000<>+0(SB)/4, $0x43000000
+GLOBL u32_43000000<>(SB), RODATA|NOPTR, $4
 
 // func gemvQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+

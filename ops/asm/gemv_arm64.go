@@ -21,6 +21,16 @@ var gemvsNEON = [types]gemvKernel{
 	quant.IQ2_S:   gemvIQ2_SNEON,
 	quant.IQ3_XXS: gemvIQ3_XXSNEON,
 	quant.IQ3_S:   gemvIQ3_SNEON,
+	quant.Q2_K:    gemvQ2_KNEON,
+	quant.Q3_K:    gemvQ3_KNEON,
+	quant.IQ4_NL:  gemvIQ4_NLNEON,
+	quant.IQ4_XS:  gemvIQ4_XSNEON,
+	quant.MXFP4:   gemvMXFP4NEON,
+	quant.NVFP4:   gemvNVFP4NEON,
+	quant.TQ1_0:   gemvTQ1_0NEON,
+	quant.TQ2_0:   gemvTQ2_0NEON,
+	quant.Q1_0:    gemvQ1_0NEON,
+	quant.Q2_0:    gemvQ2_0NEON,
 }
 
 // gemvsDotProd is the product of one row by type.
@@ -40,6 +50,16 @@ var gemvsDotProd = [types]gemvKernel{
 	quant.IQ2_S:   gemvIQ2_SDotProd,
 	quant.IQ3_XXS: gemvIQ3_XXSDotProd,
 	quant.IQ3_S:   gemvIQ3_SDotProd,
+	quant.Q2_K:    gemvQ2_KDotProd,
+	quant.Q3_K:    gemvQ3_KDotProd,
+	quant.IQ4_NL:  gemvIQ4_NLDotProd,
+	quant.IQ4_XS:  gemvIQ4_XSDotProd,
+	quant.MXFP4:   gemvMXFP4DotProd,
+	quant.NVFP4:   gemvNVFP4DotProd,
+	quant.TQ1_0:   gemvTQ1_0DotProd,
+	quant.TQ2_0:   gemvTQ2_0DotProd,
+	quant.Q1_0:    gemvQ1_0DotProd,
+	quant.Q2_0:    gemvQ2_0DotProd,
 }
 
 //go:noescape

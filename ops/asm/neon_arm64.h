@@ -41,6 +41,13 @@
 #define SADDLV_16B(d, n)         WORD $(0x4E303800 | (n)<<5 | (d))
 #define UMAXV_4S(d, n)           WORD $(0x6EB0A800 | (n)<<5 | (d))
 #define DUP_LANE_4S(d, n, i)     WORD $(0x4E040400 | (i)<<19 | (n)<<5 | (d))
+#define USHL_16B(d, n, m)        WORD $(0x6E204400 | (m)<<16 | (n)<<5 | (d)) // by signed counts: to the right if negative
+#define CMHI_16B(d, n, m)        WORD $(0x6E203400 | (m)<<16 | (n)<<5 | (d))
+#define SMAX_4S(d, n, m)         WORD $(0x4EA06400 | (m)<<16 | (n)<<5 | (d))
+#define MUL_16B(d, n, m)         WORD $(0x4E209C00 | (m)<<16 | (n)<<5 | (d))
+#define BIC_16B(d, n, m)         WORD $(0x4E601C00 | (m)<<16 | (n)<<5 | (d))
+#define MVN_16B(d, n)            WORD $(0x6E205800 | (n)<<5 | (d))
+#define SSHR_16_4S(d, n)         WORD $(0x4F300400 | (n)<<5 | (d))
 #define ZERO(d)                  WORD $(0x6F00E400 | (d))
 
 // SXTL and SXTL2 widen signed integers, SHLL and SHLL2 bfloat16 to float32.

@@ -12,14 +12,15 @@ var useNEON, useDotProd, useI8MM bool
 
 // Advanced SIMD is part of the arm64 baseline; its switch exists for tests.
 var tiers = []tier{
-	{"neon", true, &useNEON, kernelsNEON(gemvsNEON, gemmNEON, gemmMinNEON, gemmSub16NEON)},
-	{"dotprod", cpu.ARM64.HasASIMDDP, &useDotProd, kernelsNEON(gemvsDotProd, gemmDotProd, gemmMinDotProd, gemmSub16DotProd)},
-	{"i8mm", cpu.ARM64.HasASIMDDP && cpu.ARM64.HasI8MM, &useI8MM, kernelsNEON(gemvsDotProd, gemmI8MM, gemmMinI8MM, gemmSub16I8MM)},
+	{"neon", true, &useNEON, kernelsNEON(gemvsNEON, gemmNEON, gemmMinNEON, gemmSub16NEON, gemmSub16MinNEON)},
+	{"dotprod", cpu.ARM64.HasASIMDDP, &useDotProd, kernelsNEON(gemvsDotProd, gemmDotProd, gemmMinDotProd, gemmSub16DotProd, gemmSub16MinDotProd)},
+	{"i8mm", cpu.ARM64.HasASIMDDP && cpu.ARM64.HasI8MM, &useI8MM, kernelsNEON(gemvsDotProd, gemmI8MM, gemmMinI8MM, gemmSub16I8MM, gemmSub16MinI8MM)},
 }
 
 // kernelsNEON returns the table of a tier, given what differs: the products of
-// one row, and those of panels with groups of 32, of 32 and a min, and of 16.
-func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16 gemmKernel) kernels {
+// one row, and those of panels with groups of 32, of 32 and a min, of 16, and of 16
+// and a min.
+func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16, group16Min gemmKernel) kernels {
 	k := kernels{
 		floats: [types]floatKernels{
 			quant.F32:  {nil, gemvF32NEON},
@@ -45,17 +46,19 @@ func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16 gemmKerne
 		if gemv == nil {
 			continue
 		}
-		product, sum := group32, sumColumnsNEON
+		product, sum := gemm(group32), sumColumnsNEON
 		switch {
+		case w.Group == 16 && w.HasMin():
+			product, sum = gemmHalfSums(group16Min), sumColumnsSub16MinNEON
 		case w.Group == 16:
-			product, sum = group16, sumColumnsSub16NEON
+			product, sum = gemm(group16), sumColumnsSub16NEON
 		case w.HasMin():
-			product, sum = group32Min, sumColumnsMinNEON
+			product, sum = gemm(group32Min), sumColumnsMinNEON
 		}
 		k.ints[t] = intKernels{
 			gemv:       gemv,
 			unpack:     unpack(unpacksNEON[t]),
-			gemm:       gemm(product),
+			gemm:       product,
 			sumColumns: sumColumns(sum, w.Group),
 		}
 	}

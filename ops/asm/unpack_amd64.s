@@ -9470,7 +9470,7 @@ DATA words_03020100_0c080604_fdfeff00_f4f8fafc<>+28(SB)/4, $0xf4f8fafc
 GLOBL words_03020100_0c080604_fdfeff00_f4f8fafc<>(SB), RODATA|NOPTR, $32
 
 // func unpackRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, F16C
 TEXT ·unpackRowNVFP4AVX2(SB), NOSPLIT, $0-40
 	MOVQ    q+0(FP), AX
 	MOVQ    scale+8(FP), CX
@@ -9499,12 +9499,13 @@ block:
 	VMOVDQU      X1, 512(AX)
 	VEXTRACTI128 $0x01, Y1, 768(AX)
 	VMOVD        (BX), X1
-	VPMOVZXBD    X1, Y1
-	VPCMPEQD     words_0000007f<>+0(SB), Y1, Y2
-	VPANDN       Y1, Y2, Y1
-	VPAND        words_0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMULPS       words_7b000000<>+0(SB), Y1, Y1
+	VPMOVZXBW    X1, X1
+	VPCMPEQW     words_007f007f<>+0(SB), X1, X2
+	VPANDN       X1, X2, X1
+	VPAND        words_007f007f<>+0(SB), X1, X1
+	VPSLLW       $0x07, X1, X1
+	VCVTPH2PS    X1, Y1
+	VMULPS       words_43000000<>+0(SB), Y1, Y1
 	VMOVSS       X1, (CX)
 	VEXTRACTPS   $0x01, X1, 64(CX)
 	VEXTRACTPS   $0x02, X1, 128(CX)
@@ -9518,18 +9519,28 @@ block:
 	VZEROUPPER
 	RET
 
-DATA words_7b000000<>+0(SB)/4, $0x7b000000
-DATA words_7b000000<>+4(SB)/4, $0x7b000000
-DATA words_7b000000<>+8(SB)/4, $0x7b000000
-DATA words_7b000000<>+12(SB)/4, $0x7b000000
-DATA words_7b000000<>+16(SB)/4, $0x7b000000
-DATA words_7b000000<>+20(SB)/4, $0x7b000000
-DATA words_7b000000<>+24(SB)/4, $0x7b000000
-DATA words_7b000000<>+28(SB)/4, $0x7b000000
-GLOBL words_7b000000<>(SB), RODATA|NOPTR, $32
+DATA words_007f007f<>+0(SB)/4, $0x007f007f
+DATA words_007f007f<>+4(SB)/4, $0x007f007f
+DATA words_007f007f<>+8(SB)/4, $0x007f007f
+DATA words_007f007f<>+12(SB)/4, $0x007f007f
+DATA words_007f007f<>+16(SB)/4, $0x007f007f
+DATA words_007f007f<>+20(SB)/4, $0x007f007f
+DATA words_007f007f<>+24(SB)/4, $0x007f007f
+DATA words_007f007f<>+28(SB)/4, $0x007f007f
+GLOBL words_007f007f<>(SB), RODATA|NOPTR, $32
+
+DATA words_43000000<>+0(SB)/4, $0x43000000
+DATA words_43000000<>+4(SB)/4, $0x43000000
+DATA words_43000000<>+8(SB)/4, $0x43000000
+DATA words_43000000<>+12(SB)/4, $0x43000000
+DATA words_43000000<>+16(SB)/4, $0x43000000
+DATA words_43000000<>+20(SB)/4, $0x43000000
+DATA words_43000000<>+24(SB)/4, $0x43000000
+DATA words_43000000<>+28(SB)/4, $0x43000000
+GLOBL words_43000000<>(SB), RODATA|NOPTR, $32
 
 // func signedRowNVFP4AVX2(q *int8, scale *float32, min *float32, w *byte, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, F16C
 TEXT ·signedRowNVFP4AVX2(SB), NOSPLIT, $0-40
 	MOVQ    q+0(FP), AX
 	MOVQ    scale+8(FP), CX
@@ -9558,12 +9569,13 @@ block:
 	VMOVDQU      X1, 512(AX)
 	VEXTRACTI128 $0x01, Y1, 768(AX)
 	VMOVD        (BX), X1
-	VPMOVZXBD    X1, Y1
-	VPCMPEQD     words_0000007f<>+0(SB), Y1, Y2
-	VPANDN       Y1, Y2, Y1
-	VPAND        words_0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMULPS       words_7b000000<>+0(SB), Y1, Y1
+	VPMOVZXBW    X1, X1
+	VPCMPEQW     words_007f007f<>+0(SB), X1, X2
+	VPANDN       X1, X2, X1
+	VPAND        words_007f007f<>+0(SB), X1, X1
+	VPSLLW       $0x07, X1, X1
+	VCVTPH2PS    X1, Y1
+	VMULPS       words_43000000<>+0(SB), Y1, Y1
 	VMOVSS       X1, (CX)
 	VEXTRACTPS   $0x01, X1, 64(CX)
 	VEXTRACTPS   $0x02, X1, 128(CX)

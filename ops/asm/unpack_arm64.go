@@ -23,6 +23,16 @@ var unpacksNEON = [types]unpackKernel{
 	quant.IQ2_S:   unpackIQ2_SNEON,
 	quant.IQ3_XXS: unpackIQ3_XXSNEON,
 	quant.IQ3_S:   unpackIQ3_SNEON,
+	quant.Q2_K:    unpackQ2_KNEON,
+	quant.Q3_K:    unpackQ3_KNEON,
+	quant.IQ4_NL:  unpackIQ4_NLNEON,
+	quant.IQ4_XS:  unpackIQ4_XSNEON,
+	quant.MXFP4:   unpackMXFP4NEON,
+	quant.NVFP4:   unpackNVFP4NEON,
+	quant.TQ1_0:   unpackTQ1_0NEON,
+	quant.TQ2_0:   unpackTQ2_0NEON,
+	quant.Q1_0:    unpackQ1_0NEON,
+	quant.Q2_0:    unpackQ2_0NEON,
 }
 
 func unpack(kernel unpackKernel) func(p Panel, blocks int, w []byte, stride int) {

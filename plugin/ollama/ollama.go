@@ -112,6 +112,9 @@ func mayRunRMSNorm(ctx context.Context, f *gguf.File, graph *arch.Model) (bool, 
 	if err != nil || says == nil {
 		return false, err
 	}
+	if says.Level == fold.LevelReaders {
+		return false, nil // its writers are as they were
+	}
 	if says.Requantized {
 		return false, nil // folded, then rounded to blocks: a good LayerNorm model
 	}

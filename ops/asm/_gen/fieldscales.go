@@ -2,6 +2,7 @@ package main
 
 import (
 	"log"
+	"math"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -117,23 +118,23 @@ func (r *reader) ue4m3(row weights, byChains bool) (v []vector) {
 		if h > 0 {
 			VPSRLDQ(U8(8), x, x)
 		}
-		f := YMM()
-		VPMOVZXBD(x, f)
-		v = append(v, halfUE4M3(f))
+		v = append(v, halfUE4M3(x))
 	}
 	return v
 }
 
-// halfUE4M3 returns half of the number in each word. 0x7f is none, and bit 7 not
-// used.
+// halfUE4M3 returns half of the numbers in eight bytes. 0x7f is none, and bit 7 not
+// used. The bits of a number are those of one in half precision, times 2^-8.
 func halfUE4M3(x vector) vector {
-	none := YMM()
-	VPCMPEQD(table(0x7f), x, none)
-	VPANDN(x, none, x)
-	VPAND(table(0x7f), x, x)
-	VPSLLD(U8(20), x, x)
-	VMULPS(table(0x7b000000), x, x) // 2^119
-	return x
+	h, none, f := XMM(), XMM(), YMM()
+	VPMOVZXBW(x, h)
+	VPCMPEQW(table(0x007f007f), h, none)
+	VPANDN(h, none, h)
+	VPAND(table(0x007f007f), h, h)
+	VPSLLW(U8(7), h, h)
+	VCVTPH2PS(h, f)
+	VMULPS(table(math.Float32bits(0x1p7)), f, f)
+	return f
 }
 
 // runs1 returns the scales of eight groups that lie one after the other, bit by
@@ -206,10 +207,9 @@ func (r *reader) rowScales(w, scale, min Mem) {
 			scatter(v, min.Offset(8*64*h), 64, 256)
 		}
 	case r.Scales.Bits() > 0: // four numbers in UE4M3
-		x, y := XMM(), YMM()
+		x := XMM()
 		VMOVD(row(r.Scales.Low.At), x)
-		VPMOVZXBD(x, y)
-		x = halfUE4M3(y).AsX().(vector)
+		x = halfUE4M3(x).AsX().(vector)
 		VMOVSS(x, scale)
 		for i := 1; i < r.Items/r.Group; i++ {
 			VEXTRACTPS(U8(i), x, scale.Offset(64*i))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 
@@ -224,13 +226,21 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		}
 		return v, nil
 	case k.D.Bits == 0:
-		v := words(func(g int) int { at, _ := k.place(s.Low, k.Items/k.Group, g); return at }, 0xff)
-		none, power := avx512.repeat(0x7f), avx512.repeat(0x7b000000)
+		// See halfUE4M3.
+		var places [64]int
+		for i := range places {
+			places[i], _ = k.place(s.Low, k.Items/k.Group, order(i/2))
+		}
+		v := w.take(places)
+		bytes, none, power := avx2.repeat(0x00ff00ff), avx2.repeat(0x007f007f), avx512.repeat(math.Float32bits(0x1p7))
 		for _, v := range v {
-			some := K()
-			VPCMPUD(U8(4), none, v, some) // not equal
-			VPANDD_Z(none, v, some, v)
-			VPSLLD(U8(20), v, v)
+			h, some := asY(v), K()
+			VPANDD(bytes, h, h)
+			VPCMPUW(U8(4), none, h, some) // not equal
+			VPANDD(none, h, h)
+			VMOVDQU16_Z(h, some, h)
+			VPSLLW(U8(7), h, h)
+			VCVTPH2PS(h, v)
 		}
 		for _, v := range v {
 			VMULPS(power, v, v)
