@@ -150,6 +150,9 @@ func TestReaders(t *testing.T) {
 			if !s.Encoder {
 				want[&m.Head] = 1
 			}
+			if m.EmbedProject.W != nil {
+				want[&m.EmbedProject] = 1
+			}
 			if m.ClassNorm != nil {
 				want[&m.ClassOut] = 1
 			}

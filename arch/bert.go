@@ -1,7 +1,8 @@
 package arch
 
 // BERT (Devlin 2018) and the encoders built like it: MiniLM, BGE, E5, GTE,
-// mxbai, Arctic, and XLM-RoBERTa. Its GELU is the erf form, with which it was
+// mxbai, Arctic, and XLM-RoBERTa. ELECTRA's smaller embedding is projected to the
+// width of the model, and MPNet has biases of distances; both are not in llama.cpp. Its GELU is the erf form, with which it was
 // trained; llama.cpp computes the tanh form.
 var _ = register(Spec{
 	Name:      "bert",
@@ -13,10 +14,12 @@ var _ = register(Spec{
 	Form:      PostNorm,
 	Encoder:   true,
 
-	Positions:  Required,
-	TokenTypes: Optional,
-	QKVBias:    Optional,
-	OutBias:    Optional,
+	Positions:    Required,
+	TokenTypes:   Optional,
+	EmbedProject: Optional,
+	PositionBias: Optional,
+	QKVBias:      Optional,
+	OutBias:      Optional,
 
 	Activation:    GELUErf,
 	ActivationKey: true,

@@ -113,7 +113,7 @@ func TestMissingKeys(t *testing.T) {
 			f.Meta = plain.Meta.Clone()
 			f.Meta.Delete(kv.Key)
 			_, err := arch.Load(&f)
-			optional := !ok && kv.Key != "general.architecture" || slices.Contains([]string{"vocab_size", "rope.dimension_count", "rope.freq_base", "attention.head_count_kv"}, key)
+			optional := !ok && kv.Key != "general.architecture" && !strings.HasPrefix(kv.Key, "xielu.") || slices.Contains([]string{"vocab_size", "rope.dimension_count", "rope.freq_base", "attention.head_count_kv"}, key)
 			if key == "moe_every_n_layers" || key == "expert_count" && s.Experts == arch.Optional {
 				optional = true
 			}

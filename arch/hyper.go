@@ -20,6 +20,8 @@ const (
 	maxExperts = 4096
 	maxWidth   = 1 << 24 // of a vector
 	maxHead    = 1 << 13
+
+	maxDistances = 1 << 20
 )
 
 // reader reads the keys of one architecture and keeps the first error.
@@ -91,9 +93,18 @@ func (r *reader) above0(k string, def float64) float64 {
 	return v
 }
 
-// perLayer returns a key that is one number, from 1 to most, for all layers or
-// an array with one for each.
+// perLayer returns a key that is one number, from 1 to most, for all
+// layers or an array with one for each, of which uneven layers may have 0.
 func (r *reader) perLayer(k string, layers, most int, def []int) []int {
+	count := r.positive
+	if r.spec.Uneven {
+		count = func(k string, v, most int) int {
+			if v == 0 {
+				return 0
+			}
+			return r.positive(k, v, most)
+		}
+	}
 	r.read[k] = true
 	all := make([]int, layers)
 	one, err := gguf.Get[int](r.meta, r.key(k))
@@ -115,7 +126,7 @@ func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 		}
 		if r.err == nil {
 			for i, v := range each {
-				all[i] = r.positive(k, v, most)
+				all[i] = count(k, v, most)
 			}
 		}
 	}
@@ -177,6 +188,10 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		return h, shape
 	}
 	h.Heads, h.KVHeads, h.FFN = shape.heads[0], shape.kvHeads[0], shape.ffn[0]
+	r.positive(keyHeads+" of the first layer", h.Heads, maxHeads)
+	if r.err != nil {
+		return h, shape
+	}
 	if _, given := r.meta.Lookup(r.key(keyHeadDim)); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
 		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key(keyDim), h.Dim, r.key(keyHeads), h.Heads, maxHead))
 	}
@@ -185,7 +200,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key(keyValueDim), v, h.HeadDim))
 	}
 	for i := range shape.heads {
-		if r.err == nil && shape.heads[i]%shape.kvHeads[i] != 0 {
+		if r.err == nil && shape.kvHeads[i] > 0 && shape.heads[i]%shape.kvHeads[i] != 0 {
 			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key(keyKVHeads), shape.kvHeads[i], shape.heads[i], i)
 		}
 	}
@@ -204,12 +219,19 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	r.routing(s, &h, &shape)
 	h.FFN = shape.at(0).ffn
 	h.Activation = r.activation(s)
+	if h.Activation == XIELU {
+		h.XIELU = r.xielu(h.Layers)
+	}
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	switch {
 	case s.ALiBiDepth > 0 && s.ALiBiDepth == h.Layers:
 		h.MaxALiBi = float32(s.MaxALiBi)
 	case s.ALiBi != Absent && s.ALiBiDepth == 0:
 		h.MaxALiBi = float32(r.float(keyMaxALiBi, s.MaxALiBi))
+	}
+	h.ALiBiScale = 1
+	if s.ALiBiScale {
+		h.ALiBiScale = float32(r.above0(keyALiBiScale, 1))
 	}
 	attnScale := s.AttnScale
 	if by, ok := s.AttnScaleByDepth[h.Layers]; ok {
@@ -341,6 +363,37 @@ func (r *reader) activation(s *Spec) Activation {
 		r.fail(fmt.Errorf("%s is %.64q; known are %s", r.key(keyActivation), name, strings.Join(slices.Sorted(maps.Keys(activations)), ", ")))
 	}
 	return a
+}
+
+// xielu returns the parameters of xIELU, whose keys have no architecture in front, and
+// which files have before the softplus that keeps alphas positive.
+func (r *reader) xielu(layers int) []XIELUShape {
+	all := make([]XIELUShape, layers)
+	each := func(key string, set func(s *XIELUShape, v float64)) {
+		values, err := gguf.Get[[]float64](r.meta, key)
+		if one, oneErr := gguf.Get[float64](r.meta, key); oneErr == nil {
+			values, err = slices.Repeat([]float64{one}, layers), nil
+		}
+		if err == nil && len(values) != layers {
+			err = fmt.Errorf("%s has %d elements, want one for each of %d layers", key, len(values), layers)
+		}
+		r.fail(err)
+		for i := range all {
+			if err != nil || r.err != nil {
+				return
+			}
+			if v := values[i]; v-v != 0 {
+				r.fail(fmt.Errorf("%s is %v in layer %d", key, v, i))
+			}
+			set(&all[i], values[i])
+		}
+	}
+	softplus := func(x float64) float32 { return float32(max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))) }
+	each("xielu.beta", func(s *XIELUShape, v float64) { s.Beta = float32(v) })
+	each("xielu.alpha_p", func(s *XIELUShape, v float64) { s.P = softplus(v) })
+	each("xielu.alpha_n", func(s *XIELUShape, v float64) { s.N = s.Beta + softplus(v) })
+	each("xielu.eps", func(s *XIELUShape, v float64) { s.Eps = float32(v) })
+	return all
 }
 
 // value evaluates the rule.

@@ -76,7 +76,7 @@ var foreign = []struct{ prefix, what string }{
 	{"layers.0.", "a model with the tensor names of its makers, which no GGUF runner reads"},
 }
 
-const hfNames = "a model with Hugging Face's tensor names, which no GGUF runner reads; llama.cpp's convert_hf_to_gguf.py renames them"
+const hfNames = "a model with Hugging Face's tensor names, which no GGUF runner reads; infer convert and llama.cpp's convert_hf_to_gguf.py make a GGUF file of the folder that it came from"
 
 // identify returns a [*NotModelError] if a file is known to be something else
 // than a language model.

@@ -1,7 +1,7 @@
 package arch
 
 // Jina Embeddings 3 (Jina AI 2024): XLM-RoBERTa with RoPE. GELU is the erf
-// form, as its maker has it.
+// form, as its maker has it. GTE has a gate beside that, which is not in llama.cpp.
 var _ = register(Spec{
 	Name:      "jina-bert-v3",
 	Known:     "jina-embeddings-v3",
@@ -18,5 +18,6 @@ var _ = register(Spec{
 	OutBias:    Optional,
 
 	Activation: GELUErf,
+	Gating:     AnyGate,
 	FFNBias:    Optional,
 })

@@ -24,6 +24,7 @@ const (
 	keyRMSNormEps   = "attention.layer_norm_rms_epsilon"
 	keyClamp        = "attention.clamp_kqv"
 	keyMaxALiBi     = "attention.max_alibi_bias"
+	keyALiBiScale   = "attention.alibi_scale" // ours
 	keyAttnScale    = "attention.scale"
 	keyAttnSoftcap  = "attn_logit_softcapping"
 	keyWindow       = "attention.sliding_window"

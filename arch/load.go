@@ -114,6 +114,7 @@ type binder struct {
 	err  error
 
 	warnings []string
+	without  []string // layers that are left out, as the beginnings of their tensors' names
 
 	// When shapes are wanted rather than tensors: what to invent, and where
 	// to put it.
@@ -241,9 +242,27 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 	if s.EmbedHead {
 		embed = Optional
 	}
-	m.Embed = b.tensor(WeightName(NameEmbed), embed, h.Dim, h.Vocab)
-	m.Positions = b.tensor(WeightName(namePositions), s.Positions, h.Dim, h.Context)
-	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, h.Dim)
+	m.EmbedDim = h.Dim
+	if name := EmbedProject.Name(-1); s.EmbedProject != Absent {
+		if t, ok := b.find(WeightName(name)); ok {
+			if m.EmbedDim = t.Dims[0]; m.EmbedDim > h.Dim {
+				b.fail("tensor %s is %v, want an embedding that is no wider than the model", WeightName(name), t.Dims)
+			}
+		}
+		m.EmbedProject = b.linear(EmbedProject, name, s.EmbedProject, Optional, m.EmbedDim, h.Dim)
+	}
+	m.Embed = b.tensor(WeightName(NameEmbed), embed, m.EmbedDim, h.Vocab)
+	m.Positions = b.tensor(WeightName(namePositions), s.Positions, m.EmbedDim, h.Context)
+	m.EmbedNorm = b.norm(OnEmbedding, -1, s.EmbedNorm, m.EmbedDim)
+	if name := WeightName(namePosBias); s.PositionBias != Absent {
+		distances := 1
+		if t, ok := b.find(name); ok {
+			if distances = t.Dims[0]; distances%2 == 0 || distances > maxDistances {
+				b.fail("tensor %s is %v, want an odd number of distances up to %d", name, t.Dims, maxDistances)
+			}
+		}
+		m.PositionBias = b.tensor(name, s.PositionBias, distances, h.Heads)
+	}
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
 	if !s.Encoder {
 		m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
@@ -274,9 +293,15 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
 		l.Rotary = false
 	}
+	if ffn == 0 && is.experts == 0 { // of an uneven model
+		b.leaveOut(i)
+		return Block{}
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
-	l.AttnNorm = b.norm(LN1, i, before, h.Dim)
+	if heads > 0 {
+		l.AttnNorm = b.norm(LN1, i, before, h.Dim)
+	}
 	l.FFNNorm = b.norm(LN2, i, s.FFNNorm, h.Dim)
 	if l.AttnNorm == nil && s.AttnNorm.Optional && l.FFNNorm != nil { // the one norm serves both branches
 		l.AttnNorm, l.FFNNorm = l.FFNNorm, nil
@@ -291,6 +316,25 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.AttnSum2 = b.norm(LN1, i, s.AttnSum2, h.Dim)
 	l.FFNSum = b.norm(LN2, i, s.FFNSum, h.Dim)
 
+	switch {
+	case kvHeads > 0:
+		b.attention(i, h, &l)
+	case heads > 0:
+		l.O = b.linear(O, O.Name(i), Required, s.OutBias, h.Dim, h.Dim)
+	}
+	b.ffn(i, h, &l, is)
+	return l
+}
+
+// leaveOut passes over the tensors of a layer without an FFN.
+func (b *binder) leaveOut(layer int) {
+	b.warn("layer %d has no FFN: it is left out, as llama.cpp does", layer)
+	b.without = append(b.without, block(layer, ""))
+}
+
+// attention binds the matrices of attention, and the norms on queries and keys.
+func (b *binder) attention(i int, h *Hyper, l *Block) {
+	s, heads, kvHeads := b.spec, l.Heads, l.KVHeads
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
 	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {
 		fused := b.linear(Q, name, Required, s.QKVBias, h.Dim, q+2*kv)
@@ -323,10 +367,14 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
 	l.Sinks = b.tensor(WeightName(block(i, nameSinks)), s.Sinks, heads)
+}
 
-	if n := is.experts; n > 0 {
-		b.mixture(i, h, &l, is)
-		return l
+// ffn binds the feed-forward network or the experts.
+func (b *binder) ffn(i int, h *Hyper, l *Block, is layer) {
+	s, ffn := b.spec, is.ffn
+	if is.experts > 0 {
+		b.mixture(i, h, l, is)
+		return
 	}
 	gating := s.Gating
 	if gating == AnyGate {
@@ -346,11 +394,13 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	}
 	l.FFNScales = b.tensor(block(i, nameFFNScales), s.FFNScales, ffn)
 	l.Down = b.linear(Down, Down.Name(i), Required, s.FFNBias, ffn, h.Dim)
-	return l
 }
 
-// isNext reports whether a tensor is of the layers that are left out.
-func (b *binder) isNext(m *Model, name string) bool {
+// leftOut reports whether a tensor is of the layers that are left out.
+func (b *binder) leftOut(m *Model, name string) bool {
+	if slices.ContainsFunc(b.without, func(layer string) bool { return strings.HasPrefix(name, layer) }) {
+		return true
+	}
 	for i := range m.NextLayers {
 		if strings.HasPrefix(name, block(m.Layers+i, "")) {
 			return true
@@ -363,7 +413,7 @@ func (b *binder) isNext(m *Model, name string) bool {
 func (b *binder) leftover(f *gguf.File, m *Model) {
 	var names []string
 	for i := range f.Tensors {
-		if name := f.Tensors[i].Name; !b.used[name] && !b.isNext(m, name) {
+		if name := f.Tensors[i].Name; !b.used[name] && !b.leftOut(m, name) {
 			names = append(names, strconv.Quote(f.Tensors[i].Name))
 		}
 	}

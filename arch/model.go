@@ -17,10 +17,18 @@ type Model struct {
 	TokenTypes *gguf.Tensor // [Dim, types], of which the first row is added to each token, or nil
 	Positions  *gguf.Tensor // [Dim, Context], or nil
 	EmbedNorm  *Norm        // or nil
-	Blocks     []Block
-	FinalNorm  *Norm  // or nil
-	Head       Linear // its W is Embed when the file has no head of its own; encoders have none
-	Tied       bool   // W is Embed
+	// EmbedProject makes vectors of Dim elements of the embedding, which is
+	// EmbedDim wide with its tables and its norm; W is nil where both are equal.
+	EmbedProject Linear
+	EmbedDim     int
+	// PositionBias holds what is added to the scores of each head, by the distance
+	// of the key from the query: -n to n in its 2n+1 rows, and beyond as at the
+	// ends. [2n+1, Heads], or nil.
+	PositionBias *gguf.Tensor
+	Blocks       []Block
+	FinalNorm    *Norm  // or nil
+	Head         Linear // its W is Embed when the file has no head of its own; encoders have none
+	Tied         bool   // W is Embed
 
 	// What stands behind the pooling; a W is nil where there is none.
 	Dense2, Dense3       Linear
@@ -43,14 +51,16 @@ type Hyper struct {
 	WeightScale     float32 // of them
 	Experts, Active int     // experts of a layer, and how many of them a token uses
 	Activation      Activation
-	Pooling         Pooling  // what the file asks for
-	Dense           int      // width between the matrices behind the pooling
-	Labels          []string // names of the scores of the classification head
-	Clamp           float32  // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
-	MaxALiBi        float32  // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
-	AttnScale       float32  // multiplies query.key
-	AttnSoftcap     float32  // c*tanh(score/c); 0: none
-	Temperature     float32  // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
+	XIELU           []XIELUShape // of each layer, with that activation
+	Pooling         Pooling      // what the file asks for
+	Dense           int          // width between the matrices behind the pooling
+	Labels          []string     // names of the scores of the classification head
+	Clamp           float32      // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
+	ALiBiScale      float32      // multiplies the slopes of ALiBi
+	MaxALiBi        float32      // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
+	AttnScale       float32      // multiplies query.key
+	AttnSoftcap     float32      // c*tanh(score/c); 0: none
+	Temperature     float32      // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
 	EmbedScale      float32
 	ResidualScale   float32 // of what branches write
 	LogitScale      float32
@@ -60,6 +70,10 @@ type Hyper struct {
 	NoRoPE          bool // no layer has it
 	NextLayers      int  // layers at the end of the file that are left out
 }
+
+// XIELUShape are the parameters of the activation xIELU (Huang and Schlag 2024, arXiv
+// 2411.13010): x > 0: P x^2 + Beta x, else (exp(min(x, Eps)) - 1 - x) N + Beta x.
+type XIELUShape struct{ P, N, Beta, Eps float32 }
 
 // RoPE holds the parameters of the rotary embedding.
 type RoPE struct {
@@ -80,6 +94,8 @@ type RoPE struct {
 
 // A Block is one layer.
 type Block struct {
+	// Without Heads there is no attention; without KVHeads O reads what queries would; see
+	// Spec.Uneven.
 	Heads, KVHeads, FFN, SharedFFN int
 
 	AttnNorm *Norm // nil: attention reads the residual stream itself
@@ -164,7 +180,7 @@ func (b *Block) Linears() []*Linear {
 
 // Outlets lists the matrices outside the blocks.
 func (m *Model) Outlets() []*Linear {
-	return present(&m.Head, &m.Dense2, &m.Dense3, &m.ClassDense, &m.ClassOut)
+	return present(&m.EmbedProject, &m.Head, &m.Dense2, &m.Dense3, &m.ClassDense, &m.ClassOut)
 }
 
 // present returns those of some matrices that there are.
@@ -186,7 +202,7 @@ func (m *Model) Tensors(layer int) []*gguf.Tensor {
 	norms := []*Norm{m.EmbedNorm, m.FinalNorm, m.ClassNorm}
 	linears := m.Outlets()
 	if layer < 0 {
-		add(m.Embed, m.TokenTypes, m.Positions)
+		add(m.Embed, m.TokenTypes, m.Positions, m.PositionBias)
 	} else {
 		b := &m.Blocks[layer]
 		norms, linears = b.norms(), b.Linears()
@@ -216,9 +232,12 @@ type Writer struct {
 // Writers lists what writes the residual stream, in the order of evaluation.
 func (m *Model) Writers() []Writer {
 	var all []Writer
-	if m.EmbedNorm != nil {
+	switch {
+	case m.EmbedProject.W != nil:
+		all = append(all, Writer{Name: m.EmbedProject.Name, Layer: -1, Linear: &m.EmbedProject})
+	case m.EmbedNorm != nil:
 		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
-	} else {
+	default:
 		all = append(all, Writer{Name: NameEmbed, Layer: -1, Rows: m.Embed})
 		if m.TokenTypes != nil {
 			all = append(all, Writer{Name: nameTokenTypes, Layer: -1, Rows: m.TokenTypes})
@@ -262,6 +281,8 @@ func (m *Model) Readers(n *Norm) []*Linear {
 		return present(&m.Head)
 	case n == m.ClassNorm:
 		return present(&m.ClassOut)
+	case n == m.EmbedNorm:
+		return present(&m.EmbedProject)
 	case n.Layer < 0:
 		return nil
 	}
@@ -295,7 +316,12 @@ func (m *Model) BareReaders() []*Linear {
 }
 
 // attnReaders lists the matrices that read what attention reads.
-func (b *Block) attnReaders() []*Linear { return present(&b.Q, &b.K, &b.V) }
+func (b *Block) attnReaders() []*Linear {
+	if b.KVHeads == 0 {
+		return present(&b.O)
+	}
+	return present(&b.Q, &b.K, &b.V)
+}
 
 // ffnReaders lists the matrices that read what the FFN reads.
 func (b *Block) ffnReaders() []*Linear {
@@ -342,7 +368,7 @@ func (s *Spec) Bias(l *Linear) Presence {
 		return s.Routing.Bias
 	case strings.HasSuffix(l.Name, suffixOfShared) || l.Role == Dense2 || l.Role == Dense3:
 		return Absent
-	case l.Role == ClassDense || l.Role == ClassOut:
+	case l.Role == ClassDense || l.Role == ClassOut || l.Role == EmbedProject:
 		return Optional
 	case l.Role == Head:
 		return s.HeadBias

@@ -12,6 +12,7 @@ const (
 	nameQNorm       = "attn_q_norm"
 	nameKNorm       = "attn_k_norm"
 	nameTokenTypes  = "token_types"
+	namePosBias     = "position_bias"
 	nameClassNorm   = "cls.norm"
 	nameFFNScales   = "ffn.act.scales" // has no suffix
 	nameRoPE        = "rope_freqs"
@@ -30,7 +31,7 @@ const (
 var matrixNames = map[Role]string{
 	Q: "attn_q", K: "attn_k", V: "attn_v", O: "attn_output",
 	Gate: "ffn_gate", Up: "ffn_up", Down: "ffn_down", Router: "ffn_gate_inp",
-	Head: "output", Dense2: "dense_2", Dense3: "dense_3", ClassDense: "cls", ClassOut: "cls.output",
+	EmbedProject: "token_embd_project", Head: "output", Dense2: "dense_2", Dense3: "dense_3", ClassDense: "cls", ClassOut: "cls.output",
 }
 
 // Name returns the GGUF name of a matrix with this role, without a suffix.

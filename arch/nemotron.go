@@ -10,6 +10,9 @@ var _ = register(Spec{
 	FFNNorm:   NormSpec{Name: "ffn_norm", Gain: Required, Bias: Required},
 	FinalNorm: NormSpec{Name: "output_norm", Gain: Required, Bias: Required},
 
+	QKNorm: Optional, // of Persimmon, for which llama.cpp has no architecture
+	QKBias: Optional,
+
 	Rotary:  HalfSplit,
 	QKVBias: Optional,
 	OutBias: Optional,

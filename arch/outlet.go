@@ -31,7 +31,7 @@ func (b *binder) outlet(m *Model) {
 		if t, ok := b.find(name); ok && len(t.Dims) == 2 {
 			types = max(t.Dims[1], 1)
 		}
-		m.TokenTypes = b.tensor(name, s.TokenTypes, m.Dim, types)
+		m.TokenTypes = b.tensor(name, s.TokenTypes, m.EmbedDim, types)
 	}
 	if s.Dense != Absent {
 		m.Dense2 = b.linear(Dense2, Dense2.Name(-1), s.Dense, Absent, m.Dim, m.Dense)

@@ -27,6 +27,8 @@ const (
 	Router Role = "router" // scores the experts
 	Head   Role = "head"   // reads the logits off the last hidden vector
 
+	EmbedProject Role = "project" // makes the residual stream of a narrower embedding
+
 	Dense2     Role = "dense_2" // behind the pooling
 	Dense3     Role = "dense_3"
 	ClassDense Role = "cls" // of the classification head

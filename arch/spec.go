@@ -111,11 +111,12 @@ const (
 	GELUErf                       // the exact form, x * Phi(x)
 	ReLU                          // max(x, 0)
 	Tanh                          // of classification heads alone
+	XIELU                         // with parameters of each layer, see [XIELUShape]
 	ClampedSiLU                   // of gated FFNs alone: min(g, 7) * sigmoid(1.702 min(g, 7)) * (clamp(u, -7, 7) + 1)
 )
 
 func (a Activation) String() string {
-	return [...]string{"GELU", "SiLU", "ReLU^2", "GELU (erf)", "ReLU", "tanh", "clamped SiLU"}[a]
+	return [...]string{"GELU", "SiLU", "ReLU^2", "GELU (erf)", "ReLU", "tanh", "xIELU", "clamped SiLU"}[a]
 }
 
 // Gating is how the FFN forms its hidden vector.
@@ -184,6 +185,10 @@ type Spec struct {
 	QKNormLayers int
 
 	Form Form
+	// Uneven tells that a layer may have no heads, and then no attention, or no heads for
+	// keys, and then the output matrix of attention reads the norm; a layer without an FFN
+	// is left out as a whole.
+	Uneven bool
 	// Encoder tells that attention is to all tokens of a sequence, and that the
 	// hidden vectors are the result: there are no logits.
 	Encoder bool
@@ -205,8 +210,11 @@ type Spec struct {
 	RoPETables     RoPETables
 	Positions      Presence // a learned table
 	TokenTypes     Presence // a learned table of segments, of which the first is everyone's
+	EmbedProject   Presence // a matrix that makes the width of the model of that of the embedding
+	PositionBias   Presence // a table of what is added to the scores of each head, by distance
 	ALiBi          Presence
 	MaxALiBi       float64 // the maximal bias of ALiBi unless the file has one
+	ALiBiScale     bool    // the key attention.alibi_scale multiplies the slopes of ALiBi
 	ALiBiDepth     int     // the number of layers of the models with ALiBi, up to MaxALiBi, in place of RoPE; 0: any
 	Temperature    bool    // the key attention.temperature_scale: queries grow with their position
 	Sinks          Presence

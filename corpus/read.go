@@ -103,13 +103,13 @@ func read(r io.Reader, o Options, whole, blockSize int) (*Reading, error) {
 		t.source, t.whole = t.ofIDs(list), true
 		return t, nil
 	}
-	head, err := io.ReadAll(io.LimitReader(r, int64(whole)+1))
+	head, n, err := readHead(r, whole+1)
 	if err != nil {
 		return nil, err
 	}
-	b := newBlocks(bytes.NewReader(head), len(head)+1) // one block
-	if len(head) > whole {
-		b = newBlocks(io.MultiReader(bytes.NewReader(head), r), blockSize)
+	b := newBlocks(io.MultiReader(head...), n+1) // one block
+	if n > whole {
+		b = newBlocks(io.MultiReader(append(head, r)...), blockSize)
 		if o.Limit == 0 {
 			t.sum, t.source = b.sum, t.ofText(b)
 			return t, nil
@@ -120,6 +120,24 @@ func read(r io.Reader, o Options, whole, blockSize int) (*Reading, error) {
 		return nil, err
 	}
 	return t, t.hold(seqs)
+}
+
+// readHead reads at most n bytes, in pieces that are let go one by one as they are read
+// again.
+func readHead(r io.Reader, n int) (pieces []io.Reader, size int, err error) {
+	for size < n {
+		b := make([]byte, min(BlockSize, n-size))
+		k, err := io.ReadFull(r, b)
+		pieces, size = append(pieces, bytes.NewReader(b[:k])), size+k
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return pieces, size, nil
+		default:
+			return nil, 0, err
+		}
+	}
+	return pieces, size, nil
 }
 
 // Hold is a reading of ids that are in memory.

@@ -28,7 +28,8 @@ func (m *Model) build() error {
 	if a.Positions != nil {
 		m.positions = b.matrix(a.Positions, 0, a.Context)
 	}
-	m.tokenType = b.vector(a.TokenTypes, 0, a.Dim)
+	m.tokenType = b.vector(a.TokenTypes, 0, a.EmbedDim)
+	m.embedProject = b.linear(&a.EmbedProject)
 	m.embedNorm = b.norm(a.EmbedNorm, a.Eps)
 	m.finalNorm = b.norm(a.FinalNorm, a.Eps)
 	m.head = b.linear(&a.Head)
@@ -38,6 +39,9 @@ func (m *Model) build() error {
 	m.blocks = make([]block, len(a.Blocks))
 	for i := range a.Blocks {
 		m.blocks[i] = b.block(a, &a.Blocks[i])
+		if a.XIELU != nil {
+			m.blocks[i].xielu = &a.XIELU[i]
+		}
 	}
 	m.rope, m.windowRope = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
 	if a.RoPE.LongFactors != nil {
@@ -51,7 +55,7 @@ func (m *Model) activationOf(a arch.Activation) ops.Activation {
 	if a == arch.GELUErf && m.opts.TanhGELU {
 		a = arch.GELU
 	}
-	if a == arch.ClampedSiLU {
+	if a == arch.ClampedSiLU || a == arch.XIELU {
 		return 0 // package ops has none
 	}
 	return activations[a]
@@ -158,6 +162,10 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 	}
 	if a.MaxALiBi > 0 {
 		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)
+		scale(out.attention.Slopes, a.ALiBiScale)
+	}
+	if t := a.PositionBias; t != nil {
+		out.attention.Distances = b.vector(t, 0, t.Items())
 	}
 	out.attention.Sinks = b.vector(l.Sinks, 0, l.Heads)
 	if l.Router.W == nil {

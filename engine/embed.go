@@ -75,7 +75,7 @@ func (m *Model) Embed(ctx context.Context, sequences [][]int32, o EmbedOptions) 
 			vectors := p.outlet(x, pooling)
 			for i, v := range vectors {
 				if j := notFinite(v); j >= 0 {
-					return fmt.Errorf("engine: of sequence %d number %d of the embedding is %v: a weight is not finite, or numbers overflow", len(all)+i, j, v[j])
+					return p.embeddingError(len(all)+i, sequences[len(all)+i], j, v[j])
 				}
 				if o.Normalize && pooling != arch.PoolRank {
 					normalizeRows(v, m.Arch.Dim)

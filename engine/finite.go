@@ -70,54 +70,91 @@ func (s *Session) finiteError(p *pass, pos, j int, v float32) error {
 func (s *Session) origin(p *pass) (where string, err error) {
 	tap, tokens := s.tap, s.tokens
 	defer func() { s.tap, s.tokens = tap, tokens }()
-	var before *arch.Norm // the last norm whose output was finite
-	s.tap = &Tap{Func: func(h Hidden) {
-		i := notFinite(h.Rows)
-		switch {
-		case where != "":
-		case i >= 0:
-			r := i / (h.Site.Width * h.Site.Groups)
-			where = fmt.Sprintf("the first number that is not finite is a %v at position %d, ", h.Rows[i], h.Pos+r) + s.place(before, &h, r)
-		case h.Stage == Out:
-			before = h.Site
-		}
-	}}
+	w := watch{model: s.model, f16: s.f16}
+	s.tap = w.tap()
 	s.tokens = s.tokens[:0]
-	for where == "" && len(s.tokens) < len(tokens) {
+	for w.where == "" && len(s.tokens) < len(tokens) {
 		batch := tokens[len(s.tokens):min(len(s.tokens)+s.model.batch, len(tokens))]
 		if _, err := p.forward(segment{session: s, tap: s.tap, tokens: batch, pos: len(s.tokens)}); err != nil {
 			return "", err
 		}
 		s.tokens = tokens[:len(s.tokens)+len(batch)]
 	}
-	if where == "" {
-		where = "every norm is finite, so it arises in the head: " + s.blame(s.model.Arch.Head.W, s.model.Arch.Head.B)
+	if w.where == "" {
+		w.where = "every norm is finite, so it arises in the head: " + w.blame(s.model.Arch.Head.W, s.model.Arch.Head.B)
 	}
-	return where, nil
+	return w.where, nil
+}
+
+// embeddingError is the error about number i of the embedding of a sequence, which is
+// computed once more to tell where that began.
+func (p *pass) embeddingError(sequence int, tokens []int32, i int, v float32) error {
+	w := watch{model: p.model}
+	if _, err := p.forward(segment{tap: w.tap(), tokens: tokens}); err != nil {
+		return err
+	}
+	if w.where == "" {
+		var suspects []*gguf.Tensor
+		for _, l := range p.model.Arch.Outlets() {
+			suspects = append(suspects, l.W, l.B)
+		}
+		for _, n := range []*arch.Norm{p.model.Arch.FinalNorm, p.model.Arch.ClassNorm} {
+			if n != nil {
+				suspects = append(suspects, n.Gain, n.Bias)
+			}
+		}
+		w.where = "every norm of the blocks is finite, so it arises behind them: " + w.blame(suspects...)
+	}
+	return fmt.Errorf("engine: of sequence %d number %d of the embedding is %v: %s", sequence, i, v, w.where)
+}
+
+// A watch looks for the first number that is not finite.
+type watch struct {
+	model  *Model
+	f16    bool       // the cache is
+	before *arch.Norm // the last norm whose output was finite
+	where  string     // "": nowhere so far
+}
+
+func (w *watch) tap() *Tap {
+	return &Tap{Func: func(h Hidden) {
+		i := notFinite(h.Rows)
+		switch {
+		case w.where != "":
+		case i >= 0:
+			r := i / (h.Site.Width * h.Site.Groups)
+			w.where = fmt.Sprintf("the first number that is not finite is a %v at position %d, ", h.Rows[i], h.Pos+r) + w.place(&h, r)
+		case h.Stage == Out:
+			w.before = h.Site
+		}
+	}}
 }
 
 // place says where in the graph row r is not finite, when the norm before, if
 // there is one, left everything finite.
-func (s *Session) place(before *arch.Norm, h *Hidden, r int) string {
-	a := s.model.Arch
+func (w *watch) place(h *Hidden, r int) string {
+	a, before := w.model.Arch, w.before
 	switch {
 	case h.Stage == Out:
-		return fmt.Sprintf("in the norm %s: %s", h.Site.Site, s.blame(h.Site.Gain, h.Site.Bias))
+		return fmt.Sprintf("in the norm %s: %s", h.Site.Site, w.blame(h.Site.Gain, h.Site.Bias))
 	case before == nil:
 		suspects := []*gguf.Tensor{tensorRow(a.Embed, int(h.Tokens[r]))}
 		if a.Positions != nil {
 			suspects = append(suspects, tensorRow(a.Positions, h.Pos+r))
 		}
+		if a.TokenTypes != nil {
+			suspects = append(suspects, tensorRow(a.TokenTypes, 0))
+		}
 		if h.Site.Layer >= 0 { // a block without a norm before its branches
 			suspects = append(suspects, a.Tensors(h.Site.Layer)...)
 		}
-		return fmt.Sprintf("before %s, from the embedding of token %d on: %s", h.Site.Site, h.Tokens[r], s.blame(suspects...))
+		return fmt.Sprintf("before %s, from the embedding of token %d on: %s", h.Site.Site, h.Tokens[r], w.blame(suspects...))
 	}
 	layer := h.Site.Layer
-	if h.Site.Residual { // it reads what the block before has written
+	if h.Site.Residual && a.Spec.Form != arch.PostNorm { // it reads what the block before has written
 		layer = max(0, before.Layer)
 	}
-	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, s.blame(a.Tensors(layer)...))
+	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, w.blame(a.Tensors(layer)...))
 }
 
 // tensorRow returns row i of a matrix as a tensor of its own.
@@ -127,7 +164,7 @@ func tensorRow(t *gguf.Tensor, i int) *gguf.Tensor {
 }
 
 // blame finds the tensor that is not finite, if one is.
-func (s *Session) blame(tensors ...*gguf.Tensor) string {
+func (w *watch) blame(tensors ...*gguf.Tensor) string {
 	for _, t := range tensors {
 		if t == nil {
 			continue
@@ -143,7 +180,7 @@ func (s *Session) blame(tensors ...*gguf.Tensor) string {
 			}
 		}
 	}
-	if s.f16 {
+	if w.f16 {
 		return "every weight there is finite, so numbers overflow, perhaps in the F16 cache"
 	}
 	return "every weight there is finite, so numbers overflow"

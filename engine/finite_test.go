@@ -74,7 +74,7 @@ func TestEveryTensorNotFinite(t *testing.T) {
 		f := toytest.Parse(t, whole)
 		spec, _ := arch.Lookup(m.arch)
 		for i := range f.Tensors {
-			if name := f.Tensors[i].Name; spec.OutBias == arch.Unused && strings.HasSuffix(name, "attn_output.bias") ||
+			if name := f.Tensors[i].Name; spec.QKBias == arch.Unused && strings.HasSuffix(name, "_norm.bias") && strings.Contains(name, ".attn_") || spec.OutBias == arch.Unused && strings.HasSuffix(name, "attn_output.bias") ||
 				spec.FFNBias == arch.Unused && strings.Contains(name, "ffn_") && strings.HasSuffix(name, ".bias") {
 				continue // it takes no part
 			}
@@ -230,4 +230,37 @@ func TestOverflow(t *testing.T) {
 			t.Errorf("%v in %s, cache %v: %v, want %q", c.v, c.tensor, c.kv, err, c.want)
 		}
 	}
+}
+
+// TestEncoderNotFinite puts NaN into each tensor of each encoder: the error names it.
+func TestEncoderNotFinite(t *testing.T) {
+	pooling := arch.PoolMean
+	tried := 0
+	for _, s := range arch.All() {
+		if !s.Encoder {
+			continue
+		}
+		shape := toy.Tiny(s.Name, func(string) bool { return true })
+		shape.FFN = 64
+		whole := toytest.Bytes(t, shape, "F32", 1)
+		for i := range toytest.Parse(t, whole).Tensors {
+			f := toytest.Parse(t, whole)
+			x := &f.Tensors[i]
+			if strings.HasPrefix(x.Name, "cls") || s.FFNBias == arch.Unused && strings.Contains(x.Name, "ffn_") && strings.HasSuffix(x.Name, ".bias") {
+				continue // of scores, or without a part
+			}
+			data, old := x.Data, slices.Clone(x.Data)
+			poison(x, float32(math.NaN()))
+			m, err := Load(t.Context(), f, Options{Threads: 1})
+			if err == nil {
+				_, err = m.Embed(t.Context(), [][]int32{{0, 1, 2, 3, 4, 5}, {5, 4, 3}}, EmbedOptions{Pooling: &pooling})
+				m.Close()
+			}
+			if tried++; err == nil || !strings.Contains(err.Error(), x.Name) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: NaN in %s: %v", s.Name, x.Name, err)
+			}
+			copy(data, old)
+		}
+	}
+	t.Logf("%d tensors tried", tried)
 }

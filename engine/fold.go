@@ -20,7 +20,7 @@ import (
 func (m *Model) linears() map[*arch.Linear][]*linear {
 	all := map[*arch.Linear][]*linear{}
 	for a, l := range map[*arch.Linear]*linear{
-		&m.Arch.Head: &m.head, &m.Arch.Dense2: &m.dense2, &m.Arch.Dense3: &m.dense3,
+		&m.Arch.EmbedProject: &m.embedProject, &m.Arch.Head: &m.head, &m.Arch.Dense2: &m.dense2, &m.Arch.Dense3: &m.dense3,
 		&m.Arch.ClassDense: &m.classDense, &m.Arch.ClassOut: &m.classOut,
 	} {
 		if l.w.Rows > 0 {

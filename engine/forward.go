@@ -47,18 +47,38 @@ func (p *pass) block(layer int, x []float32) []float32 {
 	if b.attnSum2 != nil {
 		p.before = append(p.before[:0], x...)
 	}
-	heads := p.attention(b, layer, p.norm(&p.in, x, b.attnNorm))
-	if b.centerStream {
-		centerRows(x, p.model.Arch.Dim)
+	if heads := p.attended(b, layer, x); heads != nil {
+		if b.centerStream {
+			centerRows(x, p.model.Arch.Dim)
+		}
+		x = p.add(x, &b.o, heads, b.attnPost)
+		p.showPart(layer, Attention, p.branch)
+		x = p.normSum(x, b.attnSum)
+	} else {
+		p.showNothing(layer, Attention, x)
 	}
-	x = p.add(x, &b.o, heads, b.attnPost)
-	p.showPart(layer, Attention, p.branch)
-	x = p.normSum(x, b.attnSum)
 	if b.attnSum2 != nil {
 		p.pool.Add(x, p.before, p.model.Arch.Dim)
 		x = p.normSum(x, b.attnSum2)
 	}
+	if b.down.w.Rows == 0 && b.experts == nil {
+		p.showNothing(layer, FFN, x)
+		return x
+	}
 	return p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+}
+
+// attended returns what the output matrix of attention reads: the norm itself in a layer
+// without keys, and nil in one without attention.
+func (p *pass) attended(b *block, layer int, x []float32) *ops.Input {
+	if b.Heads == 0 {
+		return nil
+	}
+	in := p.norm(&p.in, x, b.attnNorm)
+	if b.KVHeads == 0 {
+		return in
+	}
+	return p.attention(b, layer, in)
 }
 
 // normSum returns the norm f of the sums x, or these where f is nil.
@@ -74,7 +94,7 @@ func (p *pass) addFFN(layer int, x []float32, b *block, in *ops.Input) []float32
 	if b.experts != nil {
 		x = p.addExperts(x, b, in)
 	} else {
-		x = p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b.ffnScales, in), b.ffnPost)
+		x = p.add(x, &b.down, p.hidden(&b.gate, &b.up, &b.down, b, in), b.ffnPost)
 	}
 	p.showPart(layer, FFN, p.branch)
 	return x
@@ -83,7 +103,7 @@ func (p *pass) addFFN(layer int, x []float32, b *block, in *ops.Input) []float32
 // embed returns the embeddings of the tokens, with those of their type and of
 // their positions where these are learned.
 func (p *pass) embed() []float32 {
-	m, d := p.model, p.model.Arch.Dim
+	m, d := p.model, p.model.Arch.EmbedDim
 	p.x = sized(p.x, p.rows*d)
 	for _, seg := range p.segments {
 		for i, id := range seg.tokens {
@@ -104,6 +124,9 @@ func (p *pass) embed() []float32 {
 	}
 	if m.embedNorm != nil {
 		p.normalize(p.x, p.x, m.embedNorm)
+	}
+	if m.embedProject.w.Rows > 0 {
+		p.x = p.linear(&m.embedProject, p.x)
 	}
 	return p.x
 }
@@ -160,13 +183,17 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 }
 
 // hidden returns act(up(x)), or act(gate(x)) * up(x), for the matrix down.
-func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *ops.Input {
+func (p *pass) hidden(gate, up, down *linear, b *block, x *ops.Input) *ops.Input {
 	n := x.Count() * up.w.Rows
 	h := p.work[:n]
 	act := p.model.activation
 	if gate.w.Rows == 0 {
 		p.apply(x, output{l: up, y: h})
-		p.pool.Activate(act, h, h)
+		if b.xielu != nil {
+			xielu(h, b.xielu)
+		} else {
+			p.pool.Activate(act, h, h)
+		}
 	} else {
 		u := p.work[n:][:n]
 		p.apply(x, output{l: gate, y: h}, output{l: up, y: u})
@@ -176,8 +203,8 @@ func (p *pass) hidden(gate, up, down *linear, scales []float32, x *ops.Input) *o
 			p.pool.Gate(act, h, h, u)
 		}
 	}
-	if scales != nil {
-		divideRows(h, scales)
+	if b.ffnScales != nil {
+		divideRows(h, b.ffnScales)
 	}
 	p.pool.Prepare(&p.out, h, up.w.Rows, p.forms(down.forms))
 	return &p.out

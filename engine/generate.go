@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+
+	"github.com/normswap/normswap/ops"
 )
 
 // GenerateOptions say how text is continued.
@@ -15,6 +17,8 @@ type GenerateOptions struct {
 	Process func(logits []float32, recent []int32)
 	// IgnoreEOG goes on after a token that ends the generation.
 	IgnoreEOG bool
+	// Speculation, if not nil, guesses tokens, which changes the time alone.
+	Speculation *Speculation
 }
 
 // Generate makes the timeline equal prompt, keeping what it shares with the
@@ -29,10 +33,16 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, o GenerateOption
 			yield(0, err)
 			return
 		}
+		guess, err := o.Speculation.start(s)
+		if err != nil {
+			yield(0, err)
+			return
+		}
 		s.call.again = true
 		defer s.model.queue.leave(&s.call)
 		logits, _, err := s.Sync(ctx, prompt)
-		next := make([]int32, 1)
+		next := make([]int32, 1, 1+maxGuess)
+		ahead := next[1:] // guesses that follow the timeline, evaluated
 		for n := 0; ; n++ {
 			if err != nil {
 				if n == 0 || !errors.Is(err, ErrContextFull) {
@@ -46,17 +56,46 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, o GenerateOption
 			if o.Process != nil {
 				o.Process(logits, s.tokens)
 			}
-			if next[0], err = sampler.Sample(logits, s.tokens); err != nil {
-				yield(0, err)
+			id, err2 := sampler.Sample(logits, s.tokens)
+			if err2 != nil {
+				yield(0, err2)
 				return
 			}
-			if tok := s.model.tok; tok != nil && !o.IgnoreEOG && tok.IsEOG(next[0]) {
+			if tok := s.model.tok; tok != nil && !o.IgnoreEOG && tok.IsEOG(id) {
 				return
 			}
-			if !yield(next[0], nil) || o.Max > 0 && n+1 == o.Max {
+			if !yield(id, nil) || o.Max > 0 && n+1 == o.Max {
 				return
 			}
-			logits, err = s.Eval(ctx, next)
+			if len(ahead) > 0 && ahead[0] == id {
+				s.tokens = append(s.tokens, id)
+				ahead = ahead[1:]
+				logits, err = s.checked(guess.hit())
+				continue
+			}
+			next[0] = id
+			if guess == nil {
+				logits, err = s.Eval(ctx, next)
+				continue
+			}
+			room := s.max - len(s.tokens) - 1
+			if o.Max > 0 {
+				room = min(room, o.Max-n-2)
+			}
+			if ahead, err = guess.next(ctx, next, room, sampler); err == nil {
+				logits, err = s.checked(0)
+			}
 		}
 	}
+}
+
+// evaluateAhead appends the first of the tokens to the timeline and computes the
+// logits of all of them, as if each followed those before it.
+func (s *Session) evaluateAhead(ctx context.Context, tokens []int32) error {
+	n := len(s.tokens)
+	if err := s.evaluate(ctx, tokens, ops.Apart, len(tokens)); err != nil {
+		return err
+	}
+	s.tokens = s.tokens[:n+1]
+	return nil
 }

@@ -94,8 +94,8 @@ type Model struct {
 	longRope   *ops.RoPE // of contexts beyond the original one, or nil
 
 	// What stands behind the pooling; w.Rows is 0 where there is none.
-	dense2, dense3, classDense, classOut linear
-	classNorm                            *norm
+	embedProject, dense2, dense3, classDense, classOut linear
+	classNorm                                          *norm
 
 	queue  queue // of evaluations
 	floats bool  // products of the blocks have weights that are read as floats
@@ -108,6 +108,7 @@ type Model struct {
 	centerEmbed bool
 	mapped      bool
 	passes      passes
+	sum         weightsSum
 }
 
 // block is arch.Block with its weights where ops can use them.
@@ -122,6 +123,7 @@ type block struct {
 	sharedRouter                                       linear
 	selectBias                                         []float32 // or nil
 	ffnScales                                          []float32
+	xielu                                              *arch.XIELUShape // nil: another activation
 	attention                                          ops.Attention
 }
 

@@ -52,7 +52,7 @@ func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 			continue
 		}
 		p.pool.Prepare(&e.in, e.rows, d, p.forms(expert.up.forms|expert.gate.forms))
-		h := p.hidden(&expert.gate, &expert.up, &expert.down, nil, &e.in)
+		h := p.hidden(&expert.gate, &expert.up, &expert.down, b, &e.in)
 		p.branch = sized(p.branch, len(e.of)*d)
 		p.apply(h, output{l: &expert.down, y: p.branch})
 		for j, r := range e.of {
@@ -78,7 +78,7 @@ func (p *pass) addShared(sum []float32, b *block, in *ops.Input) {
 	if shared.down.w.Rows == 0 {
 		return
 	}
-	h := p.hidden(&shared.gate, &shared.up, &shared.down, nil, in)
+	h := p.hidden(&shared.gate, &shared.up, &shared.down, b, in)
 	if b.sharedRouter.w.Rows == 0 {
 		p.apply(h, output{l: &shared.down, y: sum, add: true})
 		return

@@ -15,7 +15,8 @@ type call struct {
 	ctx     context.Context
 	tokens  []int32   // not evaluated yet
 	way     ops.Forms // in which float products add up
-	logits  bool      // those of the last token are wanted
+	rows    int       // of logits that are wanted, those of the last tokens
+	whole   bool      // all tokens belong in one pass: a token and what may follow it
 
 	wake     chan struct{} // done, or to lead
 	err      error
@@ -30,8 +31,8 @@ type call struct {
 // own: one of the callers leads, and runs passes with pieces of all calls until
 // its own is done; then the next one leads.
 //
-// Tokens that are generated come first, one a call; prompts share what room is
-// left, and take turns.
+// Tokens that are generated come first, one a call, with what may follow it; prompts
+// share what room is left, and take turns.
 type queue struct {
 	model *Model
 
@@ -50,8 +51,9 @@ type queue struct {
 	part      []*call // in the pass in progress
 	way       ops.Forms
 	segments  []segment
-	x         []float32 // residual vectors whose logits are wanted [calls, Dim]
-	positions []int     // of those
+	x         []float32  // residual vectors whose logits are wanted [rows, Dim]
+	positions []int      // of those
+	owners    []*Session // of those
 	logits    []float32
 }
 
@@ -229,18 +231,18 @@ func (q *queue) choose() {
 	for _, c := range q.calls {
 		switch {
 		case way != 0 && c.way != way:
-		case len(c.tokens) > 1:
+		case !c.generated():
 			prompts++
-		case room > 0:
-			q.take(c, 1)
-			room--
+		case len(c.tokens) <= room:
+			room -= len(c.tokens)
+			q.take(c, len(c.tokens))
 		}
 	}
 	if len(q.part) > 0 {
 		room = min(room, besideTokens)
 	}
 	for _, c := range q.calls {
-		if len(c.tokens) == 1 || way != 0 && c.way != way || room == 0 {
+		if c.generated() || way != 0 && c.way != way || room == 0 {
 			continue
 		}
 		n := min(len(c.tokens), max(room/prompts, leastPiece), room)
@@ -249,6 +251,10 @@ func (q *queue) choose() {
 		prompts--
 	}
 }
+
+// generated reports whether c evaluates a token that was generated, or the last one
+// of a prompt.
+func (c *call) generated() bool { return c.whole || len(c.tokens) == 1 }
 
 func (q *queue) any(way ops.Forms) bool {
 	for _, c := range q.calls {
@@ -291,39 +297,33 @@ func (q *queue) evaluate(p *pass) error {
 	if err != nil {
 		return err
 	}
-	q.x, q.positions = q.x[:0], q.positions[:0]
+	q.x, q.positions, q.owners = q.x[:0], q.positions[:0], q.owners[:0]
 	for i, c := range q.part {
-		if c.ends() {
-			s := &p.segments[i]
-			last := s.row + len(s.tokens) - 1
-			q.x, q.positions = append(q.x, row(x, last, d)...), append(q.positions, p.positions[last])
-		}
-	}
-	rows := len(q.x) / d
-	q.logits = sized(q.logits, min(rows, m.headRows)*vocab)
-	at := 0
-	for _, c := range q.part {
-		if !c.ends() {
+		if c.part < len(c.tokens) {
 			continue
 		}
+		end := p.segments[i].row + c.part
+		q.x = append(q.x, x[(end-c.rows)*d:end*d]...)
+		q.positions = append(q.positions, p.positions[end-c.rows:end]...)
+		for range c.rows {
+			q.owners = append(q.owners, c.session)
+		}
+		c.session.logits = c.session.logits[:0]
+	}
+	defer clear(q.owners)
+	rows := len(q.owners)
+	q.logits = sized(q.logits, min(rows, m.headRows)*vocab)
+	for at, s := range q.owners {
 		if at%m.headRows == 0 {
 			n := min(m.headRows, rows-at)
 			if err := p.logits(q.logits[:n*vocab], q.x[at*d:(at+n)*d], q.positions[at:at+n], ops.Apart); err != nil {
 				return err
 			}
 		}
-		s := c.session
-		s.logits = append(s.logits[:0], row(q.logits, at%m.headRows, vocab)...)
-		if j := badLogit(s.logits); j >= 0 {
-			c.err = s.finiteError(p, len(s.tokens)+c.part-1, j, s.logits[j])
-		}
-		at++
+		s.logits = append(s.logits, row(q.logits, at%m.headRows, vocab)...)
 	}
 	return nil
 }
-
-// ends reports whether the pass in progress ends c with logits.
-func (c *call) ends() bool { return c.logits && c.part == len(c.tokens) }
 
 // settle takes the parts off the calls, and ends those that are done.
 func (q *queue) settle(err error) {

@@ -33,8 +33,11 @@ func stories(n int) (list []story) {
 }
 
 // tell generates a story and returns all logits that it was drawn from.
-func (o story) tell(ctx context.Context, s *Session, tokens int) (seen [][]float32, err error) {
+func (o story) tell(ctx context.Context, s *Session, tokens int, guess ...*Speculation) (seen [][]float32, err error) {
 	g := GenerateOptions{Max: tokens, IgnoreEOG: true, Sample: SampleOptions{Temperature: float64(o.seed % 2), Seed: o.seed}}
+	if len(guess) > 0 {
+		g.Speculation = guess[0]
+	}
 	g.Process = func(logits []float32, _ []int32) { seen = append(seen, slices.Clone(logits)) }
 	for _, err := range s.Generate(ctx, o.prompt, g) {
 		if err != nil {
@@ -104,7 +107,11 @@ func testShared(t *testing.T, name string, m *Model) {
 			})
 		}
 		wg.Go(func() {
-			seen, err := story.tell(t.Context(), s, tokens)
+			var guess []*Speculation
+			if i%3 == 1 {
+				guess = []*Speculation{{Lookup: true, always: true}}
+			}
+			seen, err := story.tell(t.Context(), s, tokens, guess...)
 			if err != nil || !slices.EqualFunc(seen, want[i], slices.Equal) {
 				t.Errorf("%s: session %d of %d differs from itself alone (%v)", name, i, len(list), err)
 			}

@@ -52,9 +52,10 @@ func (o *SampleOptions) Check() error {
 // A Sampler draws tokens. It keeps the state of its random numbers: with
 // the same options and logits it draws the same tokens.
 type Sampler struct {
-	o    SampleOptions
-	rand *rand.Rand
-	cand []candidate
+	o      SampleOptions
+	source *rand.PCG
+	rand   *rand.Rand // of the source
+	cand   []candidate
 }
 
 type candidate struct {
@@ -70,7 +71,19 @@ func NewSampler(o SampleOptions) (*Sampler, error) {
 	if o.RepeatLast == 0 {
 		o.RepeatLast = 64
 	}
-	return &Sampler{o: o, rand: rand.New(rand.NewPCG(o.Seed, 0x6e6f726d))}, nil
+	source := rand.NewPCG(o.Seed, 0x6e6f726d)
+	return &Sampler{o: o, source: source, rand: rand.New(source)}, nil
+}
+
+// copyTo returns a sampler, to if that is not nil, that draws from equal logits what
+// s will draw.
+func (s *Sampler) copyTo(to *Sampler) *Sampler {
+	if to == nil {
+		source := *s.source
+		to = &Sampler{source: &source, rand: rand.New(&source)}
+	}
+	to.o, *to.source = s.o, *s.source
+	return to
 }
 
 // Sample draws the token that follows recent. It changes the logits of

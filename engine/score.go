@@ -118,7 +118,7 @@ func (s *Session) Score(ctx context.Context, prefix []int32, continuations [][]i
 	last := len(prefix) - 1
 	s.Truncate(0)
 	if last > 0 {
-		if err := s.evaluate(ctx, prefix[:last], wayOf(prefix), false); err != nil {
+		if err := s.evaluate(ctx, prefix[:last], wayOf(prefix), 0); err != nil {
 			return nil, err
 		}
 	}

@@ -38,6 +38,7 @@ type Session struct {
 	max    int       // positions there is room for
 	kv     []*ops.KV // of each layer
 	logits []float32 // [rows, Vocab]
+	prompt int       // of the first tokens were evaluated as those of a prompt
 
 	tap   *Tap
 	trace bool // SessionOptions.CheckFinite
@@ -75,13 +76,17 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	}
 	s := &Session{model: m, max: n, tokens: make([]int32, 0, min(n, DefaultContext)), tap: o.Tap, trace: o.CheckFinite, f16: f16}
 	for i := range m.blocks {
-		b := &m.blocks[i]
-		s.kv = append(s.kv, ops.NewKV(b.KVHeads, a.HeadDim, n, f16))
+		s.kv = append(s.kv, s.newKV(i))
 	}
 	if err := s.checkMemory(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newKV returns an empty cache for a layer.
+func (s *Session) newKV(layer int) *ops.KV {
+	return ops.NewKV(s.model.blocks[layer].KVHeads, s.model.Arch.HeadDim, s.max, s.f16)
 }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.
@@ -101,7 +106,16 @@ func (s *Session) Truncate(n int) {
 	if n < 0 || n > len(s.tokens) {
 		panic(fmt.Sprintf("engine: truncate %d tokens to %d", len(s.tokens), n))
 	}
-	s.tokens = s.tokens[:n]
+	s.tokens, s.prompt = s.tokens[:n], min(n, s.prompt)
+}
+
+// DropGenerated drops the tokens behind the prompt where they add up in another order
+// than those of a prompt: with weights that are floats. What [Session.Sync] gives
+// afterwards is what it gives in an empty session, to the last bit.
+func (s *Session) DropGenerated() {
+	if s.model.floats {
+		s.Truncate(s.prompt)
+	}
 }
 
 // Eval appends tokens to the timeline and returns the logits of the last
@@ -113,10 +127,19 @@ func (s *Session) Truncate(n int) {
 // With weights that are floats, one token alone adds up in another order than
 // several do.
 func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
-	if err := s.evaluate(ctx, tokens, wayOf(tokens), true); err != nil {
+	if err := s.evaluate(ctx, tokens, wayOf(tokens), 1); err != nil {
 		return nil, err
 	}
-	return s.logits, nil
+	return s.checked(0)
+}
+
+// checked returns the logits of a row, or what is wrong with them.
+func (s *Session) checked(i int) ([]float32, error) {
+	logits := row(s.logits, i, s.model.Arch.Vocab)
+	if j := badLogit(logits); j >= 0 {
+		return nil, s.finiteError(nil, len(s.tokens)-1, j, logits[j])
+	}
+	return logits, nil
 }
 
 // wayOf is the way in which float products of a call add up: that which is
@@ -137,7 +160,7 @@ func (s *Session) EvalAll(ctx context.Context, tokens []int32, f func(i int, log
 
 // Append appends tokens to the timeline without computing any logits.
 func (s *Session) Append(ctx context.Context, tokens []int32) error {
-	return s.evaluate(ctx, tokens, wayOf(tokens), false)
+	return s.evaluate(ctx, tokens, wayOf(tokens), 0)
 }
 
 // Sync makes the timeline equal tokens, keeping the longest common prefix,
@@ -153,17 +176,21 @@ func (s *Session) Sync(ctx context.Context, tokens []int32) (logits []float32, k
 		return nil, 0, fmt.Errorf("engine: no tokens")
 	}
 	s.Truncate(kept)
-	err = s.evaluate(ctx, tokens[kept:], ops.Tiled, true)
-	return s.logits, kept, err
+	if err = s.evaluate(ctx, tokens[kept:], ops.Tiled, 1); err == nil {
+		logits, err = s.checked(0)
+	}
+	return logits, kept, err
 }
 
 // evaluate appends tokens in passes that other calls share, unless this one is
-// observed.
-func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, logits bool) error {
-	if s.tap != nil || s.trace {
+// observed, and computes the logits of the last ones, as many rows as that. More
+// than one row come of one pass.
+func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, rows int) error {
+	defer s.note(len(s.tokens), way)
+	if s.observed() {
 		from := func(n, done int) int {
-			if logits && done+n == len(tokens) {
-				return n - 1
+			if done+n == len(tokens) {
+				return n - rows
 			}
 			return n
 		}
@@ -177,11 +204,22 @@ func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, l
 	}
 	defer s.model.passes.leave()
 	c := &s.call
-	c.session, c.ctx, c.tokens, c.way, c.logits = s, ctx, tokens, way, logits
+	c.session, c.ctx, c.tokens, c.way, c.rows, c.whole = s, ctx, tokens, way, rows, rows > 1
 	err := s.model.queue.run(c)
 	c.ctx, c.tokens = nil, nil
 	return err
 }
+
+// note keeps count of the tokens of a prompt, after some were evaluated in a way behind
+// the first n.
+func (s *Session) note(n int, way ops.Forms) {
+	if way == ops.Tiled && s.prompt == n {
+		s.prompt = len(s.tokens)
+	}
+}
+
+// observed reports whether somebody looks at what the session evaluates.
+func (s *Session) observed() bool { return s.tap != nil || s.trace }
 
 // check tells why tokens cannot be appended, if so.
 func (s *Session) check(tokens []int32) error {
@@ -202,6 +240,7 @@ func (s *Session) check(tokens []int32) error {
 // alone runs tokens in batches of their own. Of each batch of n tokens, with done
 // before it, it computes the logits of rows from..n and passes them to f.
 func (s *Session) alone(ctx context.Context, tokens []int32, way, head ops.Forms, from func(n, done int) int, f func(i int, logits []float32) error) error {
+	defer s.note(len(s.tokens), way)
 	if err := s.check(tokens); err != nil {
 		return err
 	}
@@ -251,7 +290,7 @@ func (s *Session) Fork() (*Session, error) {
 	if s.model.closed() {
 		return nil, ErrClosed
 	}
-	f := &Session{model: s.model, max: s.max, tokens: slices.Clone(s.tokens), trace: s.trace, f16: s.f16}
+	f := &Session{model: s.model, max: s.max, tokens: slices.Clone(s.tokens), prompt: s.prompt, trace: s.trace, f16: s.f16}
 	for _, c := range s.kv {
 		f.kv = append(f.kv, c.Fork())
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/internal/toy"
+	"github.com/normswap/normswap/internal/toytest"
 	"github.com/normswap/normswap/ops"
 	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/tokenizer"
@@ -281,5 +283,35 @@ func TestNoTokenizer(t *testing.T) {
 	m := open(t, "archs/gpt2.gguf", Options{})
 	if _, err := m.Tokenizer(); err == nil || !strings.Contains(err.Error(), "test") {
 		t.Errorf("want an error that names the tokenizer's model, got %v", err)
+	}
+}
+
+// TestDropGenerated: a text that was generated before does not change what a prompt
+// gives, whatever the weights.
+func TestDropGenerated(t *testing.T) {
+	for _, typ := range []string{"F32", "BF16", "Q8_0"} {
+		m, err := Load(t.Context(), toytest.Parse(t, toytest.Bytes(t, toy.Tiny("gptneox", nil), typ, 1)), Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSession(t, m, SessionOptions{})
+		for id, err := range s.Generate(t.Context(), []int32{1, 2, 3}, GenerateOptions{Max: 20, IgnoreEOG: true, Speculation: &Speculation{Lookup: true}}) {
+			if err != nil {
+				t.Fatal(id, err)
+			}
+		}
+		text := append(slices.Clone(s.Tokens()), 9, 8)
+		want, _, err := newSession(t, m, SessionOptions{}).Sync(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.DropGenerated()
+		got, kept, err := s.Sync(t.Context(), text)
+		if err != nil || !slices.Equal(got, want) || kept < 3 || typ == "Q8_0" && kept < 20 {
+			t.Errorf("%s: other logits behind a text, of which %d tokens were kept (%v)", typ, kept, err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -82,6 +82,13 @@ func (p *pass) showPart(layer int, part Part, rows []float32) {
 	}
 }
 
+// showNothing shows that a layer does not have a part: zeros for x.
+func (p *pass) showNothing(layer int, part Part, x []float32) {
+	p.branch = sized(p.branch, len(x))
+	clear(p.branch)
+	p.showPart(layer, part, p.branch)
+}
+
 func (s *segment) tapped(f *norm) bool {
 	return s.tap != nil && s.tap.Func != nil && (s.tap.Sites == nil || s.tap.Sites(f.site))
 }

@@ -53,7 +53,7 @@ type Tensor struct {
 	Type   quant.Type
 	Dims   []int  // extents, innermost (the length of a row) first
 	Offset int64  // of Data in its file
-	Data   []byte // read-only; nil if the type is unknown, see Err
+	Data   []byte // read-only; nil if the type is unknown, see Err, and after ReadHeader
 }
 
 // Tensor returns the tensor of that name.
@@ -77,6 +77,16 @@ func (t *Tensor) Items() int {
 	for _, d := range t.Dims {
 		n *= d
 	}
+	return n
+}
+
+// Size returns the bytes of the values; 0 if the type is unknown, see Err.
+func (t *Tensor) Size() int {
+	dims := make([]uint64, len(t.Dims))
+	for i, d := range t.Dims {
+		dims[i] = uint64(d)
+	}
+	n, _ := tensorSize(t.Type, dims) // of a file that was read there is no error
 	return n
 }
 

@@ -27,7 +27,10 @@ func Parse(data []byte) (*File, error) {
 }
 
 func parse(data []byte) (*File, error) {
-	r := &reader{data: data}
+	return (&reader{data: data, size: len(data)}).file()
+}
+
+func (r *reader) file() (*File, error) {
 	f := &File{byName: make(map[string]int)}
 	tensors, pairs := r.header(f)
 	for ; r.err == nil && pairs > 0; pairs-- {
@@ -56,6 +59,8 @@ func parse(data []byte) (*File, error) {
 // returns zeros.
 type reader struct {
 	data []byte
+	size int  // of the file, of which data may be the beginning
+	more bool // data end before what was to be read
 	off  int
 	in   string // what is being read, for errors: "key" or "tensor", if any
 	name string // and its name
@@ -73,7 +78,7 @@ func (r *reader) fail(off int, what string, val any) {
 }
 
 // left returns the number of bytes not yet read.
-func (r *reader) left() size { return size(len(r.data) - r.off) }
+func (r *reader) left() size { return size(r.size - r.off) }
 
 // take returns the next n bytes. All reading goes through it, and allocation
 // comes after it, so that no length goes unchecked.
@@ -83,6 +88,11 @@ func (r *reader) take(n size, what string) []byte {
 	}
 	if n > r.left() {
 		r.fail(r.off, fmt.Sprintf("file ends within %s, which needs %d bytes, %d are left", what, n, r.left()), nil)
+		return nil
+	}
+	if n > size(len(r.data)-r.off) {
+		r.more = true
+		r.fail(r.off, "more is to be read", nil)
 		return nil
 	}
 	b := r.data[r.off : r.off+int(n)]
@@ -218,15 +228,15 @@ func (r *reader) bind(f *File, places []place) {
 		t := &f.Tensors[i]
 		begin := start.plus(size(p.off))
 		end := begin.plus(size(p.bytes))
-		if end > size(len(r.data)) {
-			r.fail(p.at, fmt.Sprintf("tensor %s: data end at byte %d, beyond the end of the file at %d; offset", quote(t.Name), end, len(r.data)), p.off)
+		if end > size(r.size) {
+			r.fail(p.at, fmt.Sprintf("tensor %s: data end at byte %d, beyond the end of the file at %d; offset", quote(t.Name), end, r.size), p.off)
 			if e, ok := r.err.(*FormatError); ok {
 				e.Cut = true
 			}
 			return
 		}
 		t.Offset = int64(begin)
-		if t.Err() == nil {
+		if t.Err() == nil && end <= size(len(r.data)) {
 			t.Data = r.data[begin:end:end]
 		}
 	}

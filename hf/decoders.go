@@ -259,7 +259,20 @@ var families = map[string]*family{
 			b.rotaryKeys("full_attention", 10000)
 		},
 	},
+	"persimmon": {
+		arch: "nemotron", prefixes: model,
+		tensors: renamed(plain, with("output_norm", "final_layernorm"), with("blk.%d.attn_qkv", "layers.%d.self_attn.query_key_value", grouped),
+			with("blk.%d.attn_output", "layers.%d.self_attn.dense"),
+			with("blk.%d.attn_q_norm", "layers.%d.self_attn.q_layernorm"), with("blk.%d.attn_k_norm", "layers.%d.self_attn.k_layernorm"),
+			with("blk.%d.ffn_up", "layers.%d.mlp.dense_h_to_4h"), with("blk.%d.ffn_down", "layers.%d.mlp.dense_4h_to_h")),
+		keys: func(b *builder) {
+			b.kvHeads = b.heads // whatever num_key_value_heads says
+			b.shapeKeys()
+			b.layerNorm(1e-5)
+			b.activation("relu2", "relu2")
+			b.rotaryKeys("full_attention", 25000)
+		},
+	},
 	"gemma3":      {refused: "only the text model, gemma3_text, is read"},
 	"deepseek_v2": {refused: "latent attention is not read from folders"},
-	"persimmon":   {refused: "GGUF has no architecture for it that runs here"},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,9 +159,73 @@ func init() {
 			b.rotaryKeys("full_attention", 10000)
 		},
 	}
-	families["electra"] = &family{refused: "GGUF has no architecture with a projection behind the embedding"}
-	families["mpnet"] = &family{refused: "GGUF has no architecture with a bias of relative positions that runs here"}
-	families["gte"] = &family{refused: "GGUF has no architecture with its gated GELU that runs here"}
+	noClassifier := func(b *builder) {
+		if b.classifies() {
+			b.fail("the classifier of this family is not supported")
+		}
+	}
+	families["electra"] = &family{
+		arch: "bert", prefixes: []string{"electra."}, unused: []string{"discriminator_predictions.", "generator_predictions.", "generator_lm_head."},
+		tensors: renamed(bertTensors, with("token_embd_project", "embeddings_project")),
+		keys:    func(b *builder) { noClassifier(b); bertKeys(b) },
+	}
+	families["mpnet"] = &family{
+		arch: "bert", prefixes: []string{"mpnet."}, unused: poolers,
+		tensors: renamed(bertTensors, with("position_embd", "embeddings.position_embeddings", from(pastPad)), with("position_bias", "encoder.relative_attention_bias", byDistance),
+			with("blk.%d.attn_q", "encoder.layer.%d.attention.attn.q"), with("blk.%d.attn_k", "encoder.layer.%d.attention.attn.k"),
+			with("blk.%d.attn_v", "encoder.layer.%d.attention.attn.v"), with("blk.%d.attn_output", "encoder.layer.%d.attention.attn.o"),
+			with("blk.%d.attn_output_norm", "encoder.layer.%d.attention.LayerNorm")),
+		keys: func(b *builder) { noClassifier(b); robertaKeys(b) },
+	}
+	families["gte"] = &family{
+		arch: "jina-bert-v3", prefixes: []string{"gte.", "new."}, unused: poolers,
+		tensors: []tensor{
+			with("token_embd", "embeddings.word_embeddings"), with("token_types", "embeddings.token_type_embeddings"), with("token_embd_norm", "embeddings.LayerNorm"),
+			with("blk.%d.attn_qkv", "encoder.layer.%d.attention.qkv_proj"), with("blk.%d.attn_output", "encoder.layer.%d.attention.o_proj"),
+			with("blk.%d.ffn_up", "encoder.layer.%d.mlp.up_gate_proj", half(0)), with("blk.%d.ffn_gate", "encoder.layer.%d.mlp.up_gate_proj", half(1)),
+			with("blk.%d.ffn_down", "encoder.layer.%d.mlp.down_proj"),
+			with("blk.%d.attn_output_norm", "encoder.layer.%d.attn_ln"), with("blk.%d.layer_output_norm", "encoder.layer.%d.mlp_ln"),
+		},
+		keys: func(b *builder) {
+			noClassifier(b)
+			encoderKeys(b)
+			b.layerNorm(1e-12)
+			b.activation("gelu", "gelu")
+			b.rotaryKeys("full_attention", 10000)
+		},
+	}
+}
+
+// byDistance makes of MPNet's biases, one for each bucket of distances and head, one
+// for each head and distance of a key behind a query. Half of the buckets are for
+// keys before the query; of each half the first half are single distances, the others
+// grow with the logarithm up to 128 (Raffel et al. 2020, arXiv 1910.10683).
+func byDistance(b *builder, v value, _ int, _ bool) (value, error) {
+	const far = 128
+	x, err := v.floats()
+	if err != nil {
+		return value{}, err
+	}
+	if len(v.shape) != 2 || v.shape[1] != b.heads || v.shape[0] < 4 || v.shape[0]%4 != 0 {
+		return value{}, fmt.Errorf("has the shape %d, want a multiple of four buckets for %d heads", v.shape, b.heads)
+	}
+	buckets := v.shape[0] / 2
+	exact := buckets / 2
+	out := make([]float32, b.heads*(2*far+1))
+	for d := -far; d <= far; d++ {
+		n := max(d, -d)
+		if n >= exact {
+			log := float32(math.Log(float64(float32(n) / float32(exact))))
+			n = min(exact+int(log/float32(math.Log(far/float64(exact)))*float32(buckets-exact)), buckets-1)
+		}
+		if d > 0 {
+			n += buckets
+		}
+		for h := range b.heads {
+			out[h*(2*far+1)+d+far] = x[n*b.heads+h]
+		}
+	}
+	return float32s(out, b.heads, 2*far+1), nil
 }
 
 // onlyClassifier keeps BERT's pooler for classes that score sequences.

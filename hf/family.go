@@ -12,8 +12,9 @@ type family struct {
 	prefixes []string // that may stand before the names of the base model's tensors
 	keys     func(b *builder)
 	tensors  []tensor
-	unused   []string // ends of names of tensors that logits do not need
-	refused  string   // why the family is not read
+	unused   []string                // ends of names of tensors that logits do not need
+	refused  string                  // why the family is not read
+	variant  func(c *config) *family // what reads a configuration in its place; nil: none
 }
 
 // A tensor is one of the file and what it is made of. Names have neither
@@ -118,6 +119,17 @@ func times(factor func(b *builder) float64) transform {
 	return func(b *builder, v value, _ int, _ bool) (value, error) {
 		f := factor(b)
 		return v.each(func(x float32) float32 { return float32(float64(x) * f) })
+	}
+}
+
+// half takes one of the two halves of the rows.
+func half(which int) transform {
+	return func(_ *builder, v value, _ int, _ bool) (value, error) {
+		if len(v.shape) == 0 || v.shape[0]%2 != 0 {
+			return v, fmt.Errorf("has the shape %d, want two halves", v.shape)
+		}
+		n := v.shape[0] / 2
+		return v.slice(which*n, (which+1)*n)
 	}
 }
 

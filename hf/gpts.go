@@ -197,13 +197,34 @@ func init() {
 		b.shapeKeys()
 		b.layerNorm(1e-5)
 	}}
+	rw := &family{
+		arch: "mpt", prefixes: transformer, tensors: renamed(bloom, with("token_embd_norm", "no norm")),
+		keys: func(b *builder) {
+			if b.bool(true, "parallel_attn") || b.bool(false, "new_decoder_architecture") || b.bool(true, "multi_query") {
+				b.fail("ALiBi (falcon-rw) with parallel_attn, multi_query or new_decoder_architecture is not supported")
+			}
+			b.kvHeads = b.heads
+			b.ffn = b.int(4*b.dim, "ffn_hidden_size")
+			b.shapeKeys()
+			b.layerNorm(1e-5)
+			b.text("hidden_activation", b.string("gelu", "activation"))
+			b.f32("attention.max_alibi_bias", 8)
+			b.f32("attention.alibi_scale", 1/math.Sqrt(float64(b.headDim))) // it is added before the division
+		},
+	}
 	families["falcon"] = &family{
 		arch: "falcon", prefixes: transformer,
+		variant: func(c *config) *family {
+			if c.bool(false, "alibi") {
+				return rw
+			}
+			return nil
+		},
 		tensors: renamed(bloom, with("blk.%d.ffn_norm", "no ffn_norm"), with("token_embd_norm", "no norm"), with("blk.%d.attn_norm", "h.%d.input_layernorm"), with("blk.%d.attn_norm_2", "h.%d.ln_attn"),
 			with("blk.%d.attn_norm ", "h.%d.ln_mlp")),
 		keys: func(b *builder) {
-			if b.bool(false, "alibi") || !b.bool(true, "parallel_attn") {
-				b.fail("ALiBi and sequential branches (falcon-rw) are not supported: GGUF has no architecture for them")
+			if !b.bool(true, "parallel_attn") {
+				b.fail("parallel_attn is false without ALiBi, which is not supported")
 			}
 			b.not("bias")
 			b.ffn = b.int(4*b.dim, "ffn_hidden_size")

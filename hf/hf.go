@@ -54,6 +54,11 @@ func open(dir string) (*builder, error) {
 	if !ok {
 		return nil, fmt.Errorf("config.json: the model_type %.60q is not supported; supported are %s", kind, strings.Join(Families(), ", "))
 	}
+	if fam.variant != nil {
+		if v := fam.variant(c); v != nil {
+			fam = v
+		}
+	}
 	if fam.refused != "" {
 		return nil, fmt.Errorf("config.json: the model_type %q is not supported: %s", kind, fam.refused)
 	}
@@ -318,7 +323,7 @@ var buffers = []string{".attn.bias", ".attn.masked_bias", ".attention.bias", ".a
 // routers stay F32.
 func TypeOf(name string, dims []int, t quant.Type) quant.Type {
 	keep := len(dims) < 2 || strings.HasSuffix(name, "_norm.weight")
-	for _, s := range []string{"ffn_gate_inp.", "position_embd.", "token_types.", "rope_freqs.", "rope_factors_"} {
+	for _, s := range []string{"ffn_gate_inp.", "position_embd.", "token_types.", "rope_freqs.", "rope_factors_", "position_bias."} {
 		keep = keep || strings.Contains(name, s)
 	}
 	if keep {

@@ -32,6 +32,7 @@ func OwnKeys(m *gguf.Meta) []string {
 		case short == "hidden_activation" && name != "modern-bert",
 			short == "attention.sliding_window" && s.WindowPeriod == 0,
 			short == "attention.scale" && name != "granite",
+			short == "attention.alibi_scale",
 			strings.HasPrefix(short, "rope.scaling.yarn_beta"),
 			strings.HasPrefix(kv.Key, "normswap.") && kv.Key != KeyUnread:
 			own = append(own, kv.Key)

@@ -12,7 +12,8 @@ import (
 // key-value head h/(Heads/KVHeads).
 //
 //	score(q, k) = Scale * <q, k>, then cap*tanh(score/cap) if Softcap is set,
-//	              then - slope * |position of k - position of q| if Slopes is
+//	              then - slope * |position of k - position of q| if Slopes is,
+//	              then + the bias of that distance if Distances is
 //	out = sum of softmax(scores) * v over the visible positions
 //
 // A query at position p sees the positions 0 to p, or, with a Window, the
@@ -25,6 +26,9 @@ type Attention struct {
 	Softcap                 float32   // 0: none
 	Window                  int       // 0: none
 	Slopes                  []float32 // ALiBi, one per head; nil: none
+	// Distances are biases for each head of the distances -n to n of a key behind a
+	// query, 2n+1 numbers; beyond, those of the ends hold. nil: none.
+	Distances []float32
 	// Sinks are scores, one per head, that every query has beside those of the
 	// keys, with a value of zero; nil: none.
 	Sinks []float32
@@ -75,6 +79,9 @@ func (a *Attention) check(dst, q []float32, n int) {
 	checkLen("dst", len(dst), len(q))
 	if a.Slopes != nil {
 		checkLen("ALiBi slopes", len(a.Slopes), a.Heads)
+	}
+	if len(a.Distances)%a.Heads != 0 || a.Distances != nil && len(a.Distances)/a.Heads%2 == 0 {
+		panic(fmt.Sprintf("ops: %d biases of distances for %d heads", len(a.Distances), a.Heads))
 	}
 	if a.Sinks != nil {
 		checkLen("attention sinks", len(a.Sinks), a.Heads)
@@ -321,7 +328,23 @@ func (a *Attention) score(x []float32, head, distance int) float32 {
 		}
 		return max(after, asm.Bias(x[:before], scale, slope, float32(distance)))
 	}
-	return asm.Bias(x, scale, slope, float32(distance))
+	largest := asm.Bias(x, scale, slope, float32(distance))
+	if a.Distances != nil {
+		return a.byDistance(x, head, distance)
+	}
+	return largest
+}
+
+// byDistance adds to scores the biases of distances, the first of which is given,
+// and returns the largest.
+func (a *Attention) byDistance(x []float32, head, distance int) float32 {
+	n := len(a.Distances) / a.Heads
+	table, largest := a.Distances[head*n:][:n], float32(math.Inf(-1))
+	for i := range x {
+		x[i] += table[min(max(distance+i+n/2, 0), n-1)]
+		largest = max(largest, x[i])
+	}
+	return largest
 }
 
 func (t *attnPart) reset() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -30,6 +31,9 @@ func (a *Attention) reference(q, k, v []float32, pos, n int) (dst, scale []float
 				}
 				if a.Slopes != nil {
 					s -= float64(a.Slopes[h]) * math.Abs(float64(p-pos-t))
+				}
+				if n := len(a.Distances) / a.Heads; n > 0 {
+					s += float64(a.Distances[h*n:][min(max(p-pos-t+n/2, 0), n-1)])
 				}
 				w = append(w, s)
 			}
@@ -69,6 +73,7 @@ var attentionCases = []struct {
 	{Attention{Heads: 1, KVHeads: 1, HeadDim: 1, Scale: 1}, 3},
 	{Attention{Heads: 4, KVHeads: 4, HeadDim: 8, Scale: 0.35}, 20},
 	{Attention{Heads: 12, KVHeads: 2, HeadDim: 16, Scale: 0.25}, 70},
+	{Attention{Heads: 2, KVHeads: 2, HeadDim: 32, Scale: 0.2, Distances: []float32{-1, 0.5, 2, 0.25, -3, 1, 0, 0, 0.125, 4, -0.5, -2, 0.75, 3}}, 290},
 	{Attention{Heads: 3, KVHeads: 1, HeadDim: 80, Scale: 0.11, Slopes: ALiBiSlopes(3, 8)}, 300},
 	{Attention{Heads: 4, KVHeads: 2, HeadDim: 32, Scale: 0.2, Sinks: []float32{0.5, -3, 40, -200}}, 300},
 	{Attention{Heads: 4, KVHeads: 1, HeadDim: 64, Scale: 0.125}, 600},
@@ -135,5 +140,26 @@ func TestAttention(t *testing.T) {
 	}
 	for _, p := range pools {
 		p.Close()
+	}
+}
+
+// TestKVRows: what was stored comes back, in half precision as such.
+func TestKVRows(t *testing.T) {
+	const heads, dim, n = 3, 20, kvBlock + 40
+	r := rand.New(rand.NewPCG(1, 1))
+	k, v := randomFloats(n*heads*dim, r), randomFloats(n*heads*dim, r)
+	for _, f16 := range []bool{false, true} {
+		c := NewKV(heads, dim, 2*kvBlock, f16)
+		c.Store(0, k, v)
+		gotK, gotV := make([]float32, len(k)), make([]float32, len(v))
+		c.Rows(0, gotK, gotV)
+		again := NewKV(heads, dim, 2*kvBlock, f16)
+		again.Store(0, gotK, gotV)
+		if !reflect.DeepEqual(c, again) {
+			t.Errorf("half precision %v: the cache of its rows is another", f16)
+		}
+		if !f16 && (!slices.Equal(gotK, k) || !slices.Equal(gotV, v)) {
+			t.Error("rows are not those that were stored")
+		}
 	}
 }

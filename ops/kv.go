@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/x448/float16"
+
 	"github.com/normswap/normswap/ops/asm"
 )
 
@@ -27,9 +29,9 @@ type KV struct {
 const kvBlock = 256
 
 // NewKV returns an empty cache for positions 0 to capacity-1, in half
-// precision if f16.
+// precision if f16. Of no heads it stays empty.
 func NewKV(kvHeads, headDim, capacity int, f16 bool) *KV {
-	if kvHeads <= 0 || headDim <= 0 || capacity <= 0 {
+	if kvHeads < 0 || headDim <= 0 || capacity <= 0 {
 		panic(fmt.Sprintf("ops: KV of %d heads, %d elements, %d positions", kvHeads, headDim, capacity))
 	}
 	return &KV{heads: kvHeads, dim: headDim, capacity: capacity, size: kvBlock * padLanes(headDim), f16: f16}
@@ -136,6 +138,33 @@ func (c *KV) store(pos int, k, v []float32, lo, hi int) {
 			} else {
 				asm.Scatter32(c.k32[b][kAt:], kRow)
 				asm.Spread32(c.v32[b][vAt:], vRow, kvBlock*asm.PanelCols)
+			}
+		}
+	}
+}
+
+// Rows sets k and v, rows of kvHeads*headDim elements, to the keys and values of
+// consecutive positions from pos on: those that were stored, rounded to half
+// precision where the cache is.
+func (c *KV) Rows(pos int, k, v []float32) {
+	width := c.heads * c.dim
+	checkRows("keys", len(k), width)
+	checkLen("values", len(v), len(k))
+	n := len(k) / width
+	if pos < 0 || pos+n > (len(c.k16)+len(c.k32))*kvBlock {
+		panic(fmt.Sprintf("ops: KV rows of positions %d to %d, which were not stored", pos, pos+n-1))
+	}
+	for r := range n {
+		b, at := (pos+r)/kvBlock, (pos+r)%kvBlock
+		for i := range width {
+			h, e := i/c.dim, i%c.dim
+			kAt := h*c.size + (at/asm.PanelCols*c.dim+e)*asm.PanelCols + at%asm.PanelCols
+			vAt := h*c.size + (e/asm.PanelCols*kvBlock+at)*asm.PanelCols + e%asm.PanelCols
+			if c.f16 {
+				k[r*width+i] = float16.Frombits(c.k16[b][kAt]).Float32()
+				v[r*width+i] = float16.Frombits(c.v16[b][vAt]).Float32()
+			} else {
+				k[r*width+i], v[r*width+i] = c.k32[b][kAt], c.v32[b][vAt]
 			}
 		}
 	}

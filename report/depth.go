@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // PlotFormats are the formats of plots, by the ends of file names.
@@ -22,10 +23,29 @@ type DepthPoint struct {
 // WriteDepthPlot writes a plot of positive figures on a logarithmic axis, a line for
 // each series with standard errors as bars, in one of PlotFormats.
 func WriteDepthPlot(w io.Writer, title, x, y string, points []DepthPoint, format string) error {
+	return writePlot(w, &chart{Name: "depth", Title: title, XLabel: x, YLabel: y, LogY: true}, points, format)
+}
+
+// WriteStepPlot is WriteDepthPlot over training steps, on an axis that is logarithmic
+// behind 0.
+func WriteStepPlot(w io.Writer, title, y string, points []DepthPoint, format string) error {
+	c := &chart{Name: "steps", Title: title, XLabel: "training step", YLabel: y, LogY: true, Steps: true}
+	var at []float64
+	for _, p := range points {
+		at = append(at, p.X)
+	}
+	slices.Sort(at)
+	for _, x := range slices.Compact(at) {
+		c.XTicks = append(c.XTicks, tick{x, strconv.Itoa(int(x))})
+	}
+	c.XTicks = thin(c.XTicks)
+	return writePlot(w, c, points, format)
+}
+
+func writePlot(w io.Writer, c *chart, points []DepthPoint, format string) error {
 	if len(points) == 0 {
 		return errors.New("report: there is nothing above 0 to plot")
 	}
-	c := &chart{Name: "depth", Title: title, XLabel: x, YLabel: y, LogY: true}
 	index := map[string]int{}
 	points = slices.Clone(points)
 	slices.SortStableFunc(points, func(a, b DepthPoint) int { return cmp.Compare(a.X, b.X) })

@@ -150,7 +150,7 @@ func (j *job) room(s *engine.Session) error {
 // run makes a text. It calls begin with the scores of the prompt, where they are
 // wanted, and then emit with each piece.
 func (s *Server) run(ctx context.Context, j *job, begin func([]engine.Score) error, emit func(piece) error) (e ending, err error) {
-	session, err := s.sessions.take(ctx, j.model, j.prompt)
+	session, kept, err := s.sessions.take(ctx, j.model, j.prompt)
 	if err != nil {
 		return e, err
 	}
@@ -158,10 +158,18 @@ func (s *Server) run(ctx context.Context, j *job, begin func([]engine.Score) err
 	if err := j.room(session); err != nil {
 		return e, err
 	}
-	defer func() { s.metrics.tokens(len(j.prompt), e.tokens) }()
+	guess, done, err := s.speculation(session)
+	if err != nil {
+		return e, err
+	}
+	defer func() {
+		done()
+		s.metrics.tokens(len(j.prompt), kept, e.tokens, guess)
+	}()
 	var scores []engine.Score
 	if j.echo && j.top >= 0 {
 		session.Truncate(0)
+		kept = 0
 		if scores, err = session.Logprobs(ctx, j.prompt, j.top); err != nil {
 			return e, err
 		}
@@ -175,7 +183,7 @@ func (s *Server) run(ctx context.Context, j *job, begin func([]engine.Score) err
 	}
 	counts := map[int32]int{}
 	var logits []float32
-	o := engine.GenerateOptions{Max: max(j.max, 0), IgnoreEOG: true, Sample: j.sample}
+	o := engine.GenerateOptions{Max: max(j.max, 0), IgnoreEOG: true, Sample: j.sample, Speculation: guess}
 	o.Process = func(x []float32, _ []int32) {
 		for id, v := range j.bias {
 			x[id] += v

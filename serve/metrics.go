@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/normswap/normswap/engine"
 )
 
 // metrics are the counts of a server, in the text form of Prometheus.
@@ -14,8 +16,9 @@ type metrics struct {
 	mu         sync.Mutex
 	inProgress int
 	requests   map[endpoint]int
-	prompt     int // tokens
-	generated  int
+	// Tokens: of prompts, those of them that were there from before, generated ones,
+	// and guesses.
+	prompt, kept, generated, guessed, accepted int
 }
 
 type endpoint struct {
@@ -41,11 +44,16 @@ func (m *metrics) end(path string, status int) {
 	m.requests[endpoint{path, status}]++
 }
 
-func (m *metrics) tokens(prompt, generated int) {
+func (m *metrics) tokens(prompt, kept, generated int, guess *engine.Speculation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.prompt += prompt
+	m.kept += kept
 	m.generated += generated
+	if guess != nil {
+		m.guessed += guess.Guessed
+		m.accepted += guess.Accepted
+	}
 }
 
 func (s *Server) writeMetrics(w http.ResponseWriter, _ *http.Request) error {
@@ -61,7 +69,10 @@ func (s *Server) writeMetrics(w http.ResponseWriter, _ *http.Request) error {
 	one("infer_requests_in_progress", "gauge", "Requests that are being answered.", m.inProgress)
 	one("infer_sessions_busy", "gauge", "Sessions that compute.", busy)
 	one("infer_prompt_tokens_total", "counter", "Tokens of prompts.", m.prompt)
+	one("infer_kept_tokens_total", "counter", "Tokens of prompts that were there from an earlier text.", m.kept)
 	one("infer_generated_tokens_total", "counter", "Tokens that were generated.", m.generated)
+	one("infer_guessed_tokens_total", "counter", "Tokens that were guessed before they were drawn.", m.guessed)
+	one("infer_accepted_tokens_total", "counter", "Guesses that were right.", m.accepted)
 	b.WriteString("# HELP infer_requests_total Requests that were answered.\n# TYPE infer_requests_total counter\n")
 	var all []endpoint
 	for e := range m.requests {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -11,29 +12,48 @@ import (
 	"github.com/normswap/normswap/engine"
 )
 
-// A variant is the model with norms of one mode. It is loaded with its first
-// request.
+// A Recipe is a variant of the model that is served as NAME@Name.
+type Recipe struct {
+	Name string
+	Load func(context.Context) (*engine.Model, error)
+}
+
+// A variant is the model with norms of one mode, or of a recipe. It is loaded with its
+// first request.
 type variant struct {
 	name string
-	norm engine.NormMode
+	load func(context.Context) (*engine.Model, error)
 
 	mu    sync.Mutex // held during a load
 	model *engine.Model
 }
 
 // addVariants lists the variants whose norms differ from those of the model.
-func (s *Server) addVariants() {
+func (s *Server) addVariants() error {
 	modes := []engine.NormMode{engine.RMSFolded, engine.RMSNaive}
 	if s.o.Model.Arch.Spec.Norm == arch.RMSNorm {
 		modes = []engine.NormMode{engine.Centered}
 	}
 	s.names = []string{s.o.Name}
 	s.variants[s.o.Name] = &variant{name: s.o.Name, model: s.o.Model}
+	var all []variant
 	for _, mode := range modes {
-		name := fmt.Sprintf("%s:%s", s.o.Name, mode)
-		s.names = append(s.names, name)
-		s.variants[name] = &variant{name: name, norm: mode}
+		all = append(all, variant{name: fmt.Sprintf("%s:%s", s.o.Name, mode), load: func(ctx context.Context) (*engine.Model, error) {
+			return s.o.Variant(ctx, mode)
+		}})
 	}
+	for _, r := range s.o.Recipes {
+		all = append(all, variant{name: fmt.Sprintf("%s@%s", s.o.Name, r.Name), load: r.Load})
+	}
+	for i := range all {
+		name := all[i].name
+		if s.variants[name] != nil {
+			return fmt.Errorf("serve: two models are named %s", name)
+		}
+		s.names = append(s.names, name)
+		s.variants[name] = &all[i]
+	}
+	return nil
 }
 
 // named returns the variant of a name; without one, the model as it is. Ollama's
@@ -50,7 +70,7 @@ func (s *Server) named(ctx context.Context, name string) (*variant, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.model == nil {
-		m, err := s.o.Variant(ctx, v.norm)
+		m, err := v.load(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +110,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 	return write(w, map[string]string{"status": "ok"})
 }
 
-// sessions are those in use and those kept for the beginnings of their texts.
+// sessions are those in use and those kept for the beginnings of their texts, as many
+// as may be in use.
 type sessions struct {
 	o    Options
 	free chan struct{} // one for each session that may be in use
@@ -108,57 +129,100 @@ func newSessions(o Options) *sessions {
 	return p
 }
 
-// take waits for its turn and returns a session of m: the one that shares most
-// with ids, if there is one.
-func (p *sessions) take(ctx context.Context, m *engine.Model, ids []int32) (*engine.Session, error) {
+// take waits for its turn and returns a session of m, and how many of its first tokens
+// are those of ids: of the kept sessions the one that shares most, or, where that goes
+// on with something else, a fork of it.
+func (p *sessions) take(ctx context.Context, m *engine.Model, ids []int32) (s *engine.Session, shared int, err error) {
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, 0, ctx.Err()
 	case <-p.free:
 	}
 	p.mu.Lock()
 	p.busy++
-	best, shared := -1, -1
+	best := -1
 	for i, s := range p.idle {
-		n := 0
-		for n < len(ids) && n < s.Len() && s.Tokens()[n] == ids[n] {
-			n++
-		}
-		if s.Model() == m && n > shared {
+		if n := common(s.Tokens(), ids); s.Model() == m && n > shared {
 			best, shared = i, n
 		}
 	}
-	var s *engine.Session
-	room := p.busy+len(p.idle) <= p.o.Parallel
 	switch {
-	case best >= 0 && (shared > 0 || !room):
+	case best >= 0 && shared < p.idle[best].Len():
+		s, err = p.idle[best].Fork()
+	case best >= 0:
 		s = p.idle[best]
-		p.idle = append(p.idle[:best], p.idle[best+1:]...)
-	case !room:
-		p.idle = p.idle[1:]
+		p.idle = slices.Delete(p.idle, best, best+1)
 	}
 	p.mu.Unlock()
-	if s != nil {
-		return s, nil
+	if s == nil && err == nil {
+		n := p.o.Context
+		if n == 0 {
+			n = min(m.Context(), engine.DefaultContext)
+		}
+		s, err = m.NewSession(engine.SessionOptions{Context: n, KV: p.o.KV})
 	}
-	n := p.o.Context
-	if n == 0 {
-		n = min(m.Context(), engine.DefaultContext)
-	}
-	s, err := m.NewSession(engine.SessionOptions{Context: n, KV: p.o.KV})
 	if err != nil {
 		p.put(nil)
 	}
-	return s, err
+	return s, shared, err
+}
+
+// common is the length of what a and b begin with.
+func common(a, b []int32) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // put takes a session back.
 func (p *sessions) put(s *engine.Session) {
+	if s != nil {
+		s.DropGenerated() // a text does not depend on those before it
+	}
 	p.mu.Lock()
 	p.busy--
 	if s != nil {
+		// A text that another one begins with need not be kept.
+		p.idle = slices.DeleteFunc(p.idle, func(old *engine.Session) bool {
+			return old.Model() == s.Model() && common(old.Tokens(), s.Tokens()) == old.Len()
+		})
 		p.idle = append(p.idle, s)
+		p.idle = slices.Delete(p.idle, 0, max(0, len(p.idle)-p.o.Parallel))
 	}
 	p.mu.Unlock()
 	p.free <- struct{}{}
+}
+
+// drafts are sessions of the draft that are not in use.
+type drafts struct {
+	mu   sync.Mutex
+	idle []*engine.Session
+}
+
+// speculation returns what guesses for a session, and a function that ends its use.
+func (s *Server) speculation(of *engine.Session) (g *engine.Speculation, done func(), err error) {
+	if !s.o.Lookup && s.o.Draft == nil {
+		return nil, func() {}, nil
+	}
+	g = &engine.Speculation{Lookup: s.o.Lookup, Max: s.o.GuessMax}
+	if s.o.Draft == nil {
+		return g, func() {}, nil
+	}
+	d := &s.drafts
+	d.mu.Lock()
+	if n := len(d.idle); n > 0 {
+		g.Draft, d.idle = d.idle[n-1], d.idle[:n-1]
+	}
+	d.mu.Unlock()
+	if g.Draft == nil {
+		if g.Draft, err = s.o.Draft.NewSession(engine.SessionOptions{Context: of.Max(), KV: s.o.KV}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return g, func() {
+		d.mu.Lock()
+		d.idle = append(d.idle, g.Draft)
+		d.mu.Unlock()
+	}, nil
 }

@@ -29,6 +29,13 @@ type Options struct {
 	Name    string // of the model
 	Model   *engine.Model
 	Variant func(context.Context, engine.NormMode) (*engine.Model, error) // loads the model with other norms
+	Recipes []Recipe                                                      // more variants
+
+	// Lookup and Draft guess tokens, GuessMax at once at most, as [engine.Speculation]
+	// has it. The draft may be nil.
+	Lookup   bool
+	Draft    *engine.Model
+	GuessMax int
 
 	Template *chat.Template // of chats; nil: there are none
 	Parallel int            // sessions at once; 0: 4
@@ -50,6 +57,7 @@ type Server struct {
 	base     context.Context // of all requests
 	stop     context.CancelFunc
 	sessions *sessions
+	drafts   drafts
 	variants map[string]*variant
 	names    []string // of the variants, in order
 	metrics  metrics
@@ -86,7 +94,9 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, mux: http.NewServeMux(), begun: time.Now(), sessions: newSessions(o), variants: map[string]*variant{}}
 	s.tok, s.tokErr = o.Model.Tokenizer()
 	s.base, s.stop = context.WithCancel(context.Background())
-	s.addVariants()
+	if err := s.addVariants(); err != nil {
+		return nil, err
+	}
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")

@@ -2,19 +2,15 @@ package serve_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/normswap/normswap/chat"
 	"github.com/normswap/normswap/engine"
@@ -41,6 +37,9 @@ func begin(t *testing.T, path string, o serve.Options) (*httptest.Server, *engin
 		t.Fatal(err)
 	}
 	o.Name, o.Model, o.KV = "tales", m, quant.F32
+	if o.Draft == fromModel {
+		o.Draft = m
+	}
 	o.Variant = func(ctx context.Context, norm engine.NormMode) (*engine.Model, error) {
 		return m.Variant(ctx, engine.Options{Threads: 2, FloatActivations: true, Norm: norm})
 	}
@@ -58,6 +57,9 @@ func begin(t *testing.T, path string, o serve.Options) (*httptest.Server, *engin
 	})
 	return h, m
 }
+
+// fromModel stands for the model that is served.
+var fromModel = new(engine.Model)
 
 // post sends a request and returns its status and body.
 func post(t testing.TB, h *httptest.Server, path, body string) (int, []byte) {
@@ -286,64 +288,6 @@ func TestEmbeddings(t *testing.T) {
 	base64 := object[struct{ Data []struct{ Embedding string } }](t, h, "/v1/embeddings", `{"input": "a king", "encoding_format": "base64"}`)
 	if n := len(base64.Data[0].Embedding); n != (m.Arch.Dim*4+2)/3*4 {
 		t.Errorf("%d characters of base64", n)
-	}
-}
-
-// TestStorm: many clients at once, of whom some cancel and some send nonsense,
-// get what each gets alone.
-func TestStorm(t *testing.T) {
-	h, _ := begin(t, "", serve.Options{Parallel: 6})
-	body := func(i int) string {
-		name := []string{"tales", "tales:rms-naive"}[i%2]
-		return fmt.Sprintf(`{"model": %q, "prompt": %q, "max_tokens": %d, "temperature": %d, "seed": %d}`, name, king[:10+i%20], 3+i%9, i%2, i)
-	}
-	const kinds, clients = 12, 24
-	var want []string
-	for i := range kinds {
-		want = append(want, object[completion](t, h, "/v1/completions", body(i)).Choices[0].Text)
-	}
-	var wg sync.WaitGroup
-	for c := range clients {
-		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(uint64(c), 1))
-			for range 6 {
-				i := rng.IntN(kinds)
-				switch rng.IntN(4) {
-				case 0: // it goes away
-					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rng.IntN(20))*time.Millisecond)
-					r, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+"/v1/completions", strings.NewReader(strings.Replace(body(i), "{", `{"stream": true, `, 1)))
-					if a, err := http.DefaultClient.Do(r); err == nil {
-						_, _ = io.Copy(io.Discard, a.Body)
-						a.Body.Close()
-					}
-					cancel()
-				case 1:
-					if status, b := post(t, h, "/v1/completions", body(i)[:rng.IntN(30)]); status != 400 {
-						t.Errorf("half a request: %d %s", status, b)
-					}
-				default:
-					if got := object[completion](t, h, "/v1/completions", body(i)).Choices[0].Text; got != want[i] {
-						t.Errorf("%s: %q among others, %q alone", body(i), got, want[i])
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	// What was cancelled ends soon, and all sessions are free again.
-	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		r, err := http.Get(h.URL + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := io.ReadAll(r.Body)
-		r.Body.Close()
-		if bytes.Contains(b, []byte("infer_sessions_busy 0\n")) && bytes.Contains(b, []byte("infer_requests_in_progress 1\n")) {
-			break
-		}
-		if time.Since(start) > time.Minute {
-			t.Fatalf("after the storm:\n%s", b)
-		}
 	}
 }
 

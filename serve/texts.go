@@ -127,7 +127,7 @@ func (s *Server) embed(ctx context.Context, model string, input json.RawMessage)
 	if vectors, err = v.model.Embed(ctx, sequences, engine.EmbedOptions{Pooling: &pooling, Normalize: true}); err != nil {
 		return nil, nil, 0, err
 	}
-	s.metrics.tokens(tokens, 0)
+	s.metrics.tokens(tokens, 0, 0, nil)
 	return v, vectors, tokens, nil
 }
 
@@ -214,7 +214,7 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 		case len(rest) == 0:
 			return badRequest("continuations", "continuation %d has no tokens", i)
 		}
-		session, err := s.sessions.take(r.Context(), v.model, prefix)
+		session, _, err := s.sessions.take(r.Context(), v.model, prefix)
 		if err != nil {
 			return err
 		}

@@ -17,16 +17,17 @@ import (
 
 type benchFlags struct {
 	modelFlags
-	prompts, gens, depths, threads []int
-	norms                          []string
-	rounds                         int
-	format                         choice
-	profile, ops                   bool
+	prompts, gens, depths, sessions, threads []int
+	norms                                    []string
+	rounds                                   int
+	format                                   choice
+	profile, ops                             bool
 }
 
 const benchExample = `  infer bench                                            model of this program
   infer bench model.gguf -p 512,1024 -t 1,2              every combination
   infer bench model.gguf --norm native,rms-folded -r 20  does the swap pay?
+  infer bench model.gguf -p 0 --sessions 1,2,4,8,16      how many users at once?
   infer bench model.gguf --profile                       where does the time go?
   infer bench --ops -t 1                                 kernels alone, no model
   infer bench layernorm.gguf rmsnorm.gguf --format md    two models in turn`
@@ -46,6 +47,10 @@ another one, so that a machine that changes its speed does so for all. Each
 mode is compared with the first mode of the same model: the geometric mean of
 the ratios of the rounds, its 95 % interval (Student's, of the logarithms),
 and what that allows to say. More rounds (-r) make the interval narrower.
+
+With --sessions so many sessions generate at once, and share passes over the
+weights, as llama-batched-bench has it: "tg128 x 8" is 8 sessions of 128 tokens
+each, and the speed is that of all together.
 
 Generating a token reads nearly all weights once. Beside it stand the bytes that
 it moves in a second at least, and these in percent of what a plain loop over
@@ -74,6 +79,7 @@ test, the file included (Linux).`,
 	f.IntSliceVarP(&o.prompts, "n-prompt", "p", []int{512}, "lengths of the prompts in `tokens`; 0: none")
 	f.IntSliceVarP(&o.gens, "n-gen", "n", []int{128}, "numbers of `tokens` to generate; 0: none")
 	f.IntSliceVarP(&o.depths, "n-depth", "d", []int{0}, "`tokens` in the cache before")
+	f.IntSliceVar(&o.sessions, "sessions", nil, "numbers of `sessions` that generate at once, such as 1,2,4,8,16")
 	f.IntVarP(&o.rounds, "repetitions", "r", 5, "`times` that each test is run")
 	f.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "`threads` that compute; 0: one for each physical core")
 	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
@@ -97,6 +103,11 @@ func (o *benchFlags) check() error {
 			}
 		}
 	}
+	for _, n := range o.sessions {
+		if n < 1 {
+			return usagef("--sessions %d: want 1 or more", n)
+		}
+	}
 	for _, n := range o.threads {
 		if n > maxThreads {
 			return usagef("--threads %d: this machine has %d processors, and %d threads are the limit", n, runtime.NumCPU(), maxThreads)
@@ -108,7 +119,7 @@ func (o *benchFlags) check() error {
 	if o.rounds < 1 {
 		return usagef("--repetitions %d: want 1 or more", o.rounds)
 	}
-	if len(bench.Tests(o.prompts, o.gens, o.depths)) == 0 {
+	if len(bench.Tests(o.prompts, o.gens, o.depths, o.sessions)) == 0 {
 		return usagef("nothing to measure: -p and -n are both 0")
 	}
 	for _, s := range o.norms {
@@ -184,7 +195,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			variants = append(variants, describeModel(m, names[i], norm))
 		}
 	}
-	tests := bench.Tests(o.prompts, o.gens, o.depths)
+	tests := bench.Tests(o.prompts, o.gens, o.depths, o.sessions)
 	bar := newBar("measuring", int64(len(tests)*len(models)*o.rounds), "runs")
 	defer bar.done()
 	for _, test := range tests {
@@ -195,7 +206,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 			if runners[i], err = bench.NewRunner(ctx, m, test, o.cacheType()); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", variants[i].model, test.Name(), err)
 			}
-			if test.Gen > 0 && !o.profile {
+			if test.Single() && !o.profile {
 				if bytes[i], err = runners[i].TokenBytes(ctx); err != nil {
 					return nil, err
 				}
@@ -214,7 +225,7 @@ func (o *benchFlags) measure(ctx context.Context, paths []string, threads int) (
 		}
 		tps, err := bench.Interleave(o.rounds, len(models), func(i int) (float64, error) {
 			defer bar.add(1)
-			if test.Gen > 0 {
+			if test.Single() {
 				reading[i] = append(reading[i], runners[i].ReadSpeed())
 			}
 			return runners[i].Run(ctx)
@@ -285,11 +296,11 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 		return t
 	}
 	for _, key := range []string{"model_filename", "model_type", "model_size", "model_n_params", "n_threads", "norm", "test",
-		"n_prompt", "n_gen", "n_depth", "repetitions", "avg_ts", "stddev_ts", "gb_per_s", "of_reading_percent", "ratio", "ratio_low", "ratio_high", "verdict", "peak_memory", "cpu_info", "kernels"} {
+		"n_prompt", "n_gen", "n_depth", "n_sessions", "repetitions", "avg_ts", "stddev_ts", "gb_per_s", "of_reading_percent", "ratio", "ratio_low", "ratio_high", "verdict", "peak_memory", "cpu_info", "kernels"} {
 		t.Columns = append(t.Columns, report.Column{Key: key})
 	}
 	for _, v := range all {
-		row := []any{v.model, v.arch, v.size, v.params, v.threads, v.norm, v.test.Name(), v.test.Prompt, v.test.Gen, v.test.Depth,
+		row := []any{v.model, v.arch, v.size, v.params, v.threads, v.norm, v.test.Name(), v.test.Prompt, v.test.Gen, v.test.Depth, max(1, v.test.Sessions),
 			len(v.tps), bench.Mean(v.tps), bench.SD(v.tps)}
 		row = append(row, v.traffic()...)
 		if v.ratio != nil {

@@ -23,6 +23,10 @@ type generator struct {
 	layout   *chat.Template // of a chat
 	loadTime float64        // seconds
 
+	draft    *engine.Model       // that guesses; nil: none
+	guesses  *engine.Speculation // of the session guessed for
+	guessFor *engine.Session
+
 	bar    *bar                               // of the prompt that is being read
 	about  string                             // a line about the model, to be printed once
 	echo   bool                               // the prompt belongs to the text that is printed
@@ -81,6 +85,11 @@ func (g *generator) prefill(ctx context.Context, ids []int32) (kept int, err err
 	if g.session == nil {
 		if g.session, err = g.newSession(g.model, len(ids)+max(g.limit, 0)); err != nil {
 			return 0, err
+		}
+		if g.promptCache != "" {
+			if err := restoreState(ctx, g.promptCache, g.session); err != nil {
+				return 0, err
+			}
 		}
 	}
 	s := g.session
@@ -151,6 +160,11 @@ func (g *generator) generate(ctx context.Context, prompt string, pieces []chat.P
 		return nil, err
 	}
 	r.finish(out.text.String(), g)
+	if g.promptCache != "" && kept < len(ids)-1 {
+		if err := saveState(context.WithoutCancel(ctx), g.promptCache, g.session, len(ids)); err != nil {
+			return nil, errors.Join(err, out.end())
+		}
+	}
 	return r, out.end()
 }
 
@@ -169,7 +183,15 @@ func (g *generator) decode(ctx context.Context, ids []int32, start time.Time, r 
 		}
 		r.DecodeSeconds = since(first)
 	}()
-	for id, err := range g.session.Generate(ctx, ids, engine.GenerateOptions{Max: max(g.limit, 0), Sample: g.sample}) {
+	if g.guessFor != g.session {
+		var err error
+		if g.guesses, err = g.guess.speculation(g.draft, g.session, &g.modelFlags); err != nil {
+			return err
+		}
+		g.guessFor = g.session
+	}
+	o := engine.GenerateOptions{Max: max(g.limit, 0), Sample: g.sample, Speculation: g.guesses}
+	for id, err := range g.session.Generate(ctx, ids, o) {
 		if err != nil {
 			return err
 		}

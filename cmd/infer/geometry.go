@@ -31,6 +31,7 @@ const geometryExample = `  infer geometry                                   the 
   infer geometry model.gguf -f wiki.txt -o report  and plots, CSV and HTML
   infer geometry one.gguf two.gguf --skip-first    beside one another
   infer geometry run-step*.gguf -o report          the angle over training
+  infer geometry pythia/ -o report                 its folders step0, step1, ...
   infer geometry model.gguf -f books/ -f more.txt.zst --part run.json
   infer geometry model.gguf -f wiki.txt --shard 0/7 --part part-0.json`
 
@@ -47,8 +48,9 @@ Interpretation of Layer Normalization and a Comparative Analysis with RMSNorm"
 predictions, and the verdict. An encoder reads each line of -f as a text of its
 own, and its embeddings are compared.
 
-Several models give a comparison. Models named alike but for -stepN- are
-checkpoints of one training run, and give the angle over training.
+Several models give a comparison. Models named alike but for -stepN-, and the
+folders stepN of one folder, which may be named in their place, are checkpoints
+of one training run, and give the angle over training.
 
 -f takes files, folders and patterns, compressed by gzip, Zstandard, xz or bzip2
 or not, one after another. Texts of more than 64 MiB are read in blocks of 1 MiB
@@ -66,6 +68,7 @@ docs/GEOMETRY.md says what every figure means.`,
 			return completeModels(cmd, nil, word)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args = checkpoints(args)
 			if err := o.check(args); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/normswap/normswap/arch"
+	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/fold"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/plain"
@@ -26,20 +27,28 @@ func newInspect() *cobra.Command {
 		Use:   "inspect [MODEL]",
 		Short: "Show a file's metadata, its tensors and its norms",
 		Long: `inspect shows what is in a GGUF file: the metadata, the norms of the graph and
-the tensors. It also reads files that cannot be run, and says why they cannot.
-With --json nothing is shortened.
+the tensors, and the memory that running it takes. It also reads files that
+cannot be run, and says why they cannot. Of a file behind http:// or https:// it
+reads the header alone. With --json nothing is shortened.
 
 --norms reads the weights instead and says whether the file is what it says: how
 much of what each matrix writes to the residual stream lies along the uniform
 vector, beside chance, and what that tells of the norm it was trained with: a
 fold, a fold left half done, weights that were centered though nothing asked for
 it, a LayerNorm model that runs RMSNorm.`,
-		Example:           "  infer inspect model.gguf\n  infer inspect model.gguf --norms\n  infer inspect model.gguf --json | jq .metadata",
+		Example:           "  infer inspect model.gguf\n  infer inspect model.gguf --norms\n  infer inspect model.gguf --json | jq .metadata\n  infer inspect https://example.org/model.gguf",
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := modelArg(args)
-			f, err := openFile(path)
+			open := openFile
+			if isURL(path) {
+				if norms {
+					return usagef("--norms reads the weights, and of %s only the header is read", path)
+				}
+				open = func(url string) (*gguf.File, error) { return openURL(cmd.Context(), url) }
+			}
+			f, err := open(path)
 			if err != nil {
 				return err
 			}
@@ -97,18 +106,19 @@ func examine(ctx context.Context, w io.Writer, path string, f *gguf.File, asJSON
 
 // An inspection is what infer inspect prints as JSON.
 type inspection struct {
-	Path         string         `json:"path"`
-	Version      uint32         `json:"gguf_version"`
-	Alignment    int            `json:"alignment"`
-	Bytes        int64          `json:"tensor_bytes"`
-	Parameters   int64          `json:"parameters"`
-	Architecture string         `json:"architecture,omitempty"`
-	Model        *hyper         `json:"model,omitempty"`
-	NotRunnable  string         `json:"not_runnable,omitempty"` // the reason
-	ChatTemplate bool           `json:"chat_template"`
-	Metadata     map[string]any `json:"metadata"`
-	Norms        []normSite     `json:"norms"`
-	Tensors      []tensorInfo   `json:"tensors"`
+	Path         string           `json:"path"`
+	Version      uint32           `json:"gguf_version"`
+	Alignment    int              `json:"alignment"`
+	Bytes        int64            `json:"tensor_bytes"`
+	Parameters   int64            `json:"parameters"`
+	Architecture string           `json:"architecture,omitempty"`
+	Model        *hyper           `json:"model,omitempty"`
+	Memory       *engine.Estimate `json:"memory,omitempty"`
+	NotRunnable  string           `json:"not_runnable,omitempty"` // the reason
+	ChatTemplate bool             `json:"chat_template"`
+	Metadata     map[string]any   `json:"metadata"`
+	Norms        []normSite       `json:"norms"`
+	Tensors      []tensorInfo     `json:"tensors"`
 }
 
 type hyper struct {
@@ -154,8 +164,8 @@ func inspect(path string, f *gguf.File) *inspection {
 	}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
-		in.Bytes += int64(len(t.Data))
-		in.Tensors = append(in.Tensors, tensorInfo{t.Name, t.Type.String(), t.Dims, t.Offset, len(t.Data)})
+		in.Bytes += int64(t.Size())
+		in.Tensors = append(in.Tensors, tensorInfo{t.Name, t.Type.String(), t.Dims, t.Offset, t.Size()})
 	}
 	m, err := arch.Load(f)
 	if len(f.Tensors) == 0 {
@@ -166,6 +176,8 @@ func inspect(path string, f *gguf.File) *inspection {
 		return in
 	}
 	in.Model = &hyper{m.Dim, m.Layers, m.Heads, m.KVHeads, m.HeadDim, m.FFN, m.Vocab, m.Context, m.Eps, m.Tied}
+	memory := engine.EstimateMemory(f, m, 0)
+	in.Memory = &memory
 	for _, n := range m.Norms() {
 		in.Norms = append(in.Norms, normSite{n.Site, n.Layer, n.Kind.String(), n.Width, n.Groups, n.Gain != nil, n.Bias != nil, n.Residual})
 	}
@@ -213,6 +225,11 @@ func (in *inspection) write(w io.Writer, f *gguf.File) error {
 	if m := in.Model; m != nil {
 		fmt.Fprintf(w, "%d layers, dim %d, %d heads of %d (%d for keys and values), FFN %d, vocabulary %d, context %d\n\n",
 			m.Layers, m.Dim, m.Heads, m.HeadDim, m.KVHeads, m.FFN, m.Vocab, m.Context)
+		fmt.Fprintf(w, "Running it takes %s for weights", bytesText(float64(in.Memory.Weights)))
+		if e := in.Memory; e.Cache > 0 {
+			fmt.Fprintf(w, " and up to %s for %d positions (%s with --kv f16)", bytesText(float64(e.Cache)), e.Positions, bytesText(float64(e.HalfCache)))
+		}
+		fmt.Fprint(w, "\n\n")
 	} else {
 		fmt.Fprintf(w, "It cannot be run: %s\n\n", plain.Line(in.NotRunnable))
 	}

@@ -48,6 +48,9 @@ func modelNames(paths []string) []string {
 	for i, path := range paths {
 		path = filepath.ToSlash(filepath.Clean(strings.TrimSuffix(cmp.Or(path, tales.Name), ".gguf")))
 		parts[i] = strings.Split(path, "/")
+		if n := len(parts[i]); n > 1 && stepFolder.MatchString(parts[i][n-1]) { // of the run that it lies in
+			parts[i] = append(parts[i][:n-2], parts[i][n-2]+"-"+parts[i][n-1])
+		}
 		files[path], most = true, max(most, len(parts[i]))
 	}
 	names := make([]string, len(paths))
@@ -66,7 +69,7 @@ func modelNames(paths []string) []string {
 	return names
 }
 
-var stepInName = regexp.MustCompile(`-step([0-9]+)`)
+var stepInName = regexp.MustCompile(`[-@]step([0-9]+)`)
 
 // checkpoint finds the training step in a model's name, and what the run is
 // called. A model without a step is no checkpoint.

@@ -247,6 +247,7 @@ func openFile(path string) (*gguf.File, error) {
 		if err != nil {
 			return nil, err
 		}
+		noteTokenizer(f)
 		if unread, err := gguf.Get[[]string](&f.Meta, hf.KeyUnread); err == nil {
 			note("warning: tensors that transformers does not read either are left out: %s", strings.Join(unread, ", "))
 		}
@@ -254,6 +255,7 @@ func openFile(path string) (*gguf.File, error) {
 	}
 	f, err := gguf.Open(path)
 	if err == nil {
+		noteTokenizer(f)
 		return f, nil
 	}
 	if info, e := os.Stat(path); e == nil && info.IsDir() {
@@ -267,6 +269,13 @@ func openFile(path string) (*gguf.File, error) {
 		return nil, fmt.Errorf("%w (is the download complete?)", err)
 	}
 	return nil, err
+}
+
+// noteTokenizer says why a model that came from a folder has no tokenizer.
+func noteTokenizer(f *gguf.File) {
+	if why, err := gguf.Get[string](&f.Meta, hf.KeyTokenizer); err == nil {
+		note("warning: its tokenizer cannot be kept exactly, and is left out: %s; the model runs by token ids", why)
+	}
 }
 
 func exists(path string) bool {

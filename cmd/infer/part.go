@@ -71,7 +71,7 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 		return nil, err
 	}
 	p.state.Text = p.text.name
-	if old != nil && p.text.Blocks() == 0 && o.source.ids.value == "" && old.Digest != p.text.Digest() {
+	if old != nil && !p.text.Blocked() && o.source.ids.value == "" && old.Digest != p.text.Digest() {
 		return nil, fmt.Errorf("the text is another than the one that %s was begun with", o.partFile)
 	}
 	if p.swaps, err = o.exchange(ctx, m, size, p.text); err != nil {
@@ -166,7 +166,7 @@ func (p *part) run(ctx context.Context) error {
 	if p.state.EmbeddingSwap, err = p.swaps.embeddings(ctx); err != nil {
 		return err
 	}
-	if p.text.Blocks() > 0 || p.o.source.ids.value != "" {
+	if p.text.Blocked() || p.o.source.ids.value != "" {
 		p.state.Digest = p.text.Digest()
 	}
 	if !p.o.output.asJSON && (p.o.shard == "" || p.o.partFile != "") {
@@ -185,7 +185,7 @@ func (p *part) save() error {
 		return err
 	}
 	p.state.Blocks = p.text.Blocks()
-	if p.state.Blocks == 0 && p.o.source.ids.value == "" {
+	if !p.text.Blocked() && p.o.source.ids.value == "" {
 		p.state.Digest = p.text.Digest()
 	}
 	if tok, err := p.model.Tokenizer(); err == nil {

@@ -13,8 +13,10 @@ type result struct {
 	PromptTokens    int     `json:"prompt_tokens"`
 	KeptTokens      int     `json:"kept_tokens"` // of the prompt, there from before
 	GeneratedTokens int     `json:"generated_tokens"`
-	Stop            string  `json:"stop"`           // end, limit (-n), context, enough or interrupt
-	Seed            *uint64 `json:"seed,omitempty"` // nil: greedy
+	Guessed         int     `json:"guessed_tokens,omitempty"`  // by --lookup or --model-draft
+	Accepted        int     `json:"accepted_tokens,omitempty"` // of those
+	Stop            string  `json:"stop"`                      // end, limit (-n), context, enough or interrupt
+	Seed            *uint64 `json:"seed,omitempty"`            // nil: greedy
 	Threads         int     `json:"threads"`
 	LoadSeconds     float64 `json:"load_seconds"`
 	PrefillSeconds  float64 `json:"prefill_seconds"` // until the first token is drawn
@@ -28,6 +30,10 @@ func (r *result) finish(text string, g *generator) {
 	r.Text = text
 	r.GeneratedTokens = len(r.Tokens)
 	s := g.session
+	if g.guesses != nil {
+		r.Guessed, r.Accepted = g.guesses.Guessed, g.guesses.Accepted
+		g.guesses.Guessed, g.guesses.Accepted = 0, 0
+	}
 	switch {
 	case r.Stop != "end":
 	case r.GeneratedTokens == g.limit:
@@ -52,6 +58,9 @@ func (r *result) String() string {
 	parts = append(parts,
 		fmt.Sprintf("prefill %d at %s/s", r.PromptTokens-r.KeptTokens, threeDigits(r.PrefillRate)),
 		fmt.Sprintf("decode %d at %s tokens/s", r.GeneratedTokens, threeDigits(r.DecodeRate)))
+	if r.Guessed > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d guesses right", r.Accepted, r.Guessed))
+	}
 	switch r.Stop {
 	case "limit":
 		parts = append(parts, "stopped by -n")

@@ -24,6 +24,8 @@ type runFlags struct {
 	interactive      bool
 	chat             bool
 	template, system string
+	guess            guessFlags
+	promptCache      string // file
 }
 
 // The tale that infer writes without a model and a prompt. The seed was chosen
@@ -73,6 +75,7 @@ avx2, ...) the kernels for newer processors.`,
 	f.StringVarP(&o.prompt, "prompt", "p", "", "the `text` to continue")
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text to continue; -: stdin")
 	o.addText(cmd)
+	f.StringVar(&o.promptCache, "prompt-cache", "", "keep what the model computed of the prompt in a `file`, and begin from there the next time")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
 	f.BoolVar(&o.chat, "chat", false, "talk to a chat model: lay the prompt out by its template (a loop of prompts does so if there is one)")
 	f.BoolVar(&o.json, "json", false, "print one JSON object: text, tokens, timing")
@@ -93,6 +96,7 @@ func (o *runFlags) addText(cmd *cobra.Command) {
 	f.Var((*seedFlag)(&o.sample.Seed), "seed", "random `seed`; the same one gives the same text (default -1: another each time)")
 	o.add(cmd, "f16")
 	addTokenizer(cmd, &o.tokenizer)
+	o.guess.add(cmd)
 	addTemplateName(cmd, &o.template)
 	f.StringVar(&o.system, "system", "", "system `message` of the chat")
 }
@@ -154,6 +158,9 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
 		return usagef("--interactive reads the prompts one by one; leave out -p, -f and --json")
 	}
+	if o.promptCache != "" && o.interactive {
+		return usagef("--prompt-cache is for a single prompt; leave out --interactive")
+	}
 	if cmd.Flags().Changed("prompt") && o.file != "" {
 		return usagef("-p and -f both give a prompt; leave one of them out")
 	}
@@ -167,6 +174,9 @@ func (o *runFlags) check(cmd *cobra.Command) error {
 func (o *runFlags) checkSampling() error {
 	if o.limit < -1 {
 		return usagef("--tokens %d: want a number of tokens, or -1 for as many as there is room for", o.limit)
+	}
+	if err := o.guess.check(); err != nil {
+		return err
 	}
 	if o.sample.RepeatPenalty == 0 {
 		return usagef("--repeat-penalty 0: logits are divided by it; want a positive number (1: none)")
@@ -196,12 +206,19 @@ func (o *runFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	defer m.Close()
+	draft, err := o.guess.openDraft(ctx, o.modelFlags)
+	if err != nil {
+		return err
+	}
+	if draft != nil {
+		defer draft.Close()
+	}
 	o.useTemplate(cmd, m, o.interactive || !given && !tale)
 	g, err := newGenerator(o, m)
 	if err != nil {
 		return err
 	}
-	g.loadTime = since(began)
+	g.loadTime, g.draft = since(began), draft
 	if path == "" && !o.json {
 		g.about = tales.About
 	}

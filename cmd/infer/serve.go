@@ -23,6 +23,8 @@ import (
 // serveFlags are those of infer serve.
 type serveFlags struct {
 	modelFlags
+	guess                     guessFlags
+	recipes                   []string // files
 	host, key, name, template string
 	port, parallel, maxBody   int
 	maxTime, patience         time.Duration
@@ -74,6 +76,8 @@ requests in progress have the time of --grace to end.`,
 	f.DurationVar(&o.maxTime, "max-time", 0, "`time` that a request may take, such as 5m; 0: without bound")
 	f.DurationVar(&o.patience, "grace", 10*time.Second, "`time` that requests have to end after Ctrl-C")
 	addChoice(cmd, &o.logs, "log", "text", "form of the log on stderr", "text", "json", "none")
+	f.StringArrayVar(&o.recipes, "recipe", nil, "a `file` of infer calibrate, served as NAME@FILE, FILE without its folder and .json; may be repeated")
+	o.guess.add(cmd)
 	addTemplateName(cmd, &o.template)
 	o.add(cmd, "f16")
 	addTokenizer(cmd, &o.tokenizer)
@@ -94,6 +98,9 @@ func (o *serveFlags) check() error {
 	if o.key == "" {
 		o.key = os.Getenv("INFER_API_KEY")
 	}
+	if err := o.guess.check(); err != nil {
+		return err
+	}
 	return o.modelFlags.check()
 }
 
@@ -111,6 +118,21 @@ func (o *serveFlags) run(ctx context.Context, path string) error {
 	options := serve.Options{Name: o.name, Model: m, Parallel: o.parallel, Context: o.context, KV: o.cacheType(), Key: o.key,
 		MaxBody: int64(o.maxBody) << 20, MaxTime: o.maxTime, Log: o.logger()}
 	options.Variant = func(ctx context.Context, norm engine.NormMode) (*engine.Model, error) { return o.variant(ctx, m, norm) }
+	for _, path := range o.recipes {
+		if err := (&normFlag{"@" + path}).into(new(engine.Options), m.File); err != nil {
+			return err
+		}
+		options.Recipes = append(options.Recipes, serve.Recipe{Name: strings.TrimSuffix(filepath.Base(path), ".json"), Load: func(ctx context.Context) (*engine.Model, error) {
+			return o.variant(ctx, m, engine.NormMode("@"+path))
+		}})
+	}
+	options.Lookup, options.GuessMax = o.guess.lookup, o.guess.most
+	if options.Draft, err = o.guess.openDraft(ctx, o.modelFlags); err != nil {
+		return err
+	}
+	if options.Draft != nil {
+		defer options.Draft.Close()
+	}
 	if tok, err := m.Tokenizer(); err != nil {
 		note("warning: %v; requests must have token ids", err)
 	} else if m.Arch.Spec.Encoder {

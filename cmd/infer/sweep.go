@@ -38,7 +38,7 @@ type sweepFlags struct {
 func newSweep() *cobra.Command {
 	var o sweepFlags
 	cmd := &cobra.Command{
-		Use:   "sweep [MODEL]",
+		Use:   "sweep [MODEL...]",
 		Short: "Measure which norms matter: one site, role and layer at a time",
 		Long: `sweep gives another form to one norm at a time, to all norms but one, and to the
 norms of a role or layer, and measures what that does to the predictions of a
@@ -56,6 +56,9 @@ the most energy.
 of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 --recipe writes what fits as a file for --norm @FILE.
 
+Several models, or a folder of checkpoints named stepN, give one report, and
+--plot then shows the cost of each role over training steps.
+
 --shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
 --part FILE keeps every row in a file as soon as it is measured, and goes on
 from there when the same command is given again.`,
@@ -64,10 +67,15 @@ from there when the same command is given again.`,
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json
   infer sweep model.gguf -f wiki.txt --shard 0/7 --part 0.state > part-0.json`,
-		Args: atMostOneModel, ValidArgsFunction: completeModels,
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return completeModels(cmd, nil, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkSweep(cmd); err != nil {
 				return err
+			}
+			if args = checkpoints(args); len(args) > 1 {
+				return o.sweepAll(cmd.Context(), stdout, args)
 			}
 			return o.sweep(cmd.Context(), stdout, modelArg(args))
 		},
@@ -161,37 +169,7 @@ func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.Swee
 }
 
 func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
-	m, r, windows, err := o.measured(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if o.form == "" {
-		o.form = string(engine.RMSNaive)
-		if m.Arch.Spec.Norm == arch.RMSNorm {
-			o.form = string(engine.Centered)
-		}
-	}
-	r.Norm, r.Sites = o.form, o.sites
-	chosen, err := o.recipeOf(ctx, m, r)
-	if err != nil {
-		return err
-	}
-	options, done, err := o.options(m.File, "loading")
-	if err != nil {
-		return err
-	}
-	defer done()
-	x, err := await(ctx, func() (*eval.Experiment, error) { return eval.NewExperiment(ctx, m, options, chosen, windows) })
-	if err != nil {
-		return err
-	}
-	defer x.Close()
-	if o.budget > 0 {
-		err = o.spend(ctx, r, x, chosen)
-	} else {
-		err = o.each(ctx, r, x)
-	}
+	r, err := o.sweepOne(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -204,6 +182,40 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 		return plain.WriteJSON(w, r, " ")
 	}
 	return writeSweep(w, r, o.format.value)
+}
+
+// sweepOne measures one model.
+func (o *sweepFlags) sweepOne(ctx context.Context, path string) (*eval.SweepReport, error) {
+	m, r, windows, err := o.measured(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if o.form == "" {
+		o.form = string(engine.RMSNaive)
+		if m.Arch.Spec.Norm == arch.RMSNorm {
+			o.form = string(engine.Centered)
+		}
+	}
+	r.Norm, r.Sites = o.form, o.sites
+	chosen, err := o.recipeOf(ctx, m, r)
+	if err != nil {
+		return nil, err
+	}
+	options, done, err := o.options(m.File, "loading")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	x, err := await(ctx, func() (*eval.Experiment, error) { return eval.NewExperiment(ctx, m, options, chosen, windows) })
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	if o.budget > 0 {
+		return r, o.spend(ctx, r, x, chosen)
+	}
+	return r, o.each(ctx, r, x)
 }
 
 func writeSweep(w io.Writer, r *eval.SweepReport, format string) error {

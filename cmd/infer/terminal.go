@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/normswap/normswap/internal/plain"
@@ -28,11 +29,16 @@ func note(format string, args ...any) { noteText(plain.Line(fmt.Sprintf(format, 
 // noteText prints remarks of several lines on stderr.
 func noteText(s string) { fmt.Fprintln(stderr.file, dim(plain.Text(s))) }
 
-// A bar shows on stderr how far a task has come, if that is a terminal and
-// the task takes long enough to wonder.
+// A bar shows on stderr how far a task has come, if the task takes long enough to
+// wonder: on a terminal as a bar, and else as a line now and then.
 type bar struct {
 	shown *progressbar.ProgressBar // nil: no terminal
-	timer *time.Timer
+	timer *time.Timer              // nil: nothing is shown
+
+	what, unit string // of lines
+	begun      time.Time
+	total      int64 // -1: unknown
+	count      atomic.Int64
 
 	mu            sync.Mutex
 	visible, over bool
@@ -41,12 +47,21 @@ type bar struct {
 // patience is how long a task may take without a progress bar.
 const patience = 400 * time.Millisecond
 
+// lineEvery is how often a log gets a line.
+var lineEvery = time.Minute
+
 const bytesUnit = "B"
 
 // newBar begins a task of total units, -1 if that is unknown.
 func newBar(what string, total int64, unit string) *bar {
-	b := new(bar)
-	if !stderr.terminal || total == 0 {
+	b := &bar{what: what, unit: unit, begun: time.Now(), total: total}
+	if total == 0 {
+		return b
+	}
+	if !stderr.terminal {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.timer = time.AfterFunc(lineEvery, b.line)
 		return b
 	}
 	options := []progressbar.Option{
@@ -68,6 +83,30 @@ func newBar(what string, total int64, unit string) *bar {
 		_ = b.shown.RenderBlank() // a bar that cannot be drawn is no failure
 	})
 	return b
+}
+
+// line notes how far the task has come.
+func (b *bar) line() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return
+	}
+	note("%s", b.state(time.Since(b.begun)))
+	b.timer.Reset(lineEvery)
+}
+
+// state says how far the task has come after some time.
+func (b *bar) state(passed time.Duration) string {
+	n, total, unit := b.count.Load(), b.total, b.unit
+	if unit == bytesUnit {
+		n, total, unit = n>>20, total>>20, "MiB"
+	}
+	if total <= 0 || n == 0 {
+		return fmt.Sprintf("%s: %d %s in %s", b.what, n, unit, passed.Round(time.Second))
+	}
+	left := time.Duration(float64(passed) * float64(total-n) / float64(n))
+	return fmt.Sprintf("%s: %d %%, %d of %d %s in %s, about %s left", b.what, 100*n/total, n, total, unit, passed.Round(time.Second), left.Round(time.Second))
 }
 
 // draw writes to the terminal while the bar is visible.
@@ -102,6 +141,7 @@ func cut(s string, width int) string {
 
 // add tells that n more units are done.
 func (b *bar) add(n int64) {
+	b.count.Add(n)
 	if b.shown != nil {
 		_ = b.shown.Add64(n)
 	}
@@ -115,13 +155,16 @@ func (b *bar) Write(p []byte) (int, error) {
 
 // done removes the bar.
 func (b *bar) done() {
-	if b.shown == nil {
+	if b.timer == nil {
 		return
 	}
 	b.timer.Stop() // it may be too late for that
 	b.mu.Lock()
 	b.over = true
 	b.mu.Unlock()
+	if b.shown == nil {
+		return
+	}
 	_ = b.shown.Clear()
 	b.mu.Lock()
 	b.visible = false

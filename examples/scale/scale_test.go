@@ -86,12 +86,12 @@ func TestSweepManifest(t *testing.T) {
 }
 
 // stub puts a stand-in for infer in front of the path: it writes its
-// arguments, one a line, to standard output, and to the file log.
+// arguments to the file log, and the part that they name.
 func stub(t *testing.T) (path, log string) {
 	t.Helper()
 	dir := t.TempDir()
 	log = filepath.Join(dir, "log")
-	script := "#!/bin/sh\nprintf '%s\\n' \"$@\"\necho \"$*\" >> '" + log + "'\n"
+	script := "#!/bin/sh\necho \"$*\" >> '" + log + "'\nfor last; do :; done\ncase $last in *.json) echo > \"$last\" ;; esac\n"
 	if err := os.WriteFile(filepath.Join(dir, "infer"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -127,15 +127,12 @@ func swept(t *testing.T, log, out string, shards int) {
 	slices.Sort(got)
 	var want, parts []string
 	for i := range shards {
-		want = append(want, fmt.Sprintf("geometry m.gguf -f t.txt --shard %d/%d --json", i, shards))
+		want = append(want, fmt.Sprintf("geometry m.gguf -f t.txt --shard %d/%d --part %s/part-%d.json", i, shards, out, i))
 		parts = append(parts, filepath.Join(out, fmt.Sprintf("part-%d.json", i)))
 	}
-	want = append(want, "merge "+strings.Join(parts, " "))
+	want = append(want, "merge --models "+strings.Join(parts, " ")+" -o "+filepath.Join(out, "report"))
 	if !slices.Equal(got, want) {
 		t.Errorf("infer was called as\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	if left, _ := filepath.Glob(filepath.Join(out, "*.tmp")); left != nil {
-		t.Errorf("left behind: %v", left)
 	}
 }
 
@@ -156,7 +153,7 @@ func TestKubernetesCommands(t *testing.T) {
 		for k, v := range env(t, v) {
 			all = append(all, k+"="+v)
 		}
-		run(t, append(append(all, "OUT="+out, "MODEL=m.gguf", "TEXT=t.txt"), vars...), words[0], words[1:]...)
+		run(t, append(append(all, "OUT="+out, "MODELS=m.gguf", "TEXT=t.txt"), vars...), words[0], words[1:]...)
 	}
 	for i := range 7 {
 		call("sweep.yaml", fmt.Sprintf("JOB_COMPLETION_INDEX=%d", i))
@@ -168,7 +165,7 @@ func TestKubernetesCommands(t *testing.T) {
 func TestSlurmScripts(t *testing.T) {
 	path, log := stub(t)
 	out := filepath.Join(t.TempDir(), "parts")
-	vars := []string{"PATH=" + path, "OUT=" + out, "MODEL=m.gguf", "TEXT=t.txt", "SLURM_ARRAY_TASK_COUNT=7"}
+	vars := []string{"PATH=" + path, "OUT=" + out, "MODELS=m.gguf", "TEXT=t.txt", "SLURM_ARRAY_TASK_COUNT=7"}
 	for i := range 7 {
 		run(t, append(vars, fmt.Sprintf("SLURM_ARRAY_TASK_ID=%d", i)), "bash", "sweep.sbatch")
 	}

@@ -36,7 +36,7 @@ func read(p *ops.Pool, memory ...[]byte) time.Duration {
 // many threads as it has, and returns the bytes per second: the speed that
 // generating tokens is held against.
 func (r *Runner) ReadSpeed() float64 {
-	m := r.session.Model()
+	m := r.model()
 	pool := ops.NewPool(m.Threads())
 	defer pool.Close()
 	var memory [][]byte
@@ -52,7 +52,7 @@ func (r *Runner) ReadSpeed() float64 {
 // weights above all.
 func (r *Runner) TokenBytes(ctx context.Context) (int, error) {
 	var p Profile
-	m := r.session.Model()
+	m := r.model()
 	m.Observe(p.Add)
 	defer m.Observe(nil)
 	bytes, err := 0, r.run(ctx, 1)

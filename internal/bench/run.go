@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/normswap/normswap/engine"
@@ -12,15 +14,20 @@ import (
 
 // A Test is what llama-bench measures: the speed of Prompt tokens at once
 // (pp), or of Gen tokens one after the other (tg), with Depth tokens in the
-// cache before. One of Prompt and Gen is 0.
-type Test struct{ Prompt, Gen, Depth int }
+// cache before. One of Prompt and Gen is 0. With Sessions it is what
+// llama-batched-bench measures: so many sessions at once generate Gen tokens each,
+// greedily, behind Depth tokens of their own.
+type Test struct{ Prompt, Gen, Depth, Sessions int }
 
 // Name returns llama-bench's name of the test, such as "pp512" and
-// "tg128 @ d1024".
+// "tg128 @ d1024", or "tg128 x 8" with eight sessions.
 func (t Test) Name() string {
 	name := fmt.Sprintf("pp%d", t.Prompt)
 	if t.Prompt == 0 {
 		name = fmt.Sprintf("tg%d", t.Gen)
+	}
+	if t.Sessions > 0 {
+		name += fmt.Sprintf(" x %d", t.Sessions)
 	}
 	if t.Depth > 0 {
 		name += fmt.Sprintf(" @ d%d", t.Depth)
@@ -29,10 +36,17 @@ func (t Test) Name() string {
 }
 
 // Tokens returns the number of tokens whose time is measured.
-func (t Test) Tokens() int { return t.Prompt + t.Gen }
+func (t Test) Tokens() int { return (t.Prompt + t.Gen) * max(1, t.Sessions) }
 
-// Tests returns the tests that lists of numbers ask for. Zeros ask for none.
-func Tests(prompts, gens, depths []int) (tests []Test) {
+// Single reports whether the test generates with one session alone.
+func (t Test) Single() bool { return t.Gen > 0 && t.Sessions == 0 }
+
+// Tests returns the tests that lists of numbers ask for. Zeros ask for none. Tests
+// of generating are for each number of sessions, if there are any.
+func Tests(prompts, gens, depths, sessions []int) (tests []Test) {
+	if len(sessions) == 0 {
+		sessions = []int{0}
+	}
 	for _, d := range depths {
 		for _, n := range prompts {
 			if n > 0 {
@@ -40,8 +54,10 @@ func Tests(prompts, gens, depths []int) (tests []Test) {
 			}
 		}
 		for _, n := range gens {
-			if n > 0 {
-				tests = append(tests, Test{Gen: n, Depth: d})
+			for _, s := range sessions {
+				if n > 0 {
+					tests = append(tests, Test{Gen: n, Depth: d, Sessions: s})
+				}
 			}
 		}
 	}
@@ -50,9 +66,9 @@ func Tests(prompts, gens, depths []int) (tests []Test) {
 
 // A Runner runs one test on one model.
 type Runner struct {
-	test    Test
-	session *engine.Session
-	tokens  []int32
+	test     Test
+	sessions []*engine.Session
+	tokens   []int32 // of all sessions after one another
 }
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
@@ -63,22 +79,28 @@ const warmGen = 8
 // NewRunner prepares a test with random tokens, the same for every model of
 // the same vocabulary, fills the cache to its depth and warms up.
 func NewRunner(ctx context.Context, m *engine.Model, t Test, kv quant.Type) (*Runner, error) {
-	s, err := m.NewSession(engine.SessionOptions{Context: t.Depth + t.Tokens(), KV: kv})
-	if err != nil {
-		return nil, err
-	}
-	r := &Runner{test: t, session: s, tokens: make([]int32, t.Depth+t.Tokens())}
+	n := t.Depth + t.Prompt + t.Gen
+	r := &Runner{test: t, tokens: make([]int32, n*max(1, t.Sessions))}
 	random := newRandom(1)
 	for i := range r.tokens {
 		r.tokens[i] = random.Int32N(int32(m.Vocab()))
 	}
-	if t.Depth > 0 {
-		if err := s.Append(ctx, r.tokens[:t.Depth]); err != nil {
+	for i := range max(1, t.Sessions) {
+		s, err := m.NewSession(engine.SessionOptions{Context: n, KV: kv})
+		if err != nil {
 			return nil, err
+		}
+		r.sessions = append(r.sessions, s)
+		if t.Depth > 0 {
+			if err := s.Append(ctx, r.tokens[i*n:][:t.Depth]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return r, r.run(ctx, min(t.Gen, warmGen))
 }
+
+func (r *Runner) model() *engine.Model { return r.sessions[0].Model() }
 
 // Run runs the test once and returns tokens per second.
 func (r *Runner) Run(ctx context.Context) (float64, error) {
@@ -88,18 +110,40 @@ func (r *Runner) Run(ctx context.Context) (float64, error) {
 }
 
 func (r *Runner) run(ctx context.Context, gen int) error {
-	r.session.Truncate(r.test.Depth)
+	if r.test.Sessions > 0 {
+		return r.together(ctx, gen)
+	}
+	s := r.sessions[0]
+	s.Truncate(r.test.Depth)
 	tokens := r.tokens[r.test.Depth:]
 	if r.test.Prompt > 0 {
-		_, err := r.session.Eval(ctx, tokens)
+		_, err := s.Eval(ctx, tokens)
 		return err
 	}
 	for i := range gen {
-		if _, err := r.session.Eval(ctx, tokens[i:i+1]); err != nil {
+		if _, err := s.Eval(ctx, tokens[i:i+1]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// together has all sessions generate at once. The first token of each comes from
+// one that is evaluated, so that each evaluates as many tokens as it generates.
+func (r *Runner) together(ctx context.Context, gen int) error {
+	n := len(r.tokens) / len(r.sessions)
+	errs := make([]error, len(r.sessions))
+	var wg sync.WaitGroup
+	for i, s := range r.sessions {
+		wg.Go(func() {
+			prompt := r.tokens[i*n:][:r.test.Depth+1]
+			for _, err := range s.Generate(ctx, prompt, engine.GenerateOptions{Max: gen, IgnoreEOG: true}) {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Interleave runs variants 0 to n-1 in turn, rounds times, so that a machine
@@ -123,8 +167,8 @@ func Interleave(rounds, n int, run func(variant int) (float64, error)) ([][]floa
 // Profile runs the test that many times and adds up what the operations took.
 func (r *Runner) Profile(ctx context.Context, runs int) (*Profile, error) {
 	p := &Profile{Runs: runs}
-	r.session.Model().Observe(p.Add)
-	defer r.session.Model().Observe(nil)
+	r.model().Observe(p.Add)
+	defer r.model().Observe(nil)
 	start := time.Now()
 	for range runs {
 		if err := r.run(ctx, r.test.Gen); err != nil {

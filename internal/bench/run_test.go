@@ -33,10 +33,14 @@ func tinyModel(t testing.TB) *engine.Model {
 
 func TestTests(t *testing.T) {
 	var names []string
-	for _, x := range Tests([]int{512, 0, 64}, []int{128}, []int{0, 1024}) {
+	for _, x := range Tests([]int{512, 0, 64}, []int{128}, []int{0, 1024}, nil) {
 		names = append(names, x.Name())
 	}
 	want := []string{"pp512", "pp64", "tg128", "pp512 @ d1024", "pp64 @ d1024", "tg128 @ d1024"}
+	for _, x := range Tests([]int{0}, []int{64}, []int{0, 9}, []int{1, 8}) {
+		names = append(names, x.Name())
+	}
+	want = append(want, "tg64 x 1", "tg64 x 8", "tg64 x 1 @ d9", "tg64 x 8 @ d9")
 	if !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}
@@ -45,7 +49,7 @@ func TestTests(t *testing.T) {
 func TestRunner(t *testing.T) {
 	m := tinyModel(t)
 	ctx := context.Background()
-	for _, test := range []Test{{Prompt: 20}, {Gen: 3}, {Prompt: 5, Depth: 40}, {Gen: 12, Depth: 40}} {
+	for _, test := range []Test{{Prompt: 20}, {Gen: 3}, {Prompt: 5, Depth: 40}, {Gen: 12, Depth: 40}, {Gen: 3, Sessions: 1}, {Gen: 4, Depth: 9, Sessions: 5}} {
 		r, err := NewRunner(ctx, m, test, quant.F16)
 		if err != nil {
 			t.Fatal(err)
@@ -54,8 +58,10 @@ func TestRunner(t *testing.T) {
 			if tps, err := r.Run(ctx); err != nil || !(tps > 0) {
 				t.Errorf("%s: %v tokens/s, %v", test.Name(), tps, err)
 			}
-			if n := r.session.Len(); n != test.Depth+test.Tokens() {
-				t.Errorf("%s: %d tokens evaluated, want %d", test.Name(), n, test.Depth+test.Tokens())
+			for _, s := range r.sessions {
+				if n, want := s.Len(), test.Depth+test.Prompt+test.Gen; n != want {
+					t.Errorf("%s: %d tokens evaluated, want %d", test.Name(), n, want)
+				}
 			}
 		}
 	}

@@ -103,6 +103,11 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	for _, key := range spec.Needs {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + "." + key, Value: needed[key]})
 	}
+	if spec.Activation == arch.XIELU {
+		for _, v := range []gguf.KV{{Key: "alpha_n", Value: float32(0.8)}, {Key: "alpha_p", Value: float32(0.8)}, {Key: "beta", Value: float32(0.5)}, {Key: "eps", Value: float32(-1e-6)}} {
+			kvs = append(kvs, gguf.KV{Key: "xielu." + v.Key, Value: v.Value})
+		}
+	}
 	if spec.ExpertsEvery {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".moe_every_n_layers", Value: u32(2)})
 	}
