@@ -7762,93 +7762,98 @@ eights4:
 	VMOVDQU      34(CX), Y6
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y8
+	VMOVDQU      words_00007f00<>+0(SB), Y9
+	VPAND        Y9, Y8, Y8
+	VPOR         Y8, Y7, Y7
+	VPSLLD       $0x02, Y5, Y8
+	VMOVDQU      words_007f0000<>+0(SB), Y10
+	VPAND        Y10, Y8, Y8
+	VPOR         Y8, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 128(SP)
+	VMOVDQU      words_7f000000<>+0(SB), Y8
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y11
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y12
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 128(SP)
 	VMOVDQU      68(CX), Y5
-	VMOVDQU      100(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      100(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 288(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 288(SP)
 	VMOVDQU      134(CX), Y5
-	VMOVDQU      166(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      166(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 448(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 448(SP)
 	VMOVDQU      200(CX), Y5
-	VMOVDQU      232(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      232(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VPAND        Y9, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VPAND        Y10, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VPAND        Y8, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 608(SP)
-	MOVBQZX      2(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      4(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -7860,13 +7865,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      12(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -7881,13 +7889,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      20(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -7899,13 +7910,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      28(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -7923,13 +7937,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      36(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -7941,13 +7958,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      44(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -7962,13 +7982,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      52(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -7980,13 +8003,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      60(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -8008,13 +8034,16 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, (SP)
-	MOVBQZX      68(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      69(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      70(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      71(CX), DI
+	MOVL         68(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 288(SP), Y6
@@ -8026,13 +8055,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      76(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      77(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      78(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      79(CX), DI
+	MOVL         76(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 292(SP), Y7
@@ -8047,13 +8079,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      84(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      85(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      86(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      87(CX), DI
+	MOVL         84(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 296(SP), Y7
@@ -8065,13 +8100,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      92(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      93(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      94(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      95(CX), DI
+	MOVL         92(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 300(SP), Y8
@@ -8089,13 +8127,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      100(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      101(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      102(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      103(CX), DI
+	MOVL         100(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 304(SP), Y7
@@ -8107,13 +8148,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      108(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      109(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      110(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      111(CX), DI
+	MOVL         108(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 308(SP), Y8
@@ -8128,13 +8172,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      116(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      117(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      118(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      119(CX), DI
+	MOVL         116(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 312(SP), Y8
@@ -8146,13 +8193,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      124(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      125(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      126(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      127(CX), DI
+	MOVL         124(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 316(SP), Y9
@@ -8174,13 +8224,16 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 160(SP)
-	MOVBQZX      134(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      135(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      136(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      137(CX), DI
+	MOVL         134(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 448(SP), Y6
@@ -8192,13 +8245,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      142(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      143(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      144(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      145(CX), DI
+	MOVL         142(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 452(SP), Y7
@@ -8213,13 +8269,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      150(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      151(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      152(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      153(CX), DI
+	MOVL         150(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 456(SP), Y7
@@ -8231,13 +8290,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      158(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      159(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      160(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      161(CX), DI
+	MOVL         158(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 460(SP), Y8
@@ -8255,13 +8317,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      166(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      167(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      168(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      169(CX), DI
+	MOVL         166(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 464(SP), Y7
@@ -8273,13 +8338,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      174(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      175(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      176(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      177(CX), DI
+	MOVL         174(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 468(SP), Y8
@@ -8294,13 +8362,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      182(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      183(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      184(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      185(CX), DI
+	MOVL         182(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 472(SP), Y8
@@ -8312,13 +8383,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      190(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      191(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      192(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      193(CX), DI
+	MOVL         190(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 476(SP), Y9
@@ -8340,13 +8414,16 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 320(SP)
-	MOVBQZX      200(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      201(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      202(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      203(CX), DI
+	MOVL         200(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 608(SP), Y6
@@ -8358,13 +8435,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      208(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      209(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      210(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      211(CX), DI
+	MOVL         208(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 612(SP), Y7
@@ -8379,13 +8459,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      216(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      217(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      218(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      219(CX), DI
+	MOVL         216(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 616(SP), Y7
@@ -8397,13 +8480,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      224(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      225(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      226(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      227(CX), DI
+	MOVL         224(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 620(SP), Y8
@@ -8421,13 +8507,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      232(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      233(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      234(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      235(CX), DI
+	MOVL         232(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 624(SP), Y7
@@ -8439,13 +8528,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      240(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      241(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      242(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      243(CX), DI
+	MOVL         240(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 628(SP), Y8
@@ -8460,13 +8552,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      248(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      249(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      250(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      251(CX), DI
+	MOVL         248(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 632(SP), Y8
@@ -8478,13 +8573,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      256(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      257(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      258(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      259(CX), DI
+	MOVL         256(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 636(SP), Y9
@@ -8511,59 +8609,62 @@ eights4:
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW (CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e000000<>+0(SB), Y6, Y6
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y7
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW (CX), X8
+	VCVTPH2PS    X8, Y8
+	VMOVDQU      words_3e000000<>+0(SB), Y9
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      (SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      (SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       768(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      68(CX), Y5
-	VMOVDQU      100(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      100(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW 66(CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e000000<>+0(SB), Y6, Y6
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 66(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      160(SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      160(SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       1728(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      134(CX), Y5
-	VMOVDQU      166(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      166(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW 132(CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e000000<>+0(SB), Y6, Y6
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 132(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      320(SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      320(SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       2688(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      200(CX), Y5
-	VMOVDQU      232(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      232(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
 	VPBROADCASTW 198(CX), X6
 	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e000000<>+0(SB), Y6, Y6
+	VMULPS       Y9, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VMOVDQU      480(SP), Y6
@@ -8585,30 +8686,38 @@ eights1:
 	VMOVDQU      34(CX), Y6
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VMOVDQU      words_00007f00<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VMOVDQU      words_007f0000<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VMOVDQU      words_7f000000<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB      Y5, Y7, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 128(SP)
-	MOVBQZX      2(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      4(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -8620,13 +8729,16 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      12(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -8641,13 +8753,16 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      20(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -8659,13 +8774,16 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      28(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -8683,13 +8801,16 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      36(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -8701,13 +8822,16 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      44(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -8722,13 +8846,16 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      52(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -8740,13 +8867,16 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      60(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -8773,11 +8903,14 @@ eights1:
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y6
+	VPOR         Y6, Y5, Y5
 	VPBROADCASTW (CX), X6
 	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e000000<>+0(SB), Y6, Y6
+	VMOVDQU      words_3e000000<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VMOVDQU      (SP), Y6
@@ -9503,79 +9636,81 @@ eights4:
 	PREFETCHT0     12544(CX)
 	VMOVDQU        2(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VMOVDQU        words_01ff01ff<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VMOVDQU        34(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y8
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y8, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VMOVDQU        words_0f0f0f0f<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y9
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 128(SP)
 	VMOVDQU        76(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
 	VMOVDQU        108(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 288(SP)
 	VMOVDQU        150(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
 	VMOVDQU        182(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 448(SP)
 	VMOVDQU        224(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
 	VMOVDQU        256(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 512(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 608(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   128(SP), Y6
@@ -9587,13 +9722,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   132(SP), Y7
@@ -9608,13 +9746,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   136(SP), Y7
@@ -9626,13 +9767,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   140(SP), Y8
@@ -9651,13 +9795,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   144(SP), Y6
@@ -9669,13 +9816,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   148(SP), Y7
@@ -9690,13 +9840,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   152(SP), Y7
@@ -9708,13 +9861,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   156(SP), Y8
@@ -9733,13 +9889,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        166(SP), DI
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   288(SP), Y6
@@ -9751,13 +9910,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        174(SP), DI
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   292(SP), Y7
@@ -9772,13 +9934,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        182(SP), DI
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   296(SP), Y7
@@ -9790,13 +9955,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        190(SP), DI
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   300(SP), Y8
@@ -9815,13 +9983,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        198(SP), DI
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   304(SP), Y6
@@ -9833,13 +10004,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        206(SP), DI
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   308(SP), Y7
@@ -9854,13 +10028,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        214(SP), DI
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   312(SP), Y7
@@ -9872,13 +10049,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        222(SP), DI
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   316(SP), Y8
@@ -9897,13 +10077,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        326(SP), DI
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   448(SP), Y6
@@ -9915,13 +10098,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        334(SP), DI
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   452(SP), Y7
@@ -9936,13 +10122,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        342(SP), DI
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   456(SP), Y7
@@ -9954,13 +10143,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        350(SP), DI
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   460(SP), Y8
@@ -9979,13 +10171,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        358(SP), DI
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   464(SP), Y6
@@ -9997,13 +10192,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        366(SP), DI
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   468(SP), Y7
@@ -10018,13 +10216,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        374(SP), DI
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   472(SP), Y7
@@ -10036,13 +10237,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        382(SP), DI
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   476(SP), Y8
@@ -10061,13 +10265,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        486(SP), DI
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   608(SP), Y6
@@ -10079,13 +10286,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        494(SP), DI
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   612(SP), Y7
@@ -10100,13 +10310,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        502(SP), DI
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   616(SP), Y7
@@ -10118,13 +10331,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        510(SP), DI
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   620(SP), Y8
@@ -10143,13 +10359,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        518(SP), DI
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   624(SP), Y6
@@ -10161,13 +10380,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        526(SP), DI
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   628(SP), Y7
@@ -10182,13 +10404,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        534(SP), DI
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   632(SP), Y7
@@ -10200,13 +10425,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        542(SP), DI
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   636(SP), Y8
@@ -10230,27 +10458,31 @@ eights4:
 	VMOVQ          66(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y11
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   (CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   (CX), X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        (SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        (SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -10260,27 +10492,27 @@ eights4:
 	VMOVQ          140(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   74(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   74(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        160(SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        160(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        192(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -10290,27 +10522,27 @@ eights4:
 	VMOVQ          214(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   148(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   148(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        320(SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        320(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        352(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -10320,19 +10552,19 @@ eights4:
 	VMOVQ          288(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   222(CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMULPS         Y13, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
@@ -10358,28 +10590,33 @@ eights1:
 	PREFETCHT0     12352(CX)
 	VMOVDQU        2(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VMOVDQU        words_01ff01ff<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VMOVDQU        34(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y8
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y8, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU        words_0f0f0f0f<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB        Y5, Y7, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 128(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   128(SP), Y6
@@ -10391,13 +10628,16 @@ eights1:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   132(SP), Y7
@@ -10412,13 +10652,16 @@ eights1:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   136(SP), Y7
@@ -10430,13 +10673,16 @@ eights1:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   140(SP), Y8
@@ -10455,13 +10701,16 @@ eights1:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   144(SP), Y6
@@ -10473,13 +10722,16 @@ eights1:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   148(SP), Y7
@@ -10494,13 +10746,16 @@ eights1:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   152(SP), Y7
@@ -10512,13 +10767,16 @@ eights1:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   156(SP), Y8
@@ -10542,19 +10800,23 @@ eights1:
 	VMOVQ          66(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y9
+	VPOR           Y9, Y7, Y7
+	VPOR           Y9, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   (CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVDQU        words_3e000000<>+0(SB), Y10
+	VMULPS         Y10, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
@@ -11047,92 +11309,100 @@ eights4:
 	PREFETCHT0   12608(CX)
 	PREFETCHT0   12672(CX)
 	VMOVDQU      66(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y8
+	VMOVDQU      words_00007f00<>+0(SB), Y9
+	VPAND        Y9, Y8, Y8
+	VPOR         Y8, Y7, Y7
+	VPSLLD       $0x02, Y5, Y8
+	VMOVDQU      words_007f0000<>+0(SB), Y10
+	VPAND        Y10, Y8, Y8
+	VPOR         Y8, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 128(SP)
+	VMOVDQU      words_7f000000<>+0(SB), Y8
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y11
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y12
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 128(SP)
 	VMOVDQU      164(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 288(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 288(SP)
 	VMOVDQU      262(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 448(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 448(SP)
 	VMOVDQU      360(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VPAND        Y9, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VPAND        Y10, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VPAND        Y8, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 608(SP)
-	MOVBQZX      2(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      4(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      6(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      7(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      8(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      9(CX), DI
+	MOVL         6(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -11144,21 +11414,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      12(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      14(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      15(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      16(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      17(CX), DI
+	MOVL         14(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -11173,21 +11449,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      20(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      22(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      23(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      24(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      25(CX), DI
+	MOVL         22(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -11199,21 +11481,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      28(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      30(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      31(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      32(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      33(CX), DI
+	MOVL         30(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -11231,21 +11519,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      36(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      38(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      39(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      40(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      41(CX), DI
+	MOVL         38(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -11257,21 +11551,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      44(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      46(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      47(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      48(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      49(CX), DI
+	MOVL         46(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -11286,21 +11586,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      52(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      54(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      55(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      56(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      57(CX), DI
+	MOVL         54(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -11312,21 +11618,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      60(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      62(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      63(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      64(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      65(CX), DI
+	MOVL         62(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -11348,21 +11660,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, (SP)
-	MOVBQZX      100(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      101(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      102(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      103(CX), DI
+	MOVL         100(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      104(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      105(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      106(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      107(CX), DI
+	MOVL         104(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 288(SP), Y6
@@ -11374,21 +11692,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      108(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      109(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      110(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      111(CX), DI
+	MOVL         108(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      112(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      113(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      114(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      115(CX), DI
+	MOVL         112(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 292(SP), Y7
@@ -11403,21 +11727,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      116(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      117(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      118(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      119(CX), DI
+	MOVL         116(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      120(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      121(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      122(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      123(CX), DI
+	MOVL         120(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 296(SP), Y7
@@ -11429,21 +11759,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      124(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      125(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      126(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      127(CX), DI
+	MOVL         124(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      128(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      129(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      130(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      131(CX), DI
+	MOVL         128(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 300(SP), Y8
@@ -11461,21 +11797,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      132(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      133(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      134(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      135(CX), DI
+	MOVL         132(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      136(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      137(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      138(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      139(CX), DI
+	MOVL         136(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 304(SP), Y7
@@ -11487,21 +11829,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      140(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      141(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      142(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      143(CX), DI
+	MOVL         140(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      144(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      145(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      146(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      147(CX), DI
+	MOVL         144(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 308(SP), Y8
@@ -11516,21 +11864,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      148(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      149(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      150(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      151(CX), DI
+	MOVL         148(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      152(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      153(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      154(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      155(CX), DI
+	MOVL         152(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 312(SP), Y8
@@ -11542,21 +11896,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      156(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      157(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      158(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      159(CX), DI
+	MOVL         156(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      160(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      161(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      162(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      163(CX), DI
+	MOVL         160(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 316(SP), Y9
@@ -11578,21 +11938,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 160(SP)
-	MOVBQZX      198(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      199(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      200(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      201(CX), DI
+	MOVL         198(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      202(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      203(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      204(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      205(CX), DI
+	MOVL         202(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 448(SP), Y6
@@ -11604,21 +11970,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      206(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      207(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      208(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      209(CX), DI
+	MOVL         206(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      210(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      211(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      212(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      213(CX), DI
+	MOVL         210(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 452(SP), Y7
@@ -11633,21 +12005,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      214(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      215(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      216(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      217(CX), DI
+	MOVL         214(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      218(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      219(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      220(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      221(CX), DI
+	MOVL         218(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 456(SP), Y7
@@ -11659,21 +12037,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      222(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      223(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      224(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      225(CX), DI
+	MOVL         222(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      226(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      227(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      228(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      229(CX), DI
+	MOVL         226(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 460(SP), Y8
@@ -11691,21 +12075,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      230(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      231(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      232(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      233(CX), DI
+	MOVL         230(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      234(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      235(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      236(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      237(CX), DI
+	MOVL         234(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 464(SP), Y7
@@ -11717,21 +12107,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      238(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      239(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      240(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      241(CX), DI
+	MOVL         238(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      242(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      243(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      244(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      245(CX), DI
+	MOVL         242(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 468(SP), Y8
@@ -11746,21 +12142,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      246(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      247(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      248(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      249(CX), DI
+	MOVL         246(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      250(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      251(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      252(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      253(CX), DI
+	MOVL         250(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 472(SP), Y8
@@ -11772,21 +12174,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      254(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      255(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      256(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      257(CX), DI
+	MOVL         254(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      258(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      259(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      260(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      261(CX), DI
+	MOVL         258(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 476(SP), Y9
@@ -11808,21 +12216,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 320(SP)
-	MOVBQZX      296(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      297(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      298(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      299(CX), DI
+	MOVL         296(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      300(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      301(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      302(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      303(CX), DI
+	MOVL         300(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 608(SP), Y6
@@ -11834,21 +12248,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      304(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      305(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      306(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      307(CX), DI
+	MOVL         304(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      308(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      309(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      310(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      311(CX), DI
+	MOVL         308(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 612(SP), Y7
@@ -11863,21 +12283,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      312(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      313(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      314(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      315(CX), DI
+	MOVL         312(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      316(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      317(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      318(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      319(CX), DI
+	MOVL         316(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 616(SP), Y7
@@ -11889,21 +12315,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      320(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      321(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      322(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      323(CX), DI
+	MOVL         320(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      324(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      325(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      326(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      327(CX), DI
+	MOVL         324(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 620(SP), Y8
@@ -11921,21 +12353,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      328(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      329(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      330(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      331(CX), DI
+	MOVL         328(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      332(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      333(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      334(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      335(CX), DI
+	MOVL         332(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 624(SP), Y7
@@ -11947,21 +12385,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      336(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      337(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      338(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      339(CX), DI
+	MOVL         336(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      340(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      341(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      342(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      343(CX), DI
+	MOVL         340(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 628(SP), Y8
@@ -11976,21 +12420,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      344(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      345(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      346(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      347(CX), DI
+	MOVL         344(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      348(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      349(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      350(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      351(CX), DI
+	MOVL         348(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 632(SP), Y8
@@ -12002,21 +12452,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      352(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      353(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      354(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      355(CX), DI
+	MOVL         352(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      356(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      357(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      358(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      359(CX), DI
+	MOVL         356(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 636(SP), Y9
@@ -12040,50 +12496,53 @@ eights4:
 	VMOVDQU      Y5, 480(SP)
 	VMOVDQU      66(CX), Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW (CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e800000<>+0(SB), Y6, Y6
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y7
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW (CX), X8
+	VCVTPH2PS    X8, Y8
+	VMOVDQU      words_3e800000<>+0(SB), Y9
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      (SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      (SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       768(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      164(CX), Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW 98(CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e800000<>+0(SB), Y6, Y6
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 98(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      160(SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      160(SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       1728(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      262(CX), Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPBROADCASTW 196(CX), X6
-	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e800000<>+0(SB), Y6, Y6
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 196(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y6, Y5, Y5
-	VMOVDQU      320(SP), Y6
-	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      320(SP), Y8
+	VCVTDQ2PS    Y8, Y8
 	VMULPS       2688(AX), Y5, Y5
-	VFMADD231PS  Y5, Y6, Y4
+	VFMADD231PS  Y5, Y8, Y4
 	VMOVDQU      360(CX), Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
 	VPBROADCASTW 294(CX), X6
 	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e800000<>+0(SB), Y6, Y6
+	VMULPS       Y9, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VMOVDQU      480(SP), Y6
@@ -12102,38 +12561,49 @@ eights1:
 	PREFETCHT0   12288(CX)
 	PREFETCHT0   12352(CX)
 	VMOVDQU      66(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VMOVDQU      words_00007f00<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VMOVDQU      words_007f0000<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VMOVDQU      words_7f000000<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB      Y5, Y7, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 128(SP)
-	MOVBQZX      2(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      4(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      6(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      7(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      8(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      9(CX), DI
+	MOVL         6(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -12145,21 +12615,27 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      12(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      14(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      15(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      16(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      17(CX), DI
+	MOVL         14(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -12174,21 +12650,27 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      20(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      22(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      23(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      24(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      25(CX), DI
+	MOVL         22(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -12200,21 +12682,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      28(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      30(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      31(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      32(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      33(CX), DI
+	MOVL         30(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -12232,21 +12720,27 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      36(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      38(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      39(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      40(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      41(CX), DI
+	MOVL         38(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -12258,21 +12752,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      44(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      46(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      47(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      48(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      49(CX), DI
+	MOVL         46(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -12287,21 +12787,27 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      52(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      54(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      55(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      56(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      57(CX), DI
+	MOVL         54(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -12313,21 +12819,27 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      60(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      62(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      63(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      64(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      65(CX), DI
+	MOVL         62(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -12351,11 +12863,14 @@ eights1:
 	VMOVDQU      Y5, (SP)
 	VMOVDQU      66(CX), Y5
 	VPSRLD       $0x1b, Y5, Y5
-	VPAND        words_0000001e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y6
+	VPOR         Y6, Y5, Y5
 	VPBROADCASTW (CX), X6
 	VCVTPH2PS    X6, Y6
-	VMULPS       words_3e800000<>+0(SB), Y6, Y6
+	VMOVDQU      words_3e800000<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VMOVDQU      (SP), Y6
@@ -13027,95 +13542,104 @@ eights4:
 	PREFETCHT0   12416(CX)
 	PREFETCHT0   12480(CX)
 	VPBROADCASTQ 34(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VMOVDQU      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y4
+	VPBLENDW     $0x88, Y4, Y2, Y2
+	VMOVDQU      words_00200100_00010004<>+0(SB), Y4
+	VPMULLW      Y4, Y2, Y2
+	VMOVDQU      words_07000700<>+0(SB), Y5
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    2(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VPBROADCASTQ 42(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    18(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    18(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
 	VPBROADCASTQ 84(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    52(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    52(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 160(SP)
 	VPBROADCASTQ 92(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    68(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    68(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 192(SP)
 	VPBROADCASTQ 134(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    102(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    102(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 320(SP)
 	VPBROADCASTQ 142(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    118(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    118(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 352(SP)
 	VPBROADCASTQ 184(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    152(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    152(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 480(SP)
 	VPBROADCASTQ 192(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
 	VPSRLW       $0x01, Y2, Y3
 	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
 	VPMOVZXBW    168(CX), Y3
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y2, 512(SP)
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      6(SP), DI
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPMADDUBSW   (AX), Y2, Y2
 	VPMADDWD     Y0, Y2, Y2
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   32(AX), Y3, Y3
@@ -13123,24 +13647,30 @@ eights4:
 	VPUNPCKLDQ   Y3, Y2, Y4
 	VPUNPCKHDQ   Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   64(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   96(AX), Y4, Y4
@@ -13151,24 +13681,30 @@ eights4:
 	VPUNPCKLQDQ  Y3, Y2, Y4
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   128(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   160(AX), Y4, Y4
@@ -13176,24 +13712,30 @@ eights4:
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   192(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPMADDUBSW   224(AX), Y5, Y5
@@ -13208,24 +13750,30 @@ eights4:
 	VPERM2I128   $0x31, Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
 	VMOVDQU      Y2, (SP)
-	MOVWQZX      160(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      162(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      164(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      166(SP), DI
+	MOVQ         160(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPMADDUBSW   960(AX), Y2, Y2
 	VPMADDWD     Y0, Y2, Y2
-	MOVWQZX      168(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      170(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      172(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      174(SP), DI
+	MOVQ         168(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   992(AX), Y3, Y3
@@ -13233,24 +13781,30 @@ eights4:
 	VPUNPCKLDQ   Y3, Y2, Y4
 	VPUNPCKHDQ   Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      176(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      178(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      180(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      182(SP), DI
+	MOVQ         176(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   1024(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      184(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      186(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      188(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      190(SP), DI
+	MOVQ         184(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   1056(AX), Y4, Y4
@@ -13261,24 +13815,30 @@ eights4:
 	VPUNPCKLQDQ  Y3, Y2, Y4
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      192(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      194(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      196(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      198(SP), DI
+	MOVQ         192(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   1088(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      200(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      202(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      204(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      206(SP), DI
+	MOVQ         200(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   1120(AX), Y4, Y4
@@ -13286,24 +13846,30 @@ eights4:
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      208(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      210(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      212(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      214(SP), DI
+	MOVQ         208(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   1152(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      216(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      218(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      220(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      222(SP), DI
+	MOVQ         216(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPMADDUBSW   1184(AX), Y5, Y5
@@ -13318,24 +13884,30 @@ eights4:
 	VPERM2I128   $0x31, Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
 	VMOVDQU      Y2, 160(SP)
-	MOVWQZX      320(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      322(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      324(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      326(SP), DI
+	MOVQ         320(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPMADDUBSW   1920(AX), Y2, Y2
 	VPMADDWD     Y0, Y2, Y2
-	MOVWQZX      328(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      330(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      332(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      334(SP), DI
+	MOVQ         328(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   1952(AX), Y3, Y3
@@ -13343,24 +13915,30 @@ eights4:
 	VPUNPCKLDQ   Y3, Y2, Y4
 	VPUNPCKHDQ   Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      336(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      338(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      340(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      342(SP), DI
+	MOVQ         336(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   1984(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      344(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      346(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      348(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      350(SP), DI
+	MOVQ         344(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   2016(AX), Y4, Y4
@@ -13371,24 +13949,30 @@ eights4:
 	VPUNPCKLQDQ  Y3, Y2, Y4
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      352(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      354(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      356(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      358(SP), DI
+	MOVQ         352(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   2048(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      360(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      362(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      364(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      366(SP), DI
+	MOVQ         360(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   2080(AX), Y4, Y4
@@ -13396,24 +13980,30 @@ eights4:
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      368(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      370(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      372(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      374(SP), DI
+	MOVQ         368(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   2112(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      376(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      378(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      380(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      382(SP), DI
+	MOVQ         376(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPMADDUBSW   2144(AX), Y5, Y5
@@ -13428,24 +14018,30 @@ eights4:
 	VPERM2I128   $0x31, Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
 	VMOVDQU      Y2, 320(SP)
-	MOVWQZX      480(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      482(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      484(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      486(SP), DI
+	MOVQ         480(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPMADDUBSW   2880(AX), Y2, Y2
 	VPMADDWD     Y0, Y2, Y2
-	MOVWQZX      488(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      490(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      492(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      494(SP), DI
+	MOVQ         488(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   2912(AX), Y3, Y3
@@ -13453,24 +14049,30 @@ eights4:
 	VPUNPCKLDQ   Y3, Y2, Y4
 	VPUNPCKHDQ   Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      496(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      498(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      500(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      502(SP), DI
+	MOVQ         496(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   2944(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      504(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      506(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      508(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      510(SP), DI
+	MOVQ         504(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   2976(AX), Y4, Y4
@@ -13481,24 +14083,30 @@ eights4:
 	VPUNPCKLQDQ  Y3, Y2, Y4
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      512(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      514(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      516(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      518(SP), DI
+	MOVQ         512(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   3008(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      520(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      522(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      524(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      526(SP), DI
+	MOVQ         520(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   3040(AX), Y4, Y4
@@ -13506,24 +14114,30 @@ eights4:
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      528(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      530(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      532(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      534(SP), DI
+	MOVQ         528(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   3072(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      536(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      538(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      540(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      542(SP), DI
+	MOVQ         536(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPMADDUBSW   3104(AX), Y5, Y5
@@ -13542,74 +14156,77 @@ eights4:
 	VPSLLD       $0x04, Y2, Y2
 	VPMOVZXWD    34(CX), Y3
 	VPSRLD       $0x0b, Y3, Y3
-	VPAND        words_0000000e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTW (CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VMOVDQU      words_0000000e<>+0(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VMOVDQU      words_00000001<>+0(SB), Y5
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
+	VMOVDQU      words_3e000000<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVDQU      (SP), Y4
-	VPMOVSXWD    34(CX), Y5
-	VPSRAD       $0x1f, Y5, Y5
-	VPAND        832(AX), Y5, Y5
-	VPADDD       Y5, Y5, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSUBD       Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      (SP), Y6
+	VPMOVSXWD    34(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        832(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
 	VMULPS       768(AX), Y3, Y3
-	VFMADD231PS  Y3, Y4, Y1
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      1792(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPMOVZXWD    84(CX), Y3
 	VPSRLD       $0x0b, Y3, Y3
-	VPAND        words_0000000e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTW 50(CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW 50(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVDQU      160(SP), Y4
-	VPMOVSXWD    84(CX), Y5
-	VPSRAD       $0x1f, Y5, Y5
-	VPAND        1792(AX), Y5, Y5
-	VPADDD       Y5, Y5, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSUBD       Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      160(SP), Y6
+	VPMOVSXWD    84(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        1792(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
 	VMULPS       1728(AX), Y3, Y3
-	VFMADD231PS  Y3, Y4, Y1
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      2752(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPMOVZXWD    134(CX), Y3
 	VPSRLD       $0x0b, Y3, Y3
-	VPAND        words_0000000e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
-	VPBROADCASTW 100(CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW 100(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVDQU      320(SP), Y4
-	VPMOVSXWD    134(CX), Y5
-	VPSRAD       $0x1f, Y5, Y5
-	VPAND        2752(AX), Y5, Y5
-	VPADDD       Y5, Y5, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPSUBD       Y2, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      320(SP), Y6
+	VPMOVSXWD    134(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        2752(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
 	VMULPS       2688(AX), Y3, Y3
-	VFMADD231PS  Y3, Y4, Y1
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      3712(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
 	VPMOVZXWD    184(CX), Y3
 	VPSRLD       $0x0b, Y3, Y3
-	VPAND        words_0000000e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
 	VPBROADCASTW 150(CX), X4
 	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VMULPS       Y7, Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVDQU      480(SP), Y4
@@ -13633,41 +14250,50 @@ eights1:
 	JL           eights1done
 	PREFETCHT0   12288(CX)
 	VPBROADCASTQ 34(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VMOVDQU      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y4
+	VPBLENDW     $0x88, Y4, Y2, Y2
+	VMOVDQU      words_00200100_00010004<>+0(SB), Y4
+	VPMULLW      Y4, Y2, Y2
+	VMOVDQU      words_07000700<>+0(SB), Y5
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    2(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VPBROADCASTQ 42(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
 	VPSRLW       $0x01, Y2, Y3
 	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
 	VPMOVZXBW    18(CX), Y3
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      6(SP), DI
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPMADDUBSW   (AX), Y2, Y2
 	VPMADDWD     Y0, Y2, Y2
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   32(AX), Y3, Y3
@@ -13675,24 +14301,30 @@ eights1:
 	VPUNPCKLDQ   Y3, Y2, Y4
 	VPUNPCKHDQ   Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   64(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   96(AX), Y4, Y4
@@ -13703,24 +14335,30 @@ eights1:
 	VPUNPCKLQDQ  Y3, Y2, Y4
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	VPADDD       Y4, Y2, Y2
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
 	VPMADDUBSW   128(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   160(AX), Y4, Y4
@@ -13728,24 +14366,30 @@ eights1:
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
 	VPMADDUBSW   192(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPMADDUBSW   224(AX), Y5, Y5
@@ -13764,11 +14408,14 @@ eights1:
 	VPSLLD       $0x04, Y2, Y2
 	VPMOVZXWD    34(CX), Y3
 	VPSRLD       $0x0b, Y3, Y3
-	VPAND        words_0000000e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
+	VMOVDQU      words_0000000e<>+0(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VMOVDQU      words_00000001<>+0(SB), Y4
+	VPOR         Y4, Y3, Y3
 	VPBROADCASTW (CX), X4
 	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VMOVDQU      words_3e000000<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVDQU      (SP), Y4
@@ -14734,133 +15381,141 @@ eights4:
 	PREFETCHT0   12544(CX)
 	PREFETCHT0   12608(CX)
 	PREFETCHT0   12672(CX)
-	VPBROADCASTW 66(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    2(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, (SP)
-	VPBROADCASTW 68(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    18(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 32(SP)
-	VPBROADCASTW 70(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    34(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 64(SP)
-	VPBROADCASTW 72(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    50(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 96(SP)
-	VPBROADCASTW 176(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    112(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 160(SP)
-	VPBROADCASTW 178(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    128(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 192(SP)
-	VPBROADCASTW 180(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    144(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 224(SP)
-	VPBROADCASTW 182(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    160(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 256(SP)
-	VPBROADCASTW 286(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    222(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 320(SP)
-	VPBROADCASTW 288(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    238(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 352(SP)
-	VPBROADCASTW 290(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    254(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 384(SP)
-	VPBROADCASTW 292(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    270(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 416(SP)
-	VPBROADCASTW 396(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    332(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 480(SP)
-	VPBROADCASTW 398(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    348(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 512(SP)
-	VPBROADCASTW 400(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    364(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 544(SP)
-	VPBROADCASTW 402(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    380(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 576(SP)
-	MOVWQZX      (SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      4(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      6(SP), DI
+	VMOVDQU      words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5
+	VPBROADCASTW 66(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VMOVDQU      words_01000100<>+0(SB), Y7
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    2(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, (SP)
+	VPBROADCASTW 68(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    18(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 32(SP)
+	VPBROADCASTW 70(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    34(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 64(SP)
+	VPBROADCASTW 72(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    50(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 96(SP)
+	VPBROADCASTW 176(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    112(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 160(SP)
+	VPBROADCASTW 178(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    128(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 192(SP)
+	VPBROADCASTW 180(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    144(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 224(SP)
+	VPBROADCASTW 182(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    160(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 256(SP)
+	VPBROADCASTW 286(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    222(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 320(SP)
+	VPBROADCASTW 288(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    238(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 352(SP)
+	VPBROADCASTW 290(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    254(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 384(SP)
+	VPBROADCASTW 292(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    270(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 416(SP)
+	VPBROADCASTW 396(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    332(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 480(SP)
+	VPBROADCASTW 398(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    348(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 512(SP)
+	VPBROADCASTW 400(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    364(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 544(SP)
+	VPBROADCASTW 402(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    380(CX), Y5
+	VPOR         Y5, Y6, Y6
+	VMOVDQU      Y6, 576(SP)
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      8(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      12(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 74(CX), Y6
@@ -14872,21 +15527,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      16(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      20(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      24(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      28(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 78(CX), Y7
@@ -14901,21 +15562,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      32(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      36(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      40(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      44(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 82(CX), Y7
@@ -14927,21 +15594,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      48(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      52(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      56(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      60(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 86(CX), Y8
@@ -14959,21 +15632,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      64(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      66(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      68(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      70(SP), DI
+	MOVQ         64(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      72(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      74(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      76(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      78(SP), DI
+	MOVQ         72(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 90(CX), Y7
@@ -14985,21 +15664,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      80(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      82(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      84(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      86(SP), DI
+	MOVQ         80(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      88(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      90(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      92(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      94(SP), DI
+	MOVQ         88(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 94(CX), Y8
@@ -15014,21 +15699,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      96(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      98(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      100(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      102(SP), DI
+	MOVQ         96(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      104(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      106(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      108(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      110(SP), DI
+	MOVQ         104(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 98(CX), Y8
@@ -15040,21 +15731,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      112(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      114(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      116(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      118(SP), DI
+	MOVQ         112(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      120(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      122(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      124(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      126(SP), DI
+	MOVQ         120(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 102(CX), Y9
@@ -15076,21 +15773,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, (SP)
-	MOVWQZX      160(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      162(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      164(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      166(SP), DI
+	MOVQ         160(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      168(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      170(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      172(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      174(SP), DI
+	MOVQ         168(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 184(CX), Y6
@@ -15102,21 +15805,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      176(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      178(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      180(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      182(SP), DI
+	MOVQ         176(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      184(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      186(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      188(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      190(SP), DI
+	MOVQ         184(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 188(CX), Y7
@@ -15131,21 +15840,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      192(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      194(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      196(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      198(SP), DI
+	MOVQ         192(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      200(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      202(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      204(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      206(SP), DI
+	MOVQ         200(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 192(CX), Y7
@@ -15157,21 +15872,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      208(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      210(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      212(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      214(SP), DI
+	MOVQ         208(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      216(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      218(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      220(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      222(SP), DI
+	MOVQ         216(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 196(CX), Y8
@@ -15189,21 +15910,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      224(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      226(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      228(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      230(SP), DI
+	MOVQ         224(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      232(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      234(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      236(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      238(SP), DI
+	MOVQ         232(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 200(CX), Y7
@@ -15215,21 +15942,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      240(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      242(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      244(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      246(SP), DI
+	MOVQ         240(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      248(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      250(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      252(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      254(SP), DI
+	MOVQ         248(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 204(CX), Y8
@@ -15244,21 +15977,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      256(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      258(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      260(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      262(SP), DI
+	MOVQ         256(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      264(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      266(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      268(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      270(SP), DI
+	MOVQ         264(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 208(CX), Y8
@@ -15270,21 +16009,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      272(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      274(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      276(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      278(SP), DI
+	MOVQ         272(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      280(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      282(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      284(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      286(SP), DI
+	MOVQ         280(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 212(CX), Y9
@@ -15306,21 +16051,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 160(SP)
-	MOVWQZX      320(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      322(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      324(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      326(SP), DI
+	MOVQ         320(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      328(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      330(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      332(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      334(SP), DI
+	MOVQ         328(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 294(CX), Y6
@@ -15332,21 +16083,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      336(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      338(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      340(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      342(SP), DI
+	MOVQ         336(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      344(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      346(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      348(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      350(SP), DI
+	MOVQ         344(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 298(CX), Y7
@@ -15361,21 +16118,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      352(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      354(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      356(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      358(SP), DI
+	MOVQ         352(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      360(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      362(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      364(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      366(SP), DI
+	MOVQ         360(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 302(CX), Y7
@@ -15387,21 +16150,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      368(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      370(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      372(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      374(SP), DI
+	MOVQ         368(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      376(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      378(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      380(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      382(SP), DI
+	MOVQ         376(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 306(CX), Y8
@@ -15419,21 +16188,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      384(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      386(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      388(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      390(SP), DI
+	MOVQ         384(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      392(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      394(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      396(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      398(SP), DI
+	MOVQ         392(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 310(CX), Y7
@@ -15445,21 +16220,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      400(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      402(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      404(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      406(SP), DI
+	MOVQ         400(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      408(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      410(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      412(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      414(SP), DI
+	MOVQ         408(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 314(CX), Y8
@@ -15474,21 +16255,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      416(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      418(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      420(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      422(SP), DI
+	MOVQ         416(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      424(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      426(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      428(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      430(SP), DI
+	MOVQ         424(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 318(CX), Y8
@@ -15500,21 +16287,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      432(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      434(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      436(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      438(SP), DI
+	MOVQ         432(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      440(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      442(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      444(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      446(SP), DI
+	MOVQ         440(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 322(CX), Y9
@@ -15536,21 +16329,27 @@ eights4:
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VMOVDQU      Y5, 320(SP)
-	MOVWQZX      480(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      482(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      484(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      486(SP), DI
+	MOVQ         480(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      488(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      490(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      492(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      494(SP), DI
+	MOVQ         488(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 404(CX), Y6
@@ -15562,21 +16361,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      496(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      498(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      500(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      502(SP), DI
+	MOVQ         496(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      504(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      506(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      508(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      510(SP), DI
+	MOVQ         504(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 408(CX), Y7
@@ -15591,21 +16396,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      512(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      514(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      516(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      518(SP), DI
+	MOVQ         512(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      520(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      522(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      524(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      526(SP), DI
+	MOVQ         520(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 412(CX), Y7
@@ -15617,21 +16428,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      528(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      530(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      532(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      534(SP), DI
+	MOVQ         528(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      536(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      538(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      540(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      542(SP), DI
+	MOVQ         536(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 416(CX), Y8
@@ -15649,21 +16466,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      544(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      546(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      548(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      550(SP), DI
+	MOVQ         544(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      552(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      554(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      556(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      558(SP), DI
+	MOVQ         552(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 420(CX), Y7
@@ -15675,21 +16498,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      560(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      562(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      564(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      566(SP), DI
+	MOVQ         560(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      568(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      570(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      572(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      574(SP), DI
+	MOVQ         568(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 424(CX), Y8
@@ -15704,21 +16533,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      576(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      578(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      580(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      582(SP), DI
+	MOVQ         576(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      584(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      586(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      588(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      590(SP), DI
+	MOVQ         584(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 428(CX), Y8
@@ -15730,21 +16565,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      592(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      594(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      596(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      598(SP), DI
+	MOVQ         592(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      600(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      602(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      604(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      606(SP), DI
+	MOVQ         600(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 432(CX), Y9
@@ -15769,13 +16610,15 @@ eights4:
 	VMOVQ        106(CX), X5
 	VPSRLW       $0x03, Y5, Y6
 	VPADDB       Y5, Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y8
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
 	VPUNPCKLBW   Y6, Y5, Y5
 	VPMOVZXBD    X5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPOR         Y8, Y5, Y5
 	VPBROADCASTW (CX), X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
@@ -15787,13 +16630,13 @@ eights4:
 	VMOVQ        216(CX), X5
 	VPSRLW       $0x03, Y5, Y6
 	VPADDB       Y5, Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
 	VPUNPCKLBW   Y6, Y5, Y5
 	VPMOVZXBD    X5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPOR         Y8, Y5, Y5
 	VPBROADCASTW 110(CX), X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
@@ -15805,13 +16648,13 @@ eights4:
 	VMOVQ        326(CX), X5
 	VPSRLW       $0x03, Y5, Y6
 	VPADDB       Y5, Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
 	VPUNPCKLBW   Y6, Y5, Y5
 	VPMOVZXBD    X5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPOR         Y8, Y5, Y5
 	VPBROADCASTW 220(CX), X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
@@ -15823,13 +16666,13 @@ eights4:
 	VMOVQ        436(CX), X5
 	VPSRLW       $0x03, Y5, Y6
 	VPADDB       Y5, Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
 	VPUNPCKLBW   Y6, Y5, Y5
 	VPMOVZXBD    X5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPOR         Y8, Y5, Y5
 	VPBROADCASTW 330(CX), X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
@@ -15849,49 +16692,57 @@ eights1:
 	JL           eights1done
 	PREFETCHT0   12288(CX)
 	PREFETCHT0   12352(CX)
-	VPBROADCASTW 66(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    2(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, (SP)
-	VPBROADCASTW 68(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    18(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 32(SP)
-	VPBROADCASTW 70(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    34(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 64(SP)
-	VPBROADCASTW 72(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    50(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 96(SP)
-	MOVWQZX      (SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      4(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      6(SP), DI
+	VMOVDQU      words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5
+	VPBROADCASTW 66(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VMOVDQU      words_01000100<>+0(SB), Y7
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    2(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, (SP)
+	VPBROADCASTW 68(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    18(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 32(SP)
+	VPBROADCASTW 70(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    34(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 64(SP)
+	VPBROADCASTW 72(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    50(CX), Y5
+	VPOR         Y5, Y6, Y6
+	VMOVDQU      Y6, 96(SP)
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      8(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      12(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 74(CX), Y6
@@ -15903,21 +16754,27 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      16(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      20(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      24(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      28(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 78(CX), Y7
@@ -15932,21 +16789,27 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      32(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      36(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      40(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      44(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 82(CX), Y7
@@ -15958,21 +16821,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      48(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      52(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      56(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      60(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 86(CX), Y8
@@ -15990,21 +16859,27 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      64(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      66(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      68(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      70(SP), DI
+	MOVQ         64(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      72(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      74(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      76(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      78(SP), DI
+	MOVQ         72(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 90(CX), Y7
@@ -16016,21 +16891,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      80(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      82(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      84(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      86(SP), DI
+	MOVQ         80(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      88(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      90(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      92(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      94(SP), DI
+	MOVQ         88(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 94(CX), Y8
@@ -16045,21 +16926,27 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      96(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      98(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      100(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      102(SP), DI
+	MOVQ         96(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      104(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      106(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      108(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      110(SP), DI
+	MOVQ         104(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 98(CX), Y8
@@ -16071,21 +16958,27 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      112(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      114(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      116(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      118(SP), DI
+	MOVQ         112(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      120(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      122(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      124(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      126(SP), DI
+	MOVQ         120(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 102(CX), Y9
@@ -16110,13 +17003,15 @@ eights1:
 	VMOVQ        106(CX), X5
 	VPSRLW       $0x03, Y5, Y6
 	VPADDB       Y5, Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y8
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
 	VPUNPCKLBW   Y6, Y5, Y5
 	VPMOVZXBD    X5, Y5
-	VPOR         words_00000001<>+0(SB), Y5, Y5
+	VPOR         Y8, Y5, Y5
 	VPBROADCASTW (CX), X6
 	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
@@ -16700,68 +17595,74 @@ eights4:
 	PREFETCHT0     12544(CX)
 	PREFETCHT0     12608(CX)
 	VPBROADCASTD   66(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      2(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VMOVDQU        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y6
+	VPSHUFB        Y6, Y5, Y5
+	VMOVDQU        words_00400100_00040010<>+0(SB), Y7
+	VPMULLW        Y7, Y5, Y5
+	VMOVDQU        words_03000300<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      2(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VPBROADCASTD   70(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      18(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      18(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
 	VPBROADCASTD   148(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      84(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      84(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
 	VPBROADCASTD   152(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      100(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      100(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
 	VPBROADCASTD   230(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      166(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      166(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
 	VPBROADCASTD   234(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      182(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      182(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
 	VPBROADCASTD   312(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      248(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      248(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
 	VPBROADCASTD   316(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
 	VPMOVZXBW      264(CX), Y6
 	VPOR           Y6, Y5, Y5
 	VMOVDQU        Y5, 512(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   34(CX), Y6
@@ -16773,13 +17674,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   38(CX), Y7
@@ -16794,13 +17698,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   42(CX), Y7
@@ -16812,13 +17719,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   46(CX), Y8
@@ -16837,13 +17747,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   50(CX), Y6
@@ -16855,13 +17768,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   54(CX), Y7
@@ -16876,13 +17792,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   58(CX), Y7
@@ -16894,13 +17813,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   62(CX), Y8
@@ -16919,13 +17841,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        166(SP), DI
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   116(CX), Y6
@@ -16937,13 +17862,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        174(SP), DI
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   120(CX), Y7
@@ -16958,13 +17886,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        182(SP), DI
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   124(CX), Y7
@@ -16976,13 +17907,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        190(SP), DI
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   128(CX), Y8
@@ -17001,13 +17935,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        198(SP), DI
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   132(CX), Y6
@@ -17019,13 +17956,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        206(SP), DI
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   136(CX), Y7
@@ -17040,13 +17980,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        214(SP), DI
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   140(CX), Y7
@@ -17058,13 +18001,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        222(SP), DI
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   144(CX), Y8
@@ -17083,13 +18029,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        326(SP), DI
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   198(CX), Y6
@@ -17101,13 +18050,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        334(SP), DI
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   202(CX), Y7
@@ -17122,13 +18074,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        342(SP), DI
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   206(CX), Y7
@@ -17140,13 +18095,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        350(SP), DI
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   210(CX), Y8
@@ -17165,13 +18123,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        358(SP), DI
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   214(CX), Y6
@@ -17183,13 +18144,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        366(SP), DI
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   218(CX), Y7
@@ -17204,13 +18168,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        374(SP), DI
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   222(CX), Y7
@@ -17222,13 +18189,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        382(SP), DI
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   226(CX), Y8
@@ -17247,13 +18217,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        486(SP), DI
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   280(CX), Y6
@@ -17265,13 +18238,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        494(SP), DI
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   284(CX), Y7
@@ -17286,13 +18262,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        502(SP), DI
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   288(CX), Y7
@@ -17304,13 +18283,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        510(SP), DI
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   292(CX), Y8
@@ -17329,13 +18311,16 @@ eights4:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        518(SP), DI
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   296(CX), Y6
@@ -17347,13 +18332,16 @@ eights4:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        526(SP), DI
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   300(CX), Y7
@@ -17368,13 +18356,16 @@ eights4:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        534(SP), DI
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   304(CX), Y7
@@ -17386,13 +18377,16 @@ eights4:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        542(SP), DI
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   308(CX), Y8
@@ -17416,27 +18410,31 @@ eights4:
 	VMOVQ          74(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y11
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   (CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   (CX), X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        (SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        (SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -17446,27 +18444,27 @@ eights4:
 	VMOVQ          156(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   82(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   82(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        160(SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        160(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        192(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -17476,27 +18474,27 @@ eights4:
 	VMOVQ          238(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   164(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   164(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VMOVDQU        320(SP), Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        320(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
+	VFMADD231PS    Y8, Y12, Y4
 	VMOVDQU        352(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
@@ -17506,19 +18504,19 @@ eights4:
 	VMOVQ          320(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   246(CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMULPS         Y13, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
@@ -17543,26 +18541,32 @@ eights1:
 	PREFETCHT0     12288(CX)
 	PREFETCHT0     12352(CX)
 	VPBROADCASTD   66(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      2(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VMOVDQU        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y6
+	VPSHUFB        Y6, Y5, Y5
+	VMOVDQU        words_00400100_00040010<>+0(SB), Y7
+	VPMULLW        Y7, Y5, Y5
+	VMOVDQU        words_03000300<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      2(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VPBROADCASTD   70(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
 	VPMOVZXBW      18(CX), Y6
 	VPOR           Y6, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   34(CX), Y6
@@ -17574,13 +18578,16 @@ eights1:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   38(CX), Y7
@@ -17595,13 +18602,16 @@ eights1:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   42(CX), Y7
@@ -17613,13 +18623,16 @@ eights1:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   46(CX), Y8
@@ -17638,13 +18651,16 @@ eights1:
 	VPUNPCKHQDQ    Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   50(CX), Y6
@@ -17656,13 +18672,16 @@ eights1:
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y5, Y5
 	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   54(CX), Y7
@@ -17677,13 +18696,16 @@ eights1:
 	VPUNPCKLDQ     Y6, Y5, Y7
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPADDD         Y7, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128    $0x01, X7, Y6, Y6
 	VPBROADCASTD   58(CX), Y7
@@ -17695,13 +18717,16 @@ eights1:
 	VPSIGNB        Y7, Y8, Y8
 	VPMADDUBSW     Y8, Y6, Y6
 	VPMADDWD       Y3, Y6, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128    $0x01, X8, Y7, Y7
 	VPBROADCASTD   62(CX), Y8
@@ -17725,19 +18750,23 @@ eights1:
 	VMOVQ          74(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y9
+	VPOR           Y9, Y7, Y7
+	VPOR           Y9, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   (CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVDQU        words_3e000000<>+0(SB), Y10
+	VMULPS         Y10, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
@@ -18710,21 +19739,22 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      (CX), Y5
-	VPOR           Y5, Y3, Y3
+	VMOVDQU        words_07000700<>+0(SB), Y5
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      (CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, (SP)
 	VPMOVZXBD      40(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      16(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      16(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 128(SP)
 	VPMOVZXBD      88(CX), Y3
@@ -18733,21 +19763,21 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      56(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      56(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 160(SP)
 	VPMOVZXBD      96(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      72(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      72(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 192(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 288(SP)
 	VPMOVZXBD      144(CX), Y3
@@ -18756,21 +19786,21 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      112(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      112(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 320(SP)
 	VPMOVZXBD      152(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      128(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      128(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 352(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 448(SP)
 	VPMOVZXBD      200(CX), Y3
@@ -18779,30 +19809,33 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      168(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      168(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 480(SP)
 	VPMOVZXBD      208(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      184(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      184(CX), Y5
+	VPOR           Y5, Y3, Y3
 	VMOVDQU        Y3, 512(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 608(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   128(SP), Y4
@@ -18811,13 +19844,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     (AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   132(SP), Y5
@@ -18829,13 +19865,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   136(SP), Y5
@@ -18844,13 +19883,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     64(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   140(SP), Y6
@@ -18866,13 +19908,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   144(SP), Y4
@@ -18881,13 +19926,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     128(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   148(SP), Y5
@@ -18899,13 +19947,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   152(SP), Y5
@@ -18914,13 +19965,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     192(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   156(SP), Y6
@@ -18936,13 +19990,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        166(SP), DI
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   288(SP), Y4
@@ -18951,13 +20008,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     960(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        174(SP), DI
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   292(SP), Y5
@@ -18969,13 +20029,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        182(SP), DI
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   296(SP), Y5
@@ -18984,13 +20047,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     1024(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        190(SP), DI
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   300(SP), Y6
@@ -19006,13 +20072,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 160(SP)
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        198(SP), DI
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   304(SP), Y4
@@ -19021,13 +20090,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     1088(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        206(SP), DI
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   308(SP), Y5
@@ -19039,13 +20111,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        214(SP), DI
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   312(SP), Y5
@@ -19054,13 +20129,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     1152(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        222(SP), DI
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   316(SP), Y6
@@ -19076,13 +20154,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 192(SP)
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        326(SP), DI
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   448(SP), Y4
@@ -19091,13 +20172,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     1920(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        334(SP), DI
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   452(SP), Y5
@@ -19109,13 +20193,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        342(SP), DI
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   456(SP), Y5
@@ -19124,13 +20211,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     1984(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        350(SP), DI
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   460(SP), Y6
@@ -19146,13 +20236,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 320(SP)
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        358(SP), DI
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   464(SP), Y4
@@ -19161,13 +20254,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     2048(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        366(SP), DI
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   468(SP), Y5
@@ -19179,13 +20275,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        374(SP), DI
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   472(SP), Y5
@@ -19194,13 +20293,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     2112(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        382(SP), DI
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   476(SP), Y6
@@ -19216,13 +20318,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 352(SP)
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        486(SP), DI
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   608(SP), Y4
@@ -19231,13 +20336,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     2880(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        494(SP), DI
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   612(SP), Y5
@@ -19249,13 +20357,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        502(SP), DI
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   616(SP), Y5
@@ -19264,13 +20375,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     2944(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        510(SP), DI
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   620(SP), Y6
@@ -19286,13 +20400,16 @@ eights4:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, 480(SP)
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        518(SP), DI
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   624(SP), Y4
@@ -19301,13 +20418,16 @@ eights4:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     3008(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        526(SP), DI
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   628(SP), Y5
@@ -19319,13 +20439,16 @@ eights4:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        534(SP), DI
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   632(SP), Y5
@@ -19334,13 +20457,16 @@ eights4:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     3072(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        542(SP), DI
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   636(SP), Y6
@@ -19363,38 +20489,42 @@ eights4:
 	VMOVDQU        896(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   48(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VMOVDQU        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   52(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VMOVDQU        words_0000000e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   52(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           48(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	VMOVDQU        (SP), Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        (SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
+	VFMADD231PS    Y7, Y12, Y2
 	VMOVDQU        32(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 1728(AX), Y3
 	VBROADCASTF128 1744(AX), Y4
 	VMOVDQU        1824(AX), Y5
@@ -19402,38 +20532,38 @@ eights4:
 	VMOVDQU        1856(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   104(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   108(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   108(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           104(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	VMOVDQU        160(SP), Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        160(SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
+	VFMADD231PS    Y7, Y12, Y2
 	VMOVDQU        192(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 2688(AX), Y3
 	VBROADCASTF128 2704(AX), Y4
 	VMOVDQU        2784(AX), Y5
@@ -19441,38 +20571,38 @@ eights4:
 	VMOVDQU        2816(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   160(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   164(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   164(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           160(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	VMOVDQU        320(SP), Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        320(SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
+	VFMADD231PS    Y7, Y12, Y2
 	VMOVDQU        352(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 3648(AX), Y3
 	VBROADCASTF128 3664(AX), Y4
 	VMOVDQU        3744(AX), Y5
@@ -19480,38 +20610,38 @@ eights4:
 	VMOVDQU        3776(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   216(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   220(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   220(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           216(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X8
+	VPBROADCASTW   X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         Y13, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
+	VMULPS         Y8, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y8, Y11, Y11
+	VMOVDQU        480(SP), Y8
+	VPSUBD         Y5, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	VMOVDQU        480(SP), Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
+	VFMADD231PS    Y7, Y8, Y2
 	VMOVDQU        512(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	ADDQ           $0x000000e0, CX
 	ADDQ           $0x00000f00, AX
 	SUBQ           $0x04, BX
@@ -19528,30 +20658,34 @@ eights1:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      (CX), Y5
-	VPOR           Y5, Y3, Y3
+	VMOVDQU        words_07000700<>+0(SB), Y5
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      (CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, (SP)
 	VPMOVZXBD      40(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      16(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      16(CX), Y5
+	VPOR           Y5, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 128(SP)
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        6(SP), DI
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   128(SP), Y4
@@ -19560,13 +20694,16 @@ eights1:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     (AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        14(SP), DI
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   132(SP), Y5
@@ -19578,13 +20715,16 @@ eights1:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        22(SP), DI
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   136(SP), Y5
@@ -19593,13 +20733,16 @@ eights1:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     64(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        30(SP), DI
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   140(SP), Y6
@@ -19615,13 +20758,16 @@ eights1:
 	VPUNPCKHQDQ    Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VMOVDQU        Y3, (SP)
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        38(SP), DI
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPBROADCASTD   144(SP), Y4
@@ -19630,13 +20776,16 @@ eights1:
 	VPADDB         Y4, Y3, Y3
 	VPMADDUBSW     128(AX), Y3, Y3
 	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        46(SP), DI
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   148(SP), Y5
@@ -19648,13 +20797,16 @@ eights1:
 	VPUNPCKLDQ     Y4, Y3, Y5
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        54(SP), DI
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPBROADCASTD   152(SP), Y5
@@ -19663,13 +20815,16 @@ eights1:
 	VPADDB         Y5, Y4, Y4
 	VPMADDUBSW     192(AX), Y4, Y4
 	VPMADDWD       Y1, Y4, Y4
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        62(SP), DI
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
 	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
 	VPBROADCASTD   156(SP), Y6
@@ -19692,38 +20847,42 @@ eights1:
 	VMOVDQU        896(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   48(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VMOVDQU        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   52(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VMOVDQU        words_0000000e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   52(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           48(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
+	VMOVD          DI, X8
+	VPBROADCASTW   X8, X8
+	VCVTPH2PS      X8, Y8
+	VMOVDQU        words_3e000000<>+0(SB), Y9
 	VMULPS         Y9, Y8, Y8
-	VMOVDQU        (SP), Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y7, Y7
+	VMULPS         Y8, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y8, Y11, Y11
+	VMOVDQU        (SP), Y8
+	VPSUBD         Y5, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
+	VFMADD231PS    Y7, Y8, Y2
 	VMOVDQU        32(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	ADDQ           $0x00000038, CX
 	ADDQ           $0x000003c0, AX
 	SUBQ           $0x01, BX

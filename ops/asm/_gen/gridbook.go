@@ -66,7 +66,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 		for h := range signs {
 			w := ymm(VMOVDQU, row(2+32*h))
 			signs[h] = ymm(VPSRLW, U8(9), w)
-			VPAND(table(0x01ff01ff), w, w)
+			VPAND(held(0x01ff01ff), w, w)
 			VMOVDQU(w, b.local.Offset(32*h))
 		}
 		VPACKUSWB(signs[1], signs[0], signs[0])
@@ -78,15 +78,15 @@ func (k *gridKernel) read(i int, row weights) *book {
 		for h := range 2 {
 			b.numbers(row, 16*h, 2, 0x03000300, func(w vector) {
 				VPBROADCASTD(row(66+4*h), w)
-				VPSHUFB(table(0x80008000, 0x80008000, 0x80018001, 0x80018001, 0x80028002, 0x80028002, 0x80038003, 0x80038003), w, w)
-				VPMULLW(table(0x00400100, 0x00040010), w, w)
+				VPSHUFB(held(0x80008000, 0x80008000, 0x80018001, 0x80018001, 0x80028002, 0x80028002, 0x80038003, 0x80038003), w, w)
+				VPMULLW(held(0x00400100, 0x00040010), w, w)
 			})
 		}
 		storedSigns(34)
 		b.scales = func() [2]vector { return scaled(nibbleScales16(row(74))...) }
 	case quant.IQ3_S:
 		local()
-		own := table(0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
+		own := held(0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
 		for h := range 4 {
 			b.numbers(row, 16*h, 2, 0x01000100, func(w vector) {
 				VPBROADCASTW(row(66+2*h), w)
@@ -101,9 +101,9 @@ func (k *gridKernel) read(i int, row weights) *book {
 		for h := range 2 {
 			b.numbers(row, 16*h, 2, 0x07000700, func(w vector) {
 				VPBROADCASTQ(row(34+8*h), w)
-				VPSHUFB(table(0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x05040504, 0x05040504, 0x07060706, 0x07060706), w, w)
+				VPSHUFB(held(0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x05040504, 0x05040504, 0x07060706, 0x07060706), w, w)
 				VPBLENDW(U8(0x88), ymm(VPSRLW, U8(1), w), w, w)
-				VPMULLW(table(0x00200100, 0x00010004), w, w)
+				VPMULLW(held(0x00200100, 0x00010004), w, w)
 			})
 		}
 		b.down = func() vector {
@@ -137,7 +137,7 @@ func (k *gridKernel) read(i int, row weights) *book {
 			var v [2]vector
 			for h := range v {
 				v[h] = ymm(VPBROADCASTD, row(48+4*h))
-				VPSRLVD(table(0, 6, 16, 22, 3, 9, 19, 25), v[h], v[h])
+				VPSRLVD(held(0, 6, 16, 22, 3, 9, 19, 25), v[h], v[h])
 				VPADDD(v[h], v[h], v[h])
 				odd(v[h], 14)
 			}
@@ -165,7 +165,7 @@ func (k *gridKernel) factor(row weights) vector {
 	}
 	VCVTPH2PS(x, d)
 	if k.Codebook.Step != 1 {
-		VMULPS(table(math.Float32bits(k.Codebook.Step)), d, d)
+		VMULPS(held(math.Float32bits(k.Codebook.Step)), d, d)
 	}
 	return d
 }
@@ -175,17 +175,17 @@ func (k *gridKernel) factor(row weights) vector {
 func (b *book) numbers(row weights, from, at int, mask uint32, high func(w vector)) {
 	w := YMM()
 	high(w)
-	VPAND(table(mask), w, w)
+	VPAND(held(mask), w, w)
 	VPOR(ymm(VPMOVZXBW, row(at+from)), w, w)
 	VMOVDQU(w, b.local.Offset(2*from))
 }
 
 // sevens returns the four times seven low bits of each word, a byte each.
 func sevens(u vector) vector {
-	x := ymm(VPAND, table(0x7f), u)
+	x := ymm(VPAND, held(0x7f), u)
 	for i := 1; i < 4; i++ {
 		t := ymm(VPSLLD, U8(i), u)
-		VPAND(table(0x7f<<(8*i)), t, t)
+		VPAND(held(0x7f<<(8*i)), t, t)
 		VPOR(t, x, x)
 	}
 	return x
@@ -193,10 +193,10 @@ func sevens(u vector) vector {
 
 // completed sets the eighth bit of bytes so that an even number is set.
 func completed(x vector) vector {
-	y, parity := ymm(VPSRLW, U8(4), x), ymm(VMOVDQU, table(0x00808000, 0x80000080, 0x80000080, 0x00808000))
+	y := ymm(VPSRLW, U8(4), x)
 	VPXOR(x, y, y)
-	VPAND(table(0x0f0f0f0f), y, y)
-	VPSHUFB(y, parity, y)
+	VPAND(held(0x0f0f0f0f), y, y)
+	VPSHUFB(y, held(0x00808000, 0x80000080, 0x80000080, 0x00808000), y)
 	VPOR(y, x, x)
 	return x
 }
@@ -210,8 +210,8 @@ func oddScales(u vector) vector {
 
 // odd makes words whose masked bits are twice a number twice that and one.
 func odd(s vector, mask uint32) {
-	VPAND(table(mask), s, s)
-	VPOR(table(1), s, s)
+	VPAND(held(mask), s, s)
+	VPOR(held(1), s, s)
 }
 
 // nibbleScales returns bytes of twice the low and high nibbles at m, plus one.
@@ -228,8 +228,8 @@ func nibbleScales(m Mem) (low, high vector) {
 // nibbleScales16 returns those of groups of 16.
 func nibbleScales16(m Mem) []vector {
 	low, high := nibbleScales(m)
-	VPOR(table(0x01010101), low, low)
-	VPOR(table(0x01010101), high, high)
+	VPOR(held(0x01010101), low, low)
+	VPOR(held(0x01010101), high, high)
 	VPUNPCKLDQ(high, low, low)
 	s := []vector{ymm(VPMOVZXBD, low.AsX())}
 	VPUNPCKHQDQ(low, low, low)
@@ -241,6 +241,23 @@ func nibbleScales32(m Mem) vector {
 	low, high := nibbleScales(m)
 	VPUNPCKLBW(high, low, low)
 	s := ymm(VPMOVZXBD, low.AsX())
-	VPOR(table(1), s, s)
+	VPOR(held(1), s, s)
 	return s
 }
+
+var heldTables = map[Mem]vector{}
+
+// held returns a register with a table, loaded where it is wanted first after
+// [release].
+func held(words ...uint32) vector {
+	m := table(words...)
+	v, ok := heldTables[m]
+	if !ok {
+		v = ymm(VMOVDQU, m)
+		heldTables[m] = v
+	}
+	return v
+}
+
+// release forgets which registers have tables.
+func release() { clear(heldTables) }

@@ -49,36 +49,56 @@ func (w weightType) grid() string {
 	return "grid" + w.Name
 }
 
-// point emits what finds point i.
-func (k *gridKernel) point(b *book, i int) Mem {
-	n := GP64()
+// numbers returns the numbers of four points, from the given one on. They are
+// loaded together: loads are what the kernels wait for.
+func (k *gridKernel) numbers(b *book, from int) []reg.Register {
+	all := GP64()
+	bits := uint64(8)
 	if b.wide {
-		MOVWQZX(b.number(i), n)
+		bits = 16
+		MOVQ(b.number(from), all)
 	} else {
-		MOVBQZX(b.number(i), n)
+		MOVL(b.number(from), all.As32())
 	}
-	return Mem{Base: k.points, Index: n, Scale: uint8(k.Codebook.Width)}
+	var numbers []reg.Register
+	for range 3 {
+		n := GP64()
+		if b.wide {
+			MOVWQZX(all.As16(), n)
+		} else {
+			MOVBQZX(all.As8(), n)
+		}
+		SHRQ(U8(bits), all)
+		numbers = append(numbers, n)
+	}
+	return append(numbers, all)
 }
 
-// quants returns the points of group g of 32: magnitudes, or with a shift, 16
-// more than the quants would be that are one more.
+// quants returns the quants of group g of 32: magnitudes, or with a shift, 16 more
+// than the quants would be that are one more.
 func (k *gridKernel) quants(b *book, g int) vector {
-	point := func(i int) Mem { return k.point(b, i) }
 	words := k.Codebook.Width / 4
+	var numbers []reg.Register
 	var halves [2]vector
 	for h := range halves {
+		if len(numbers) == 0 {
+			numbers = k.numbers(b, (8*g+4*h)/words)
+		}
 		c := YMM()
 		x := c.AsX()
-		first := (8*g + 4*h) / words
-		if words == 1 {
-			clearing(x86.VMOVD(point(first), x))
-		} else {
-			clearing(x86.VMOVQ(point(first), x))
-		}
-		for i := 1; i < 4/words; i++ {
+		for i, n := range numbers[:4/words] {
 			// Each is in its words of a load that begins so much before it.
-			clearing(x86.VPBLENDD(U8((1<<words-1)<<(i*words)), point(first+i).Offset(-4*words*i), x, x))
+			point := Mem{Base: k.points, Index: n, Scale: uint8(k.Codebook.Width), Disp: -4 * words * i}
+			switch {
+			case i > 0:
+				clearing(x86.VPBLENDD(U8((1<<words-1)<<(i*words)), point, x, x))
+			case words == 1:
+				clearing(x86.VMOVD(point, x))
+			default:
+				clearing(x86.VMOVQ(point, x))
+			}
 		}
+		numbers = numbers[4/words:]
 		halves[h] = c
 	}
 	VINSERTI128(U8(1), halves[1].AsX(), halves[0], halves[0])
@@ -106,6 +126,7 @@ func (k *gemvKernel) grids() gemv512Step {
 	}
 	product := k.products()
 	return func(k *gemvKernel, blocks []weights, acc vector) {
+		release()
 		var books []*book
 		for i, block := range blocks {
 			books = append(books, grid.read(i, block))
@@ -137,6 +158,7 @@ func (k *gemvKernel) grids() gemv512Step {
 				VMOVDQU(sum4(func(i int) vector { return leaf(4*h + i) }), b.local.Offset(32*h))
 			}
 		}
+		release()
 		for i, b := range books {
 			of := *k
 			of.at = k.q8x8(i, 0)
@@ -168,6 +190,7 @@ func unpackGrid(f weightType) {
 	q, scale, w, blocks, zero := pointer("q"), pointer("scale"), pointer("w"), integer("blocks"), pointer("zero")
 	k := newGridKernel(f)
 	loop("block", blocks, func() {
+		release()
 		b := k.read(0, func(disp int) Mem { return w.Offset(disp) })
 		if b.signs == nil {
 			b.storeSigns(b.down())
