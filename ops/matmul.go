@@ -28,9 +28,9 @@ const (
 //
 //	Dst[r*W.Rows+o] = sum over i of W[o,i]*in[r,i] + Bias[o] - Mean[r]
 //
-// With weights of Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K the rows
-// are read [Quantized] if they were prepared so; an output is then the same to
-// the last bit whatever the number of threads, of rows, and the instruction set.
+// With weights of a type that has a [quant.Layout] the rows are read [Quantized] if
+// they were prepared so; an output is then the same to the last bit whatever the
+// number of threads, of rows, and the instruction set.
 // Otherwise they are read as [Floats]: an output does not depend on the number of
 // threads, but less than five rows add up in another order than more, unless they
 // were prepared as [Tiled] or [Apart].

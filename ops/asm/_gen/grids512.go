@@ -31,13 +31,14 @@ type wideBook struct {
 	factors []vector // scales of the groups
 }
 
+// points is the number of points.
+func (w weightType) points() int { return len(w.Codebook.Points()) / w.Codebook.Width }
+
 // magnitudes are those that points have, ascending.
 func (w weightType) magnitudes() []int8 {
 	var have [128]bool
-	for _, p := range w.Codebook.Points() {
-		for _, q := range p {
-			have[q] = true
-		}
+	for _, q := range w.Codebook.Points() {
+		have[q] = true
 	}
 	var all []int8
 	for q, ok := range have {
@@ -97,7 +98,7 @@ func (k *gemvKernel) wideRanks(blocks []weights, acc vector) {
 // lookUp returns the words of 32 points of each block, those of register j.
 func (k *gemvKernel) lookUp(b wideBook, j int) []vector {
 	numbers, words := b.numbers[j], symbol("ranks"+k.Name)
-	top := bits.Len(uint(len(k.Codebook.Points()))) - 2
+	top := bits.Len(uint(k.points())) - 2
 	masks := map[int][]reg.Register{}
 	test := func(bit int) {
 		for i, n := range numbers {

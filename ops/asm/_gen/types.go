@@ -50,7 +50,7 @@ func shapeOf(f quant.Format, l quant.Layout) shape {
 	none, halfPrecision := quant.Field{}, quant.Field{Bits: 16, Run: 2}
 	plain := l.Group == f.Items && l.Levels == nil && l.Coding == quant.Integers && less(l.D) == halfPrecision && l.ScaleMin == none && l.Scales.Bits() == 0
 	switch {
-	case l.Codebook != nil && len(l.Codebook.Points()) <= 512:
+	case l.Codebook != nil && len(l.Codebook.Points()) <= 512*l.Codebook.Width:
 		return ranks256
 	case l.Codebook != nil:
 		return grids256

@@ -22,7 +22,7 @@ type window struct {
 // what registers hold.
 func (w weightType) together() []int {
 	switch {
-	case w.shape == ranks256 && len(w.Codebook.Points()) <= 256:
+	case w.shape == ranks256 && w.points() <= 256:
 		return []int{4, 1}
 	case w.shape == ranks256 || w.shape == fields && w.Group == 16:
 		return []int{2, 1}
