@@ -169,14 +169,14 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	if m.Arch.Temperature != 0 {
 		p.heat(q, qd)
 	}
-	for _, s := range p.segments { // no sequence sees another
-		if s.session == nil {
-			p.pool.SelfAttention(q, q, k, v, &b.attention, p.lengths)
-			break // for all of them
+	if p.lengths != nil { // no sequence sees another
+		p.pool.SelfAttention(q, q, k, v, &b.attention, p.lengths)
+	} else {
+		p.timelines = p.timelines[:0]
+		for _, s := range p.segments {
+			p.timelines = append(p.timelines, ops.Timeline{KV: s.session.kv[layer], Pos: s.pos, N: len(s.tokens)})
 		}
-		kv, first, end := s.session.kv[layer], s.row, s.row+len(s.tokens)
-		p.pool.Store(kv, s.pos, k[first*kd:end*kd], v[first*kd:end*kd])
-		p.pool.Attention(q[first*qd:end*qd], q[first*qd:end*qd], kv, &b.attention, s.pos, len(s.tokens))
+		p.pool.CachedAttention(q, q, k, v, &b.attention, p.timelines)
 	}
 	p.pool.Prepare(&p.out, q, qd, p.forms(b.o.forms))
 	return &p.out

@@ -18,10 +18,11 @@ type pass struct {
 	ctx   context.Context
 
 	segments  []segment
-	rows      int       // of all segments
-	positions []int     // of the rows in their timelines
-	lengths   []int     // of the segments, which are whole sequences; nil: rows of sessions
-	way       ops.Forms // in which float products add up: ops.Tiled or ops.Apart
+	rows      int            // of all segments
+	positions []int          // of the rows in their timelines
+	timelines []ops.Timeline // of the segments, in a layer
+	lengths   []int          // of the segments, which are whole sequences; nil: rows of sessions
+	way       ops.Forms      // in which float products add up: ops.Tiled or ops.Apart
 
 	x            []float32 // residual stream [rows, Dim]
 	in           input     // what a branch reads

@@ -12,7 +12,7 @@ import (
 // Tokens and logits are those without it, to the last bit, at any temperature.
 //
 // How many tokens are guessed follows what became of the last guesses, and none are
-// while that has cost more than it gained, 1.5 % of the time and a token's at most.
+// while that has cost more than it gained, 2 % of the time and a token's at most.
 // What a draft takes to read the prompt comes on top.
 //
 // A session with a tap, or with CheckFinite, does not guess.
@@ -33,10 +33,10 @@ type Speculation struct {
 }
 
 const (
-	maxGuess   = 15    // with the token before it 16 rows, a tile of products
-	leastMatch = 2     // tokens that a lookup finds
-	allowance  = 0.015 // of the time, beside that of a token
-	reserve    = 16    // tokens: how much of what was saved may be spent again
+	maxGuess   = 15   // with the token before it 16 rows, a tile of products
+	leastMatch = 2    // tokens that a lookup finds, twice that while guesses have cost more than they saved
+	allowance  = 0.02 // of the time, beside that of a token
+	reserve    = 8    // tokens: how much of what was saved may be spent again
 )
 
 // guessing is the state of a speculation during a Generate.
@@ -50,8 +50,11 @@ type guessing struct {
 	guessed int // the last time
 	hits    int // of those
 
+	// Passes of one token that the passes since the beginning took, and that they
+	// saved, which may be negative. Times are compared within a text alone, and what
+	// takes longer than each row by itself is others' doing.
 	one          time.Duration // a pass of one token takes
-	total, saved time.Duration // since the beginning; saved may be negative
+	total, saved float64
 }
 
 // start checks a speculation and returns its state for s; nil without one.
@@ -70,7 +73,7 @@ func (o *Speculation) start(s *Session) (*guessing, error) {
 			return nil, err
 		}
 	}
-	return &guessing{Speculation: o, session: s, length: 3}, nil
+	return &guessing{Speculation: o, session: s, length: 1}, nil
 }
 
 // sameVocabulary tells how the vocabulary of a draft differs, if it does.
@@ -111,27 +114,30 @@ func (g *guessing) next(ctx context.Context, next []int32, room int, sampler *Sa
 	if g.Max > 0 {
 		n = min(n, g.Max)
 	}
-	if n > 0 && (g.always || g.one > 0 && g.saved > -g.one-time.Duration(allowance*float64(g.total))) {
+	if n > 0 && (g.always || g.one > 0 && g.saved > -1-allowance*g.total) {
 		if next, err = g.guess(ctx, next, n, sampler); err != nil {
 			return nil, err
 		}
 	}
-	guessing := time.Since(begun)
+	drafting := time.Since(begun)
 	g.guessed = len(next) - 1
 	g.Guessed += g.guessed
 	if err := g.session.evaluateAhead(ctx, next); err != nil {
 		return nil, err
 	}
 	took := time.Since(begun)
-	g.total += took
 	switch {
 	case g.one == 0:
 		g.one = took
-	case g.guessed > 0:
-		// Each row by itself would take as much: what takes longer is others' doing.
-		g.saved -= min(took, time.Duration(len(next))*g.one+guessing) - g.one
-	default:
+	case g.guessed == 0:
 		g.one += min(took-g.one, g.one/4) / 8
+	}
+	cost := min(took, time.Duration(len(next))*g.one+drafting).Seconds() / g.one.Seconds()
+	if g.guessed > 0 {
+		g.saved -= cost - 1
+		g.total += cost
+	} else {
+		g.total++
 	}
 	return next[1:], nil
 }
@@ -146,7 +152,7 @@ func (g *guessing) settle() {
 	case 2*g.hits < g.guessed:
 		g.length = max(g.length/2, 1)
 	}
-	g.saved = min(g.saved+time.Duration(g.hits)*g.one, reserve*g.one)
+	g.saved = min(g.saved+float64(g.hits), reserve)
 	g.guessed, g.hits = 0, 0
 }
 
@@ -154,7 +160,11 @@ func (g *guessing) settle() {
 func (g *guessing) guess(ctx context.Context, next []int32, n int, sampler *Sampler) ([]int32, error) {
 	g.all = append(append(g.all[:0], g.session.tokens...), next[0])
 	if g.Lookup {
-		if at := lookup(g.all); at > 0 {
+		least := leastMatch
+		if g.saved < 0 { // guesses have failed
+			least *= 2
+		}
+		if at := lookup(g.all, least); at > 0 {
 			for i := range n { // what is guessed itself may be repeated
 				g.all = append(g.all, g.all[at+i])
 				next = append(next, g.all[at+i])
@@ -181,12 +191,12 @@ func (g *guessing) guess(ctx context.Context, next []int32, n int, sampler *Samp
 }
 
 // lookup returns the index behind the longest stretch of tokens that stands at the
-// end of them too, the last of equals; 0 if it is shorter than leastMatch.
-func lookup(tokens []int32) (at int) {
+// end of them too, the last of equals; 0 if it is shorter than least.
+func lookup(tokens []int32, least int) (at int) {
 	const most = 16 // longer ones are as good
 	end := len(tokens) - 1
-	best := leastMatch - 1
-	for i := end - 1; i >= leastMatch-1 && best < most; i-- {
+	best := least - 1
+	for i := end - 1; i >= least-1 && best < most; i-- {
 		n := 0
 		for n <= i && n < most && tokens[i-n] == tokens[end-n] {
 			n++

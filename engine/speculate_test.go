@@ -98,7 +98,7 @@ func TestLookup(t *testing.T) {
 		for _, r := range text {
 			tokens = append(tokens, r)
 		}
-		if at := lookup(tokens); at != want {
+		if at := lookup(tokens, 2); at != want {
 			t.Errorf("%q: %d, want %d", text, at, want)
 		}
 	}

@@ -51,6 +51,10 @@ func (r *result) check() error {
 			return fmt.Errorf("%s: %w", f.name, f.err)
 		}
 	}
+	c := &r.Clusters
+	if err := errors.Join(c.KL.check(c.KL.Count()), c.DNLL.check(c.KL.Count()), c.Same.check(c.KL.Count())); err != nil {
+		return fmt.Errorf("clusters: %w", err)
+	}
 	for i := range r.Swaps {
 		s := &r.Swaps[i]
 		if err := errors.Join(s.Predicted.check(s.Measured.Count()), s.Measured.check(s.Predicted.Count())); err != nil {

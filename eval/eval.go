@@ -143,6 +143,7 @@ type Runner struct {
 	swaps    []*swaps // by model
 	results  []result
 	lines    [][]line // of a piece, by model
+	vocab    int      // tokens that all models have
 
 	done, total int64 // tokens; total is 0 where nobody knows it
 }
@@ -153,11 +154,9 @@ func NewRunner(models []*engine.Model, names []string, o Options) (*Runner, erro
 	if len(models) == 0 || len(names) != len(models) {
 		return nil, fmt.Errorf("eval: %d models with %d names", len(models), len(names))
 	}
-	r := &Runner{o: o, results: make([]result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)), total: int64(o.Chunks) * int64(o.Context-1) * int64(len(models))}
+	r := &Runner{o: o, results: make([]result, len(models)), lines: make([][]line, len(models)), swaps: make([]*swaps, len(models)), vocab: models[0].Vocab(), total: int64(o.Chunks) * int64(o.Context-1) * int64(len(models))}
 	for i, m := range models {
-		if m.Vocab() != models[0].Vocab() {
-			return nil, fmt.Errorf("eval: %s has a vocabulary of %d tokens and %s one of %d: they cannot be compared", names[0], models[0].Vocab(), names[i], m.Vocab())
-		}
+		r.vocab = min(r.vocab, m.Vocab())
 		if err := sameVocabulary(models[0], m); err != nil {
 			return nil, fmt.Errorf("eval: %s and %s cannot be compared: %w", names[0], names[i], err)
 		}
@@ -194,30 +193,6 @@ func (r *Runner) Report() *Report {
 	return out
 }
 
-// sameVocabulary returns an error that names the first difference of what two models
-// make of a text.
-func sameVocabulary(a, b *engine.Model) error {
-	if a.File == b.File {
-		return nil
-	}
-	x, errX := a.Tokenizer()
-	y, errY := b.Tokenizer()
-	switch {
-	case errX != nil && errY != nil:
-		return nil
-	case errX != nil || errY != nil:
-		return errors.New("one of them has no vocabulary")
-	case x.AddBOS() != y.AddBOS():
-		return errors.New("one of them begins texts with BOS, the other does not")
-	}
-	for id := range int32(a.Vocab()) {
-		if p, q := x.Piece(id), y.Piece(id); p != q {
-			return fmt.Errorf("their token %d is %q in one and %q in the other", id, p, q)
-		}
-	}
-	return nil
-}
-
 // pieceTokens is how many tokens are scored at once: their logits of all
 // models are in memory together.
 const pieceTokens = 32
@@ -247,6 +222,10 @@ func (r *Runner) chunk(ctx context.Context, chunk []int32, norms bool) error {
 			}
 		}
 		r.score(chunk[j+1 : j+1+len(piece)])
+	}
+	for i := range r.results {
+		r.results[i].Clusters.add(r.results[i].open)
+		r.results[i].open = sums{}
 	}
 	for _, s := range r.swaps {
 		if norms {
@@ -280,6 +259,6 @@ func (r *Runner) keep(i int, logits []float32) {
 		l = append(l, line{})
 	}
 	last := &l[len(l)-1]
-	last.logits = append(last.logits[:0], logits...)
+	last.logits = append(last.logits[:0], logits[:r.vocab]...)
 	r.lines[i] = l
 }

@@ -10,6 +10,10 @@ import (
 	"github.com/normswap/normswap/internal/plain"
 )
 
+// Rounding is the name of the first model of a run with activations of float32 in place of
+// 8 bits, with the same norms: what it differs by is what rounding alone does.
+const Rounding = "the same with float32 activations"
+
 // The kinds of a Report.
 const (
 	Perplexity = "perplexity" // of one model
@@ -103,10 +107,12 @@ type Figures struct {
 	Ratio         Number `json:"perplexity_ratio"` // to the first model's, as all below
 	RatioSE       Number `json:"perplexity_ratio_se"`
 	KLMean        Number `json:"kl_mean"` // nats
+	KLSE          Number `json:"kl_se"`   // of the mean, by chunks, as are those of the ratio and the agreement
 	KLMedian      Number `json:"kl_median"`
 	KLP99         Number `json:"kl_p99"`
 	KLMax         Number `json:"kl_max"`
 	TopAgreement  Number `json:"top1_agreement"`
+	TopSE         Number `json:"top1_agreement_se"`
 	RMSDeltaP     Number `json:"rms_delta_p"`
 	MaxLogit      Number `json:"max_delta_logit"`
 	Speed         Number `json:"tokens_per_second"`
@@ -139,7 +145,7 @@ func (r *result) figures() Figures {
 		to *Number
 		x  float64
 	}{
-		{&f.KLMean, r.KL.Average()}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.klMax()},
+		{&f.KLMean, r.KL.Average()}, {&f.KLSE, r.Clusters.KL.StandardError()}, {&f.TopSE, r.Clusters.Same.StandardError()}, {&f.KLMedian, r.KLBins.Quantile(0.5)}, {&f.KLP99, r.KLBins.Quantile(0.99)}, {&f.KLMax, r.klMax()},
 		{&f.TopAgreement, r.topAgreement()}, {&f.RMSDeltaP, r.rmsDeltaP()}, {&f.MaxLogit, r.maxLogit()},
 	} {
 		*v.to = Number(v.x)
@@ -157,7 +163,7 @@ func (r *Report) finish() {
 	}
 	if len(r.Norms) == 1 { // there is nothing to compare with
 		f := &r.Norms[0].Figures
-		for _, x := range []*Number{&f.Ratio, &f.RatioSE, &f.KLMean, &f.KLMedian, &f.KLP99, &f.KLMax, &f.TopAgreement, &f.RMSDeltaP, &f.MaxLogit} {
+		for _, x := range []*Number{&f.Ratio, &f.RatioSE, &f.KLMean, &f.KLSE, &f.TopSE, &f.KLMedian, &f.KLP99, &f.KLMax, &f.TopAgreement, &f.RMSDeltaP, &f.MaxLogit} {
 			*x = Number(math.NaN())
 		}
 	}
@@ -214,31 +220,41 @@ func (r *Report) Sentences() []string {
 				f.Norm, f.Suppressed, plain.Count(int(f.Tokens), "token")))
 		}
 	}
+	rounding := Number(0)
+	for i := range r.Norms {
+		if f := &r.Norms[i].Figures; f.Norm == Rounding {
+			rounding = f.KLMean
+		}
+	}
 	for i := range r.Norms[1:] {
-		all = append(all, r.Norms[1+i].sentence(&r.Norms[0]))
+		all = append(all, r.Norms[1+i].sentence(&r.Norms[0], rounding))
 	}
 	return all
 }
 
-func (e *Entry) sentence(first *Entry) string {
+// sentence says what became of the predictions. A norm is not blamed for what rounding
+// alone could have done.
+func (e *Entry) sentence(first *Entry, rounding Number) string {
 	f := &e.Figures
 	if f.Tokens == 0 {
 		return fmt.Sprintf("%s: nothing was scored.", f.Norm)
 	}
 	cost := f.cost(first)
 	switch {
+	case f.Norm == Rounding:
+		return fmt.Sprintf("Rounding activations to 8 bits alone, without any change of a norm, has a mean KL of %.2g%s nats and moves %s of the top-1 predictions: smaller differences say nothing of norms.", f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement))
 	case f.KLMax == 0 && f.MaxLogit == 0:
 		return fmt.Sprintf("%s gives the same logits to the bit.", f.Norm)
 	case f.Norm == "rms-folded" && f.KLMean <= exactKL:
 		return fmt.Sprintf("The fold is exact to a mean KL of %.1g nats, which is rounding.", f.KLMean)
 	case f.Norm == "rms-folded":
 		return fmt.Sprintf("The fold moves the predictions by a mean KL of %.1g nats, which is the rounding of activations to 8 bits: %s.", f.KLMean, cost)
-	case f.Norm == "rms-naive":
-		return fmt.Sprintf("Leaving the mean out costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, moved(1-f.TopAgreement), cost)
-	case f.Norm == "layer":
-		return fmt.Sprintf("Adding the removal of the mean costs a mean KL of %.2g nats and moves %s of the top-1 predictions: %s.", f.KLMean, moved(1-f.TopAgreement), cost)
+	case f.Norm == "rms-naive" && f.KLMean > 4*rounding:
+		return fmt.Sprintf("Leaving the mean out costs a mean KL of %.2g%s nats and moves %s of the top-1 predictions: %s.", f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement), cost)
+	case f.Norm == "layer" && f.KLMean > 4*rounding:
+		return fmt.Sprintf("Adding the removal of the mean costs a mean KL of %.2g%s nats and moves %s of the top-1 predictions: %s.", f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement), cost)
 	}
-	return fmt.Sprintf("%s: a mean KL of %.2g nats from %s, %s of the top-1 predictions moved: %s.", f.Norm, f.KLMean, first.Norm, moved(1-f.TopAgreement), cost)
+	return fmt.Sprintf("%s: a mean KL of %.2g%s nats from %s, %s of the top-1 predictions moved: %s.", f.Norm, f.KLMean, plusMinus(f.KLSE), first.Norm, moved(1-f.TopAgreement), cost)
 }
 
 // cost says what becomes of the perplexity. A change within two standard errors
@@ -257,6 +273,14 @@ func (f *Figures) cost(first *Entry) string {
 		return fmt.Sprintf("%s, a change within its error (%s ± %s)", from, signed(change), plain.Percent(se))
 	}
 	return fmt.Sprintf("%s, %s ± %s", from, signed(change), plain.Percent(se))
+}
+
+// plusMinus is a standard error behind a figure, if there is one.
+func plusMinus(se Number) string {
+	if se != se {
+		return ""
+	}
+	return fmt.Sprintf(" ± %.2g", float64(se))
 }
 
 // signed is a change in percent, with a plus if it is one.

@@ -24,9 +24,38 @@ type result struct {
 	MaxLogit float64   `json:"max_dlogit"`      // largest |difference| of a logit, of the finite ones
 	Apart    int64     `json:"apart,omitempty"` // how often there is an infinite one: one model alone has -Inf
 
+	// Means of chunks: the independent draws that standard errors of what is compared
+	// are taken from, for the tokens of a chunk are not independent.
+	Clusters clusters `json:"clusters"`
+	open     sums     // of the chunk in progress
+
 	// On every 16th chunk, at the norms that run as another kind than they
 	// were trained as.
 	Swaps []swap `json:"swaps,omitempty"`
+}
+
+// clusters are the means of chunks.
+type clusters struct {
+	KL   moments `json:"kl"`
+	DNLL moments `json:"dnll"`
+	Same moments `json:"same_top"`
+}
+
+// sums are those over the tokens of one chunk.
+type sums struct{ n, kl, dnll, same float64 }
+
+func (c *clusters) add(s sums) {
+	if s.n > 0 {
+		c.KL.Add(s.kl / s.n)
+		c.DNLL.Add(s.dnll / s.n)
+		c.Same.Add(s.same / s.n)
+	}
+}
+
+func (c *clusters) merge(o clusters) {
+	c.KL.Merge(o.KL)
+	c.DNLL.Merge(o.DNLL)
+	c.Same.Merge(o.Same)
 }
 
 // perplexity returns exp of the mean negative log likelihood, and its
@@ -37,11 +66,11 @@ func (r *result) perplexity() (ppl, se float64) {
 }
 
 // ratio returns the perplexity as a multiple of the first model's, and its
-// standard error, which is that of the paired change: far smaller than that
+// standard error, which is that of the paired change of chunks: far smaller than that
 // of either perplexity.
 func (r *result) ratio() (ratio, se float64) {
 	ratio = math.Exp(r.DNLL.Average())
-	return ratio, ratio * r.DNLL.StandardError()
+	return ratio, ratio * r.Clusters.DNLL.StandardError()
 }
 
 // speed returns the tokens evaluated a second.
@@ -84,6 +113,7 @@ func (r *result) merge(o *result) (err error) {
 	r.KL.Merge(o.KL)
 	r.KLBins.Merge(o.KLBins)
 	r.DeltaP2.Merge(o.DeltaP2)
+	r.Clusters.merge(o.Clusters)
 	r.Tokens, r.Seconds = r.Tokens+o.Tokens, r.Seconds+o.Seconds
 	r.SameTop += o.SameTop
 	r.Apart += o.Apart

@@ -44,8 +44,10 @@ func (r *Runner) score(next []int32) {
 			} else {
 				res.MaxLogit = max(res.MaxLogit, s.dlogit)
 			}
+			res.open.n, res.open.kl, res.open.dnll = res.open.n+1, res.open.kl+s.kl, res.open.dnll+s.dnll
 			if lines[t].top == first[t].top {
 				res.SameTop++
+				res.open.same++
 			}
 		}
 	}

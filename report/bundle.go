@@ -166,6 +166,7 @@ func (b *Bundle) WriteDir(ctx context.Context, dir string) error {
 	files := map[string]func(w io.Writer) error{
 		manifest:      func(w io.Writer) error { return geometry.WriteJSON(w, b.Results...) },
 		"report.html": b.HTML,
+		"tidy.csv":    func(w io.Writer) error { return WriteTidy(w, Records(b.Results...)) },
 	}
 	for name, t := range b.tables() {
 		files[name+".csv"] = func(w io.Writer) error { return t.Write(w, CSV) }

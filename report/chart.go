@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -85,8 +86,12 @@ func (c *chart) PDF() ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("report: chart %s: %w", c.Name, err)
 	}
-	return b.Bytes(), nil
+	return pdfDate.ReplaceAll(b.Bytes(), []byte("(D:20000101000000")), nil
 }
+
+// pdfDate is a date in a PDF document, which would make each run's another. What takes its
+// place is as long: the document has offsets.
+var pdfDate = regexp.MustCompile(`\(D:[0-9]{14}`)
 
 // SVG returns the chart as an SVG document.
 func (c *chart) SVG() ([]byte, error) {

@@ -173,12 +173,12 @@ func comparisonTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Comparison", Columns: head(
 		Column{Key: "step"},
 		Column{Key: "angle", Name: "angle before LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
-		Column{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"},
-		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f"},
+		Column{Key: "energy_share", Name: "energy along 1", Share: true, Format: "%.3f"},
+		Column{Key: "energy_null", Name: "random", Share: true, Format: "%.3f"},
 		Column{Key: "norm_hidden", Name: "L2 norm before LN1", Format: "%.1f", Spread: "sd_tokens"},
 		Column{Key: "rotation", Name: "rotation by LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
 		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.1f"},
-		Column{Key: "predicted_swap_error", Name: "predicted swap error", Unit: "%", Format: "%.2f"},
+		Column{Key: "predicted_swap_error", Name: "predicted swap error", Share: true, Format: "%.2f"},
 	)}
 	for _, r := range results {
 		var step, share any
@@ -186,11 +186,11 @@ func comparisonTable(results ...*geometry.Result) *Table {
 			step = *r.Step
 		}
 		if v, ok := meanShare(&r.Figures); ok {
-			share = 100 * v
+			share = v
 		}
 		reduction, swap := meanEffects(&r.Figures)
-		t.Add(r.Model.Name, r.Model.Norm, step, spreadOf(r.Tables.Angle.Hidden), share, 100/float64(max(r.Model.Dim, 1)),
-			spreadOf(r.Tables.Norm.Hidden), spreadOf(r.Tables.Rotation.LN1), reduction, 100*swap)
+		t.Add(r.Model.Name, r.Model.Norm, step, spreadOf(r.Tables.Angle.Hidden), share, 1/float64(max(r.Model.Dim, 1)),
+			spreadOf(r.Tables.Norm.Hidden), spreadOf(r.Tables.Rotation.LN1), reduction, swap)
 	}
 	if len(runs(results)) == 0 {
 		t.drop(2)

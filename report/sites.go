@@ -33,16 +33,16 @@ func angleTable(results ...*geometry.Result) *Table {
 	t.Columns = append(t.Columns, summaryColumns("angle_", "", "%.2f")...)
 	t.Columns = append(t.Columns,
 		Column{Key: "null_sd", Name: "random sd", Format: "%.2f"},
-		Column{Key: "beyond_1", Name: "off by > 1°", Unit: "%", Format: "%.1f"},
-		Column{Key: "beyond_2", Name: "> 2°", Unit: "%", Format: "%.1f"},
-		Column{Key: "beyond_5", Name: "> 5°", Unit: "%", Format: "%.1f"},
-		Column{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"},
-		Column{Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true})
+		Column{Key: "beyond_1", Name: "off by > 1°", Share: true, Format: "%.1f"},
+		Column{Key: "beyond_2", Name: "> 2°", Share: true, Format: "%.1f"},
+		Column{Key: "beyond_5", Name: "> 5°", Share: true, Format: "%.1f"},
+		Column{Key: "energy_share", Name: "energy along 1", Share: true, Format: "%.3f"},
+		Column{Key: "energy_null", Name: "random", Share: true, Format: "%.3f", Tied: true})
 	variants(results, func(name string, r *geometry.Result, f *geometry.Figures) {
 		for _, s := range f.Sites {
 			row := []any{name, s.Site, s.Layer, s.Stage, int64(s.Count), int64(s.Degenerate)}
 			row = append(row, summaryCells(s.Angle)...)
-			t.Add(append(row, s.NullSD, 100*s.Beyond.Deg1, 100*s.Beyond.Deg2, 100*s.Beyond.Deg5, 100*s.Share.Mean, 100*s.Share.Null)...)
+			t.Add(append(row, s.NullSD, s.Beyond.Deg1, s.Beyond.Deg2, s.Beyond.Deg5, s.Share.Mean, s.Share.Null)...)
 		}
 	})
 	return t
@@ -87,10 +87,10 @@ func effectTable(results ...*geometry.Result) *Table {
 	}
 	t.Columns = where(
 		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.2f"},
-		Column{Key: "swap_mean", Name: "predicted swap error", Unit: "%", Format: "%.3f"},
-		Column{Key: "swap_p99", Name: "p99", Unit: "%", Format: "%.3f", Tied: true},
-		Column{Key: "swap_max", Name: "max", Unit: "%", Format: "%.3f", Tied: true},
-		Column{Key: "swap_measured", Name: "measured", Unit: "%", Format: "%.3f", Tied: true},
+		Column{Key: "swap_mean", Name: "predicted swap error", Share: true, Format: "%.3f"},
+		Column{Key: "swap_p99", Name: "p99", Share: true, Format: "%.3f", Tied: true},
+		Column{Key: "swap_max", Name: "max", Share: true, Format: "%.3f", Tied: true},
+		Column{Key: "swap_measured", Name: "measured", Share: true, Format: "%.3f", Tied: true},
 		Column{Key: "identity_1", Name: "identity 1", Format: "%.1e"},
 		Column{Key: "identity_2", Name: "identity 2", Unit: "deg", Format: "%.1e"},
 		Column{Key: "identity_3", Name: "identity 3", Format: "%.1e"},
@@ -100,10 +100,10 @@ func effectTable(results ...*geometry.Result) *Table {
 		for _, e := range f.Effects {
 			var measured any
 			if e.MeasuredSwap != nil {
-				measured = 100 * e.MeasuredSwap.Mean
+				measured = e.MeasuredSwap.Mean
 			}
 			k := e.Checks
-			row := []any{name, e.Site, e.Layer, e.SDReduction, 100 * e.Swap.Mean, 100 * e.Swap.P99, 100 * e.Swap.Max, measured}
+			row := []any{name, e.Site, e.Layer, e.SDReduction, e.Swap.Mean, e.Swap.P99, e.Swap.Max, measured}
 			if k.Count == 0 {
 				t.Add(append(row, nil, nil, nil, nil)...)
 				continue
@@ -142,14 +142,14 @@ func causeTables(results ...*geometry.Result) []*Table {
 	rows.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "rows"},
 		{Key: "mean", Name: "mean of row means", Format: "%.3g", Spread: "sd"},
-		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true},
+		{Key: "energy_share", Name: "energy along 1", Share: true, Format: "%.3f"}, {Key: "energy_null", Name: "random", Share: true, Format: "%.3f", Tied: true},
 		{Key: "angle", Name: "angle with 1", Unit: "deg", Format: "%.2f", Spread: "sd"},
 	}
 	writers := &Table{Title: "Matrices that write into the residual stream"}
 	writers.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "matrix", Left: true}, {Key: "layer"},
 		{Key: "rms", Name: "rms of entries", Format: "%.3g"}, {Key: "mean_rms", Name: "rms of column means", Format: "%.3g"},
-		{Key: "energy_share", Name: "energy along 1", Unit: "%", Format: "%.3f"}, {Key: "energy_null", Name: "random", Unit: "%", Format: "%.3f", Tied: true},
+		{Key: "energy_share", Name: "energy along 1", Share: true, Format: "%.3f"}, {Key: "energy_null", Name: "random", Share: true, Format: "%.3f", Tied: true},
 		{Key: "bias_mean", Name: "mean of bias", Format: "%.3g"},
 	}
 	norms := &Table{Title: "Gains and biases"}
@@ -164,10 +164,10 @@ func causeTables(results ...*geometry.Result) []*Table {
 			continue
 		}
 		if e := r.Causes.Embedding; e != nil {
-			rows.Add(r.Model.Name, e.Name, int64(e.Rows), Spread{e.Mean, e.SD}, 100*e.Share, 100*e.Null, Spread{e.Angle.Mean, e.Angle.SD})
+			rows.Add(r.Model.Name, e.Name, int64(e.Rows), Spread{e.Mean, e.SD}, e.Share, e.Null, Spread{e.Angle.Mean, e.Angle.SD})
 		}
 		for _, w := range r.Causes.Writers {
-			writers.Add(r.Model.Name, w.Name, w.Layer, w.RMS, w.MeanRMS, 100*w.Share, 100*w.Null, w.Bias)
+			writers.Add(r.Model.Name, w.Name, w.Layer, w.RMS, w.MeanRMS, w.Share, w.Null, w.Bias)
 		}
 		for _, n := range r.Causes.Norms {
 			row := []any{r.Model.Name, n.Site, nil, nil, nil, nil, nil}
@@ -194,12 +194,12 @@ func swapTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "The model with its norms exchanged", Columns: []Column{
 		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "tokens"},
 		{Key: "kl", Name: "KL from native", Unit: "nats/token", Format: "%.3g"},
-		{Key: "top1_agreement", Name: "top-1 agreement", Unit: "%", Format: "%.2f"},
+		{Key: "top1_agreement", Name: "top-1 agreement", Share: true, Format: "%.2f"},
 		{Key: "perplexity", Format: "%.4f"},
 	}}
 	for _, r := range results {
 		for _, m := range r.Swap {
-			t.Add(r.Model.Name, m.Mode, m.Tokens, m.KL, 100*m.Top1, m.Perplexity)
+			t.Add(r.Model.Name, m.Mode, m.Tokens, m.KL, m.Top1, m.Perplexity)
 		}
 	}
 	return t
@@ -211,11 +211,11 @@ func embeddingSwapTable(results ...*geometry.Result) *Table {
 		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "texts"},
 		{Key: "cosine_mean", Name: "mean cosine", Format: "%.4f"}, {Key: "cosine_worst", Name: "worst", Format: "%.4f"},
 		{Key: "rank_correlation", Name: "rank correlation", Format: "%.4f"},
-		{Key: "same_nearest_neighbor", Name: "same nearest neighbor", Unit: "%", Format: "%.1f"},
+		{Key: "same_nearest_neighbor", Name: "same nearest neighbor", Share: true, Format: "%.1f"},
 	}}
 	for _, r := range results {
 		for _, m := range r.EmbeddingSwap {
-			t.Add(r.Model.Name, m.Mode, m.Texts, m.Cosine, m.CosineWorst, m.Rank, 100*m.SameNeighbor)
+			t.Add(r.Model.Name, m.Mode, m.Texts, m.Cosine, m.CosineWorst, m.Rank, m.SameNeighbor)
 		}
 	}
 	return t
@@ -227,13 +227,13 @@ func swapSiteTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "Change of each norm's own output when it is exchanged"}
 	t.Columns = []Column{
 		{Key: "model", Left: true}, {Key: "site", Left: true},
-		{Key: "predicted", Name: "by identity 1", Unit: "%", Format: "%.3f"}, {Key: "measured", Unit: "%", Format: "%.3f"},
-		{Key: "p99", Name: "99 % of tokens below", Unit: "%", Format: "%.2f"}, {Key: "max", Unit: "%", Format: "%.1f"},
+		{Key: "predicted", Name: "by identity 1", Share: true, Format: "%.3f"}, {Key: "measured", Share: true, Format: "%.3f"},
+		{Key: "p99", Name: "99 % of tokens below", Share: true, Format: "%.2f"}, {Key: "max", Share: true, Format: "%.1f"},
 	}
 	for _, r := range results {
 		for _, e := range r.Effects {
 			if e.MeasuredSwap != nil {
-				t.Add(r.Model.Name, e.Site, 100*e.Swap.Mean, 100*e.MeasuredSwap.Mean, 100*e.MeasuredSwap.P99, 100*e.MeasuredSwap.Max)
+				t.Add(r.Model.Name, e.Site, e.Swap.Mean, e.MeasuredSwap.Mean, e.MeasuredSwap.P99, e.MeasuredSwap.Max)
 			}
 		}
 	}

@@ -39,13 +39,17 @@ type Column struct {
 	Unit   string // shown after the heading in parentheses, when there is one
 	Format string // verb for numbers in text, such as %.2f; "" means %v
 	Spread string // the key of a Spread's second number is KEY_SPREAD; "" means sd
+	Share  bool   // cells are shares of 1, of which people see percent
 	Left   bool   // align left (text); the default suits numbers. Such columns in front are the keys of the rows
 	Tied   bool   // it says something of the column before, such as its deviation: no line of text parts them
 }
 
 func (c Column) heading() string {
 	name := cmp.Or(c.Name, c.Key)
-	if c.Unit != "" {
+	switch {
+	case c.Share:
+		name += " (%)"
+	case c.Unit != "":
 		name += " (" + c.Unit + ")"
 	}
 	return name
@@ -293,6 +297,9 @@ func (t *Table) shown() [][]string {
 	for _, row := range t.Rows {
 		out := make([]string, len(row))
 		for i, cell := range row {
+			if v, ok := cell.(float64); ok && t.Columns[i].Share {
+				cell = 100 * v
+			}
 			out[i] = show(cell, t.Columns[i].Format)
 		}
 		rows = append(rows, out)

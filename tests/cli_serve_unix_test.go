@@ -58,7 +58,7 @@ func TestScore(t *testing.T) {
 	}
 	model := filepath.Join("..", "internal", "tales", "fairy-tales-5.5M-layernorm-Q8_0.gguf")
 	out := works(t, "score", model, file, "--against", "rms-folded")
-	if !strings.Contains(out, "native       accuracy  1.0000") || !strings.Contains(out, "difference   accuracy  0.0000") {
+	if words := strings.Join(strings.Fields(out), " "); !strings.Contains(words, "native 2 1.0000 0.0000 1.0000") || !strings.Contains(words, "difference 2 0.0000") {
 		t.Errorf("score printed\n%s", out)
 	}
 	infer(t, "score", model, "none.jsonl").fails(t, 1, "none.jsonl")

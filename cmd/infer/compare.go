@@ -53,7 +53,9 @@ of native and swapped embedding, the rank correlation of the cosines of all
 pairs of texts, and how many keep their nearest neighbor and their ten nearest.
 
 Other files with the same vocabulary, such as folded ones, are compared as they
-are. --norm-layers limits rms-naive and layer to some norms.`,
+are; padding makes no difference. ± are standard errors that take chunks for the
+independent draws, but for the perplexity's, which is llama-perplexity's. With
+--act q8 a row says what rounding activations to 8 bits does by itself. --norm-layers limits rms-naive and layer to some norms.`,
 		Example: compareExample,
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return completeModels(cmd, nil, word)
@@ -119,6 +121,11 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 		}
 		models, names = append(models, v), append(names, norm)
 	}
+	if v, err := o.exact(ctx, m, engine.Native); err != nil {
+		return err
+	} else if v != nil {
+		models, names = append(models, v), append(names, eval.Rounding)
+	}
 	called := modelNames(append([]string{path}, others...))
 	for i, p := range others {
 		v, err := native.open(ctx, p)
@@ -149,10 +156,23 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 		err = o.writePart(w, r)
 	case o.format.value == "json":
 		err = writeReport(w, r)
+	case o.format.value == "csv":
+		err = report.WriteTidy(w, compareRecords(r))
 	default:
 		err = writeTable(w, compareTable(r), report.Format(o.format.value))
 	}
 	return cmp.Or(err, failed)
+}
+
+// exact is a model with the same norms and float32 activations, beside one with 8 bits; nil
+// where the model has float32 activations already.
+func (o *modelFlags) exact(ctx context.Context, m *engine.Model, norm engine.NormMode) (*engine.Model, error) {
+	if o.act.value == "f32" {
+		return nil, nil
+	}
+	exact := *o
+	exact.act.value = "f32"
+	return exact.variant(ctx, m, norm)
 }
 
 // modes are the norm modes beside native. Where other files are compared,
@@ -182,9 +202,9 @@ func compareTable(r *eval.Report) *report.Table {
 		Title: fmt.Sprintf("%s on %s, %s of %d tokens", r.Model, r.Text, plain.Count(chunksOf(r), "chunk"), r.Context),
 		Columns: []report.Column{
 			{Key: "norm", Left: true}, {Key: "perplexity", Format: "%.4f", Spread: "se"},
-			{Key: "kl_mean", Name: "mean KL", Format: "%.2e"}, {Key: "kl_median", Name: "KL median", Format: "%.1e"},
+			{Key: "kl_mean", Name: "mean KL", Unit: "nats", Format: "%.2e", Spread: "se"}, {Key: "kl_median", Name: "KL median", Format: "%.1e"},
 			{Key: "kl_p99", Name: "KL p99", Format: "%.1e"}, {Key: "kl_max", Name: "KL max", Format: "%.1e"},
-			{Key: "top1_agreement", Name: "same top-1", Format: "%.4f"}, {Key: "rms_delta_p", Name: "RMS Δp", Format: "%.1e"},
+			{Key: "top1_agreement", Name: "same top-1", Format: "%.4f", Spread: "se"}, {Key: "rms_delta_p", Name: "RMS Δp", Format: "%.1e"},
 			{Key: "max_delta_logit", Name: "max Δlogit", Format: "%.1e"}, {Key: "tokens_per_second", Name: "tokens/s", Format: "%.1f"},
 			{Key: "swap_error_predicted", Name: "swap, predicted", Format: "%.2e"}, {Key: "swap_error_measured", Name: "measured", Format: "%.2e", Tied: true},
 		},
@@ -192,13 +212,14 @@ func compareTable(r *eval.Report) *report.Table {
 	for i := range r.Norms {
 		f := &r.Norms[i].Figures
 		row := []any{f.Norm, report.Spread{Mean: float64(f.Perplexity), SD: float64(f.PerplexitySE)}}
-		for _, v := range []eval.Number{f.KLMean, f.KLMedian, f.KLP99, f.KLMax, f.TopAgreement, f.RMSDeltaP, f.MaxLogit} {
-			if i == 0 {
-				row = append(row, nil)
-			} else {
-				row = append(row, float64(v))
-			}
+		cells := []any{
+			report.Spread{Mean: float64(f.KLMean), SD: float64(f.KLSE)}, float64(f.KLMedian), float64(f.KLP99), float64(f.KLMax),
+			report.Spread{Mean: float64(f.TopAgreement), SD: float64(f.TopSE)}, float64(f.RMSDeltaP), float64(f.MaxLogit),
 		}
+		if i == 0 {
+			clear(cells)
+		}
+		row = append(row, cells...)
 		row = append(row, float64(f.Speed))
 		for _, v := range []eval.Number{f.SwapPredicted, f.SwapMeasured} {
 			if math.IsNaN(float64(v)) {

@@ -47,8 +47,11 @@ func (o *compareFlags) compareEmbeddings(ctx context.Context, w io.Writer, model
 	if r.ModelSum, err = hashSource(ctx, m.File); err != nil {
 		return err
 	}
-	if o.format.value == "json" {
+	switch o.format.value {
+	case "json":
 		return plain.WriteJSON(w, r, " ")
+	case "csv":
+		return report.WriteTidy(w, embeddingRecords(r))
 	}
 	return writeTable(w, embeddingTable(r), report.Format(o.format.value))
 }

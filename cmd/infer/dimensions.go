@@ -26,6 +26,7 @@ type dimensionsReport struct {
 	Model       string                  `json:"model"`
 	ModelSum    string                  `json:"model_sha256"`
 	Arch        string                  `json:"architecture"`
+	Norm        string                  `json:"norm"`
 	Text        string                  `json:"text"`
 	IDs         string                  `json:"text_sha256"` // of the token ids
 	Activations string                  `json:"activations"`
@@ -87,7 +88,7 @@ func (o *dimensionsFlags) dimensions(ctx context.Context, w io.Writer, path stri
 		return err
 	}
 	d := &dimensionsReport{
-		Kind: "dimensions", Version: r.Version, Model: r.Model, ModelSum: r.ModelSum, Arch: r.Arch,
+		Kind: "dimensions", Version: r.Version, Model: r.Model, ModelSum: r.ModelSum, Arch: r.Arch, Norm: o.norm.value,
 		Text: r.Text, IDs: r.IDs, Activations: r.Activations, Windows: r.Windows, Tokens: r.Tokens,
 	}
 	d.Sites, err = await(ctx, func() ([]eval.SiteDimensions, error) { return eval.Dimensions(ctx, m, sites, windows, o.top) })
@@ -102,8 +103,11 @@ func (o *dimensionsFlags) dimensions(ctx context.Context, w io.Writer, path stri
 	}
 	d.Massive = eval.MassiveDimensions(d.Sites)
 	d.Verdict = eval.MassiveSentence(d.Massive, norms)
-	if o.format.value == "json" {
+	switch o.format.value {
+	case "json":
 		return plain.WriteJSON(w, d, " ")
+	case "csv":
+		return report.WriteTidy(w, dimensionRecords(d))
 	}
 	return writeTable(w, d.table(), report.Format(o.format.value))
 }

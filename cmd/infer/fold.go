@@ -345,7 +345,7 @@ func (o *foldFlags) check(ctx context.Context, path string, r *foldReport) (*klR
 	f := report.Norms[1]
 	kl := &klReport{Text: tales.TextName, Tokens: f.Tokens, Mean: f.KLMean, Max: f.KLMax, Top1: f.TopAgreement, Logit: f.MaxLogit}
 	if random {
-		kl.Text = "random token ids"
+		kl.Text = "random token ids, seed 1"
 	}
 	return kl, nil
 }

@@ -97,7 +97,7 @@ func calibrate(ctx context.Context, m *engine.Model, rules, file string) (*norms
 		return nil, err
 	}
 	if random {
-		name = "random token ids"
+		name = "random token ids, seed 1"
 	}
 	r, err := await(ctx, func() (*norms.Recipe, error) { return eval.Calibrate(ctx, m, rules, sequences) })
 	if err != nil {

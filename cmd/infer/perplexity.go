@@ -67,7 +67,16 @@ func (o *evalFlags) perplexity(ctx context.Context, w io.Writer, path string, as
 		return err
 	}
 	defer m.Close()
-	r, err := o.run(ctx, eval.Perplexity, modelName(path), []*engine.Model{m}, []string{o.norm.value})
+	models, names := []*engine.Model{m}, []string{o.norm.value}
+	exact, err := o.exact(ctx, m, engine.NormMode(o.norm.value))
+	if err != nil {
+		return err
+	}
+	if exact != nil {
+		defer exact.Close()
+		models, names = append(models, exact), append(names, eval.Rounding)
+	}
+	r, err := o.run(ctx, eval.Perplexity, modelName(path), models, names)
 	if err != nil {
 		return err
 	}

@@ -2,31 +2,26 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/report"
 	"github.com/spf13/cobra"
 )
-
-// A question has a context, choices to continue it, and the index of the right one.
-type question struct {
-	Context *string  `json:"context"`
-	Choices []string `json:"choices"`
-	Answer  *int     `json:"answer"`
-}
 
 // scoreRow is what infer score --json prints for a question.
 type scoreRow struct {
 	Norms    string    `json:"norms"`
 	Index    int       `json:"index"`
 	Logprobs []float64 `json:"logprobs"` // of the choices
+	ByToken  []float64 `json:"by_token"` // their means, as llama-perplexity takes them
 	Best     int       `json:"best"`
 	BestNorm int       `json:"best_by_length"`
+	BestMean int       `json:"best_by_token"`
 	Answer   int       `json:"answer"`
 }
 
@@ -37,12 +32,18 @@ func newScore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score MODEL FILE",
 		Short: "Answer multiple-choice questions by log-likelihood",
-		Long: `score reads questions, a JSON object a line with context, choices and answer
-(the index of the right choice, from 0), and takes the choice that is the most
-likely behind the context and a space. By length means that log-likelihoods are
-divided by the number of characters, as acc_norm of lm-evaluation-harness has
-it. With --against the same questions are put to the model with other norms, and
-the difference gets the standard error of pairs.`,
+		Long: `score reads questions and takes the choice that is the most likely behind the
+context and a space. FILE has a JSON object a line with context, choices and
+answer (the index of the right choice, from 0), or rows of HellaSwag, ARC or
+Winogrande as they are published, which are laid out as lm-evaluation-harness
+does; or it is a file for llama-perplexity's --hellaswag, --winogrande or
+--multiple-choice.
+
+By length means that log-likelihoods are divided by the number of characters, as
+acc_norm of lm-evaluation-harness has it; by token, that they are means over the
+tokens in which the choices differ, as llama-perplexity has it. With --against
+the same questions are put to the model with other norms, and the difference gets
+the standard error of pairs.`,
 		Example: `  infer score model.gguf questions.jsonl
   infer score model.gguf questions.jsonl --against rms-naive
   infer score model.gguf questions.jsonl --json`,
@@ -52,11 +53,7 @@ the difference gets the standard error of pairs.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			text, err := readText(ctx, args[1])
-			if err != nil {
-				return err
-			}
-			questions, err := parseQuestions(args[1], text)
+			questions, err := readQuestions(ctx, args[1])
 			if err != nil {
 				return err
 			}
@@ -92,32 +89,6 @@ the difference gets the standard error of pairs.`,
 	return cmd
 }
 
-// parseQuestions reads a question a line.
-func parseQuestions(path, text string) (list []question, err error) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		var q question
-		if err := json.Unmarshal([]byte(line), &q); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", path, n, err)
-		}
-		switch {
-		case q.Context == nil || q.Answer == nil || len(q.Choices) == 0:
-			return nil, fmt.Errorf("%s, line %d: a question has context, choices and answer", path, n)
-		case *q.Answer < 0 || *q.Answer >= len(q.Choices):
-			return nil, fmt.Errorf("%s, line %d: the answer is %d, the choices have the indices 0 to %d", path, n, *q.Answer, len(q.Choices)-1)
-		}
-		list = append(list, q)
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s has no questions", path)
-	}
-	return list, nil
-}
-
 // answer puts the questions to a model.
 func (o *modelFlags) answer(ctx context.Context, m *engine.Model, norms string, questions []question) (rows []scoreRow, err error) {
 	s, err := o.newSession(m, 0)
@@ -127,30 +98,106 @@ func (o *modelFlags) answer(ctx context.Context, m *engine.Model, norms string, 
 	bar := newBar("answering", int64(len(questions)), "questions")
 	defer bar.done()
 	for i, q := range questions {
-		row := scoreRow{Norms: norms, Index: i, Answer: *q.Answer}
-		best, bestNorm := math.Inf(-1), math.Inf(-1)
-		for k, choice := range q.Choices {
-			prefix, rest, err := m.ContinuationTokens(*q.Context, " "+choice)
-			if err != nil {
-				return nil, err
-			}
-			got, err := s.Score(ctx, prefix, [][]int32{rest})
-			if err != nil {
-				return nil, fmt.Errorf("question %d, choice %d: %w", i, k, err)
-			}
-			v := got[0].Logprob
-			row.Logprobs = append(row.Logprobs, v)
-			if v > best {
-				best, row.Best = v, k
-			}
-			if v /= float64(max(1, utf8.RuneCountInString(choice))); v > bestNorm {
-				bestNorm, row.BestNorm = v, k
-			}
+		row := scoreRow{Norms: norms, Index: i, Answer: q.answer}
+		if row.Logprobs, row.ByToken, err = q.logprobs(ctx, s); err != nil {
+			return nil, fmt.Errorf("question %d: %w", i, err)
 		}
+		byLength := make([]float64, len(row.Logprobs))
+		for k, v := range row.Logprobs {
+			byLength[k] = v / float64(max(1, utf8.RuneCountInString(q.choices[k])-1)) // without the space
+		}
+		row.Best, row.BestNorm, row.BestMean = largest(row.Logprobs), largest(byLength), largest(row.ByToken)
 		rows = append(rows, row)
 		bar.add(1)
 	}
 	return rows, nil
+}
+
+// largest is the index of the first of the largest.
+func largest(x []float64) (best int) {
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// A span is a part of a sequence of tokens, from the first one to before the last.
+type span struct {
+	ids         []int32
+	first, last int
+}
+
+// logprobs returns the log-likelihood of each choice, and its mean over tokens: those
+// behind what all sequences begin with, and in a sentence with a gap those behind the
+// choice without the last one, unless there are no more than three (llama-perplexity's
+// --hellaswag, --multiple-choice and --winogrande).
+func (q *question) logprobs(ctx context.Context, s *engine.Session) (sums, means []float64, err error) {
+	var behind, differing []span
+	for k, choice := range q.choices {
+		prefix, rest, err := s.Model().ContinuationTokens(q.contexts[k], choice)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case len(prefix) == 0 || len(rest) == 0:
+			return nil, nil, fmt.Errorf("choice %d or its context has no tokens", k)
+		}
+		ids := slices.Concat(prefix, rest)
+		behind = append(behind, span{ids, len(prefix), len(ids)})
+	}
+	common, short := len(behind[0].ids), false
+	for _, b := range behind {
+		n := 0
+		for n < min(common, len(b.ids)) && b.ids[n] == behind[0].ids[n] {
+			n++
+		}
+		common = n
+	}
+	for _, b := range behind {
+		short = short || len(b.ids)-common <= 3
+	}
+	for _, b := range behind {
+		d := span{b.ids, min(max(common, 1), len(b.ids)-1), len(b.ids)}
+		if q.partial && !short {
+			d.first = b.first
+		}
+		if q.partial && d.last-d.first > 1 {
+			d.last--
+		}
+		differing = append(differing, d)
+	}
+	if sums, err = likelihoods(ctx, s, behind); err != nil {
+		return nil, nil, err
+	}
+	if means, err = likelihoods(ctx, s, differing); err != nil {
+		return nil, nil, err
+	}
+	for k, d := range differing {
+		means[k] /= float64(d.last - d.first)
+	}
+	return sums, means, nil
+}
+
+// likelihoods returns the log-likelihood of each span behind what is before it. A
+// beginning that several have in common is evaluated once.
+func likelihoods(ctx context.Context, s *engine.Session, spans []span) (list []float64, err error) {
+	for len(spans) > 0 {
+		prefix := spans[0].ids[:spans[0].first]
+		var rests [][]int32
+		for len(spans) > 0 && slices.Equal(spans[0].ids[:spans[0].first], prefix) {
+			rests = append(rests, spans[0].ids[spans[0].first:spans[0].last])
+			spans = spans[1:]
+		}
+		got, err := s.Score(ctx, prefix, rests)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range got {
+			list = append(list, c.Logprob)
+		}
+	}
+	return list, nil
 }
 
 // printScores prints the accuracies of one model or two.
@@ -165,40 +212,50 @@ func printScores(w io.Writer, all [][]scoreRow, asJSON bool) error {
 		}
 		return nil
 	}
-	right := func(rows []scoreRow, byLength bool) (x []float64) {
-		for _, r := range rows {
-			best := r.Best
-			if byLength {
-				best = r.BestNorm
-			}
-			if x = append(x, 0); best == r.Answer {
-				x[len(x)-1] = 1
-			}
-		}
-		return x
+	measures := []struct {
+		name string
+		best func(scoreRow) int
+	}{
+		{"accuracy", func(r scoreRow) int { return r.Best }},
+		{"by length", func(r scoreRow) int { return r.BestNorm }},
+		{"by token", func(r scoreRow) int { return r.BestMean }},
 	}
-	line := func(name string, plain, byLength []float64) error {
-		a, ae := meanError(plain)
-		b, be := meanError(byLength)
-		_, err := fmt.Fprintf(w, "%-12s accuracy %7.4f ± %.4f   by length %7.4f ± %.4f   %d questions\n", name, a, ae, b, be, len(plain))
-		return err
-	}
+	t := &report.Table{Columns: []report.Column{{Key: "norms", Left: true}, {Key: "questions", Format: "%d"}}}
+	table := [][]any{}
 	for _, rows := range all {
-		if err := line(rows[0].Norms, right(rows, false), right(rows, true)); err != nil {
-			return err
+		table = append(table, []any{rows[0].Norms, len(rows)})
+	}
+	if len(all) > 1 {
+		table = append(table, []any{"difference", len(all[0])})
+	}
+	for _, measure := range measures {
+		t.Columns = append(t.Columns, report.Column{Key: measure.name, Format: "%.4f"}, report.Column{Key: measure.name + "_se", Name: "±", Format: "%.4f"})
+		right := make([][]float64, len(all))
+		for i, rows := range all {
+			for _, r := range rows {
+				v := 0.0
+				if measure.best(r) == r.Answer {
+					v = 1
+				}
+				right[i] = append(right[i], v)
+			}
+		}
+		if len(all) > 1 {
+			less := slices.Clone(right[1])
+			for i := range less {
+				less[i] -= right[0][i]
+			}
+			right = append(right, less)
+		}
+		for i, x := range right {
+			mean, se := meanError(x)
+			table[i] = append(table[i], mean, se)
 		}
 	}
-	if len(all) < 2 {
-		return nil
+	for _, row := range table {
+		t.Add(row...)
 	}
-	less := func(byLength bool) []float64 {
-		x, y := right(all[1], byLength), right(all[0], byLength)
-		for i := range x {
-			x[i] -= y[i]
-		}
-		return x
-	}
-	return line("difference", less(false), less(true))
+	return writeTable(w, t, report.Text)
 }
 
 // meanError returns the mean of x and its standard error.

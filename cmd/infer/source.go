@@ -105,7 +105,7 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 		o.First, _ = tok.BOS()
 	}
 	if err != nil && o.IDs == "" {
-		r.name = "random token ids"
+		r.name = "random token ids, seed 1"
 		if !m.Arch.Spec.Encoder {
 			note("the model has no vocabulary: it gets %d random token ids, which no model can predict", random)
 		}

@@ -59,14 +59,15 @@ of all changed ones exceeds it: nats of KL a token, or 1 - cosine.
 Several models, or a folder of checkpoints named stepN, give one report, and
 --plot then shows the cost of each role over training steps.
 
---shard I/N measures the rows i with i mod N = I and prints JSON for infer merge;
+--shard I/N measures the rows i with i mod N = I and prints JSON for infer merge,
+or leaves it in the file of --part;
 --part FILE keeps every row in a file as soon as it is measured, and goes on
 from there when the same command is given again.`,
 		Example: `  infer sweep                          the model in this program, rms-naive
   infer sweep model.gguf -f wiki.txt --norm fixed --plot depth.svg
   infer sweep model.gguf --budget 0.01 --norm fixed --recipe fixed.json
   infer sweep minilm.gguf -f sentences.txt --json
-  infer sweep model.gguf -f wiki.txt --shard 0/7 --part 0.state > part-0.json`,
+  infer sweep model.gguf -f wiki.txt --shard 0/7 --part part-0.json`,
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return completeModels(cmd, nil, word)
 		},
@@ -156,7 +157,7 @@ func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.Swee
 		return nil, err
 	}
 	if random {
-		r.Text = "random token ids"
+		r.Text = "random token ids, seed 1"
 	}
 	if o.chunks > 0 {
 		windows = windows[:min(len(windows), o.chunks)]
@@ -178,7 +179,10 @@ func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error 
 			return err
 		}
 	}
-	if o.shard != "" {
+	switch {
+	case o.shard != "" && o.part != "":
+		return nil // it is there
+	case o.shard != "":
 		return plain.WriteJSON(w, r, " ")
 	}
 	return writeSweep(w, r, o.format.value)
@@ -219,8 +223,11 @@ func (o *sweepFlags) sweepOne(ctx context.Context, path string) (*eval.SweepRepo
 }
 
 func writeSweep(w io.Writer, r *eval.SweepReport, format string) error {
-	if format == "json" {
+	switch format {
+	case "json":
 		return plain.WriteJSON(w, r, " ")
+	case "csv":
+		return report.WriteTidy(w, sweepRecords(r))
 	}
 	return writeTable(w, sweepTable(r), report.Format(format))
 }

