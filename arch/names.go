@@ -59,4 +59,7 @@ func WeightName(name string) string { return name + suffixOfWeight }
 // name has no suffix.
 func BiasName(name string) string { return name + suffixOfBias }
 
-func block(i int, name string) string { return fmt.Sprintf("blk.%d.%s", i, name) }
+// BlockName returns the name of a block, which is the beginning of those of its tensors.
+func BlockName(layer int) string { return fmt.Sprintf("blk.%d", layer) }
+
+func block(i int, name string) string { return BlockName(i) + "." + name }

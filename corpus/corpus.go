@@ -33,7 +33,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/normswap/normswap/internal/text"
-	"github.com/ulikunitz/xz"
+	"github.com/therootcompany/xz"
 )
 
 // Stdin is the name of the standard input.
@@ -171,6 +171,10 @@ func (f *files) open() (err error) {
 	return err
 }
 
+// maxWindow bounds the memory that a compressed file may ask for: what zstd --long
+// takes, and twice what xz -9 does.
+const maxWindow = 128 << 20
+
 // decompress returns the contents of a file and what ends the reading, if
 // anything does.
 func decompress(r *bufio.Reader) (io.Reader, func(), error) {
@@ -184,14 +188,13 @@ func decompress(r *bufio.Reader) (io.Reader, func(), error) {
 		z, err := gzip.NewReader(r)
 		return z, nil, err
 	case begins("\x28\xb5\x2f\xfd"):
-		// A frame may ask for any window; 128 MiB is what zstd --long takes.
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, nil, err
 		}
 		return z, z.Close, nil
 	case begins("\xfd7zXZ\x00"):
-		z, err := xz.NewReader(r)
+		z, err := xz.NewReader(r, maxWindow)
 		return z, nil, err
 	case begins("BZh"):
 		return bzip2.NewReader(r), nil, nil

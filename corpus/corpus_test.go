@@ -3,6 +3,8 @@ package corpus
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // write makes files of a folder, by their names.
@@ -63,7 +64,6 @@ func compressed(t *testing.T, text string) map[string][]byte {
 	for name, open := range map[string]func(w io.Writer) (io.WriteCloser, error){
 		"gzip": func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 		"zstd": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
-		"xz":   func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
 	} {
 		var b bytes.Buffer
 		w, err := open(&b)
@@ -84,6 +84,11 @@ func compressed(t *testing.T, text string) map[string][]byte {
 func TestOpen(t *testing.T) {
 	text := strings.Repeat("One text, many forms; ", 10_000)
 	files := compressed(t, text)
+	packed, err := os.ReadFile("testdata/repeated.xz") // the same, by xz
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["xz"] = packed
 	files["empty"] = nil
 	dir := write(t, files)
 	paths, err := Find(dir)
@@ -106,6 +111,15 @@ func TestOpen(t *testing.T) {
 		if _, err := io.ReadAll(OpenText([]string{broken})); err == nil || !strings.HasPrefix(err.Error(), "corpus: "+broken+": ") {
 			t.Errorf("half of a file in %s: %v", name, err)
 		}
+	}
+	// A header that asks for a window of 4 GiB - 1.
+	greedy := bytes.Clone(packed)
+	head := greedy[12:][:4*(int(greedy[12])+1)]
+	head[bytes.Index(head, []byte{0x21, 1})+2] = 40
+	binary.LittleEndian.PutUint32(head[len(head)-4:], crc32.ChecksumIEEE(head[:len(head)-4]))
+	large := filepath.Join(write(t, map[string][]byte{"large.xz": greedy}), "large.xz")
+	if _, err := io.ReadAll(OpenText([]string{large})); err == nil || !strings.Contains(err.Error(), large) || !strings.Contains(err.Error(), "exceeds") {
+		t.Error(err)
 	}
 	gguf := filepath.Join(write(t, map[string][]byte{"m.gguf": []byte("GGUF\x03\x00\x00\x00")}), "m.gguf")
 	if _, err := io.ReadAll(OpenText([]string{gguf})); err == nil || !strings.Contains(err.Error(), gguf+": this is a GGUF file") {

@@ -228,3 +228,34 @@ func TestIDs(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRead: whatever the bytes, and however they are shared, all windows together are the
+// text, or there is an error.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(tale(3000)), 7, 3, 100)
+	f.Add([]byte("a\xffb"), 1, 1, 0)
+	f.Fuzz(func(t *testing.T, b []byte, size, shards, whole int) {
+		size, shards, whole = 1+size&63, 1+shards&7, whole&1023
+		total := 0
+		for shard := range shards {
+			r, err := read(bytes.NewReader(b), Options{Size: size, First: -1, Shard: shard, Shards: shards, Encode: func(text string, _ bool) ([]int32, error) { return runes(text, false) }}, whole, 64)
+			n := 0
+			for err == nil {
+				var w Window
+				if w, err = r.Next(); err == nil {
+					n += len(w.IDs)
+				}
+			}
+			if err != io.EOF && !strings.HasPrefix(err.Error(), "corpus: ") {
+				t.Fatal(err)
+			}
+			if err != io.EOF {
+				return
+			}
+			total += n
+		}
+		if want := len([]rune(string(b))); total != want {
+			t.Errorf("%d characters in %d shares of windows of %d, want %d", total, shards, size, want)
+		}
+	})
+}

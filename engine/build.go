@@ -6,6 +6,7 @@ import (
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/ops"
+	"github.com/normswap/normswap/quant"
 )
 
 func newRoPE(p arch.RoPE, factors []float32) *ops.RoPE {
@@ -202,6 +203,9 @@ func (m *Model) connect() {
 	for _, all := range linears {
 		for _, l := range all {
 			l.forms = ops.FormsOf(m.opts.FloatActivations, &l.w)
+			if m.opts.BF16Activations && l.w.Type == quant.BF16 && l.w.Cols%2 == 0 && l.means == nil {
+				l.forms = ops.Halves | ops.Tiled
+			}
 			m.floats = m.floats || l.forms&ops.Floats != 0 && l != &m.head
 			if l.means != nil {
 				l.forms |= ops.Dots

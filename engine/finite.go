@@ -154,7 +154,11 @@ func (w *watch) place(h *Hidden, r int) string {
 	if h.Site.Residual && a.Spec.Form != arch.PostNorm { // it reads what the block before has written
 		layer = max(0, before.Layer)
 	}
-	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, w.blame(a.Tensors(layer)...))
+	suspects := append(a.Tensors(layer), a.PositionBias)
+	if before == a.EmbedNorm {
+		suspects = append(suspects, a.EmbedProject.W, a.EmbedProject.B)
+	}
+	return fmt.Sprintf("in layer %d, between %s and %s: %s", layer, before.Site, h.Site.Site, w.blame(suspects...))
 }
 
 // tensorRow returns row i of a matrix as a tensor of its own.

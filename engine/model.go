@@ -34,6 +34,10 @@ type Options struct {
 	// quantized, instead of quantizing them to 8 bits for the dot products.
 	// It is slower and exact to float32 rounding.
 	FloatActivations bool
+	// BF16Activations rounds the activations that an encoder multiplies with weights in BF16
+	// to BF16 as well, as PyTorch does: faster, and exact to three digits. It is an error on
+	// a machine that has no instructions for it (AVX512_BF16), and for a decoder.
+	BF16Activations bool
 	// Mapped leaves the weights in the mapping of their file, shared with other
 	// processes. Otherwise the weights of a large model are read into huge pages
 	// where the machine has both the pages and the memory: a token reads every
@@ -244,6 +248,12 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 		if err := m.read(ctx, &work); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case o.BF16Activations && !m.Arch.Spec.Encoder:
+		return nil, fmt.Errorf("engine: activations in BF16 are for encoders; %s is none", m.Arch.Spec.Name)
+	case o.BF16Activations && !ops.BF16():
+		return nil, errors.New("engine: this machine has no instructions for activations in BF16 (AVX512_BF16)")
 	}
 	if err := m.build(); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 // TestPadding: unused tokens may have any name; any other difference is named.
 func TestPadding(t *testing.T) {
-	const last = 511
+	const last, unused = 511, 5 // a type of tokens
 	made := func(name string, kind int32) *engine.Model {
 		t.Helper()
 		f, err := gguf.Parse(testdata.Read(t, "trained/stories260K-F32.gguf"))
@@ -46,7 +46,7 @@ func TestPadding(t *testing.T) {
 		t.Cleanup(func() { m.Close() })
 		return m
 	}
-	a, b, word, other := made("[PAD1]", unusedToken), made("<pad>", unusedToken), made("word", 1), made("other", 1)
+	a, b, word, other := made("[PAD1]", unused), made("<pad>", unused), made("word", 1), made("other", 1)
 	for _, c := range []struct {
 		x, y *engine.Model
 		want string

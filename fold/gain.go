@@ -57,7 +57,11 @@ func (o *Output) foldGain(ctx context.Context) error {
 			}})
 			if center {
 				it.byRow = true
-				o.Plan.Steps = append(o.Plan.Steps, Step{Action: CenterReader, Target: it.name(), Layer: n.Layer, Norm: n})
+				target := l.Name
+				if l.Role == arch.Head { // which may be the embedding
+					target = arch.Head.Name(-1)
+				}
+				o.Plan.Steps = append(o.Plan.Steps, Step{Action: CenterReader, Target: target, Layer: n.Layer, Norm: n})
 			}
 		}
 		o.fill(n.Gain, 1)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/quant"
@@ -43,9 +42,6 @@ type edit struct {
 	lo, hi int
 	apply  func(row []float32, i int)
 }
-
-// name is that of the tensor, without suffix.
-func (it *item) name() string { return strings.TrimSuffix(it.info.Name, ".weight") }
 
 // replace makes values the content, whatever it was before.
 func (it *item) replace(values []float32) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/quant"
@@ -77,4 +78,32 @@ func ExampleFormatError() {
 	}
 	// Output:
 	// at byte 4: unknown version, want 2 or 3: 9
+}
+
+// The header of a file is read by ranges: of a file on disk here, and as well of
+// one behind HTTP, whose ReadAt asks for "Range: bytes=...".
+func ExampleReadHeader() {
+	src, err := os.Open("../tests/testdata/archs/gpt2.gguf") // an io.ReaderAt
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := gguf.ReadHeader(src, info.Size())
+	if err != nil {
+		log.Fatal(err)
+	}
+	name, err := gguf.Get[string](&f.Meta, "general.architecture")
+	if err != nil {
+		log.Fatal(err)
+	}
+	bytes := 0
+	for i := range f.Tensors {
+		bytes += f.Tensors[i].Size()
+	}
+	fmt.Println(name, "of", len(f.Tensors), "tensors,", bytes, "bytes")
+	// Output: gpt2 of 29 tensors, 150784 bytes
 }

@@ -41,6 +41,7 @@ type Export struct {
 
 	b        *builder
 	file     *gguf.File
+	source   *gguf.File // of weights, where that is a GGUF file
 	config   map[string]any
 	tensors  []*exported
 	untied   bool
@@ -384,24 +385,4 @@ func (t *exported) encode(x []float32) ([]byte, error) {
 		return nil, fmt.Errorf("hf: tensor %s cannot be stored as %s: %w", t.name, t.dtype, err)
 	}
 	return data, nil
-}
-
-// becomeLlama makes an OLMo that of LlamaForCausalLM: norms with gains of 1, and
-// the epsilon that OLMo's LayerNorm has.
-func (e *Export) becomeLlama(m *arch.Model) {
-	dtype := cmp.Or(e.opts.Type, "F32")
-	ones := func(name string) {
-		v := float32s(slices.Repeat([]float32{1}, m.Dim), m.Dim)
-		e.tensors = append(e.tensors, &exported{name: e.b.family.prefixes[0] + name + ".weight", value: v, dtype: dtype})
-	}
-	for i := range m.Layers {
-		ones(fmt.Sprintf("layers.%d.input_layernorm", i))
-		ones(fmt.Sprintf("layers.%d.post_attention_layernorm", i))
-	}
-	ones("norm")
-	delete(e.config, "clip_qkv")
-	delete(e.config, "auto_map")
-	maps.Copy(e.config, map[string]any{
-		"model_type": "llama", "architectures": []string{"LlamaForCausalLM"}, "rms_norm_eps": 1e-5, "mlp_bias": false,
-	})
 }

@@ -34,7 +34,11 @@ func (e *Export) Write(ctx context.Context, dir string) error {
 		return err
 	}
 	return whole.Files(ctx, dir, "config.json", func(temp string) error {
-		return e.file.Guard(func() error { return e.write(ctx, temp) })
+		guard := e.file.Guard
+		if e.source != nil {
+			guard = e.source.Guard
+		}
+		return guard(func() error { return e.write(ctx, temp) })
 	})
 }
 
@@ -205,7 +209,7 @@ func (e *Export) copyCompanions(dir string) error {
 // readme says what was done.
 func (e *Export) readme() string {
 	var s strings.Builder
-	name := filepath.Base(e.b.dir)
+	name := e.b.name
 	fmt.Fprintf(&s, "# %s, folded\n\n", name)
 	fmt.Fprintf(&s, "Made of %s (`model_type` %s) by `infer fold --format safetensors` of normswap.\n", name, e.Report.Source)
 	fmt.Fprintf(&s, "What LayerNorm's removal of the mean does is in the weights: every term that is added to the\nresidual stream has the mean 0 over its %d elements. The model computes what its source does.\n\n", e.b.dim)

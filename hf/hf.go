@@ -98,6 +98,7 @@ type builder struct {
 	*checkpoint
 	family           *family
 	dir, class, arch string
+	name             string // of the model
 	shape
 	prefix  string // of the names of tensors, such as "model."
 	meta    gguf.Meta
@@ -111,10 +112,13 @@ type shape struct {
 
 func (b *builder) build(fam *family) error {
 	b.set(arch.KeyArchitecture, fam.arch)
-	b.set("general.name", filepath.Base(b.dir))
-	if abs, err := filepath.Abs(b.dir); err == nil {
-		b.set("general.name", filepath.Base(abs))
+	if b.name == "" {
+		b.name = filepath.Base(b.dir)
+		if abs, err := filepath.Abs(b.dir); err == nil {
+			b.name = filepath.Base(abs)
+		}
 	}
+	b.set("general.name", b.name)
 	b.common()
 	fam.keys(b)
 	if b.err != nil {
@@ -128,6 +132,9 @@ func (b *builder) build(fam *family) error {
 	}
 	if err := b.leftover(fam); err != nil {
 		return err
+	}
+	if b.dir == "" { // it comes from a file
+		return b.err
 	}
 	if err := b.pooling(); err != nil {
 		return err

@@ -22,6 +22,7 @@ type Input struct {
 	q8x8      []asm.Q8x8  // the same, eight groups side by side
 	q8Panel   asm.Q8Panel // the same, 16 rows side by side; panel i follows panel i-1
 	f32Panels []uint32    // 16 rows side by side, float32 bits
+	b16Panels []uint32    // the same in BF16, two columns a word
 
 	prepare preparation // the tasks that run on this input
 	dots    columnDots
@@ -45,6 +46,9 @@ const (
 	// Tiled has few rows multiplied as many are, so that what a row gives does
 	// not depend on their number.
 	Tiled
+	// Halves serve products with weights in BF16: the activations are rounded to BF16.
+	// They need Tiled, and a machine that has [BF16].
+	Halves
 	// Apart has many rows multiplied as few are, each by itself.
 	Apart
 )
@@ -81,6 +85,9 @@ func (in *Input) Row(i int) []float32 {
 // storage tells how products read weights of type t with this input.
 func (in *Input) storage(t quant.Type) storage {
 	s := storageOf(t)
+	if t == quant.BF16 && in.forms&Halves != 0 {
+		return storage{halves, t}
+	}
 	if s.route == integer && in.forms&Quantized == 0 {
 		return storage{} // decoded
 	}
@@ -90,7 +97,7 @@ func (in *Input) storage(t quant.Type) storage {
 // check panics if products with weights of type t, and what else is wanted,
 // read what the input does not have.
 func (in *Input) check(t quant.Type, want Forms) {
-	if in.storage(t).route != integer {
+	if r := in.storage(t).route; r != integer && r != halves {
 		want |= Floats
 	}
 	if want&^in.forms != 0 {
@@ -107,6 +114,7 @@ const (
 	panelsQ8                       // q8Panel
 	panelsF32                      // f32Panels
 	plainF32                       // data
+	panelsB16                      // b16Panels
 
 	quantized = plainQ8 | blockedQ8 | panelsQ8
 )
@@ -123,6 +131,9 @@ func packingsOf(f Forms, rows int) packings {
 	}
 	if f&Floats != 0 {
 		l |= floats
+	}
+	if f&Halves != 0 {
+		l |= panelsB16
 	}
 	if f&Dots != 0 && f&Quantized != 0 {
 		l |= plainQ8
@@ -166,6 +177,9 @@ func (in *Input) begin(rows, cols int, f Forms) {
 	if in.packings&panelsF32 != 0 {
 		in.f32Panels = grow(in.f32Panels, room*cols)
 	}
+	if in.packings&panelsB16 != 0 { // and one more panel, that the last may have a second beside it
+		in.b16Panels = grow(in.b16Panels, (room+asm.PanelRows)*cols/2)
+	}
 }
 
 // q8At returns where the quantized form of the rows from 16*i is: in the input, if
@@ -185,8 +199,8 @@ func (in *Input) q8At(i int, s *scratch) asm.Q8 {
 }
 
 // arrange makes the packings of the rows from 16*i, given their quantized
-// form and themselves.
-func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
+// form and themselves, and scratch.
+func (in *Input) arrange(i int, q8 asm.Q8, x []float32, s *scratch) {
 	groups := in.cols / asm.Group
 	rows := len(x) / in.cols
 	if in.packings&blockedQ8 != 0 {
@@ -203,6 +217,12 @@ func (in *Input) arrange(i int, q8 asm.Q8, x []float32) {
 	}
 	if in.packings&panelsF32 != 0 {
 		asm.Transpose(in.f32Panels[i*asm.PanelRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
+	}
+	if in.packings&panelsB16 != 0 {
+		words := in.cols / 2
+		s.words = grow(s.words, asm.PanelRows*words)
+		asm.RoundBF16(view[uint16](s.words), x)
+		asm.Transpose(in.b16Panels[i*asm.PanelRows*words:], s.words, words, rows, words, 0)
 	}
 }
 
@@ -228,3 +248,12 @@ func (in *Input) f32PanelsAt(i, panels int) []float32 {
 	n := asm.PanelRows * in.cols
 	return view[float32](in.f32Panels[i*n:][:panels*n])
 }
+
+// b16PanelsAt returns the BF16 form of two panels, the rows from 16*i.
+func (in *Input) b16PanelsAt(i int) []uint32 {
+	n := asm.PanelRows * in.cols / 2
+	return in.b16Panels[i*n:][:2*n]
+}
+
+// BF16 reports whether this machine multiplies numbers in BF16.
+func BF16() bool { return asm.HasBF16() }

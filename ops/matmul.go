@@ -28,9 +28,9 @@ const (
 //
 //	Dst[r*W.Rows+o] = sum over i of W[o,i]*in[r,i] + Bias[o] - Mean[r]
 //
-// With weights of a type that has a [quant.Layout] the rows are read [Quantized] if
-// they were prepared so; an output is then the same to the last bit whatever the
-// number of threads, of rows, and the instruction set.
+// With weights of a quantized type, one that has a [quant.Layout], the rows
+// are read [Quantized] if they were prepared so; an output is then the same to
+// the last bit whatever the number of threads, of rows, and the instruction set.
 // Otherwise they are read as [Floats]: an output does not depend on the number of
 // threads, but less than five rows add up in another order than more, unless they
 // were prepared as [Tiled] or [Apart].
@@ -188,8 +188,9 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	for k := range n {
 		if at := o + k*asm.PanelRows; st.route == integer {
 			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
+		} else if from[k] = at; st.route == halves {
+			s.stack(k, w, at)
 		} else {
-			from[k] = at
 			s.widen(k, st, w, at, 0, w.Cols)
 		}
 	}
@@ -206,6 +207,9 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			switch one := (*[outSize]float32)(s.out[:]); {
 			case st.route == integer:
 				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
+			case st.route == halves:
+				asm.GemmBF16(&s.out, s.wide[k], w.Cols/2+pad, in.b16PanelsAt(i))
+				asm.Fetch(take(&ahead, piece))
 			case many == 1:
 				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:

@@ -63,6 +63,7 @@ type route uint8
 
 const (
 	decode  route = iota // to float32, with package quant
+	halves               // BF16, with activations in BF16
 	integer              // as quants, times quantised activations
 	float                // as numbers
 )

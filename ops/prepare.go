@@ -60,7 +60,7 @@ func (t *preparation) Do(worker, lo, hi int) {
 		y, q8 := t.x[from:to], in.q8At(i, s)
 		if t.scalar {
 			t.deferred(q8, y)
-			in.arrange(i, q8, y)
+			in.arrange(i, q8, y, s)
 			continue
 		}
 		if t.norm != nil {
@@ -76,7 +76,7 @@ func (t *preparation) Do(worker, lo, hi int) {
 		if in.packings&quantized != 0 {
 			asm.Quantize(q8, y)
 		}
-		in.arrange(i, q8, y)
+		in.arrange(i, q8, y, s)
 	}
 }
 

@@ -27,6 +27,7 @@ type scratch struct {
 	chains asm.Chains
 	sums   []float32 // of some outputs
 	rows16 []float32 // 16 rows of an input
+	words  []uint32  // the same in BF16
 	q8     asm.Q8    // the same, quantised
 }
 
@@ -95,11 +96,21 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 	}
 }
 
+// stack copies up to 16 rows of BF16 from row o on to wide panel i, (Cols/2)+pad words apart.
+func (s *scratch) stack(i int, w *Matrix, o int) {
+	words, stride := w.Cols/2+pad, w.stride()
+	s.wide[i] = grow(s.wide[i], asm.PanelRows*words)
+	to := view[byte](s.wide[i])
+	for r := range min(asm.PanelRows, w.Rows-o) {
+		copy(to[4*r*words:], w.Data[(o+r)*stride:][:stride])
+	}
+}
+
 // outSize is the number of products of a panel with a tile.
 const outSize = asm.PanelRows * asm.PanelRows
 
 // view returns the memory of x as elements of another type.
-func view[T, S int8 | byte | int32 | uint32 | float32](x []S) []T {
+func view[T, S int8 | byte | uint16 | int32 | uint32 | float32](x []S) []T {
 	n := len(x) * int(unsafe.Sizeof(*new(S))) / int(unsafe.Sizeof(*new(T)))
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(x))), n)
 }

@@ -3,11 +3,11 @@ package serve
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/tokenizer"
 )
 
@@ -228,9 +228,8 @@ func (s *Server) ollamaVersion(w http.ResponseWriter, _ *http.Request) error {
 
 // ollamaDetails describe a model.
 func (s *Server) ollamaDetails() map[string]any {
-	a, meta := s.o.Model.Arch, &s.o.Model.File.Meta
-	size, _ := gguf.Get[string](meta, "general.size_label") // not every file has one
-	return map[string]any{"parent_model": "", "format": "gguf", "family": a.Spec.Name, "families": []string{a.Spec.Name}, "parameter_size": size, "quantization_level": ""}
+	family := s.o.Model.Arch.Spec.Name
+	return map[string]any{"parent_model": "", "format": "gguf", "family": family, "families": []string{family}, "parameter_size": "", "quantization_level": ""}
 }
 
 // ollamaTags lists the variants, as models.
@@ -255,18 +254,23 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := v.model.Arch
 	can := []string{"completion"}
-	if a.Spec.Encoder {
+	if v.model.Arch.Spec.Encoder {
 		can = []string{"embedding"}
 	}
 	template := ""
 	if s.tokErr == nil {
 		template = s.tok.ChatTemplate("")
 	}
+	info := map[string]any{} // the metadata of the file, less lists and long texts
+	for _, kv := range v.model.File.Meta.All() {
+		text, _ := kv.Value.(string)
+		if b, err := json.Marshal(kv.Value); reflect.ValueOf(kv.Value).Kind() != reflect.Slice && len(text) <= 256 && err == nil {
+			info[kv.Key] = json.RawMessage(b) // not so a number that JSON cannot write
+		}
+	}
 	return write(w, map[string]any{"modelfile": "", "parameters": "", "license": "", "template": template, "details": s.ollamaDetails(),
-		"capabilities": can, "modified_at": s.begun.UTC(), "model_info": map[string]any{"general.architecture": a.Spec.Name,
-			a.Spec.Name + ".context_length": v.model.Context(), a.Spec.Name + ".embedding_length": a.Dim, a.Spec.Name + ".block_count": a.Layers}})
+		"capabilities": can, "modified_at": s.begun.UTC(), "model_info": info})
 }
 
 func (s *Server) ollamaEmbed(w http.ResponseWriter, r *http.Request) error {

@@ -26,7 +26,7 @@ func save(t *testing.T, path string, b []byte) string {
 	return path
 }
 
-func zip(t *testing.T, b []byte) []byte {
+func gzipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
@@ -52,7 +52,7 @@ func TestOneTextManyWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := save(t, at("folder/a.txt"), text[:777]), save(t, at("folder/b.gz"), zip(t, text[777:]))
+	a, b := save(t, at("folder/a.txt"), text[:777]), save(t, at("folder/b.gz"), gzipped(t, text[777:]))
 	whole := save(t, at("whole.txt"), text)
 	packed := save(t, at("whole.zst"), zstandard.EncodeAll(text, nil))
 	model := testdata.Path(t, stories)
@@ -156,7 +156,7 @@ func TestLongText(t *testing.T) {
 		t.Fatal(len(line))
 	}
 	model, dir := testdata.Path(t, stories), t.TempDir()
-	path := save(t, filepath.Join(dir, "long.gz"), zip(t, text))
+	path := save(t, filepath.Join(dir, "long.gz"), gzipped(t, text))
 	var last geometry.Result
 	args := []string{"geometry", model, "--ctx", "64", "--swap-tokens", "64"}
 	part := []byte(works(t, append(args, "-f", path, "--shard", "64/65")...))
@@ -213,6 +213,12 @@ func TestPool(t *testing.T) {
 		}
 		quantized := part("q", model, "-f", b, "--shard", "0/1", "--kv", "f16")
 		infer(t, "merge", a0, a1, quantized, "--pool").fails(t, 1, "type of the cache differs")
+		silent := []string{command, testdata.Path(t, "archs/gpt2.gguf"), "--ctx", "16", "--part", at(command + "-silent")}
+		for range 2 { // a model without a vocabulary has a text of its own, again
+			if r := infer(t, silent...); r.code != 0 {
+				t.Errorf("%q: %s", silent, r.stderr)
+			}
+		}
 		if command == "perplexity" {
 			x, y := inferJSON[eval.Report](t, "merge", a0, a1, "--json"), inferJSON[eval.Report](t, "merge", b0, "--json")
 			if pooled.Chunks != x.Chunks+y.Chunks || pooled.Norms[0].Tokens != x.Norms[0].Tokens+y.Norms[0].Tokens {

@@ -29,14 +29,16 @@ func TestDialog(t *testing.T) {
 	x.press(" Tom\r")
 	x.waitFor("decode", 3)
 	x.prompted()
-	x.press("/set tokens 2\r/set nothing\r/set temp hot\r/set top_k -1\r/set\r/norm\r/norm wrong\r" + ctrlD)
+	// Between two texts the terminal edits lines itself: each waits for its prompt.
+	for _, c := range [][2]string{{"/set tokens 2", "> "}, {"/set nothing", `/set knows no "nothing"`}, {"/set temp hot", "--temp hot: not a number"}, {"/set top_k -1", "top-k is -1"},
+		{"/set", "tokens         2"}, {"/norm", "norms: native"}, {"/norm wrong", "/norm wrong: "}} {
+		x.press(c[0] + "\r")
+		x.waitFor(c[1], 1)
+		x.prompted()
+	}
+	x.press(ctrlD)
 	if code := x.ends(); code != 0 {
 		t.Errorf("exit %d", code)
-	}
-	for _, want := range []string{`/set knows no "nothing"`, "--temp hot: not a number", "top-k", "tokens         2", "norms: native", "/norm wrong: "} {
-		if !strings.Contains(x.text(), want) {
-			t.Errorf("no %q in %q", want, x.text())
-		}
 	}
 	if b, err := os.ReadFile(history); err != nil || !strings.Contains(string(b), `"One day\nLily"`) || strings.Contains(string(b), "Tom") {
 		t.Errorf("the history: %q, %v", b, err)
@@ -47,12 +49,17 @@ func TestDialog(t *testing.T) {
 	}
 	x = onTerminal(t, env, model, "--temp", "0", "-n", "3")
 	x.prompted()
-	x.press(strings.Repeat(up, 8)) // past the commands
+	x.press(strings.Repeat(up, 8)) // past what was typed behind it
 	x.wait("the pasted block", func(text string) bool { return strings.Contains(text, "> One day\r\n  Lily") })
 	x.press("\r")
 	x.waitFor("One day\r\nLily", 1)
-	x.press("/history\r/history off\r" + ctrlD)
-	if code := x.ends(); code != 0 || !strings.Contains(x.text(), "kept no more") {
+	x.waitFor("decode", 1)
+	x.prompted()
+	x.press("/history off\r")
+	x.waitFor("kept no more", 1)
+	x.prompted()
+	x.press(ctrlD)
+	if code := x.ends(); code != 0 {
 		t.Errorf("exit %d, %q", code, x.text())
 	}
 	x = onTerminal(t, "INFER_HISTORY="+t.TempDir(), model, "--temp", "0", "-n", "3")

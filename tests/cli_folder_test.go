@@ -34,6 +34,10 @@ func TestFoldToFolder(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	again := filepath.Join(t.TempDir(), "again")
+	works(t, "fold", testdata.Path(t, "archs/gptneox.gguf"), "--format", "safetensors", "-o", again, "--tokenizer-from", source)
+	works(t, "inspect", again)
+	infer(t, "fold", testdata.Path(t, "archs/llama.gguf"), "--format", "safetensors", "-o", again+"2").fails(t, 1, "RMSNorm already")
 	infer(t, "fold", source, "--format", "safetensors", "-o", out).fails(t, 1, "has files already")
 	other := filepath.Join(t.TempDir(), "other")
 	infer(t, "fold", source, "--format", "safetensors", "-o", other, "--export", "llama").fails(t, 1, "only olmo")

@@ -215,8 +215,13 @@ func TestTerminalRestored(t *testing.T) {
 		code int
 	}{
 		"Ctrl-D": {func(x *terminal) { x.press(ctrlD) }, 0},
-		"Ctrl-C": {func(x *terminal) { x.press(ctrlC + ctrlC) }, 0},
-		"quit":   {func(x *terminal) { x.press("/quit\r") }, 0},
+		"Ctrl-C": {func(x *terminal) {
+			x.press(ctrlC)
+			x.waitFor("another Ctrl-C", 1)
+			x.prompted()
+			x.press(ctrlC)
+		}, 0},
+		"quit": {func(x *terminal) { x.press("/quit\r") }, 0},
 		"SIGTERM": {func(x *terminal) {
 			if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)

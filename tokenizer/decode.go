@@ -54,6 +54,12 @@ func (t *Tokenizer) IsSpecial(id int32) bool {
 	return id >= 0 && int(id) < len(t.types) && (t.types[id] == typeControl || t.types[id] == typeUnknown)
 }
 
+// IsUnused reports whether an id stands for no text: it is beyond the vocabulary, or of the
+// type that converters pad vocabularies with.
+func (t *Tokenizer) IsUnused(id int32) bool {
+	return int(id) >= len(t.types) || id >= 0 && t.types[id] == typeUnused
+}
+
 // Decode returns the text of ids that begin a text: it undoes Encode, byte by
 // byte, whether or not the bytes are valid UTF-8. Control tokens and the
 // unknown token give nothing. For ids that continue a text use a Decoder.

@@ -110,7 +110,7 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 	}
 	begin := eval.Report{
 		Kind: kind, Model: model, ModelSum: sum, Arch: m.Arch.Spec.Name, Weights: arch.Parameters(m.File), Version: versionName(),
-		Activations: o.act.value, KV: o.kv.value, Tokenizer: o.tokenizer.value, NormLayers: o.normLayers, Text: o.source.name, Context: chunk, Shards: []int{o.index}, Of: o.of,
+		Activations: o.act.value, KV: o.kv.value, Tokenizer: o.tokenizer.value, NormLayers: o.normLayers, Text: o.source.title(m), Context: chunk, Shards: []int{o.index}, Of: o.of,
 	}
 	old, err := o.resume(ctx, &begin, names)
 	if err != nil || old != nil && old.Progress == nil {
@@ -124,7 +124,6 @@ func (o *evalFlags) run(ctx context.Context, kind, model string, models []*engin
 	if err != nil {
 		return nil, err
 	}
-	begin.Text = text.name
 	measured := eval.Options{Context: chunk, KV: o.cacheType(), Shard: o.index, Shards: o.of}
 	total, known := text.Windows()
 	if known && total == 0 {

@@ -28,6 +28,7 @@ import (
 type foldFlags struct {
 	out              string
 	format           choice
+	tokenizer        string // the folder that the tokenizer's files come from
 	strategy, export choice
 	typ              choice
 	gain, readers    bool
@@ -85,6 +86,7 @@ whole or is not there, whatever happens. docs/FOLD.md has the algebra.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "the `file` to write, or the folder to write to; -: stdout")
 	addChoice(cmd, &o.format, "format", "gguf", "what to write: a GGUF file, or a folder of transformers", "gguf", "safetensors")
+	f.StringVar(&o.tokenizer, "tokenizer-from", "", "a `folder` with the tokenizer's files, for --format safetensors of a GGUF file")
 	addChoice(cmd, &o.strategy, "strategy", string(fold.Dequant), "how changed weights that were quantised are stored", string(fold.Dequant), string(fold.Requant))
 	var types []string
 	for _, t := range quant.Types() {

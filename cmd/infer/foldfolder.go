@@ -22,8 +22,8 @@ func (o *foldFlags) runFolder(ctx context.Context, w io.Writer, path string) err
 		return usagef("--strategy requant is for GGUF files; safetensors hold F32, F16 or BF16")
 	case o.out == "-":
 		return usagef("-o names the folder to write; a folder cannot go to stdout")
-	case !hf.Is(path):
-		return fmt.Errorf("%s is no folder with a config.json, which --format safetensors reads", path)
+	case o.tokenizer != "" && hf.Is(path):
+		return usagef("--tokenizer-from is for GGUF files; a folder has its own tokenizer")
 	}
 	if err := o.writeFolder(ctx, w, path); err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -46,11 +46,20 @@ func (o *foldFlags) writeFolder(ctx context.Context, w io.Writer, path string) e
 	if options.As == "auto" {
 		options.As = "llama"
 	}
-	e, err := await(ctx, func() (*hf.Export, error) { return hf.PrepareExport(ctx, path, options) })
+	prepare := func() (*hf.Export, error) { return hf.PrepareExport(ctx, path, options) }
+	if !hf.Is(path) {
+		f, err := openFile(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		prepare = func() (*hf.Export, error) { return hf.PrepareExportGGUF(ctx, f, modelName(path), o.tokenizer, options) }
+	}
+	e, err := await(ctx, prepare)
 	var refusal *fold.Refusal
 	if o.export.value == "auto" && errors.As(err, &refusal) {
 		options.As = ""
-		e, err = await(ctx, func() (*hf.Export, error) { return hf.PrepareExport(ctx, path, options) })
+		e, err = await(ctx, prepare)
 	}
 	if err != nil {
 		return runnable(err)
@@ -64,6 +73,9 @@ func (o *foldFlags) writeFolder(ctx context.Context, w io.Writer, path string) e
 		return err
 	}
 	end()
+	if o.tokenizer == "" && !hf.Is(path) {
+		note("the folder has no tokenizer; --tokenizer-from names one whose files are copied")
+	}
 	r.File = o.out
 	return o.tell(ctx, w, path, r)
 }

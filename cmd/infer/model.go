@@ -152,7 +152,7 @@ func (o *modelFlags) load(ctx context.Context, f *gguf.File) (*engine.Model, err
 // options are those of the engine. A load that takes long shows how far it
 // has come, until done is called.
 func (o *modelFlags) options(f *gguf.File, label string) (options engine.Options, done func(), err error) {
-	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
+	options = engine.Options{Tokenizer: tokenizerOptions(o.tokenizer), Threads: o.threads, Mapped: o.mmap, FloatActivations: o.act.value == "f32", BF16Activations: o.act.value == "bf16", FoldGain: o.foldGain, TanhGELU: o.tanhGELU}
 	if err := o.norm.into(&options, f); err != nil {
 		return options, nil, err
 	}

@@ -52,7 +52,7 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 		return nil, err
 	}
 	p.state.Run, p.state.Step = checkpoint(p.state.Model.Name)
-	p.state.Text = o.source.name
+	p.state.Text = o.source.title(m)
 	if o.shard != "" {
 		p.state.Shards = []geometry.Shard{shard}
 	}
@@ -70,7 +70,6 @@ func (o *geometryFlags) collect(ctx context.Context, m *engine.Model, name strin
 	if p.text, err = o.source.read(ctx, m, options, defaultTokens); err != nil {
 		return nil, err
 	}
-	p.state.Text = p.text.name
 	if old != nil && !p.text.Blocked() && o.source.ids.value == "" && old.Digest != p.text.Digest() {
 		return nil, fmt.Errorf("the text is another than the one that %s was begun with", o.partFile)
 	}

@@ -92,10 +92,18 @@ func (s *source) open() io.ReadCloser {
 	return corpus.OpenText(s.paths)
 }
 
+// title is what the text is called that a model reads.
+func (s *source) title(m *engine.Model) string {
+	if _, err := m.Tokenizer(); err != nil && s.ids.value == "" {
+		return "random token ids, seed 1"
+	}
+	return s.name
+}
+
 // read begins to read the text with a model: with the windows, limit, share and place of
 // o. A model without a vocabulary gets as many random ids as random says.
 func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, random int) (*reading, error) {
-	r := &reading{name: s.name, close: func() error { return nil }}
+	r := &reading{name: s.title(m), close: func() error { return nil }}
 	o.IDs, o.Vocab, o.First = corpus.Format(s.ids.value), m.Vocab(), -1
 	tok, err := m.Tokenizer()
 	switch {
@@ -105,7 +113,6 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 		o.First, _ = tok.BOS()
 	}
 	if err != nil && o.IDs == "" {
-		r.name = "random token ids, seed 1"
 		if !m.Arch.Spec.Encoder {
 			note("the model has no vocabulary: it gets %d random token ids, which no model can predict", random)
 		}

@@ -215,12 +215,14 @@ func (o *statesFlags) files(a *arch.Model) ([]stateFile, error) {
 	return slices.DeleteFunc(files, func(f stateFile) bool { return !chosen[f.Site] }), nil
 }
 
+const embeddingSite = "embd" // where the stream begins
+
 // blockSite is the name of a block among the sites.
 func blockSite(layer int) string {
 	if layer < 0 {
-		return "embd"
+		return embeddingSite
 	}
-	return fmt.Sprintf("blk.%d", layer)
+	return arch.BlockName(layer)
 }
 
 // writeSet writes the arrays, the table of their rows, and the list of them.

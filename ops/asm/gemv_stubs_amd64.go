@@ -184,6 +184,11 @@ func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvTQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
+// gemvTQ1_0VBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvTQ1_0VBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
 // gemvTQ2_0AVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape

@@ -26,7 +26,7 @@ type part struct {
 
 // allowed are the licenses whose terms a release meets by carrying their texts.
 var allowed = []string{
-	"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "FTL", "ISC", "MIT", "OFL-1.1", "Unlicense", "Zlib",
+	"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "FTL", "ISC", "MIT", "OFL-1.1", "Unlicense", "Zlib",
 }
 
 // chosen names the license file of modules that offer several to choose from,

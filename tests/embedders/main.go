@@ -83,7 +83,7 @@ func serve(args []string) error {
 	}
 	texts := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 	ctx := context.Background()
-	m, err := engine.Open(ctx, args[0], engine.Options{Threads: threads, FloatActivations: args[1] == "f32"})
+	m, err := engine.Open(ctx, args[0], engine.Options{Threads: threads, FloatActivations: args[1] == "f32", BF16Activations: args[1] == "bf16"})
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,8 @@ type race struct {
 // contenders are all, with the arguments of peer.py, or of -child where kind is "".
 var contenders = []struct{ name, kind, model, act string }{
 	{"infer, F32", "", "minilm-F32.gguf", "f32"}, {"infer, F16", "", "minilm-F16.gguf", "f32"},
-	{"infer, BF16", "", "minilm-BF16.gguf", "f32"}, {"infer, Q8_0", "", "minilm-Q8_0.gguf", "q8"},
+	{"infer, BF16", "", "minilm-BF16.gguf", "f32"}, {"infer, BF16, --act bf16", "", "minilm-BF16.gguf", "bf16"},
+	{"infer, Q8_0", "", "minilm-Q8_0.gguf", "q8"},
 	{"ONNX Runtime, F32", "onnx", "onnx/float32.onnx", ""}, {"ONNX Runtime, int8", "onnx", "onnx/int8.onnx", ""},
 	{"PyTorch, F32", "torch", "float32", ""}, {"PyTorch, BF16", "torch", "bfloat16", ""},
 	{"llama.cpp, F32", "llama", "minilm-F32.gguf", ""}, {"llama.cpp, Q8_0", "llama", "minilm-Q8_0.gguf", ""},
@@ -351,7 +352,7 @@ func write(all []*contender, threads, batch string) {
 	}
 	fmt.Println()
 	for _, pair := range [][2]string{
-		{"infer, F32", "ONNX Runtime, F32"}, {"infer, F16", "ONNX Runtime, F32"}, {"infer, Q8_0", "ONNX Runtime, int8"}, {"infer, BF16", "PyTorch, BF16"},
+		{"infer, F32", "ONNX Runtime, F32"}, {"infer, F16", "ONNX Runtime, F32"}, {"infer, Q8_0", "ONNX Runtime, int8"}, {"infer, BF16, --act bf16", "PyTorch, BF16"},
 	} {
 		var a, b *contender
 		for _, c := range all {

@@ -51,7 +51,7 @@ func TestExportsInTransformers(t *testing.T) {
 			if !hf.Is(dir) {
 				continue
 			}
-			for _, as := range []string{"", "llama"} {
+			for _, as := range []string{"", "llama", "gguf"} {
 				out := filepath.Join(t.TempDir(), "out")
 				if export(t, dir, out, as) {
 					names = append(names, filepath.Base(root)+"/"+e.Name()+" "+as)
@@ -87,10 +87,24 @@ func TestExportsInTransformers(t *testing.T) {
 	}
 }
 
-// export folds a folder; false if it has no fold.
+// export folds a folder, or as "gguf" the file that it stands for; false if it has no
+// fold.
 func export(t *testing.T, dir, out, as string) bool {
 	t.Helper()
-	e, err := hf.PrepareExport(t.Context(), dir, hf.ExportOptions{As: as, ShardBytes: 30_000})
+	options := hf.ExportOptions{As: as, ShardBytes: 30_000}
+	var e *hf.Export
+	var err error
+	if as == "gguf" {
+		options.As = ""
+		f, openErr := hf.Open(dir)
+		if openErr != nil {
+			return false
+		}
+		defer f.Close()
+		e, err = hf.PrepareExportGGUF(t.Context(), f, "model", dir, options)
+	} else {
+		e, err = hf.PrepareExport(t.Context(), dir, options)
+	}
 	var refusal *fold.Refusal
 	var unknown *arch.UnknownError
 	switch {

@@ -187,3 +187,43 @@ func (r *reader) ternary(row weights, i int) vector {
 	VPABSB(one, one)
 	return one
 }
+
+// fields is the step of all types without one for their shape.
+func (k *gemvKernel) fields() gemvStep {
+	k.above = k.above2()
+	signed := k.table() && k.above == 0
+	product, ones := k.products(), k.constant(0x00010001)
+	r := newReader(k.weightType, k.above)
+	return func(row weights, acc vector) {
+		dot := func(i int) vector {
+			c := r.quants(row, i)
+			if !signed {
+				return product([]vector{c}, k.quants[i:])
+			}
+			s := YMM()
+			VMOVDQU(k.quants[i], s)
+			VPSIGNB(c, s, s)
+			VPABSB(c, c)
+			VPMADDUBSW(s, c, c)
+			VPMADDWD(ones, c, c)
+			return c
+		}
+		if k.Group == 32 {
+			dots := sum8(dot)
+			scale, _ := r.scales(row, true)
+			k.add(0, dots, scale[0], acc)
+			return
+		}
+		scale, min := r.scales(row, true)
+		for h := range 2 {
+			dots := sum4(func(i int) vector { return dot(4*h + i) })
+			k.add(h, dots, scale[h], acc)
+			if min != nil {
+				sums := YMM()
+				VCVTDQ2PS(k.at.Offset(q8x8HalfSum+32*h), sums)
+				VMULPS(k.scale[h], sums, sums)
+				VFMADD231PS(min[h], sums, acc)
+			}
+		}
+	}
+}

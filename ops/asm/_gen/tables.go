@@ -6,8 +6,6 @@ import (
 	"log"
 	"os"
 	"strings"
-
-	"github.com/normswap/normswap/quant"
 )
 
 // typeTables writes the Go file with the kernels that each type of weights
@@ -36,7 +34,7 @@ func typeTables(path string) {
 	}
 	wide := func(w weightType) string {
 		switch {
-		case w.Coding != quant.Integers || w.shape == grids256:
+		case w.shape == grids256:
 			return "AVX2"
 		case gemv512Steps[w.shape] != nil:
 			return "VBMI"

@@ -5,6 +5,7 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/x86"
 
 	"github.com/normswap/normswap/quant"
 )
@@ -24,7 +25,7 @@ func (w weightType) together() []int {
 	switch {
 	case w.shape == ranks256 && w.points() <= 256:
 		return []int{4, 1}
-	case w.shape == ranks256 || w.shape == fields && w.Group == 16:
+	case w.shape == ranks256 || w.Group == 16 && w.HasMin():
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
@@ -138,9 +139,32 @@ func (w *wideField) integers(to int, index func(i int) int) (bits Mem, from []ve
 // column is which of 256 weights byte i of register m is.
 func column(m, i int) int { return 32*(i/4%8) + 4*(4*(m/2)+2*(i/32)+m%2) + i%4 }
 
-// wideFields is the step of all types whose quants are arrays of integers.
+// wideFields is the step of all types without one for their shape.
 func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	k.above = k.aboveWide()
+	sums := [][]vector{zeroSums(len(blocks))}
+	if k.Group == 16 {
+		sums = append(sums, zeroSums(len(blocks)))
+	}
+	from := k.wideIntegers
+	if k.Coding == quant.Ternary {
+		from = k.wideTernary
+	}
+	quants, w := from(blocks)
+	for m := range 4 {
+		k.addProducts(sums[m/2%len(sums)], m, quants(m))
+	}
+	scale, min := k.wideScales(blocks, w)
+	if k.Group == 16 {
+		k.addWide16(sums[0], sums[1], scale, min, acc)
+		return
+	}
+	k.addWide(sums[0], scale, acc, VFMADD231PS)
+}
+
+// wideIntegers returns a function that takes the quants of register m out of arrays
+// of integers, and the window that they are in.
+func (k *gemvKernel) wideIntegers(blocks []weights) (func(m int) []vector, *window) {
 	q := k.Quants
 	low := k.wideField(blocks, q.Low, k.Items)
 	var high *wideField
@@ -152,12 +176,8 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 		levels = ZMM()
 		VBROADCASTI32X4(k.levelTable(k.above), levels)
 	}
-	sums := [][]vector{zeroSums(len(blocks))}
-	if k.Group == 16 {
-		sums = append(sums, zeroSums(len(blocks)))
-	}
 	step := k.step()
-	for m := range 4 {
+	return func(m int) []vector {
 		bits, from := low.integers(step, func(i int) int { return column(m, i) })
 		c := multishift(bits, from)
 		mask(uint32((1<<q.Low.Bits-1)<<step)*0x01010101, c)
@@ -170,21 +190,56 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 				VPSHUFB(c, levels, c)
 			}
 		}
-		k.addProducts(sums[m/2%len(sums)], m, c)
+		return c
+	}, low.window
+}
+
+// wideTernary is the like for digits in base 3; see the definition, and reader.ternary.
+func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *window) {
+	w := k.window(blocks, 0, k.Bytes)
+	place := func(column int) (at, digit int) {
+		switch {
+		case column < 160:
+			return column % 32, column / 32
+		case column < 240:
+			return 32 + column%16, (column - 160) / 16
+		}
+		return 48 + column%4, (column - 240) / 4
 	}
-	scale, min := k.wideScales(blocks, low.window)
-	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], scale, min, acc)
-		return
-	}
-	k.addWide(sums[0], scale, acc, VFMADD231PS)
+	return func(m int) []vector {
+		var places [64]int
+		var powers [64]byte // of words
+		for i := range places {
+			at, digit := place(column(m, i))
+			places[i] = at
+			if i%2 == 0 {
+				powers[i] = []byte{1, 3, 9, 27, 81}[digit]
+			}
+		}
+		x, power := w.take(places), resident(byteTable(powers))
+		even, odd, one := avx512.repeat(0x00ff00ff), avx512.repeat(0xff00ff00), avx512.repeat(0x01010101)
+		first, second := avx512.repeat(85*0x01010101), avx512.repeat(170*0x01010101)
+		return mapped(x, func(x vector) vector {
+			f, q, some, more := ZMM(), ZMM(), K(), K()
+			VPANDD(odd, x, f)
+			VPMULLW(power, f, f)
+			VPMULLW(power, x, x)
+			VPTERNLOGD(U8(0xf8), even, x, f) // f | x & even
+			VPCMPUB(U8(6), first, f, some)   // above 85: a digit of 1 or more
+			VPCMPUB(U8(6), second, f, more)  // above 170: of 2
+			VMOVDQU8_Z(one, some, q)
+			VPADDB(one, q, more, q)
+			return q
+		})
+	}, w
 }
 
 // wideScales returns the scales and mins of the groups of every block: 16 in the
-// order of the chains, or eight in the lower half.
+// order of the chains, or eight in the lower half. Mins are to be subtracted.
 func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vector) {
-	order := func(i int) int { return i % 8 }
+	order, scales := func(i int) int { return i % 8 }, avx2
 	if k.Group == 16 {
+		scales = avx512
 		order = func(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
 	}
 	// words takes one byte for each 32-bit word.
@@ -193,19 +248,22 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		for i := range places {
 			places[i] = at(order(i / 4))
 		}
-		v := w.take(places)
-		m := avx512.repeat(mask)
-		for _, v := range v {
-			VPANDD(m, v, v)
-		}
-		return v
+		m := scales.repeat(mask)
+		return mapped(w.take(places), func(x vector) vector {
+			v := scales.reg()
+			if scales == avx2 {
+				x = asY(x)
+			}
+			VPANDD(m, x, v)
+			return v
+		})
 	}
 	switch s := k.Scales; {
 	case s.Bits() == 0 && k.D.Bits == 8:
 		e := words(func(g int) int { return g*32/k.Items*k.Bytes + k.D.At }, 0xff)
-		two, start, one := avx512.repeat(2), avx512.repeat(0x00200000), avx512.repeat(1)
+		two, start, one := scales.repeat(2), scales.repeat(0x00200000), scales.repeat(1)
 		return mapped(e, func(e vector) vector { // as exponents
-			small := ZMM()
+			small := scales.reg()
 			VPMINUD(two, e, small)
 			VPSLLVD(small, start, small)
 			VPSUBD(one, e, e)
@@ -214,7 +272,7 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 			return e
 		}), nil
 	case s.Bits() == 0 && k.Items == 256:
-		return each(blocks, func(block weights) vector { return halfOf(block(k.D.At)) }), nil
+		return each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) }), nil
 	case s.Bits() == 0:
 		var places [64]int
 		for i := range places {
@@ -222,7 +280,7 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		}
 		v := w.take(places)
 		for _, v := range v {
-			VCVTPH2PS(asY(v), v)
+			clearing(x86.VCVTPH2PS(v.AsX(), asY(v)))
 		}
 		return v, nil
 	case k.D.Bits == 0:
@@ -247,72 +305,100 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		}
 		return v, nil
 	}
-	scale = k.wideInts(blocks, k.Scales, order, k.D.At)
-	if k.HasMin() {
-		min = k.wideInts(blocks, k.Mins, order, k.M.At)
-		sign := avx512.repeat(0x80000000)
-		for _, v := range min {
-			VPXORD(sign, v, v)
-		}
+	ints := k.wideInts(blocks, scales, order, k.Scales, k.Mins)
+	if !k.HasMin() {
+		d := each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
+		scaled(ints[0], func(i int) vector { return d[i] })
+		return ints[0], nil
 	}
-	return scale, min
+	both := each(blocks, func(block weights) vector { // D and M, side by side
+		y, z := YMM(), ZMM()
+		VPBROADCASTD(block(k.D.At), y)
+		VCVTPH2PS(y, z)
+		return z
+	})
+	d := mapped(both, func(x vector) vector { v := ZMM(); VMOVSLDUP(x, v); return v })
+	scaled(ints[0], func(i int) vector { return d[i] })
+	m := mapped(both, func(x vector) vector { v := ZMM(); VMOVSHDUP(x, v); return v })
+	scaled(ints[1], func(i int) vector { return m[i] })
+	return ints[0], ints[1]
 }
 
 // halfOf returns a register full of a half-precision number.
-func halfOf(m Mem) vector {
-	y, z := YMM(), ZMM()
-	VPBROADCASTW(m, y)
-	VCVTPH2PS(y, z)
-	return z
-}
-
-// wideInts returns integers of the groups of every block, times a half-precision
-// number.
-func (k *gemvKernel) wideInts(blocks []weights, n quant.Ints, order func(int) int, factor int) []vector {
-	groups := k.Items / k.Group
-	lo := min(n.Low.At, k.Bytes-16)
-	if n.High.Bits > 0 {
-		lo = min(lo, n.High.At)
-	}
-	x := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(lo), v); return v })
-	integers := func(f quant.Field, to int) []vector {
-		var places, shifts [64]byte
-		for i := range places {
-			at, bit := k.place(f, groups, order(i))
-			places[i], shifts[i] = byte(at-lo), byte((i%8*8+bit-to)&63)
-		}
-		p, s, m := XMM(), XMM(), XMM()
-		VMOVDQU32(byteTable(places), p)
-		v := mapped(x, func(x vector) vector { v := XMM(); VPSHUFB(p, x, v); return v })
-		VMOVDQU32(byteTable(shifts), s)
-		VMOVDQU32(table(uint32((1<<f.Bits-1)<<to)*0x01010101), m)
-		for _, v := range v {
-			VPMULTISHIFTQB(v, s, v)
-			VPANDD(m, v, v)
-		}
-		return v
-	}
-	v := integers(n.Low, 0)
-	if n.High.Bits > 0 {
-		for i, h := range integers(n.High, n.Low.Bits) {
-			VPORD(h, v[i], v[i])
-		}
-	}
-	if n.Zero > 0 {
-		z := XMM()
-		VMOVDQU32(table(uint32(n.Zero)*0x01010101), z)
-		for _, v := range v {
-			VPSUBB(z, v, v)
-		}
-	}
-	v = mapped(v, func(x vector) vector { v := ZMM(); VPMOVSXBD(x, v); return v })
-	d := each(blocks, func(block weights) vector { return halfOf(block(factor)) })
-	scaled(v, func(i int) vector { return d[i] })
+func (t isa) halfOf(m Mem) vector {
+	v := t.reg()
+	VPBROADCASTW(m, t.half(v))
+	VCVTPH2PS(t.half(v), v)
 	return v
 }
 
+// wideInts returns arrays of integers of the groups of every block; one array that is
+// absent at the end is left out.
+func (k *gemvKernel) wideInts(blocks []weights, t isa, order func(int) int, arrays ...quant.Ints) (words [][]vector) {
+	groups, lo := k.Items/k.Group, k.Bytes-16
+	for _, n := range arrays {
+		for _, f := range []quant.Field{n.Low, n.High} {
+			if f.Bits > 0 {
+				lo = min(lo, f.At)
+			}
+		}
+	}
+	x := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(lo), v); return v })
+	shuffled := map[[64]byte][]vector{}
+	integers := func(f quant.Field, to int) []vector {
+		var places, shifts [64]byte
+		whole := true // bits stay in their places
+		for i := range places {
+			at, bit := k.place(f, groups, order(i))
+			places[i], shifts[i] = byte(at-lo), byte((i%8*8+bit-to)&63)
+			whole = whole && bit == to
+		}
+		v, ok := shuffled[places]
+		if !ok {
+			p := XMM()
+			VMOVDQU32(byteTable(places), p)
+			v = mapped(x, func(x vector) vector { v := XMM(); VPSHUFB(p, x, v); return v })
+			shuffled[places] = v
+		}
+		s, m := XMM(), XMM()
+		if !whole {
+			VMOVDQU32(byteTable(shifts), s)
+		}
+		VMOVDQU32(table(uint32((1<<f.Bits-1)<<to)*0x01010101), m)
+		return mapped(v, func(x vector) vector {
+			v := XMM()
+			if !whole {
+				VPMULTISHIFTQB(x, s, v)
+				x = v
+			}
+			VPANDD(m, x, v)
+			return v
+		})
+	}
+	for _, n := range arrays {
+		if n.Low.Bits == 0 {
+			continue
+		}
+		v := integers(n.Low, 0)
+		if n.High.Bits > 0 {
+			for i, h := range integers(n.High, n.Low.Bits) {
+				VPORD(h, v[i], v[i])
+			}
+		}
+		if n.Zero > 0 {
+			z := XMM()
+			VMOVDQU32(table(uint32(n.Zero)*0x01010101), z)
+			for _, v := range v {
+				VPSUBB(z, v, v)
+			}
+		}
+		words = append(words, mapped(v, func(x vector) vector { v := t.reg(); VPMOVSXBD(x, v); return v }))
+	}
+	return words
+}
+
 // addWide16 adds 16 groups of each block to the chains: the sums of their first and
-// second quants of registers 0 and 1, and 2 and 3, their scales and mins.
+// second quants of registers 0 and 1, and 2 and 3, their scales, and less their mins.
 func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
 	// Of the sums of the first and the second halves of all groups, what
 	// begins with the former and the latter of four groups, and then of the
@@ -356,19 +442,15 @@ func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
-	f, x := above(factors), above(dots)
-	var m, h []vector
-	if mins != nil {
-		m, h = above(mins), above(halves)
-	}
+	high := func(v vector) vector { return above([]vector{v})[0] }
 	for i := range dots {
 		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
 		if mins != nil {
-			VFMADD231PS(asY(mins[i]), asY(halves[i]), acc)
+			VFNMADD231PS(asY(mins[i]), asY(halves[i]), acc)
 		}
-		VFMADD231PS(f[i], x[i], acc)
+		VFMADD231PS(high(factors[i]), high(dots[i]), acc)
 		if mins != nil {
-			VFMADD231PS(m[i], h[i], acc)
+			VFNMADD231PS(high(mins[i]), high(halves[i]), acc)
 		}
 	}
 }

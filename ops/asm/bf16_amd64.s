@@ -1,0 +1,111 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// The assembler has no AVX512_BF16. DP is VDPBF16PS acc, w, a: the register acc gets the
+// products of 16 pairs, where row has the bytes of acc's upper half and of w, and reg acc and a.
+#define DP(row0, row1, reg) BYTE $0x62; BYTE $row0; BYTE $row1; BYTE $0x40; BYTE $0x52; BYTE $reg
+
+// func gemmBF16AVX512(c, w *float32, stride, pairs int, a *uint32)
+//
+// It sets c[r*16+n] to the products of 8 rows of weights, stride bytes apart, with the 16 rows
+// of each of two panels, the second 256 numbers of c behind the first.
+TEXT ·gemmBF16AVX512(SB), NOSPLIT, $0-40
+	MOVQ c+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ stride+16(FP), DX
+	MOVQ pairs+24(FP), CX
+	MOVQ a+32(FP), R10
+	MOVQ CX, R11
+	SHLQ $6, R11
+	ADDQ R10, R11
+	LEAQ (DX)(DX*2), BX
+	LEAQ (SI)(DX*4), R9
+	VPXORD Z0, Z0, Z0
+	VMOVDQA64 Z0, Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z0, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z0, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z0, Z7
+	VMOVDQA64 Z0, Z8
+	VMOVDQA64 Z0, Z9
+	VMOVDQA64 Z0, Z10
+	VMOVDQA64 Z0, Z11
+	VMOVDQA64 Z0, Z12
+	VMOVDQA64 Z0, Z13
+	VMOVDQA64 Z0, Z14
+	VMOVDQA64 Z0, Z15
+
+loop:
+	VMOVDQU32    (R10), Z16
+	VMOVDQU32    (R11), Z17
+	VPBROADCASTD (SI), Z18
+	VPBROADCASTD (SI)(DX*1), Z19
+	VPBROADCASTD (SI)(DX*2), Z20
+	VPBROADCASTD (SI)(BX*1), Z21
+	VPBROADCASTD (R9), Z22
+	VPBROADCASTD (R9)(DX*1), Z23
+	VPBROADCASTD (R9)(DX*2), Z24
+	VPBROADCASTD (R9)(BX*1), Z25
+	DP(0xB2, 0x6E, 0xC0)
+	DP(0xB2, 0x6E, 0xC9)
+	DP(0xB2, 0x66, 0xD0)
+	DP(0xB2, 0x66, 0xD9)
+	DP(0xB2, 0x5E, 0xE0)
+	DP(0xB2, 0x5E, 0xE9)
+	DP(0xB2, 0x56, 0xF0)
+	DP(0xB2, 0x56, 0xF9)
+	DP(0x32, 0x4E, 0xC0)
+	DP(0x32, 0x4E, 0xC9)
+	DP(0x32, 0x46, 0xD0)
+	DP(0x32, 0x46, 0xD9)
+	DP(0x32, 0x3E, 0xE0)
+	DP(0x32, 0x3E, 0xE9)
+	DP(0x32, 0x36, 0xF0)
+	DP(0x32, 0x36, 0xF9)
+	ADDQ $64, R10
+	ADDQ $64, R11
+	ADDQ $4, SI
+	ADDQ $4, R9
+	DECQ CX
+	JNZ  loop
+
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 1024(DI)
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS Z3, 1088(DI)
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS Z5, 1152(DI)
+	VMOVUPS Z6, 192(DI)
+	VMOVUPS Z7, 1216(DI)
+	VMOVUPS Z8, 256(DI)
+	VMOVUPS Z9, 1280(DI)
+	VMOVUPS Z10, 320(DI)
+	VMOVUPS Z11, 1344(DI)
+	VMOVUPS Z12, 384(DI)
+	VMOVUPS Z13, 1408(DI)
+	VMOVUPS Z14, 448(DI)
+	VMOVUPS Z15, 1472(DI)
+	VZEROUPPER
+	RET
+
+// func roundBF16AVX512(dst *uint16, x *float32, n int)
+//
+// It rounds n numbers, a multiple of 16.
+TEXT ·roundBF16AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+
+next:
+	VMOVUPS (SI), Z0
+	BYTE $0x62; BYTE $0xF2; BYTE $0x7E; BYTE $0x48; BYTE $0x72; BYTE $0xC8 // VCVTNEPS2BF16 Z0, Y1
+	VMOVDQU Y1, (DI)
+	ADDQ    $64, SI
+	ADDQ    $32, DI
+	SUBQ    $16, CX
+	JNZ     next
+	VZEROUPPER
+	RET

@@ -1,0 +1,12 @@
+//go:build !amd64 || purego
+
+package asm
+
+// HasBF16 reports whether [GemmBF16] has a kernel here.
+func HasBF16() bool { return false }
+
+func gemmBF16(c *[2 * len(Tile{})]float32, w []float32, stride int, a []uint32) {
+	gemmBF16Generic(c, w, stride, a)
+}
+
+func roundBF16(dst []uint16, x []float32) { roundBF16Generic(dst, x) }
