@@ -139,11 +139,14 @@ func (b *builder) build(fam *family) error {
 	if err := b.pooling(); err != nil {
 		return err
 	}
-	err := readTokenizer(b.dir, b.config, &b.meta)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it runs by token ids
+	if err := readTokenizer(b.dir, b.config, &b.meta); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	if _, ok := b.meta.Lookup(ggml + "model"); !ok { // it runs by token ids, which llama.cpp wants to be told
+		b.set(ggml+"model", "none")
+		b.u32("vocab_size", b.int(0, "vocab_size"))
+	}
+	return b.err
 }
 
 // set sets a key of the metadata.
