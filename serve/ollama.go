@@ -2,11 +2,13 @@ package serve
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
 	"time"
 
+	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/tokenizer"
 )
@@ -229,7 +231,21 @@ func (s *Server) ollamaVersion(w http.ResponseWriter, _ *http.Request) error {
 // ollamaDetails describe a model.
 func (s *Server) ollamaDetails() map[string]any {
 	family := s.o.Model.Arch.Spec.Name
-	return map[string]any{"parent_model": "", "format": "gguf", "family": family, "families": []string{family}, "parameter_size": "", "quantization_level": ""}
+	size, unit := float64(arch.Parameters(s.o.Model.File)), ""
+	for _, u := range []string{"K", "M", "B"} {
+		if size >= 1000 {
+			size, unit = size/1000, u
+		}
+	}
+	bytes, most := map[string]int{}, "" // of each type; the one with most
+	for _, t := range s.o.Model.File.Tensors {
+		name := t.Type.String()
+		if bytes[name] += t.Size(); bytes[name] > bytes[most] {
+			most = name
+		}
+	}
+	return map[string]any{"parent_model": "", "format": "gguf", "family": family, "families": []string{family},
+		"parameter_size": fmt.Sprintf("%.1f%s", size, unit), "quantization_level": most}
 }
 
 // ollamaTags lists the variants, as models.

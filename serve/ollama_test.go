@@ -120,7 +120,7 @@ func TestOllama(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, answer)
 		}
 	}
-	if status, _, answer := get(t, h, "POST", "/api/show", `{"model": "tales:rms-naive:latest"}`); status != 200 || !strings.Contains(answer, `"capabilities":["completion"]`) || !strings.Contains(answer, `.context_length":`) || strings.Contains(answer, "tokens\":[") {
+	if status, _, answer := get(t, h, "POST", "/api/show", `{"model": "tales:rms-naive:latest"}`); status != 200 || !strings.Contains(answer, `"capabilities":["completion"]`) || !strings.Contains(answer, `"parameter_size":"5.5M","parent_model":"","quantization_level":"Q8_0"`) || !strings.Contains(answer, `.context_length":`) || strings.Contains(answer, "tokens\":[") {
 		t.Errorf("show: %d %s", status, answer)
 	}
 	if status, _, _ := get(t, h, "HEAD", "/", ""); status != 200 {
