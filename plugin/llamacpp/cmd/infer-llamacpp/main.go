@@ -191,7 +191,9 @@ func measure(ctx context.Context, w io.Writer, o options, m *llamacpp.Model, ids
 	}
 	b := &report.Bundle{Command: strings.Join(append([]string{"infer-llamacpp"}, os.Args[1:]...), " "), Results: []*geometry.Result{result}}
 	if o.out != "" {
-		return b.WriteDir(ctx, o.out)
+		if err := b.WriteDir(ctx, o.out); err != nil {
+			return err
+		}
 	}
 	return b.Text(w)
 }
