@@ -189,7 +189,7 @@ func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.No
 	}
 	defer done()
 	if calibrated {
-		r, err := calibrate(ctx, m, string(norm), "")
+		r, err := calibrate(ctx, m, string(norm), source{}, extent{})
 		if err != nil {
 			return nil, err
 		}

@@ -165,6 +165,31 @@ type reading struct {
 	close func() error
 }
 
+// heldTokens is the most of a text that is kept in memory.
+const heldTokens = corpus.Whole / 4
+
+// hold returns the windows of a reading, at most so many (0: all), for what reads them more
+// than once; fewer says how a part is chosen.
+func (r *reading) hold(ctx context.Context, most int, fewer string) (all [][]int32, err error) {
+	if r.Blocked() && most == 0 {
+		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: %s", r.name, bytesText(corpus.Whole), fewer)
+	}
+	for n := 0; most == 0 || len(all) < most; {
+		w, err := r.next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n += len(w.IDs); n > heldTokens {
+			return nil, fmt.Errorf("%s has more than %d tokens, too many to be in memory: %s", r.name, heldTokens, fewer)
+		}
+		all = append(all, w.IDs)
+	}
+	return all, nil
+}
+
 // next is Next, which ends when ctx is cancelled.
 func (r *reading) next(ctx context.Context) (corpus.Window, error) {
 	w, err := await(ctx, r.Next)
