@@ -44,15 +44,13 @@ func (m SwapMode) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (m *SwapMode) UnmarshalJSON(b []byte) error {
-	none := math.NaN() // of which there is none in JSON
-	j := swapJSON{KL: &none, Perplexity: &none}
+	kl, perplexity := math.NaN(), math.NaN() // of which there is none in JSON
+	j := swapJSON{KL: &kl, Perplexity: &perplexity}
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	for _, v := range []*float64{j.KL, j.Perplexity} {
-		if v != nil && math.IsNaN(*v) {
-			return fmt.Errorf("geometry: norms %q: there is no kl_mean or no perplexity", j.Mode)
-		}
+	if j.KL == &kl && math.IsNaN(kl) || j.Perplexity == &perplexity && math.IsNaN(perplexity) {
+		return fmt.Errorf("geometry: norms %q: there is no kl_mean or no perplexity", j.Mode)
 	}
 	inf := math.Inf(1)
 	*m = SwapMode{Mode: j.Mode, Tokens: j.Tokens, KL: inf, Top1: j.Top1, Perplexity: inf}
