@@ -166,6 +166,7 @@ func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.Swee
 
 // find looks for the texts.
 func (o *sweepFlags) find(ctx context.Context, readers int) error {
+	o.calibrate.advice = "give a text of this model with --calibrate"
 	if len(o.calibrate.files) > 0 {
 		o.calibrate.ids = o.source.ids
 	}
