@@ -217,6 +217,10 @@ const exactCosine = 1e-6
 func (r *EmbeddingReport) Sentences() []string {
 	var all []string
 	for _, f := range r.Norms[1:] {
+		if f.Norm == Rounding {
+			all = append(all, fmt.Sprintf("Rounding activations to 8 bits alone, without any change of a norm, leaves a mean cosine of %.6f (%.4f at worst): smaller differences say nothing of norms.", f.Cosine, f.CosineWorst))
+			continue
+		}
 		text := fmt.Sprintf("%s: embeddings keep a mean cosine of %.4f with those of %s (%.3f at worst)", f.Norm, f.Cosine, r.Norms[0].Norm, f.CosineWorst)
 		if 1-f.CosineWorst <= exactCosine {
 			text = fmt.Sprintf("%s gives the same embeddings, to rounding (cosine %.7f at worst)", f.Norm, f.CosineWorst)

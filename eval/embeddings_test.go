@@ -87,6 +87,14 @@ func TestRunEmbeddings(t *testing.T) {
 	}
 }
 
+// TestRoundingSentence: what rounding does to embeddings is not put down to a norm.
+func TestRoundingSentence(t *testing.T) {
+	r := EmbeddingReport{Norms: []EmbeddingFigures{{Norm: "native"}, {Norm: Rounding, Cosine: 0.99995, CosineWorst: 0.9998, SameNeighbor: 1}}}
+	if s := r.Sentences(); len(s) != 1 || !strings.HasPrefix(s[0], "Rounding activations to 8 bits alone") || !strings.Contains(s[0], "0.999950 (0.9998 at worst)") {
+		t.Errorf("%q", s)
+	}
+}
+
 // TestMiniLMSwap holds the swap of every norm of a trained encoder, and of each alone,
 // against what float64 gives (the weights here have 8 bits).
 func TestMiniLMSwap(t *testing.T) {

@@ -235,7 +235,7 @@ func TestReadStateChecks(t *testing.T) {
 	s := newStream(3, 2*window)
 	c := s.collector(t, Options{CheckEvery: 1})
 	s.feed(c, 0, 2, window)
-	c.State().Swap = []SwapMode{{"native", 8, 0, 1, math.Inf(1)}, {"rms-naive", 8, math.Inf(1), 0.5, 3}}
+	c.State().Swap = []SwapMode{{"native", 8, 0, 1, math.Inf(1)}, {"rms-naive", 8, math.Inf(1), 0.5, 3}, {"layer", 8, 0.1, 0.5, 3}}
 	whole := marshal(t, c.State())
 	back, err := ReadState(whole)
 	if err != nil {
@@ -243,6 +243,9 @@ func TestReadStateChecks(t *testing.T) {
 	}
 	if !reflect.DeepEqual(back.Swap, c.State().Swap) || !bytes.Contains(whole, []byte(`"perplexity":null`)) {
 		t.Errorf("infinite figures come back as %+v", back.Swap)
+	}
+	if _, err := ReadState(bytes.ReplaceAll(whole, []byte(`"kl_mean"`), []byte(`"kl"`))); err == nil || !strings.Contains(err.Error(), "kl_mean") {
+		t.Errorf("a part without kl_mean: %v", err)
 	}
 	edit := func(change func(site, rest map[string]any)) []byte {
 		state := generic(t, c.State()).(map[string]any)

@@ -95,9 +95,9 @@ type EffectFigures struct {
 	// SDReduction is sd(|in|)/sd(|out|); 0 when the output has no spread.
 	SDReduction float64 `json:"sd_reduction"`
 	// Swap is |out of the other norm - out|/|out| by identity 1.
-	Swap Summary `json:"predicted_swap_error"`
+	Swap Summary `json:"output_change_predicted"`
 	// MeasuredSwap is the same from Batch.Swapped; nil without.
-	MeasuredSwap *Summary `json:"measured_swap_error,omitempty"`
+	MeasuredSwap *Summary `json:"output_change_measured,omitempty"`
 	Checks       Checks   `json:"checks"`
 }
 

@@ -248,7 +248,7 @@ func TestJSONSchema(t *testing.T) {
 	keys(t, j.Sites[0]["norm"], "count mean sd min max p1 p50 p99")
 	keys(t, j.Sites[0]["energy_share"], "mean sd max null")
 	keys(t, j.Rotations[0], "site layer role in_out in_std std_gain gain_bias")
-	keys(t, j.Effects[0], "site layer role sd_reduction predicted_swap_error measured_swap_error checks")
+	keys(t, j.Effects[0], "site layer role sd_reduction output_change_predicted output_change_measured checks")
 	keys(t, j.Tables["angle"]["hidden"], "layers mean sd_tokens se_layers max")
 	if j.Sites[0]["stage"] != "in" || j.Sites[1]["stage"] != "std" || j.Sites[2]["stage"] != "out" {
 		t.Error("the stages are not in order")

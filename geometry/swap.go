@@ -14,9 +14,9 @@ const Rounding = "the same with float32 activations"
 // a list being the native one. KL and Perplexity may be infinite, and are null in
 // JSON then.
 type SwapMode struct {
-	Mode       string  `json:"mode"`   // native, rms-naive, rms-folded, layer
-	Tokens     int     `json:"tokens"` // predicted ones, which the means are over
-	KL         float64 `json:"kl"`     // mean of KL(native || mode), nats per token
+	Mode       string  `json:"mode"`    // native, rms-naive, rms-folded, layer
+	Tokens     int     `json:"tokens"`  // predicted ones, which the means are over
+	KL         float64 `json:"kl_mean"` // mean of KL(native || mode), nats per token
 	Top1       float64 `json:"top1_agreement"`
 	Perplexity float64 `json:"perplexity"`
 }
@@ -25,7 +25,7 @@ type SwapMode struct {
 type swapJSON struct {
 	Mode       string   `json:"mode"`
 	Tokens     int      `json:"tokens"`
-	KL         *float64 `json:"kl"`
+	KL         *float64 `json:"kl_mean"`
 	Top1       float64  `json:"top1_agreement"`
 	Perplexity *float64 `json:"perplexity"`
 }
@@ -44,9 +44,13 @@ func (m SwapMode) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (m *SwapMode) UnmarshalJSON(b []byte) error {
-	var j swapJSON
+	kl, perplexity := math.NaN(), math.NaN() // of which there is none in JSON
+	j := swapJSON{KL: &kl, Perplexity: &perplexity}
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
+	}
+	if j.KL == &kl && math.IsNaN(kl) || j.Perplexity == &perplexity && math.IsNaN(perplexity) {
+		return fmt.Errorf("geometry: norms %q: there is no kl_mean or no perplexity", j.Mode)
 	}
 	inf := math.Inf(1)
 	*m = SwapMode{Mode: j.Mode, Tokens: j.Tokens, KL: inf, Top1: j.Top1, Perplexity: inf}

@@ -189,7 +189,7 @@ func worstOffset(r *Result) (worst float64, site string) {
 	return worst, site
 }
 
-// worstSwap is the largest mean of the predicted swap error, and its site.
+// worstSwap is the largest mean of the predicted output change, and its site.
 func worstSwap(r *Result, kind string) (worst float64, site string) {
 	for i, e := range r.Effects {
 		s := r.Sites[i*int(numStages)]

@@ -178,7 +178,7 @@ func comparisonTable(results ...*geometry.Result) *Table {
 		Column{Key: "norm_hidden", Name: "L2 norm before LN1", Format: "%.1f", Spread: "sd_tokens"},
 		Column{Key: "rotation", Name: "rotation by LN1", Unit: "deg", Format: "%.2f", Spread: "sd_tokens"},
 		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.1f"},
-		Column{Key: "predicted_swap_error", Name: "predicted swap error", Share: true, Format: "%.2f"},
+		Column{Key: "output_change_predicted", Name: "predicted output change", Share: true, Format: "%.2f"},
 	)}
 	for _, r := range results {
 		var step, share any
@@ -214,7 +214,7 @@ func spreadOf(e *geometry.Entry) any {
 }
 
 // meanEffects is the geometric mean of the sd reduction over LN1, and the
-// mean of the predicted swap error over all norms outside the heads; NaN
+// mean of the predicted output change over all norms outside the heads; NaN
 // where there are none.
 func meanEffects(f *geometry.Figures) (reduction, swap float64) {
 	var logs, errors mean

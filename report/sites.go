@@ -87,7 +87,7 @@ func effectTable(results ...*geometry.Result) *Table {
 	}
 	t.Columns = where(
 		Column{Key: "sd_reduction", Name: "sd in / sd out", Format: "%.2f"},
-		Column{Key: "swap_mean", Name: "predicted swap error", Share: true, Format: "%.3f"},
+		Column{Key: "swap_mean", Name: "predicted output change", Share: true, Format: "%.3f"},
 		Column{Key: "swap_p99", Name: "p99", Share: true, Format: "%.3f", Tied: true},
 		Column{Key: "swap_max", Name: "max", Share: true, Format: "%.3f", Tied: true},
 		Column{Key: "swap_measured", Name: "measured", Share: true, Format: "%.3f", Tied: true},
@@ -193,7 +193,7 @@ func causeTables(results ...*geometry.Result) []*Table {
 func swapTable(results ...*geometry.Result) *Table {
 	t := &Table{Title: "The model with its norms exchanged", Columns: []Column{
 		{Key: "model", Left: true}, {Key: "mode", Left: true}, {Key: "tokens"},
-		{Key: "kl", Name: "KL from native", Unit: "nats/token", Format: "%.3g"},
+		{Key: "kl_mean", Name: "KL from native", Unit: "nats/token", Format: "%.3g"},
 		{Key: "top1_agreement", Name: "top-1 agreement", Share: true, Format: "%.2f"},
 		{Key: "perplexity", Format: "%.4f"},
 	}}

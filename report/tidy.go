@@ -179,9 +179,9 @@ func figureRecords(base Record, f *geometry.Figures) (all []Record) {
 		r := base
 		r.Site, r.Layer, r.Role = e.Site, LayerName(e.Layer), e.Role
 		add(r, Measured, "sd_reduction", "", e.SDReduction)
-		summary(r, "predicted_swap_error", "", e.Swap)
+		summary(r, "output_change_predicted", "", e.Swap)
 		if e.MeasuredSwap != nil {
-			summary(r, "measured_swap_error", "", *e.MeasuredSwap)
+			summary(r, "output_change_measured", "", *e.MeasuredSwap)
 		}
 	}
 	return all

@@ -56,7 +56,9 @@ func TestOneTextManyWays(t *testing.T) {
 	whole := save(t, at("whole.txt"), text)
 	packed := save(t, at("whole.zst"), zstandard.EncodeAll(text, nil))
 	model := testdata.Path(t, stories)
-	for _, command := range [][]string{{"geometry", "--swap-tokens", "128"}, {"perplexity"}, {"compare"}} {
+	for _, command := range [][]string{
+		{"geometry", "--swap-tokens", "128"}, {"perplexity"}, {"compare"}, {"dimensions"}, {"sweep", "--sites", "final", "--norm", "fixed"},
+	} {
 		command = append(command, model, "--ctx", "64", "--json")
 		figures := func(extra ...string) map[string]any {
 			v := inferJSON[map[string]any](t, append(command, extra...)...)
@@ -80,6 +82,36 @@ func TestOneTextManyWays(t *testing.T) {
 	got := inferJSON[geometry.Result](t, "geometry", model, "--ctx", "64", "-f", decimal, "--ids", "decimal", "--json")
 	if got.Digest != want.Digest || got.Tokens != want.Tokens || got.Sites[0].Angle != want.Sites[0].Angle {
 		t.Errorf("ids: %d tokens, %s; the text: %d, %s", got.Tokens, got.Digest, want.Tokens, want.Digest)
+	}
+	sum := func(args ...string) (string, float64) {
+		r := inferJSON[struct {
+			Text        string  `json:"text_sha256"`
+			Calibration string  `json:"calibration_text_sha256"`
+			Tokens      float64 `json:"calibration_tokens"`
+		}](t, append(args, "--ctx", "64")...)
+		return r.Text + r.Calibration, r.Tokens
+	}
+	for _, command := range [][]string{
+		{"calibrate", "--norm", "fixed"}, {"dimensions", "--json"}, {"states", "--json", "--force", "-o", at("s.npy")}, {"sweep", "--json", "--sites", "final", "--calibrate", decimal, "--norm", "fixed"},
+	} {
+		command = append(command, model)
+		ids, tokens := sum(append(command, "-f", decimal, "--ids", "decimal")...)
+		if command[0] == "sweep" {
+			if ids != want.Digest+want.Digest {
+				t.Errorf("%s: ids %s, the text %s", command[0], ids, want.Digest)
+			}
+			continue
+		}
+		if text, n := sum(append(command, "-f", at("folder"))...); ids != text || tokens != n || ids != want.Digest {
+			t.Errorf("%s: ids %s, %v tokens; the text %s, %v; geometry %s", command[0], ids, tokens, text, n, want.Digest)
+		}
+	}
+	if _, n := sum("calibrate", model, "--norm", "fixed", "-f", whole, "--tokens", "200"); n != 192 {
+		t.Errorf("of 200 tokens %v are in windows", n)
+	}
+	many := save(t, at("many"), make([]byte, 2*(16<<20+64)))
+	for command, flag := range map[string]string{"calibrate --norm fixed": "--tokens", "dimensions": "--chunks", "sweep": "--chunks", "states -o " + at("many.npy"): "--tokens"} {
+		infer(t, append(strings.Fields(command), model, "-f", many, "--ids", "uint16")...).fails(t, 1, "16777216", flag)
 	}
 	infer(t, "geometry", model, "-f", decimal, "--ids", "int32").fails(t, 1, "token id")
 	infer(t, "geometry", model, "--ids", "int32").fails(t, 2, "--ids", "-f")

@@ -161,6 +161,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--min-p", "NaN"}, []string{"min-p"}},
 		{[]string{"--repeat-penalty", "-1"}, []string{"repeat penalty"}},
 		{[]string{"--seed", "1.5"}, []string{"--seed", "1.5", "whole number"}},
+		{[]string{"--prompt-ids", "1,x"}, []string{"--prompt-ids", `"x"`}},
+		{[]string{"--prompt-ids", "1", "-p", "x"}, []string{"--prompt-ids", "-p"}},
 		{[]string{"--seed", "-2"}, []string{"--seed -2", "-1"}},
 		{[]string{"-t", "-1"}, []string{"--threads -1"}},
 		{[]string{"-t", "10000"}, []string{"--threads 10000", "processors"}},

@@ -274,6 +274,10 @@ func TestJSON(t *testing.T) {
 	if g.Text != "AABBC" || g.PromptTokens != 6 || g.GeneratedTokens != 5 || len(g.Tokens) != 5 || g.Stop != "limit" || g.Seed != nil {
 		t.Errorf("%+v", g)
 	}
+	ids := works(t, "tokenize", testdata.Path(t, sorter), "CBABCA", "--ids")
+	if same := inferJSON[generated](t, testdata.Path(t, sorter), "--prompt-ids", ids, "-n", "5", "--temp", "0", "--json"); same.Text != g.Text || same.PromptTokens != 6 {
+		t.Errorf("of ids: %+v", same)
+	}
 	if !(g.LoadSeconds > 0 && g.PrefillRate > 0 && g.DecodeRate > 0) {
 		t.Errorf("times are missing: %+v", g)
 	}

@@ -69,7 +69,6 @@ func TestRuinousSwap(t *testing.T) {
 	type mode struct {
 		Mode       string  `json:"mode"`
 		Norm       string  `json:"norm"`
-		KL         float64 `json:"kl"`
 		KLMean     float64 `json:"kl_mean"`
 		Perplexity float64 `json:"perplexity"`
 	}
@@ -104,7 +103,7 @@ func TestRuinousSwap(t *testing.T) {
 	if !strings.Contains(verdict, "not safe") || strings.Contains(verdict, "redundant") {
 		t.Errorf("verdict of geometry: %s", verdict)
 	}
-	if d := math.Abs(geometry.KL - compared.KLMean); !(d <= 1e-6*compared.KLMean) || math.Abs(geometry.Perplexity-compared.Perplexity) > 1e-6*compared.Perplexity {
+	if d := math.Abs(geometry.KLMean - compared.KLMean); !(d <= 1e-6*compared.KLMean) || math.Abs(geometry.Perplexity-compared.Perplexity) > 1e-6*compared.Perplexity {
 		t.Errorf("geometry has %+v, compare %+v", geometry, compared)
 	}
 	if r := find(report.Norms, "rms-readers"); !(r.KLMean < 1e-4) {

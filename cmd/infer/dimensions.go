@@ -64,7 +64,7 @@ last lines say from which norm on.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
+	o.source.add(cmd)
 	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("read at most this number of `windows`; 0: all of -f, or %d of the tales", sweepWindows))
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a window; 0: %d, or what the model was trained for if that is less", defaultWindow))
 	f.IntVar(&o.top, "top", 5, "list this `number` of dimensions for each norm")
@@ -78,6 +78,9 @@ last lines say from which norm on.`,
 }
 
 func (o *dimensionsFlags) dimensions(ctx context.Context, w io.Writer, path string) error {
+	if err := o.source.find(ctx, 1); err != nil {
+		return err
+	}
 	m, r, windows, err := o.measured(ctx, path)
 	if err != nil {
 		return err

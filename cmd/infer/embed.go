@@ -151,7 +151,7 @@ goes to stdout, and --similarity compares a handful of texts in words.`,
 			var sequences [][]int32
 			var err error
 			if tokens != "" {
-				ids, err := parseIDs(tokens)
+				ids, err := parseIDs("--tokens", tokens)
 				if err != nil {
 					return err
 				}

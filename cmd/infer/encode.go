@@ -1,13 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
-	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/eval"
-	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/tokenizer"
 	"github.com/spf13/cobra"
 )
@@ -31,15 +26,4 @@ func leftOut(err error) error {
 	}
 	note("warning: %v; left out", err)
 	return nil
-}
-
-// textIDs returns the ids of the text that a model is measured on: that of a
-// file, or that in this program if file is empty.
-func textIDs(ctx context.Context, m *engine.Model, file, text string, n int) (ids []int32, random bool, err error) {
-	ids, random, err = eval.Text(ctx, m, text, n)
-	var unknown *tokenizer.UnknownBytesError
-	if file == "" && errors.As(err, &unknown) {
-		return nil, false, fmt.Errorf("the model's vocabulary cannot write %s, the text in this program; give a text of this model with -f", tales.TextName)
-	}
-	return ids, random, leftOut(err)
 }

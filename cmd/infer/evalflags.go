@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/plain"
-	"github.com/normswap/normswap/internal/tales"
 	"github.com/spf13/cobra"
 )
 
@@ -32,11 +30,6 @@ type evalFlags struct {
 	flush    time.Duration
 
 	index, of int // of --shard
-
-	// Of sweep, whose text is in memory.
-	file string
-	text string
-	name string // of the text
 }
 
 const (
@@ -75,18 +68,6 @@ func (o *evalFlags) check() error {
 		return err
 	}
 	return o.modelFlags.check()
-}
-
-// read gets the text of a sweep.
-func (o *evalFlags) read(ctx context.Context) (err error) {
-	if o.file == "" {
-		o.text, o.name = tales.Text, tales.TextName
-		o.chunks = cmp.Or(o.chunks, defaultChunks)
-		return nil
-	}
-	o.name = filepath.Base(o.file)
-	o.text, err = readText(ctx, o.file)
-	return err
 }
 
 // run measures models, all of the file of the first or compared with it; model is

@@ -59,6 +59,9 @@ func (g *generator) encode(ctx context.Context, prompt string, pieces []chat.Pie
 		}
 		return ids, err
 	}
+	if g.ids != nil {
+		return g.ids, nil
+	}
 	ids, err := g.tok.Encode(prompt, tokenizer.EncodeOptions{AddSpecial: true, ParseSpecial: true, Continued: true})
 	if len(ids) > 0 {
 		err = leftOut(err)

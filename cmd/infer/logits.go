@@ -30,7 +30,7 @@ each token instead, to stdout unless -o names a file.`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseIDs(tokens)
+			ids, err := parseIDs("--tokens", tokens)
 			if err != nil {
 				return err
 			}
@@ -100,18 +100,18 @@ func (o *modelFlags) writeLogits(cmd *cobra.Command, path string, ids []int32, o
 	return writeFile(ctx, out, true, write)
 }
 
-// parseIDs reads token ids.
-func parseIDs(s string) ([]int32, error) {
+// parseIDs reads the token ids of a flag.
+func parseIDs(flag, s string) ([]int32, error) {
 	var ids []int32
 	for field := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
 		id, err := strconv.ParseInt(field, 10, 32)
 		if err != nil || id < 0 {
-			return nil, usagef("--tokens: %q is no token id", field)
+			return nil, usagef("%s: %q is no token id", flag, field)
 		}
 		ids = append(ids, int32(id))
 	}
 	if len(ids) == 0 {
-		return nil, usagef("logits needs --tokens: ids such as 3,8,13 (infer tokenize MODEL TEXT --ids makes them)")
+		return nil, usagef("%s: want ids such as 3,8,13 (infer tokenize MODEL TEXT --ids makes them)", flag)
 	}
 	return ids, nil
 }

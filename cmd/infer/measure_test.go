@@ -11,7 +11,9 @@ import (
 	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/geometry"
+	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/testdata"
+	"github.com/normswap/normswap/tokenizer"
 )
 
 // Identities 1 to 3 hold on what the engine shows of every fixture, the
@@ -151,5 +153,23 @@ func BenchmarkMeter(b *testing.B) {
 			b.ReportMetric(float64(w.size)/median(seconds[1]), "measured-tokens/s")
 			b.ReportMetric(median(ratios), "of-plain")
 		})
+	}
+}
+
+// TestMostlySpecial: a text of which a vocabulary has nothing but UNK is seen.
+func TestMostlySpecial(t *testing.T) {
+	f, err := gguf.Open(testdata.Path(t, "encoders/bert.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	tok, err := tokenizer.New(&f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"\u16a0\u16a1 \u16a2": true, "a b c": false, "": false} {
+		if ids, err := tok.Encode(text, tokenizer.EncodeOptions{}); err != nil || mostlySpecial(tok, ids) != want {
+			t.Errorf("%q: ids %v, %v", text, ids, err)
+		}
 	}
 }

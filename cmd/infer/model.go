@@ -190,7 +190,7 @@ func (o modelFlags) variant(ctx context.Context, m *engine.Model, norm engine.No
 	}
 	defer done()
 	if calibrated {
-		r, err := calibrate(ctx, m, string(norm), "")
+		r, err := calibrate(ctx, m, string(norm), source{advice: "make a recipe on a text of this model with infer calibrate, and give it as --norm @FILE"}, extent{})
 		if err != nil {
 			return nil, err
 		}

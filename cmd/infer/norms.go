@@ -1,20 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/normswap/normswap/corpus"
 	"github.com/normswap/normswap/engine"
 	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/gguf"
 	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/tales"
 	norms "github.com/normswap/normswap/norm"
-	"github.com/normswap/normswap/tokenizer"
 	"github.com/spf13/cobra"
 )
 
@@ -81,31 +82,27 @@ func (n *normFlag) into(o *engine.Options, f *gguf.File) error {
 
 const calibrationTokens = 8192 // of the text in the program
 
-// calibrate makes the recipe of rules on a text: that of a file, or the end of the
-// text in this program, whose beginning models are measured on.
-func calibrate(ctx context.Context, m *engine.Model, rules, file string) (*norms.Recipe, error) {
-	text, name := tales.Text[len(tales.Text)*3/4:], "the end of the "+tales.TextName
-	if file != "" {
-		var err error
-		if text, err = readText(ctx, file); err != nil {
-			return nil, err
-		}
-		name = filepath.Base(file)
+// calibrate makes the recipe of rules on a text that was found, by default the end of that
+// in this program, whose beginning models are measured on.
+func calibrate(ctx context.Context, m *engine.Model, rules string, text source, part extent) (*norms.Recipe, error) {
+	if len(text.files) == 0 {
+		tail := tales.Text[len(tales.Text)*3/4:]
+		text.held, text.name = &tail, "the end of the "+tales.TextName
+		part.tokens = cmp.Or(part.tokens, calibrationTokens)
 	}
-	sequences, ids, random, err := sequencesOf(ctx, m, file, text, 0, calibrationTokens)
+	sequences, sum, err := text.sequences(ctx, m, part)
 	if err != nil {
-		return nil, err
-	}
-	if random {
-		name = "random token ids, seed 1"
-		note("the model has no vocabulary: constants are found on %s, which are no text it was trained on", name)
+		return nil, fmt.Errorf("the text that constants are found on: %w", err)
 	}
 	r, err := await(ctx, func() (*norms.Recipe, error) { return eval.Calibrate(ctx, m, rules, sequences) })
 	if err != nil {
 		return nil, err
 	}
+	if _, none := m.Tokenizer(); none != nil && text.ids.value == "" {
+		note("constants are found on %s, which are no text that the model was trained on", text.title(m))
+	}
 	if r.Tokens > 0 {
-		r.Text, r.TextSum = name, eval.Digest(ids)
+		r.Text, r.TextSum = text.title(m), sum
 	}
 	r.Version = versionName()
 	return r, nil
@@ -114,55 +111,50 @@ func calibrate(ctx context.Context, m *engine.Model, rules, file string) (*norms
 // versionName is the version of this program.
 func versionName() string { return readBuild().Version }
 
-// sequencesOf cuts a text into what a model reads at once: windows of size tokens (0: the
-// default) for a decoder, lines for an encoder. Of the text in this program there are
-// at most some tokens, its lines cut to the context, and of no vocabulary as many random
-// ids.
-func sequencesOf(ctx context.Context, m *engine.Model, file, text string, size, tokens int) (all [][]int32, ids []int32, random bool, err error) {
-	size = windowSize(m, size)
-	bos := int32(-1)
-	tok, tokErr := m.Tokenizer()
-	if tokErr == nil && m.Arch.Spec.Encoder {
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line == "" {
-				continue
-			}
-			s, err := tok.EncodeContext(ctx, line, tokenizer.EncodeOptions{AddSpecial: true})
-			if err != nil {
-				return nil, nil, false, leftOut(err)
-			}
-			if n := m.Context(); file == "" && len(s) > n {
-				s = append(s[:n-1], s[len(s)-1])
-			}
-			if len(s) > m.Context() {
-				return nil, nil, false, fmt.Errorf("the line %.40q has %d tokens, the context of the model is %d", line, len(s), m.Context())
-			}
-			if file == "" && len(ids)+len(s) > tokens {
-				break
-			}
-			all, ids = append(all, s), append(ids, s...)
-		}
-	} else {
-		if ids, random, err = textIDs(ctx, m, file, text, tokens); err != nil {
-			return nil, nil, false, err
-		}
-		if file == "" {
-			ids = ids[:min(len(ids), tokens)]
-		}
-		if tokErr == nil && tok.AddBOS() {
-			bos, _ = tok.BOS()
-		}
-		all = eval.Windows(ids, size, bos)
+// An extent is how much is read of a text, and in what pieces.
+type extent struct {
+	size    int    // tokens of a window of a decoder; 0: the default
+	tokens  int    // at most; 0: all
+	windows int    // at most; 0: all
+	fewer   string // how a part of a text is chosen that is too long
+}
+
+// sequences are what a model reads of a text at once, windows of a decoder and lines of an
+// encoder, and the hash of what was read, as compare and perplexity have it.
+func (s *source) sequences(ctx context.Context, m *engine.Model, part extent) (all [][]int32, sum string, err error) {
+	_, none := m.Tokenizer()
+	lines := none == nil && m.Arch.Spec.Encoder && s.ids.value == ""
+	if lines && part.size != 0 {
+		return nil, "", usagef("--ctx %d: an encoder reads a line of the text at once, and has no windows", part.size)
 	}
-	if len(all) == 0 {
-		return nil, nil, false, fmt.Errorf("the text has %s, less than one window of %d; choose a smaller --ctx, or a longer text", plain.Count(len(ids), "token"), size)
+	size := windowSize(m, part.size)
+	text, err := s.read(ctx, m, corpus.Options{Size: size, Limit: part.tokens}, cmp.Or(part.tokens, calibrationTokens))
+	if err != nil {
+		return nil, "", err
 	}
-	return all, ids, random, nil
+	defer func() {
+		if ctx.Err() == nil { // what was given up may still read
+			text.close()
+		}
+	}()
+	if all, err = text.hold(ctx, part.windows, part.fewer); err != nil {
+		return nil, "", err
+	}
+	if lines {
+		return all, eval.Digest(slices.Concat(all...)), nil
+	}
+	last := all[len(all)-1]
+	if len(last) == size {
+		return all, text.Digest(), nil
+	}
+	if all = all[:len(all)-1]; len(all) == 0 {
+		return nil, "", fmt.Errorf("the text has %s, less than one window of %d; choose a smaller --ctx, or a longer text", plain.Count(len(last), "token"), size)
+	}
+	return all, text.Digest(), nil
 }
 
 func newCalibrate() *cobra.Command {
-	var o modelFlags
-	var file string
+	var o textFlags
 	var list strings.Builder
 	for i, k := range norms.Kinds() {
 		fmt.Fprintf(&list, "  %-14s %s\n", norms.Names()[i], k.Short)
@@ -183,6 +175,7 @@ role (ln1, ln2, final, embedding, qk, post) or layers (0-3); the last one
 that fits a norm counts, and a norm without one stays as trained.`,
 		Example: `  infer calibrate model.gguf --norm fixed > fixed.json
   infer calibrate model.gguf --norm ln1=fixed,final=none -f wiki.txt > mix.json
+  infer calibrate model.gguf --norm fixed -f train.bin --ids uint16 --tokens 100000 > ids.json
   infer compare model.gguf --norm @fixed.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -192,17 +185,24 @@ that fits a norm counts, and a norm without one stays as trained.`,
 			if strings.HasPrefix(o.norm.value, "@") {
 				return usagef("--norm %s: calibrate makes a recipe and takes none", o.norm.value)
 			}
-			return o.calibrateTo(cmd.Context(), stdout, modelArg(args), file)
+			return o.calibrateTo(cmd.Context(), stdout, modelArg(args))
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "a `file` with the text, a line for each text of an encoder (default: the end of the fairy tales in this program)")
+	f := cmd.Flags()
+	o.source.add(cmd)
+	f.Lookup("file").Usage = "a `file` with the text, or a folder or pattern of such, compressed or not; -: stdin; -f again for more (default: the end of the fairy tales in this program)"
+	f.IntVar(&o.tokens, "tokens", 0, fmt.Sprintf("read at most this number of `tokens`; 0: all of -f, or %d of the tales", calibrationTokens))
+	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a window; 0: %d, or what the model was trained for if that is less", defaultWindow))
 	o.addThreads(cmd)
 	addTokenizer(cmd, &o.tokenizer)
 	addNormFlag(cmd, &o.norm)
 	return cmd
 }
 
-func (o modelFlags) calibrateTo(ctx context.Context, w io.Writer, path, file string) error {
+func (o textFlags) calibrateTo(ctx context.Context, w io.Writer, path string) error {
+	if err := o.source.find(ctx, 1); err != nil {
+		return err
+	}
 	rules := o.norm.value
 	o.norm.value, o.act.value = string(engine.Native), "f32"
 	m, err := o.open(ctx, path)
@@ -210,7 +210,7 @@ func (o modelFlags) calibrateTo(ctx context.Context, w io.Writer, path, file str
 		return err
 	}
 	defer m.Close()
-	r, err := calibrate(ctx, m, rules, file)
+	r, err := calibrate(ctx, m, rules, o.source, extent{size: o.context, tokens: o.tokens, fewer: "choose a part with --tokens"})
 	if err != nil {
 		return err
 	}

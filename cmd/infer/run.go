@@ -19,6 +19,8 @@ type runFlags struct {
 	modelFlags
 	cmd              *cobra.Command
 	prompt, file     string
+	promptIDs        string
+	ids              []int32 // of promptIDs; nil: the prompt is a text
 	limit            int
 	sample           engine.SampleOptions
 	json             bool
@@ -80,6 +82,7 @@ avx2, ...) the kernels for newer processors.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.prompt, "prompt", "p", "", "the `text` to continue")
 	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text to continue; -: stdin")
+	f.StringVar(&o.promptIDs, "prompt-ids", "", "the token `ids` to continue as they are, in place of a text, with commas or spaces between")
 	o.addText(cmd)
 	f.StringVar(&o.promptCache, "prompt-cache", "", "keep what the model computed of the prompt in a `file`, and begin from there the next time")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "ask for one prompt after the other")
@@ -162,8 +165,18 @@ func runArgs(cmd *cobra.Command, args []string) error {
 
 // check tells what is wrong with the flags, before anything is loaded.
 func (o *runFlags) check(cmd *cobra.Command) error {
-	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || o.json) {
-		return usagef("--interactive reads the prompts one by one; leave out -p, -f and --json")
+	ids := cmd.Flags().Changed("prompt-ids")
+	if o.interactive && (cmd.Flags().Changed("prompt") || o.file != "" || ids || o.json) {
+		return usagef("--interactive reads the prompts one by one; leave out -p, -f, --prompt-ids and --json")
+	}
+	if ids && (cmd.Flags().Changed("prompt") || o.file != "" || o.chat) {
+		return usagef("--prompt-ids is the whole prompt; leave out -p, -f and what lays out a chat")
+	}
+	if ids {
+		var err error
+		if o.ids, err = parseIDs("--prompt-ids", o.promptIDs); err != nil {
+			return err
+		}
 	}
 	if o.promptCache != "" && o.interactive {
 		return usagef("--prompt-cache is for a single prompt; leave out --interactive")
@@ -261,6 +274,8 @@ func (o *runFlags) readPrompt(cmd *cobra.Command, tale bool) (prompt string, giv
 	switch {
 	case o.interactive:
 		return "", false, nil
+	case o.ids != nil:
+		return "", true, nil
 	case cmd.Flags().Changed("prompt"):
 		return o.prompt, true, nil
 	case o.file != "":

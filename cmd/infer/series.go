@@ -88,10 +88,11 @@ func (o *sweepFlags) sweepAll(ctx context.Context, w io.Writer, paths []string) 
 	switch {
 	case o.shard != "" || o.partFile != "":
 		return usagef("--shard and --part are for one model, not for %d", len(paths))
-	case o.file == "-":
-		return usagef("-f - can be read once, not for %d models", len(paths))
 	case o.budget > 0:
 		return usagef("--budget is for one model, not for %d", len(paths))
+	}
+	if err := o.find(ctx, len(paths)); err != nil {
+		return err
 	}
 	var all []sweptModel
 	names := modelNames(paths)

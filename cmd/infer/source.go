@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type source struct {
 	paths []string // of the files
 	held  *string  // a text that can be read but once
 	name  string
+
+	advice string // where a text of the model is given; empty: with -f
 }
 
 func (s *source) add(cmd *cobra.Command) {
@@ -131,16 +134,20 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 	o.Encode = func(text string, begin bool) ([]int32, error) {
 		ids, err := tok.EncodeContext(ctx, text, tokenizer.EncodeOptions{AddSpecial: begin})
 		var unknown *tokenizer.UnknownBytesError
+		unwritten := errors.As(err, &unknown) || err == nil && !o.Lines && mostlySpecial(tok, ids)
 		switch {
+		case unwritten && len(s.files) == 0:
+			return nil, fmt.Errorf("the model's vocabulary cannot write %s; %s", s.name, cmp.Or(s.advice, "give a text of this model with -f"))
 		case err == nil && o.Lines && len(ids) > m.Context() && len(s.files) == 0:
 			n := m.Context() // of the text in this program, the beginning of a line will do
 			return append(ids[:n-1], ids[len(ids)-1]), nil
 		case err == nil && o.Lines && len(ids) > m.Context():
 			return nil, fmt.Errorf("the line %.40q has %d tokens, the context of the model is %d", text, len(ids), m.Context())
-		case !errors.As(err, &unknown):
+		case unwritten && unknown == nil && !warned:
+			warned = true
+			note("warning: most of %s has no token in the model's vocabulary but such as stand for anything", s.name)
+		case unknown == nil:
 			return ids, err
-		case len(s.files) == 0:
-			return nil, fmt.Errorf("the model's vocabulary cannot write %s, the text in this program; give a text of this model with -f", tales.TextName)
 		case !warned:
 			warned = true
 			return ids, leftOut(err)
@@ -162,11 +169,48 @@ func (s *source) read(ctx context.Context, m *engine.Model, o corpus.Options, ra
 	return r, adviseText(err)
 }
 
+// mostlySpecial reports whether most tokens of a text are such as UNK, which stand for none
+// of it.
+func mostlySpecial(tok *tokenizer.Tokenizer, ids []int32) bool {
+	n := 0
+	for _, id := range ids {
+		if tok.IsSpecial(id) {
+			n++
+		}
+	}
+	return 2*n > len(ids)
+}
+
 // A reading is a text as a model reads it.
 type reading struct {
 	*corpus.Reading
 	name  string // of the text
 	close func() error
+}
+
+// heldTokens is the most of a text that is kept in memory.
+const heldTokens = corpus.Whole / 4
+
+// hold returns the windows of a reading, at most so many (0: all), for what reads them more
+// than once; fewer says how a part is chosen.
+func (r *reading) hold(ctx context.Context, most int, fewer string) (all [][]int32, err error) {
+	if r.Blocked() && most == 0 {
+		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: %s", r.name, bytesText(corpus.Whole), fewer)
+	}
+	for n := 0; most == 0 || len(all) < most; {
+		w, err := r.next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n += len(w.IDs); n > heldTokens {
+			return nil, fmt.Errorf("%s has more than %d tokens, too many to be in memory: %s", r.name, heldTokens, fewer)
+		}
+		all = append(all, w.IDs)
+	}
+	return all, nil
 }
 
 // next is Next, which ends when ctx is cancelled.

@@ -18,7 +18,6 @@ import (
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/engine"
-	"github.com/normswap/normswap/eval"
 	"github.com/normswap/normswap/internal/plain"
 	"github.com/normswap/normswap/internal/whole"
 	"github.com/spf13/cobra"
@@ -132,7 +131,7 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 	if bare && len(files) > 1 {
 		return usagef("%d sites do not go to one file such as stdout; choose one with --sites", len(files))
 	}
-	w, err := await(ctx, func() (*windows, error) { return o.windows(ctx, m) })
+	w, err := o.windows(ctx, m)
 	if err != nil {
 		return fmt.Errorf("%s: %w", modelName(path), err)
 	}
@@ -143,7 +142,7 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 		}
 	}
 	r := &statesReport{
-		Kind: "states", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.norm.value, Text: w.name, IDs: eval.Digest(w.ids),
+		Kind: "states", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.norm.value, Text: w.name, IDs: w.sum,
 		Window: w.size, Activations: o.act.value, Cache: o.kv.value, Tokens: o.stem() + ".tokens.csv", Files: files,
 	}
 	if bare {

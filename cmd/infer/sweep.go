@@ -27,7 +27,7 @@ type sweepFlags struct {
 	evalFlags
 	form      string
 	sites     string
-	calibrate string
+	calibrate source // the text that constants are found on
 	budget    float64
 	recipe    string
 	plot      string
@@ -84,8 +84,8 @@ from there when the same command is given again.`,
 	f := cmd.Flags()
 	f.StringVar(&o.form, "norm", "", "`form` that norms get, one for all or by place, or @FILE (default rms-naive, or layer where every norm is an RMSNorm)")
 	addSites(cmd, &o.sites)
-	f.StringVarP(&o.file, "file", "f", "", "a `file` with the text; -: stdin (default: fairy tales in this program)")
-	f.StringVar(&o.calibrate, "calibrate", "", "a `file` with the text that constants are found on (default: the end of the fairy tales)")
+	o.source.add(cmd)
+	f.StringArrayVar(&o.calibrate.files, "calibrate", nil, "a `file` with the text that constants are found on, of the kind that -f takes (default: the end of the fairy tales)")
 	f.IntVar(&o.chunks, "chunks", 0, fmt.Sprintf("measure at most this number of `windows`; 0: all of -f, or %d of the tales", sweepWindows))
 	f.IntVar(&o.context, "ctx", 0, fmt.Sprintf("`tokens` of a window; 0: %d, or what the model was trained for if that is less", defaultWindow))
 	f.Float64Var(&o.budget, "budget", 0, "change as many norms as cost at most this: `nats` a token, or 1 - cosine")
@@ -125,18 +125,12 @@ func (o *sweepFlags) checkSweep(cmd *cobra.Command) error {
 
 // measured loads the model and cuts the text into what it reads, and says so in a report.
 func (o *evalFlags) measured(ctx context.Context, path string) (*engine.Model, *eval.SweepReport, [][]int32, error) {
-	if o.file == "" {
-		o.chunks = cmp.Or(o.chunks, sweepWindows)
-	}
-	if err := o.read(ctx); err != nil {
-		return nil, nil, nil, err
-	}
 	m, err := o.open(ctx, path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	r := &eval.SweepReport{
-		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Text: o.name,
+		Kind: eval.Sweep, Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Text: o.source.title(m),
 		Activations: o.act.value, KV: "f32", Shards: []int{o.index}, Of: o.of,
 	}
 	r.ModelSum, err = hashSource(ctx, m.File)
@@ -152,24 +146,40 @@ func (o *evalFlags) measured(ctx context.Context, path string) (*engine.Model, *
 }
 
 func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.SweepReport) ([][]int32, error) {
-	windows, ids, random, err := sequencesOf(ctx, m, o.file, o.text, o.context, cmp.Or(o.chunks, sweepWindows)*windowSize(m, o.context))
+	if len(o.source.files) == 0 {
+		o.chunks = cmp.Or(o.chunks, sweepWindows)
+	}
+	part := extent{size: o.context, windows: o.chunks, fewer: "choose a part with --chunks"}
+	if len(o.source.files) == 0 || !m.Arch.Spec.Encoder {
+		part.tokens = o.chunks * windowSize(m, o.context)
+	}
+	windows, sum, err := o.source.sequences(ctx, m, part)
 	if err != nil {
 		return nil, err
 	}
-	if random {
-		r.Text = "random token ids, seed 1"
-	}
-	if o.chunks > 0 {
-		windows = windows[:min(len(windows), o.chunks)]
-	}
-	r.IDs, r.Windows = eval.Digest(ids), len(windows)
+	r.IDs, r.Windows = sum, len(windows)
 	for _, s := range windows {
 		r.Tokens, r.Context = r.Tokens+len(s), max(r.Context, len(s))
 	}
 	return windows, nil
 }
 
+// find looks for the texts.
+func (o *sweepFlags) find(ctx context.Context, readers int) error {
+	o.calibrate.advice = "give a text of this model with --calibrate"
+	if len(o.calibrate.files) > 0 {
+		o.calibrate.ids = o.source.ids
+	}
+	if err := o.source.find(ctx, readers); err != nil {
+		return err
+	}
+	return o.calibrate.find(ctx, readers)
+}
+
 func (o *sweepFlags) sweep(ctx context.Context, w io.Writer, path string) error {
+	if err := o.find(ctx, 1); err != nil {
+		return err
+	}
 	r, err := o.sweepOne(ctx, path)
 	if err != nil {
 		return err
@@ -243,7 +253,7 @@ func (o *sweepFlags) recipeOf(ctx context.Context, m *engine.Model, r *eval.Swee
 			return nil, err
 		}
 		chosen = options.Recipe
-	} else if chosen, err = calibrate(ctx, m, o.form, o.calibrate); err != nil {
+	} else if chosen, err = calibrate(ctx, m, o.form, o.calibrate, extent{size: o.context, fewer: "make a recipe with infer calibrate --tokens"}); err != nil {
 		return nil, err
 	}
 	r.Calibration, r.CalibIDs = chosen.Text, chosen.TextSum

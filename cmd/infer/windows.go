@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/normswap/normswap/arch"
 	"github.com/normswap/normswap/corpus"
@@ -57,6 +55,7 @@ func (o *textFlags) read(ctx context.Context) error { return o.source.find(ctx, 
 type windows struct {
 	name string // of the text
 	ids  []int32
+	sum  string    // of what was read, as of a reading
 	size int       // the largest number of tokens of a window
 	each [][]int32 // the windows
 }
@@ -71,20 +70,15 @@ func (o *textFlags) windows(ctx context.Context, m *engine.Model) (*windows, err
 		return nil, err
 	}
 	defer r.close()
-	if r.Blocked() {
-		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: choose a part with --tokens", r.name, bytesText(corpus.Whole))
-	}
 	w := &windows{name: r.name}
-	for {
-		switch next, err := r.Next(); {
-		case err == io.EOF:
-			return w, nil
-		case err != nil:
-			return nil, err
-		default:
-			w.each, w.ids, w.size = append(w.each, next.IDs), append(w.ids, next.IDs...), max(w.size, len(next.IDs))
-		}
+	if w.each, err = r.hold(ctx, 0, "choose a part with --tokens"); err != nil {
+		return nil, err
 	}
+	w.sum = r.Digest()
+	for _, ids := range w.each {
+		w.ids, w.size = append(w.ids, ids...), max(w.size, len(ids))
+	}
+	return w, nil
 }
 
 // size is the number of tokens of a window; an encoder reads a line of the text at once.
