@@ -175,7 +175,7 @@ role (ln1, ln2, final, embedding, qk, post) or layers (0-3); the last one
 that fits a norm counts, and a norm without one stays as trained.`,
 		Example: `  infer calibrate model.gguf --norm fixed > fixed.json
   infer calibrate model.gguf --norm ln1=fixed,final=none -f wiki.txt > mix.json
-  infer calibrate model.gguf --norm fixed -f train.bin --ids uint16 --tokens 100000 > ids.json
+  infer calibrate model.gguf --norm fixed -f x.bin --ids uint16 > ids.json
   infer compare model.gguf --norm @fixed.json`,
 		Args: atMostOneModel, ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
