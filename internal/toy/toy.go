@@ -42,6 +42,9 @@ var needed = map[string]uint32{
 	"expert_shared_count":        1,
 	"leading_dense_block_count":  1,
 	"interleave_moe_layer_step":  1,
+	"attention.kv_lora_rank":     16,
+	"attention.key_length_mla":   16,
+	"attention.value_length_mla": 8,
 }
 
 // Tiny returns a small shape of an architecture, with every optional tensor
@@ -66,6 +69,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		eps = "attention.layer_norm_rms_epsilon"
 	}
 	u32 := func(n int) uint32 { return uint32(n) }
+	if spec.Latent {
+		s.KVHeads = 1
+	}
 	kvs := []gguf.KV{
 		{Key: "general.architecture", Value: s.Arch},
 		{Key: "general.name", Value: fmt.Sprintf("random %s", s.Arch)},
