@@ -75,6 +75,9 @@ func (r *reader) routing(s *Spec, h *Hyper, shape *layerShape) {
 	h.Score, h.Normalize, h.WeightScale = rule.Score, rule.Normalize, 1
 	if rule.ScoreKey {
 		scores := map[int]Score{0: rule.Score, 1: SoftmaxAll, 2: Sigmoid}
+		if rule.SigmoidVocab == h.Vocab {
+			scores[0] = Sigmoid
+		}
 		if rule.Score == SoftmaxChosen { // no default
 			need[int](r, keyExpertScore)
 		}

@@ -285,6 +285,9 @@ func (p Pooling) String() string {
 type Routing struct {
 	Score    Score // turns what the router computes into the weights of experts
 	ScoreKey bool  // the key expert_gating_func overrides it: 1 is softmax over all, 2 sigmoid
+	// SigmoidVocab is the vocabulary of models that take the sigmoid where that key is
+	// missing, as it is in their first files; 0: none.
+	SigmoidVocab int
 	// Normalize divides the weights of the chosen by their sum; with NormKey that
 	// is up to the key expert_weights_norm.
 	Normalize, NormKey bool

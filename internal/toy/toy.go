@@ -70,7 +70,7 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	}
 	u32 := func(n int) uint32 { return uint32(n) }
 	if spec.Latent {
-		s.KVHeads = 1
+		s.KVHeads, s.Rotary = 1, 8 // of the 16 of needed
 	}
 	kvs := []gguf.KV{
 		{Key: "general.architecture", Value: s.Arch},
