@@ -311,18 +311,12 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 			}
 			return 1 + 0.1*mul*math.Log(factor)
 		}
-		whole := mscale(1) / mscale(mul)
-		if s.Latent { // scores are multiplied instead, by a multiplier that is stored as a tenth of it
-			if mul == 0 {
-				r.fail(fmt.Errorf("%s is yarn, but there is no %s", r.key(keyRoPEType), r.key(keyYaRNLogMul)))
-			}
-			by := mscale(10 * mul)
-			whole = 1
-			h.AttnScale *= float32(by * by)
-		}
-		p.Attn = whole / (1 + 0.1*math.Log(factor)) // what ops multiplies by anyway
+		p.Attn = mscale(1) / mscale(mul) / (1 + 0.1*math.Log(factor)) // what ops multiplies by anyway
 	}
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
+	if s.Latent {
+		r.latentYaRN(h, &p)
+	}
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
 	if s.WindowPeriod == 0 { // windows by the file's pattern alone: RoPE is the same on all layers

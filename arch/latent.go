@@ -1,6 +1,9 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // latent reads the widths of latent attention. Heads attend to the latent itself, as one
 // head of keys that all share, beside which lies the part that RoPE turns.
@@ -19,19 +22,35 @@ func (r *reader) latent(h *Hyper, shape *layerShape) {
 		r.fail(fmt.Errorf("%s is %d, want less than the %d of %s", r.key(keyRoPEDims), rope, h.KeyDim, r.key(keyKeyDim)))
 	}
 	h.HeadDim = h.KVLatent + rope
-	for _, is := range []struct {
-		key  string
-		want int
-	}{{keyHeadDim, h.HeadDim}, {keyValueDim, h.KVLatent}} {
-		if v := opt(r, is.key, is.want); v != is.want {
-			r.fail(fmt.Errorf("%s is %d, want the %d of the latent vector", r.key(is.key), v, is.want))
-		}
+	if v := opt(r, keyHeadDim, h.HeadDim); v != h.HeadDim {
+		r.fail(fmt.Errorf("%s is %d, want %d, the sum of %s and %s", r.key(keyHeadDim), v, h.HeadDim, r.key(keyKVLatent), r.key(keyRoPEDims)))
+	}
+	if v := opt(r, keyValueDim, h.KVLatent); v != h.KVLatent {
+		r.fail(fmt.Errorf("%s is %d, want %d, which is %s", r.key(keyValueDim), v, h.KVLatent, r.key(keyKVLatent)))
 	}
 	for i, n := range shape.kvHeads {
 		if n != 1 {
 			r.fail(fmt.Errorf("%s is %d in layer %d, want 1: heads share one latent vector", r.key(keyKVHeads), n, i))
 			return
 		}
+	}
+}
+
+// latentYaRN reads what YaRN multiplies with latent attention: scores by mscale(mul)^2, whose
+// multiplier mul is stored as a tenth of it, and queries and keys by nothing.
+func (r *reader) latentYaRN(h *Hyper, p *RoPE) {
+	factor, mul := 1/p.Scale, 10*r.float(keyYaRNLogMul, 0)
+	switch attn := r.float(keyRoPEAttnFactor, 1); {
+	case attn != 1:
+		r.fail(fmt.Errorf("%s is %v, which is not implemented for latent attention", r.key(keyRoPEAttnFactor), attn))
+	case p.Ext == 0 && factor != 1:
+		r.fail(fmt.Errorf("positions are scaled by 1/%v (%s or %s) without YaRN, which is not implemented for latent attention", factor, r.key(keyRoPEFactor), keyRoPELinear))
+	case p.Ext != 0 && mul == 0:
+		r.fail(fmt.Errorf("%s is yarn, but there is no %s", r.key(keyRoPEType), r.key(keyYaRNLogMul)))
+	case p.Ext != 0:
+		mscale := 1 + 0.1*mul*math.Log(max(factor, 1))
+		h.AttnScale *= float32(mscale * mscale)
+		p.Attn = 1 / (1 + 0.1*math.Log(factor)) // ops multiplies by that anyway
 	}
 }
 

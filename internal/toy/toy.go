@@ -120,6 +120,10 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.Windows == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
 	}
+	if spec.Latent {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.q_lora_rank", Value: u32(24)},
+			gguf.KV{Key: s.Arch + ".attention.key_length", Value: u32(16 + 8)}, gguf.KV{Key: s.Arch + ".attention.value_length", Value: u32(16)})
+	}
 	if spec.Clamp == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.clamp_kqv", Value: float32(8)})
 	}
