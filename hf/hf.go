@@ -134,17 +134,38 @@ func (b *builder) build(fam *family) error {
 	if err := b.leftover(fam); err != nil {
 		return err
 	}
+	b.tokenTypes()
 	if b.dir == "" { // it comes from a file
 		return b.err
 	}
 	if err := b.pooling(); err != nil {
 		return err
 	}
-	err := readTokenizer(b.dir, b.config, &b.meta)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it runs by token ids
+	if err := readTokenizer(b.dir, b.config, &b.meta); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	if _, ok := b.meta.Lookup(ggml + "model"); !ok { // it runs by token ids, which llama.cpp wants to be told
+		b.set(ggml+"model", "none")
+		b.u32("vocab_size", b.int(0, "vocab_size"))
+	}
+	return b.err
+}
+
+// tokenTypes counts the kinds of tokens of BERT and its relatives, which llama.cpp
+// does not load without.
+func (b *builder) tokenTypes() {
+	count := 0
+	if b.arch == "bert" {
+		count = 1
+	}
+	for i := range b.tensors {
+		if t := &b.tensors[i]; t.Name == "token_types.weight" && len(t.Dims) == 2 {
+			count = t.Dims[1]
+		}
+	}
+	if count > 0 {
+		b.set(ggml+"token_type_count", uint32(count))
+	}
 }
 
 // set sets a key of the metadata.

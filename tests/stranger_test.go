@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func publish(t *testing.T, version string) (proxy string) {
 		}
 		if d.IsDir() {
 			_, err := fs.Stat(root, path+"/go.mod")
-			if path != "." && (err == nil || strings.HasPrefix(d.Name(), ".")) || d.Name() == "testdata" || d.Name() == "dist" {
+			if path != "." && (err == nil || strings.HasPrefix(d.Name(), ".")) || slices.Contains(unpublished, d.Name()) {
 				return fs.SkipDir // a module of its own, or what no build needs
 			}
 			return nil
@@ -79,6 +80,9 @@ func publish(t *testing.T, version string) (proxy string) {
 	}
 	return proxy
 }
+
+// unpublished are folders that no build needs, most of them of what was fetched.
+var unpublished = []string{"testdata", "dist", "build", "models", "bench-models", "node_modules"}
 
 // A stranger's module requires this one in a version, from a module proxy, and uses
 // it; and go install makes the command, which knows its version.

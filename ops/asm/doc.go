@@ -26,6 +26,18 @@
 // tables. On amd64 types_amd64.go fills them: the generator writes it, as the
 // kernels themselves, from package quant's table of block layouts.
 //
+// # Types with a codebook
+//
+// IQ1, IQ2 and IQ3 name points of a grid (quant.Codebook): eight or four quants
+// each. Kernels find the numbers of a block's points, its signs and its scales in
+// a way that each type has for itself; what is done with them is one routine: the
+// quants of 32 weights are made in registers and multiplied with activations as
+// those of other types, or written to a panel. Points are looked up in memory
+// (grids.go), but for the product of one row with VBMI, where there are up to 512
+// of them: it finds 32 at once by permuting tables of their ranks (grids_amd64.go).
+//
+// # Direct calls
+//
 // Kernels that may be done in some nanoseconds (those of attention, norms and
 // softmax: a row of scores, one head, a row) are called directly, by a switch over
 // the tiers in their family's file for the platform: an indirect call of assembly

@@ -8255,93 +8255,98 @@ eights4:
 	VMOVDQU      34(CX), Y6
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y8
+	VMOVDQU      words_00007f00<>+0(SB), Y9
+	VPAND        Y9, Y8, Y8
+	VPOR         Y8, Y7, Y7
+	VPSLLD       $0x02, Y5, Y8
+	VMOVDQU      words_007f0000<>+0(SB), Y10
+	VPAND        Y10, Y8, Y8
+	VPOR         Y8, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 128(SP)
+	VMOVDQU      words_7f000000<>+0(SB), Y8
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y11
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y12
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 128(SP)
 	VMOVDQU      68(CX), Y5
-	VMOVDQU      100(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      100(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 288(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 288(SP)
 	VMOVDQU      134(CX), Y5
-	VMOVDQU      166(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      166(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 448(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 448(SP)
 	VMOVDQU      200(CX), Y5
-	VMOVDQU      232(CX), Y6
-	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VMOVDQU      232(CX), Y7
+	VSHUFPS      $0xdd, Y7, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VPAND        Y9, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VPAND        Y10, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VPAND        Y8, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 608(SP)
-	MOVBQZX      2(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      4(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -8353,13 +8358,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      12(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -8374,13 +8382,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      20(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -8392,13 +8403,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      28(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -8416,13 +8430,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      36(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -8434,13 +8451,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      44(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -8455,13 +8475,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      52(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -8473,13 +8496,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      60(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -8500,28 +8526,17 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      2(CX), Y6
-	VMOVDQU      34(CX), Y7
-	VSHUFPS      $0xdd, Y7, Y6, Y6
-	VPERMQ       $0xd8, Y6, Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e000000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      68(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      69(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      70(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      71(CX), DI
+	VMOVDQU      Y5, (SP)
+	MOVL         68(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 288(SP), Y6
@@ -8533,13 +8548,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      76(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      77(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      78(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      79(CX), DI
+	MOVL         76(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 292(SP), Y7
@@ -8554,13 +8572,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      84(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      85(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      86(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      87(CX), DI
+	MOVL         84(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 296(SP), Y7
@@ -8572,13 +8593,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      92(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      93(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      94(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      95(CX), DI
+	MOVL         92(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 300(SP), Y8
@@ -8596,13 +8620,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      100(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      101(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      102(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      103(CX), DI
+	MOVL         100(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 304(SP), Y7
@@ -8614,13 +8641,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      108(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      109(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      110(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      111(CX), DI
+	MOVL         108(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 308(SP), Y8
@@ -8635,13 +8665,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      116(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      117(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      118(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      119(CX), DI
+	MOVL         116(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 312(SP), Y8
@@ -8653,13 +8686,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      124(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      125(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      126(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      127(CX), DI
+	MOVL         124(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 316(SP), Y9
@@ -8680,28 +8716,17 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      68(CX), Y6
-	VMOVDQU      100(CX), Y7
-	VSHUFPS      $0xdd, Y7, Y6, Y6
-	VPERMQ       $0xd8, Y6, Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 66(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e000000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       1728(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      134(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      135(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      136(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      137(CX), DI
+	VMOVDQU      Y5, 160(SP)
+	MOVL         134(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 448(SP), Y6
@@ -8713,13 +8738,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      142(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      143(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      144(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      145(CX), DI
+	MOVL         142(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 452(SP), Y7
@@ -8734,13 +8762,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      150(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      151(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      152(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      153(CX), DI
+	MOVL         150(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 456(SP), Y7
@@ -8752,13 +8783,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      158(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      159(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      160(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      161(CX), DI
+	MOVL         158(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 460(SP), Y8
@@ -8776,13 +8810,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      166(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      167(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      168(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      169(CX), DI
+	MOVL         166(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 464(SP), Y7
@@ -8794,13 +8831,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      174(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      175(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      176(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      177(CX), DI
+	MOVL         174(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 468(SP), Y8
@@ -8815,13 +8855,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      182(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      183(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      184(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      185(CX), DI
+	MOVL         182(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 472(SP), Y8
@@ -8833,13 +8876,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      190(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      191(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      192(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      193(CX), DI
+	MOVL         190(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 476(SP), Y9
@@ -8860,28 +8906,17 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      134(CX), Y6
-	VMOVDQU      166(CX), Y7
-	VSHUFPS      $0xdd, Y7, Y6, Y6
-	VPERMQ       $0xd8, Y6, Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 132(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e000000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       2688(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      200(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      201(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      202(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      203(CX), DI
+	VMOVDQU      Y5, 320(SP)
+	MOVL         200(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 608(SP), Y6
@@ -8893,13 +8928,16 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      208(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      209(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      210(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      211(CX), DI
+	MOVL         208(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 612(SP), Y7
@@ -8914,13 +8952,16 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      216(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      217(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      218(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      219(CX), DI
+	MOVL         216(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 616(SP), Y7
@@ -8932,13 +8973,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      224(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      225(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      226(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      227(CX), DI
+	MOVL         224(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 620(SP), Y8
@@ -8956,13 +9000,16 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      232(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      233(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      234(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      235(CX), DI
+	MOVL         232(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 624(SP), Y7
@@ -8974,13 +9021,16 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      240(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      241(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      242(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      243(CX), DI
+	MOVL         240(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 628(SP), Y8
@@ -8995,13 +9045,16 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      248(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      249(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      250(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      251(CX), DI
+	MOVL         248(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 632(SP), Y8
@@ -9013,13 +9066,16 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      256(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      257(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      258(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      259(CX), DI
+	MOVL         256(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 636(SP), Y9
@@ -9040,21 +9096,74 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      200(CX), Y6
-	VMOVDQU      232(CX), Y7
-	VSHUFPS      $0xdd, Y7, Y6, Y6
-	VPERMQ       $0xd8, Y6, Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 198(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e000000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
+	VMOVDQU      Y5, 480(SP)
+	VMOVDQU      2(CX), Y5
+	VMOVDQU      34(CX), Y6
+	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y7
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW (CX), X8
+	VCVTPH2PS    X8, Y8
+	VMOVDQU      words_3e000000<>+0(SB), Y9
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       3648(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      (SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      68(CX), Y5
+	VMOVDQU      100(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 66(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      160(SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       1728(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      134(CX), Y5
+	VMOVDQU      166(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 132(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      320(SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       2688(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      200(CX), Y5
+	VMOVDQU      232(CX), Y8
+	VSHUFPS      $0xdd, Y8, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 198(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      480(SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       3648(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x00000108, CX
 	ADDQ         $0x00000f00, AX
 	SUBQ         $0x04, BX
@@ -9070,30 +9179,38 @@ eights1:
 	VMOVDQU      34(CX), Y6
 	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VMOVDQU      words_00007f00<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VMOVDQU      words_007f0000<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VMOVDQU      words_7f000000<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB      Y5, Y7, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 128(SP)
-	MOVBQZX      2(CX), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVBQZX      4(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -9105,13 +9222,16 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      12(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -9126,13 +9246,16 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      20(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -9144,13 +9267,16 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      28(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -9168,13 +9294,16 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVBQZX      36(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X6
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ        (SI)(R10*8), X7
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -9186,13 +9315,16 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      44(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -9207,13 +9339,16 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	MOVBQZX      52(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X7
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ        (SI)(R10*8), X8
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -9225,13 +9360,16 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVQ        (SI)(DI*8), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X8, X8
-	MOVBQZX      60(CX), DI
-	VMOVQ        (SI)(DI*8), X9
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVQ        (SI)(R8*8), X8
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X8, X8
+	VMOVQ        (SI)(R10*8), X9
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -9252,21 +9390,26 @@ eights1:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      2(CX), Y6
-	VMOVDQU      34(CX), Y7
-	VSHUFPS      $0xdd, Y7, Y6, Y6
-	VPERMQ       $0xd8, Y6, Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e000000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
+	VMOVDQU      Y5, (SP)
+	VMOVDQU      2(CX), Y5
+	VMOVDQU      34(CX), Y6
+	VSHUFPS      $0xdd, Y6, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y6
+	VPOR         Y6, Y5, Y5
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
+	VMOVDQU      words_3e000000<>+0(SB), Y7
 	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      (SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x00000042, CX
 	ADDQ         $0x000003c0, AX
 	SUBQ         $0x01, BX
@@ -9403,170 +9546,294 @@ row:
 	VXORPS Y0, Y0, Y0
 	SHRQ   $0x03, BX
 
-eights2:
-	CMPQ            BX, $0x02
-	JL              eights2done
+eights4:
+	CMPQ            BX, $0x04
+	JL              eights4done
 	PREFETCHT0      12288(CX)
 	PREFETCHT0      12352(CX)
 	PREFETCHT0      12416(CX)
+	PREFETCHT0      12480(CX)
+	PREFETCHT0      12544(CX)
 	VMOVDQU64       2(CX), Z1
 	VMOVDQU64       68(CX), Z2
-	VMOVDQU64       bytes54<>+0(SB), Z3
-	VPERMD          Z1, Z3, Z4
-	VPERMD          Z2, Z3, Z3
-	VMOVDQU64       bytes55<>+0(SB), Z5
-	VPMULTISHIFTQB  Z4, Z5, Z6
-	VPMULTISHIFTQB  Z3, Z5, Z5
-	VPBROADCASTD    u32_7f7f7f7f<>+0(SB), Z7
-	VPANDD          Z7, Z6, Z6
-	VPANDD          Z7, Z5, Z5
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
-	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z8
-	VPSRLW          $0x04, Z6, Z9
-	VPSRLW          $0x04, Z5, Z10
-	VPTERNLOGD      $0x28, Z7, Z6, Z9
-	VPSHUFB         Z9, Z8, Z9
-	VPORD           Z9, Z6, Z6
-	VPTERNLOGD      $0x28, Z7, Z5, Z10
-	VPSHUFB         Z10, Z8, Z10
-	VPORD           Z10, Z5, Z5
-	VPSRLD          $0x1b, Z4, Z4
-	VPSRLD          $0x1b, Z3, Z3
+	VMOVDQU64       134(CX), Z3
+	VMOVDQU64       200(CX), Z4
+	VMOVDQU64       bytes54<>+0(SB), Z5
+	VPERMD          Z1, Z5, Z6
+	VPERMD          Z2, Z5, Z7
+	VPERMD          Z3, Z5, Z8
+	VPERMD          Z4, Z5, Z5
+	VMOVDQU64       bytes55<>+0(SB), Z9
+	VPMULTISHIFTQB  Z6, Z9, Z10
+	VPMULTISHIFTQB  Z7, Z9, Z11
+	VPMULTISHIFTQB  Z8, Z9, Z12
+	VPMULTISHIFTQB  Z5, Z9, Z9
+	VPBROADCASTD    u32_7f7f7f7f<>+0(SB), Z13
+	VPANDD          Z13, Z10, Z10
+	VPANDD          Z13, Z11, Z11
+	VPANDD          Z13, Z12, Z12
+	VPANDD          Z13, Z9, Z9
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z13
+	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z14
+	VPSRLW          $0x04, Z10, Z15
+	VPSRLW          $0x04, Z11, Z16
+	VPSRLW          $0x04, Z12, Z17
+	VPSRLW          $0x04, Z9, Z18
+	VPTERNLOGD      $0x28, Z13, Z10, Z15
+	VPSHUFB         Z15, Z14, Z15
+	VPORD           Z15, Z10, Z10
+	VPTERNLOGD      $0x28, Z13, Z11, Z16
+	VPSHUFB         Z16, Z14, Z16
+	VPORD           Z16, Z11, Z11
+	VPTERNLOGD      $0x28, Z13, Z12, Z17
+	VPSHUFB         Z17, Z14, Z17
+	VPORD           Z17, Z12, Z12
+	VPTERNLOGD      $0x28, Z13, Z9, Z18
+	VPSHUFB         Z18, Z14, Z18
+	VPORD           Z18, Z9, Z9
+	VPSRLD          $0x1b, Z6, Z6
+	VPSRLD          $0x1b, Z7, Z7
+	VPSRLD          $0x1b, Z8, Z8
+	VPSRLD          $0x1b, Z5, Z5
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes56<>+0(SB), Z7
-	VPERMB.Z        Z1, Z7, K1, Z1
-	VPERMB.Z        Z2, Z7, K1, Z2
-	VPBROADCASTW    (CX), Y7
-	VPBROADCASTW    66(CX), Y8
-	VCVTPH2PS       Y7, Z7
-	VCVTPH2PS       Y8, Z8
-	VPBROADCASTD    u32_3e000000<>+0(SB), Z9
-	VMULPS          Z9, Z7, Z7
-	VMULPS          Z9, Z8, Z8
-	VPBROADCASTD    u32_0000001e<>+0(SB), Z9
-	VPANDD          Z9, Z4, Z4
-	VPANDD          Z9, Z3, Z3
-	VPBROADCASTD    u32_00000001<>+0(SB), Z9
-	VPORD           Z9, Z4, Z4
-	VPORD           Z9, Z3, Z3
-	VCVTDQ2PS       Z4, Z4
-	VCVTDQ2PS       Z3, Z3
-	VMULPS          Z7, Z4, Z4
-	VMULPS          Z8, Z3, Z3
-	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	VPBROADCASTD    u32_00400040<>+0(SB), Z9
-	VPTESTMW        Z9, Z1, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z9
-	VPTESTMW        Z9, Z2, K2
-	VMOVDQU64       ·ranksIQ2_XXS+0(SB), Z9
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z9, Z10
-	VMOVDQA64       Z2, Z11
-	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z9, Z11
-	VMOVDQU64       ·ranksIQ2_XXS+128(SB), Z9
-	VMOVDQA64       Z1, Z12
-	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z9, Z12
-	VMOVDQA64       Z2, Z13
-	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z9, Z13
-	VMOVDQU16       Z12, K1, Z10
-	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       ·ranksIQ2_XXS+256(SB), Z9
-	VMOVDQA64       Z1, Z12
-	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z9, Z12
-	VMOVDQA64       Z2, Z13
-	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z9, Z13
-	VMOVDQU64       ·ranksIQ2_XXS+384(SB), Z9
+	VMOVDQU64       bytes56<>+0(SB), Z13
+	VPERMB.Z        Z1, Z13, K1, Z1
+	VPERMB.Z        Z2, Z13, K1, Z2
+	VPERMB.Z        Z3, Z13, K1, Z3
+	VPERMB.Z        Z4, Z13, K1, Z4
+	VPBROADCASTW    (CX), Y13
+	VPBROADCASTW    66(CX), Y14
+	VPBROADCASTW    132(CX), Y15
+	VPBROADCASTW    198(CX), Y16
+	VCVTPH2PS       Y13, Z13
+	VCVTPH2PS       Y14, Z14
+	VCVTPH2PS       Y15, Z15
+	VCVTPH2PS       Y16, Z16
+	VPBROADCASTD    u32_3e000000<>+0(SB), Z17
+	VMULPS          Z17, Z13, Z13
+	VMULPS          Z17, Z14, Z14
+	VMULPS          Z17, Z15, Z15
+	VMULPS          Z17, Z16, Z16
+	VPBROADCASTD    u32_0000001e<>+0(SB), Z17
+	VPANDD          Z17, Z6, Z6
+	VPANDD          Z17, Z7, Z7
+	VPANDD          Z17, Z8, Z8
+	VPANDD          Z17, Z5, Z5
+	VPBROADCASTD    u32_00000001<>+0(SB), Z17
+	VPORD           Z17, Z6, Z6
+	VPORD           Z17, Z7, Z7
+	VPORD           Z17, Z8, Z8
+	VPORD           Z17, Z5, Z5
+	VCVTDQ2PS       Z6, Z6
+	VCVTDQ2PS       Z7, Z7
+	VCVTDQ2PS       Z8, Z8
+	VCVTDQ2PS       Z5, Z5
+	VMULPS          Z13, Z6, Z6
+	VMULPS          Z14, Z7, Z7
+	VMULPS          Z15, Z8, Z8
+	VMULPS          Z16, Z5, Z5
+	VPBROADCASTD    u32_00400040<>+0(SB), Z13
+	VPTESTMW        Z13, Z1, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z13
+	VPTESTMW        Z13, Z2, K2
+	VPBROADCASTD    u32_00400040<>+0(SB), Z13
+	VPTESTMW        Z13, Z3, K3
+	VPBROADCASTD    u32_00400040<>+0(SB), Z13
+	VPTESTMW        Z13, Z4, K4
+	VMOVDQU64       ·ranksIQ2_XXS+0(SB), Z13
 	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z9, Z14
+	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z13, Z14
 	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z9, Z15
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VPBROADCASTD    u32_00800080<>+0(SB), Z9
-	VPTESTMW        Z9, Z1, K1
+	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z13, Z15
+	VMOVDQA64       Z3, Z16
+	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z13, Z16
+	VMOVDQA64       Z4, Z17
+	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z13, Z17
+	VMOVDQU64       ·ranksIQ2_XXS+128(SB), Z13
+	VMOVDQA64       Z1, Z18
+	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z13, Z18
+	VMOVDQA64       Z2, Z19
+	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z13, Z19
+	VMOVDQA64       Z3, Z20
+	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z13, Z20
+	VMOVDQA64       Z4, Z21
+	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z13, Z21
+	VMOVDQU16       Z18, K1, Z14
+	VMOVDQU16       Z19, K2, Z15
+	VMOVDQU16       Z20, K3, Z16
+	VMOVDQU16       Z21, K4, Z17
+	VMOVDQU64       ·ranksIQ2_XXS+256(SB), Z13
+	VMOVDQA64       Z1, Z18
+	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z13, Z18
+	VMOVDQA64       Z2, Z19
+	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z13, Z19
+	VMOVDQA64       Z3, Z20
+	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z13, Z20
+	VMOVDQA64       Z4, Z21
+	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z13, Z21
+	VMOVDQU64       ·ranksIQ2_XXS+384(SB), Z13
+	VMOVDQA64       Z1, Z22
+	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z13, Z22
+	VMOVDQA64       Z2, Z23
+	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z13, Z23
+	VMOVDQA64       Z3, Z24
+	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z13, Z24
+	VMOVDQA64       Z4, Z25
+	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z13, Z25
+	VMOVDQU16       Z22, K1, Z18
+	VMOVDQU16       Z23, K2, Z19
+	VMOVDQU16       Z24, K3, Z20
+	VMOVDQU16       Z25, K4, Z21
+	VPBROADCASTD    u32_00800080<>+0(SB), Z13
+	VPTESTMW        Z13, Z1, K1
 	VPBROADCASTD    u32_00800080<>+0(SB), Z1
 	VPTESTMW        Z1, Z2, K2
-	VMOVDQU16       Z12, K1, Z10
-	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z10, Z1, Z2
-	VPMULTISHIFTQB  Z11, Z1, Z1
-	VMOVDQU64       bytes58<>+0(SB), Z9
-	VPMULTISHIFTQB  Z6, Z9, Z12
-	VPMULTISHIFTQB  Z5, Z9, Z9
-	VPBROADCASTD    u32_03030303<>+0(SB), Z13
-	VMOVDQU64       bytes59<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z2
-	VPERMB          Z14, Z2, Z2
-	VPTERNLOGD      $0xe4, Z13, Z9, Z1
-	VPERMB          Z14, Z1, Z1
-	VPDPBUSD        512(AX), Z2, Z7
-	VPDPBUSD        1472(AX), Z1, Z8
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z10, Z1, Z2
-	VPMULTISHIFTQB  Z11, Z1, Z1
-	VMOVDQU64       bytes61<>+0(SB), Z9
-	VPMULTISHIFTQB  Z6, Z9, Z12
-	VPMULTISHIFTQB  Z5, Z9, Z9
-	VPBROADCASTD    u32_03030303<>+0(SB), Z13
-	VMOVDQU64       bytes59<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z2
-	VPERMB          Z14, Z2, Z2
-	VPTERNLOGD      $0xe4, Z13, Z9, Z1
-	VPERMB          Z14, Z1, Z1
-	VPDPBUSD        576(AX), Z2, Z7
-	VPDPBUSD        1536(AX), Z1, Z8
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z10, Z1, Z2
-	VPMULTISHIFTQB  Z11, Z1, Z1
-	VMOVDQU64       bytes63<>+0(SB), Z9
-	VPMULTISHIFTQB  Z6, Z9, Z12
-	VPMULTISHIFTQB  Z5, Z9, Z9
-	VPBROADCASTD    u32_03030303<>+0(SB), Z13
-	VMOVDQU64       bytes59<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z2
-	VPERMB          Z14, Z2, Z2
-	VPTERNLOGD      $0xe4, Z13, Z9, Z1
-	VPERMB          Z14, Z1, Z1
-	VPDPBUSD        640(AX), Z2, Z7
-	VPDPBUSD        1600(AX), Z1, Z8
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z10, Z1, Z2
-	VPMULTISHIFTQB  Z11, Z1, Z1
-	VMOVDQU64       bytes65<>+0(SB), Z9
-	VPMULTISHIFTQB  Z6, Z9, Z6
-	VPMULTISHIFTQB  Z5, Z9, Z5
-	VPBROADCASTD    u32_03030303<>+0(SB), Z9
-	VMOVDQU64       bytes59<>+0(SB), Z10
-	VPTERNLOGD      $0xe4, Z9, Z6, Z2
-	VPERMB          Z10, Z2, Z2
-	VPTERNLOGD      $0xe4, Z9, Z5, Z1
-	VPERMB          Z10, Z1, Z1
-	VPDPBUSD        704(AX), Z2, Z7
-	VPDPBUSD        1664(AX), Z1, Z8
-	VEXTRACTI64X4   $0x01, Z7, Y1
-	VEXTRACTI64X4   $0x01, Z8, Y2
-	VPADDD          Y7, Y1, Y1
-	VPADDD          Y8, Y2, Y2
-	VMOVDQU32       832(AX), Y5
-	VPSLLD          $0x06, Y5, Y5
-	VPSUBD          Y5, Y1, Y1
-	VMOVDQU32       1792(AX), Y5
-	VPSLLD          $0x06, Y5, Y5
-	VPSUBD          Y5, Y2, Y2
-	VMULPS          768(AX), Y4, Y4
-	VMULPS          1728(AX), Y3, Y3
-	VCVTDQ2PS       Y1, Y1
-	VCVTDQ2PS       Y2, Y2
-	VFMADD231PS     Y4, Y1, Y0
-	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x00000084, CX
-	ADDQ            $0x00000780, AX
-	SUBQ            $0x02, BX
-	JMP             eights2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z1
+	VPTESTMW        Z1, Z3, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z1
+	VPTESTMW        Z1, Z4, K4
+	VMOVDQU16       Z18, K1, Z14
+	VMOVDQU16       Z19, K2, Z15
+	VMOVDQU16       Z20, K3, Z16
+	VMOVDQU16       Z21, K4, Z17
+	VXORPS          Z1, Z1, Z1
+	VXORPS          Z2, Z2, Z2
+	VXORPS          Z3, Z3, Z3
+	VXORPS          Z4, Z4, Z4
+	VMOVDQU64       bytes57<>+0(SB), Z13
+	VPMULTISHIFTQB  Z14, Z13, Z18
+	VPMULTISHIFTQB  Z15, Z13, Z19
+	VPMULTISHIFTQB  Z16, Z13, Z20
+	VPMULTISHIFTQB  Z17, Z13, Z13
+	VMOVDQU64       bytes58<>+0(SB), Z21
+	VPMULTISHIFTQB  Z10, Z21, Z22
+	VPMULTISHIFTQB  Z11, Z21, Z23
+	VPMULTISHIFTQB  Z12, Z21, Z24
+	VPMULTISHIFTQB  Z9, Z21, Z21
+	VPBROADCASTD    u32_03030303<>+0(SB), Z25
+	VMOVDQU64       bytes59<>+0(SB), Z26
+	VPTERNLOGD      $0xe4, Z25, Z22, Z18
+	VPERMB          Z26, Z18, Z18
+	VPTERNLOGD      $0xe4, Z25, Z23, Z19
+	VPERMB          Z26, Z19, Z19
+	VPTERNLOGD      $0xe4, Z25, Z24, Z20
+	VPERMB          Z26, Z20, Z20
+	VPTERNLOGD      $0xe4, Z25, Z21, Z13
+	VPERMB          Z26, Z13, Z13
+	VPDPBUSD        512(AX), Z18, Z1
+	VPDPBUSD        1472(AX), Z19, Z2
+	VPDPBUSD        2432(AX), Z20, Z3
+	VPDPBUSD        3392(AX), Z13, Z4
+	VMOVDQU64       bytes60<>+0(SB), Z13
+	VPMULTISHIFTQB  Z14, Z13, Z18
+	VPMULTISHIFTQB  Z15, Z13, Z19
+	VPMULTISHIFTQB  Z16, Z13, Z20
+	VPMULTISHIFTQB  Z17, Z13, Z13
+	VMOVDQU64       bytes61<>+0(SB), Z21
+	VPMULTISHIFTQB  Z10, Z21, Z22
+	VPMULTISHIFTQB  Z11, Z21, Z23
+	VPMULTISHIFTQB  Z12, Z21, Z24
+	VPMULTISHIFTQB  Z9, Z21, Z21
+	VPBROADCASTD    u32_03030303<>+0(SB), Z25
+	VMOVDQU64       bytes59<>+0(SB), Z26
+	VPTERNLOGD      $0xe4, Z25, Z22, Z18
+	VPERMB          Z26, Z18, Z18
+	VPTERNLOGD      $0xe4, Z25, Z23, Z19
+	VPERMB          Z26, Z19, Z19
+	VPTERNLOGD      $0xe4, Z25, Z24, Z20
+	VPERMB          Z26, Z20, Z20
+	VPTERNLOGD      $0xe4, Z25, Z21, Z13
+	VPERMB          Z26, Z13, Z13
+	VPDPBUSD        576(AX), Z18, Z1
+	VPDPBUSD        1536(AX), Z19, Z2
+	VPDPBUSD        2496(AX), Z20, Z3
+	VPDPBUSD        3456(AX), Z13, Z4
+	VMOVDQU64       bytes62<>+0(SB), Z13
+	VPMULTISHIFTQB  Z14, Z13, Z18
+	VPMULTISHIFTQB  Z15, Z13, Z19
+	VPMULTISHIFTQB  Z16, Z13, Z20
+	VPMULTISHIFTQB  Z17, Z13, Z13
+	VMOVDQU64       bytes63<>+0(SB), Z21
+	VPMULTISHIFTQB  Z10, Z21, Z22
+	VPMULTISHIFTQB  Z11, Z21, Z23
+	VPMULTISHIFTQB  Z12, Z21, Z24
+	VPMULTISHIFTQB  Z9, Z21, Z21
+	VPBROADCASTD    u32_03030303<>+0(SB), Z25
+	VMOVDQU64       bytes59<>+0(SB), Z26
+	VPTERNLOGD      $0xe4, Z25, Z22, Z18
+	VPERMB          Z26, Z18, Z18
+	VPTERNLOGD      $0xe4, Z25, Z23, Z19
+	VPERMB          Z26, Z19, Z19
+	VPTERNLOGD      $0xe4, Z25, Z24, Z20
+	VPERMB          Z26, Z20, Z20
+	VPTERNLOGD      $0xe4, Z25, Z21, Z13
+	VPERMB          Z26, Z13, Z13
+	VPDPBUSD        640(AX), Z18, Z1
+	VPDPBUSD        1600(AX), Z19, Z2
+	VPDPBUSD        2560(AX), Z20, Z3
+	VPDPBUSD        3520(AX), Z13, Z4
+	VMOVDQU64       bytes64<>+0(SB), Z13
+	VPMULTISHIFTQB  Z14, Z13, Z14
+	VPMULTISHIFTQB  Z15, Z13, Z15
+	VPMULTISHIFTQB  Z16, Z13, Z16
+	VPMULTISHIFTQB  Z17, Z13, Z13
+	VMOVDQU64       bytes65<>+0(SB), Z17
+	VPMULTISHIFTQB  Z10, Z17, Z10
+	VPMULTISHIFTQB  Z11, Z17, Z11
+	VPMULTISHIFTQB  Z12, Z17, Z12
+	VPMULTISHIFTQB  Z9, Z17, Z9
+	VPBROADCASTD    u32_03030303<>+0(SB), Z17
+	VMOVDQU64       bytes59<>+0(SB), Z18
+	VPTERNLOGD      $0xe4, Z17, Z10, Z14
+	VPERMB          Z18, Z14, Z14
+	VPTERNLOGD      $0xe4, Z17, Z11, Z15
+	VPERMB          Z18, Z15, Z15
+	VPTERNLOGD      $0xe4, Z17, Z12, Z16
+	VPERMB          Z18, Z16, Z16
+	VPTERNLOGD      $0xe4, Z17, Z9, Z13
+	VPERMB          Z18, Z13, Z13
+	VPDPBUSD        704(AX), Z14, Z1
+	VPDPBUSD        1664(AX), Z15, Z2
+	VPDPBUSD        2624(AX), Z16, Z3
+	VPDPBUSD        3584(AX), Z13, Z4
+	VEXTRACTI64X4   $0x01, Z1, Y9
+	VEXTRACTI64X4   $0x01, Z2, Y10
+	VEXTRACTI64X4   $0x01, Z3, Y11
+	VEXTRACTI64X4   $0x01, Z4, Y12
+	VPADDD          Y1, Y9, Y9
+	VPADDD          Y2, Y10, Y10
+	VPADDD          Y3, Y11, Y11
+	VPADDD          Y4, Y12, Y12
+	VMOVDQU32       832(AX), Y1
+	VPSLLD          $0x06, Y1, Y1
+	VPSUBD          Y1, Y9, Y9
+	VMOVDQU32       1792(AX), Y1
+	VPSLLD          $0x06, Y1, Y1
+	VPSUBD          Y1, Y10, Y10
+	VMOVDQU32       2752(AX), Y1
+	VPSLLD          $0x06, Y1, Y1
+	VPSUBD          Y1, Y11, Y11
+	VMOVDQU32       3712(AX), Y1
+	VPSLLD          $0x06, Y1, Y1
+	VPSUBD          Y1, Y12, Y12
+	VMULPS          768(AX), Y6, Y6
+	VMULPS          1728(AX), Y7, Y7
+	VMULPS          2688(AX), Y8, Y8
+	VMULPS          3648(AX), Y5, Y5
+	VCVTDQ2PS       Y9, Y9
+	VCVTDQ2PS       Y10, Y10
+	VCVTDQ2PS       Y11, Y11
+	VCVTDQ2PS       Y12, Y12
+	VFMADD231PS     Y6, Y9, Y0
+	VFMADD231PS     Y7, Y10, Y0
+	VFMADD231PS     Y8, Y11, Y0
+	VFMADD231PS     Y5, Y12, Y0
+	ADDQ            $0x00000108, CX
+	ADDQ            $0x00000f00, AX
+	SUBQ            $0x04, BX
+	JMP             eights4
 
-eights2done:
+eights4done:
 eights1:
 	CMPQ            BX, $0x01
 	JL              eights1done
@@ -9599,70 +9866,70 @@ eights1:
 	VPORD           Z5, Z2, Z2
 	VCVTDQ2PS       Z2, Z2
 	VMULPS          Z4, Z2, Z2
-	VXORPS          Z4, Z4, Z4
-	VPBROADCASTD    u32_00400040<>+0(SB), Z5
-	VPTESTMW        Z5, Z1, K1
-	VMOVDQU64       ·ranksIQ2_XXS+0(SB), Z5
+	VPBROADCASTD    u32_00400040<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VMOVDQU64       ·ranksIQ2_XXS+0(SB), Z4
+	VMOVDQA64       Z1, Z5
+	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z4, Z5
+	VMOVDQU64       ·ranksIQ2_XXS+128(SB), Z4
 	VMOVDQA64       Z1, Z6
-	VPERMI2W        ·ranksIQ2_XXS+64(SB), Z5, Z6
-	VMOVDQU64       ·ranksIQ2_XXS+128(SB), Z5
+	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z4, Z6
+	VMOVDQU16       Z6, K1, Z5
+	VMOVDQU64       ·ranksIQ2_XXS+256(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z4, Z6
+	VMOVDQU64       ·ranksIQ2_XXS+384(SB), Z4
 	VMOVDQA64       Z1, Z7
-	VPERMI2W        ·ranksIQ2_XXS+192(SB), Z5, Z7
+	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z4, Z7
 	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       ·ranksIQ2_XXS+256(SB), Z5
-	VMOVDQA64       Z1, Z7
-	VPERMI2W        ·ranksIQ2_XXS+320(SB), Z5, Z7
-	VMOVDQU64       ·ranksIQ2_XXS+384(SB), Z5
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_XXS+448(SB), Z5, Z8
-	VMOVDQU16       Z8, K1, Z7
-	VPBROADCASTD    u32_00800080<>+0(SB), Z5
-	VPTESTMW        Z5, Z1, K1
-	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z6, Z1, Z1
-	VMOVDQU64       bytes58<>+0(SB), Z5
-	VPMULTISHIFTQB  Z3, Z5, Z5
+	VPBROADCASTD    u32_00800080<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VMOVDQU16       Z6, K1, Z5
+	VXORPS          Z1, Z1, Z1
+	VMOVDQU64       bytes57<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
+	VMOVDQU64       bytes58<>+0(SB), Z6
+	VPMULTISHIFTQB  Z3, Z6, Z6
 	VPBROADCASTD    u32_03030303<>+0(SB), Z7
 	VMOVDQU64       bytes59<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z5, Z1
-	VPERMB          Z8, Z1, Z1
-	VPDPBUSD        512(AX), Z1, Z4
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z6, Z1, Z1
-	VMOVDQU64       bytes61<>+0(SB), Z5
-	VPMULTISHIFTQB  Z3, Z5, Z5
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        512(AX), Z4, Z1
+	VMOVDQU64       bytes60<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
+	VMOVDQU64       bytes61<>+0(SB), Z6
+	VPMULTISHIFTQB  Z3, Z6, Z6
 	VPBROADCASTD    u32_03030303<>+0(SB), Z7
 	VMOVDQU64       bytes59<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z5, Z1
-	VPERMB          Z8, Z1, Z1
-	VPDPBUSD        576(AX), Z1, Z4
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z6, Z1, Z1
-	VMOVDQU64       bytes63<>+0(SB), Z5
-	VPMULTISHIFTQB  Z3, Z5, Z5
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        576(AX), Z4, Z1
+	VMOVDQU64       bytes62<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
+	VMOVDQU64       bytes63<>+0(SB), Z6
+	VPMULTISHIFTQB  Z3, Z6, Z6
 	VPBROADCASTD    u32_03030303<>+0(SB), Z7
 	VMOVDQU64       bytes59<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z5, Z1
-	VPERMB          Z8, Z1, Z1
-	VPDPBUSD        640(AX), Z1, Z4
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z6, Z1, Z1
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        640(AX), Z4, Z1
+	VMOVDQU64       bytes64<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
 	VMOVDQU64       bytes65<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z3
 	VPBROADCASTD    u32_03030303<>+0(SB), Z5
 	VMOVDQU64       bytes59<>+0(SB), Z6
-	VPTERNLOGD      $0xe4, Z5, Z3, Z1
-	VPERMB          Z6, Z1, Z1
-	VPDPBUSD        704(AX), Z1, Z4
-	VEXTRACTI64X4   $0x01, Z4, Y1
-	VPADDD          Y4, Y1, Y1
-	VMOVDQU32       832(AX), Y3
-	VPSLLD          $0x06, Y3, Y3
-	VPSUBD          Y3, Y1, Y1
+	VPTERNLOGD      $0xe4, Z5, Z3, Z4
+	VPERMB          Z6, Z4, Z4
+	VPDPBUSD        704(AX), Z4, Z1
+	VEXTRACTI64X4   $0x01, Z1, Y3
+	VPADDD          Y1, Y3, Y3
+	VMOVDQU32       832(AX), Y1
+	VPSLLD          $0x06, Y1, Y1
+	VPSUBD          Y1, Y3, Y3
 	VMULPS          768(AX), Y2, Y2
-	VCVTDQ2PS       Y1, Y1
-	VFMADD231PS     Y2, Y1, Y0
+	VCVTDQ2PS       Y3, Y3
+	VFMADD231PS     Y2, Y3, Y0
 	ADDQ            $0x00000042, CX
 	ADDQ            $0x000003c0, AX
 	SUBQ            $0x01, BX
@@ -9862,259 +10129,854 @@ eights4:
 	PREFETCHT0     12544(CX)
 	VMOVDQU        2(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VMOVDQU        words_01ff01ff<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VMOVDQU        34(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y8
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y8, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VMOVDQU        words_0f0f0f0f<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y9
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 128(SP)
 	VMOVDQU        76(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
 	VMOVDQU        108(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 288(SP)
 	VMOVDQU        150(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
 	VMOVDQU        182(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 448(SP)
 	VMOVDQU        224(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
 	VMOVDQU        256(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y10
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 512(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y10, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB        Y5, Y7, Y5
+	VPAND          Y8, Y5, Y5
+	VPSHUFB        Y5, Y9, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 608(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   128(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        (AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   132(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        32(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   136(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        64(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   140(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        96(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   144(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        128(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   148(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        160(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   152(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        192(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   156(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        224(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 32(SP)
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   288(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        960(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   292(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        992(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   296(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1024(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   300(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        1056(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 160(SP)
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   304(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        1088(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   308(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1120(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   312(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1152(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   316(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        1184(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 192(SP)
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   448(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        1920(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   452(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1952(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   456(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1984(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   460(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2016(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 320(SP)
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   464(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        2048(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   468(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2080(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   472(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2112(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   476(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2144(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 352(SP)
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   608(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        2880(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   612(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2912(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   616(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2944(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   620(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2976(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 480(SP)
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   624(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        3008(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   628(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        3040(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   632(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        3072(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   636(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        3104(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 512(SP)
 	VBROADCASTF128 768(AX), Y5
 	VBROADCASTF128 784(AX), Y6
 	VMOVQ          66(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y11
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   (CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   (CX), X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   128(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        (AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   132(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        32(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   136(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        64(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   140(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        96(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        (SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   144(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        128(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   148(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        160(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   152(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        192(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   156(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        224(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -10123,188 +10985,28 @@ eights4:
 	VMOVQ          140(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   74(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   74(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        166(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   288(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        960(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        174(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   292(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        992(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        182(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   296(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1024(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        190(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   300(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        1056(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        160(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        198(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   304(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        1088(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        206(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   308(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        1120(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        214(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   312(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        1152(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        222(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   316(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        1184(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        192(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -10313,188 +11015,28 @@ eights4:
 	VMOVQ          214(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   148(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   148(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        326(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   448(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        1920(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        334(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   452(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1952(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        342(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   456(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1984(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        350(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   460(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        2016(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        320(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        358(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   464(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        2048(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        366(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   468(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        2080(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        374(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   472(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        2112(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        382(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   476(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        2144(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        352(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -10503,188 +11045,28 @@ eights4:
 	VMOVQ          288(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   222(CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMULPS         Y13, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
 	VMULPS         Y9, Y7, Y7
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        486(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   608(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        2880(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        494(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   612(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        2912(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        502(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   616(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        2944(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        510(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   620(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        2976(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
+	VMOVDQU        480(SP), Y9
 	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y5, Y8, Y8
 	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        518(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   624(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        3008(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        526(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   628(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        3040(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        534(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   632(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        3072(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        542(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   636(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        3104(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VMOVDQU        512(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -10701,208 +11083,242 @@ eights1:
 	PREFETCHT0     12352(CX)
 	VMOVDQU        2(CX), Y5
 	VPSRLW         $0x09, Y5, Y6
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VMOVDQU        words_01ff01ff<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VMOVDQU        34(CX), Y5
-	VPSRLW         $0x09, Y5, Y7
-	VPAND          words_01ff01ff<>+0(SB), Y5, Y5
+	VPSRLW         $0x09, Y5, Y8
+	VPAND          Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
-	VPACKUSWB      Y7, Y6, Y6
+	VPACKUSWB      Y8, Y6, Y6
 	VPERMQ         $0xd8, Y6, Y6
 	VPSRLW         $0x04, Y6, Y5
-	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR          Y6, Y5, Y5
-	VPAND          words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU        words_0f0f0f0f<>+0(SB), Y7
+	VPAND          Y7, Y5, Y5
+	VMOVDQU        words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB        Y5, Y7, Y5
 	VPOR           Y5, Y6, Y6
 	VMOVDQU        Y6, 128(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   128(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        (AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   132(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        32(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   136(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        64(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   140(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        96(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   144(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        128(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   148(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        160(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   152(SP), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        192(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   156(SP), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        224(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 32(SP)
 	VBROADCASTF128 768(AX), Y5
 	VBROADCASTF128 784(AX), Y6
 	VMOVQ          66(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y9
+	VPOR           Y9, Y7, Y7
+	VPOR           Y9, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   (CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVDQU        words_3e000000<>+0(SB), Y10
+	VMULPS         Y10, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
 	VMULPS         Y9, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   128(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        (AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   132(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        32(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   136(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        64(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   140(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        96(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
+	VMOVDQU        (SP), Y9
 	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y5, Y8, Y8
 	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   144(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        128(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   148(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        160(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   152(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        192(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   156(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        224(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -11007,163 +11423,163 @@ eights2:
 	VCVTDQ2PS       Z6, Z6
 	VMULPS          Z7, Z5, Z5
 	VMULPS          Z8, Z6, Z6
-	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z1, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z2, K2
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z1, K3
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z2, K4
-	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z11
+	VPBROADCASTD    u32_00400040<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z7
+	VPTESTMW        Z7, Z2, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z7
+	VPTESTMW        Z7, Z2, K4
+	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z7
+	VMOVDQA64       Z1, Z8
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z7, Z8
+	VMOVDQA64       Z2, Z9
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z7, Z9
+	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z7, Z11
+	VMOVDQU16       Z10, K1, Z8
+	VMOVDQU16       Z11, K2, Z9
+	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z7, Z11
+	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z7
 	VMOVDQA64       Z1, Z12
-	VPERMI2W        ·ranksIQ2_XS+64(SB), Z11, Z12
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z7, Z12
 	VMOVDQA64       Z2, Z13
-	VPERMI2W        ·ranksIQ2_XS+64(SB), Z11, Z13
-	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z11
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z7, Z13
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VMOVDQU16       Z10, K3, Z8
+	VMOVDQU16       Z11, K4, Z9
+	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z7
+	VMOVDQA64       Z1, Z10
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z7, Z10
+	VMOVDQA64       Z2, Z11
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z7, Z11
+	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z7
+	VMOVDQA64       Z1, Z12
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z7, Z12
+	VMOVDQA64       Z2, Z13
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z7, Z13
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z7
+	VMOVDQA64       Z1, Z12
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z7, Z12
+	VMOVDQA64       Z2, Z13
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z7, Z13
+	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z7
 	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_XS+192(SB), Z11, Z14
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z7, Z14
 	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_XS+192(SB), Z11, Z15
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z7, Z15
 	VMOVDQU16       Z14, K1, Z12
 	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_XS+320(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_XS+320(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_XS+448(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_XS+448(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU16       Z14, K3, Z12
-	VMOVDQU16       Z15, K4, Z13
-	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_XS+576(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_XS+576(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_XS+704(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_XS+704(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_XS+832(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_XS+832(SB), Z11, Z17
-	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z11
-	VMOVDQA64       Z1, Z18
-	VPERMI2W        ·ranksIQ2_XS+960(SB), Z11, Z18
-	VMOVDQA64       Z2, Z19
-	VPERMI2W        ·ranksIQ2_XS+960(SB), Z11, Z19
-	VMOVDQU16       Z18, K1, Z16
-	VMOVDQU16       Z19, K2, Z17
-	VMOVDQU16       Z16, K3, Z14
-	VMOVDQU16       Z17, K4, Z15
-	VPBROADCASTD    u32_01000100<>+0(SB), Z11
-	VPTESTMW        Z11, Z1, K1
+	VMOVDQU16       Z12, K3, Z10
+	VMOVDQU16       Z13, K4, Z11
+	VPBROADCASTD    u32_01000100<>+0(SB), Z7
+	VPTESTMW        Z7, Z1, K1
 	VPBROADCASTD    u32_01000100<>+0(SB), Z1
 	VPTESTMW        Z1, Z2, K2
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
+	VMOVDQU16       Z10, K1, Z8
+	VMOVDQU16       Z11, K2, Z9
+	VXORPS          Z1, Z1, Z1
+	VXORPS          Z2, Z2, Z2
+	VMOVDQU64       bytes57<>+0(SB), Z7
+	VPMULTISHIFTQB  Z8, Z7, Z10
+	VPMULTISHIFTQB  Z9, Z7, Z7
 	VMOVDQU64       bytes58<>+0(SB), Z11
-	VPMULTISHIFTQB  Z3, Z11, Z14
+	VPMULTISHIFTQB  Z3, Z11, Z12
 	VPMULTISHIFTQB  Z4, Z11, Z11
-	VPBROADCASTD    u32_03030303<>+0(SB), Z15
-	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        512(AX), Z2, Z7
-	VPDPBUSD        1472(AX), Z1, Z8
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
+	VPBROADCASTD    u32_03030303<>+0(SB), Z13
+	VMOVDQU64       bytes59<>+0(SB), Z14
+	VPTERNLOGD      $0xe4, Z13, Z12, Z10
+	VPERMB          Z14, Z10, Z10
+	VPTERNLOGD      $0xe4, Z13, Z11, Z7
+	VPERMB          Z14, Z7, Z7
+	VPDPBUSD        512(AX), Z10, Z1
+	VPDPBUSD        1472(AX), Z7, Z2
+	VMOVDQU64       bytes60<>+0(SB), Z7
+	VPMULTISHIFTQB  Z8, Z7, Z10
+	VPMULTISHIFTQB  Z9, Z7, Z7
 	VMOVDQU64       bytes61<>+0(SB), Z11
-	VPMULTISHIFTQB  Z3, Z11, Z14
+	VPMULTISHIFTQB  Z3, Z11, Z12
 	VPMULTISHIFTQB  Z4, Z11, Z11
+	VPBROADCASTD    u32_03030303<>+0(SB), Z13
+	VMOVDQU64       bytes59<>+0(SB), Z14
+	VPTERNLOGD      $0xe4, Z13, Z12, Z10
+	VPERMB          Z14, Z10, Z10
+	VPTERNLOGD      $0xe4, Z13, Z11, Z7
+	VPERMB          Z14, Z7, Z7
+	VPDPBUSD        576(AX), Z10, Z1
+	VPDPBUSD        1536(AX), Z7, Z2
+	VXORPS          Z7, Z7, Z7
+	VXORPS          Z10, Z10, Z10
+	VMOVDQU64       bytes62<>+0(SB), Z11
+	VPMULTISHIFTQB  Z8, Z11, Z12
+	VPMULTISHIFTQB  Z9, Z11, Z11
+	VMOVDQU64       bytes68<>+0(SB), Z13
+	VPMULTISHIFTQB  Z3, Z13, Z14
+	VPMULTISHIFTQB  Z4, Z13, Z13
 	VPBROADCASTD    u32_03030303<>+0(SB), Z15
 	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        576(AX), Z2, Z7
-	VPDPBUSD        1536(AX), Z1, Z8
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
-	VMOVDQU64       bytes68<>+0(SB), Z11
-	VPMULTISHIFTQB  Z3, Z11, Z14
-	VPMULTISHIFTQB  Z4, Z11, Z11
-	VPBROADCASTD    u32_03030303<>+0(SB), Z15
-	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        640(AX), Z2, Z9
-	VPDPBUSD        1600(AX), Z1, Z10
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
+	VPTERNLOGD      $0xe4, Z15, Z14, Z12
+	VPERMB          Z16, Z12, Z12
+	VPTERNLOGD      $0xe4, Z15, Z13, Z11
+	VPERMB          Z16, Z11, Z11
+	VPDPBUSD        640(AX), Z12, Z7
+	VPDPBUSD        1600(AX), Z11, Z10
+	VMOVDQU64       bytes64<>+0(SB), Z11
+	VPMULTISHIFTQB  Z8, Z11, Z8
+	VPMULTISHIFTQB  Z9, Z11, Z9
 	VMOVDQU64       bytes69<>+0(SB), Z11
 	VPMULTISHIFTQB  Z3, Z11, Z3
 	VPMULTISHIFTQB  Z4, Z11, Z4
 	VPBROADCASTD    u32_03030303<>+0(SB), Z11
 	VMOVDQU64       bytes59<>+0(SB), Z12
-	VPTERNLOGD      $0xe4, Z11, Z3, Z2
-	VPERMB          Z12, Z2, Z2
-	VPTERNLOGD      $0xe4, Z11, Z4, Z1
-	VPERMB          Z12, Z1, Z1
-	VPDPBUSD        704(AX), Z2, Z9
-	VPDPBUSD        1664(AX), Z1, Z10
-	VMOVDQU64       bytes25<>+0(SB), Z1
-	VMOVDQU64       bytes26<>+0(SB), Z2
-	VMOVDQA64       Z7, Z3
-	VMOVDQA64       Z8, Z4
-	VPERMT2Q        Z9, Z1, Z3
-	VPERMT2Q        Z10, Z1, Z4
-	VPERMT2Q        Z9, Z2, Z7
-	VPERMT2Q        Z10, Z2, Z8
-	VPADDD          Z7, Z3, Z3
+	VPTERNLOGD      $0xe4, Z11, Z3, Z8
+	VPERMB          Z12, Z8, Z8
+	VPTERNLOGD      $0xe4, Z11, Z4, Z9
+	VPERMB          Z12, Z9, Z9
+	VPDPBUSD        704(AX), Z8, Z7
+	VPDPBUSD        1664(AX), Z9, Z10
+	VMOVDQU64       bytes25<>+0(SB), Z3
+	VMOVDQU64       bytes26<>+0(SB), Z4
+	VMOVDQA64       Z1, Z8
+	VMOVDQA64       Z2, Z9
+	VPERMT2Q        Z7, Z3, Z8
+	VPERMT2Q        Z10, Z3, Z9
+	VPERMT2Q        Z7, Z4, Z1
+	VPERMT2Q        Z10, Z4, Z2
+	VPADDD          Z1, Z8, Z8
 	VMOVDQU64       864(AX), Z1
-	VPADDD          Z8, Z4, Z4
+	VPADDD          Z2, Z9, Z9
 	VMOVDQU64       1824(AX), Z2
 	VPSLLD          $0x06, Z1, Z1
-	VPSUBD          Z1, Z3, Z3
+	VPSUBD          Z1, Z8, Z8
 	VPSLLD          $0x06, Z2, Z2
-	VPSUBD          Z2, Z4, Z4
+	VPSUBD          Z2, Z9, Z9
 	VBROADCASTF64X4 768(AX), Z1
 	VSHUFF32X4      $0x50, Z1, Z1, Z1
 	VMULPS          Z1, Z5, Z5
 	VBROADCASTF64X4 1728(AX), Z1
 	VSHUFF32X4      $0x50, Z1, Z1, Z1
 	VMULPS          Z1, Z6, Z6
-	VCVTDQ2PS       Z3, Z3
-	VCVTDQ2PS       Z4, Z4
-	VFMADD231PS     Y5, Y3, Y0
+	VCVTDQ2PS       Z8, Z8
+	VCVTDQ2PS       Z9, Z9
+	VFMADD231PS     Y5, Y8, Y0
 	VEXTRACTI64X4   $0x01, Z5, Y1
-	VEXTRACTI64X4   $0x01, Z3, Y2
+	VEXTRACTI64X4   $0x01, Z8, Y2
 	VFMADD231PS     Y1, Y2, Y0
-	VFMADD231PS     Y6, Y4, Y0
+	VFMADD231PS     Y6, Y9, Y0
 	VEXTRACTI64X4   $0x01, Z6, Y1
-	VEXTRACTI64X4   $0x01, Z4, Y2
+	VEXTRACTI64X4   $0x01, Z9, Y2
 	VFMADD231PS     Y1, Y2, Y0
 	ADDQ            $0x00000094, CX
 	ADDQ            $0x00000780, AX
@@ -11199,87 +11615,87 @@ eights1:
 	VPORD           Z5, Z3, Z3
 	VCVTDQ2PS       Z3, Z3
 	VMULPS          Z4, Z3, Z3
-	VXORPS          Z4, Z4, Z4
-	VXORPS          Z5, Z5, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z6
-	VPTESTMW        Z6, Z1, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z6
-	VPTESTMW        Z6, Z1, K2
-	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z6
+	VPBROADCASTD    u32_00400040<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K2
+	VMOVDQU64       ·ranksIQ2_XS+0(SB), Z4
+	VMOVDQA64       Z1, Z5
+	VPERMI2W        ·ranksIQ2_XS+64(SB), Z4, Z5
+	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+192(SB), Z4, Z6
+	VMOVDQU16       Z6, K1, Z5
+	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+320(SB), Z4, Z6
+	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z4
 	VMOVDQA64       Z1, Z7
-	VPERMI2W        ·ranksIQ2_XS+64(SB), Z6, Z7
-	VMOVDQU64       ·ranksIQ2_XS+128(SB), Z6
+	VPERMI2W        ·ranksIQ2_XS+448(SB), Z4, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU16       Z6, K2, Z5
+	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z4
+	VMOVDQA64       Z1, Z6
+	VPERMI2W        ·ranksIQ2_XS+576(SB), Z4, Z6
+	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z4
+	VMOVDQA64       Z1, Z7
+	VPERMI2W        ·ranksIQ2_XS+704(SB), Z4, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z4
+	VMOVDQA64       Z1, Z7
+	VPERMI2W        ·ranksIQ2_XS+832(SB), Z4, Z7
+	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z4
 	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_XS+192(SB), Z6, Z8
+	VPERMI2W        ·ranksIQ2_XS+960(SB), Z4, Z8
 	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       ·ranksIQ2_XS+256(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_XS+320(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ2_XS+384(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_XS+448(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU16       Z8, K2, Z7
-	VMOVDQU64       ·ranksIQ2_XS+512(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_XS+576(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ2_XS+640(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_XS+704(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU64       ·ranksIQ2_XS+768(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_XS+832(SB), Z6, Z9
-	VMOVDQU64       ·ranksIQ2_XS+896(SB), Z6
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_XS+960(SB), Z6, Z10
-	VMOVDQU16       Z10, K1, Z9
-	VMOVDQU16       Z9, K2, Z8
-	VPBROADCASTD    u32_01000100<>+0(SB), Z6
-	VPTESTMW        Z6, Z1, K1
-	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
+	VMOVDQU16       Z7, K2, Z6
+	VPBROADCASTD    u32_01000100<>+0(SB), Z4
+	VPTESTMW        Z4, Z1, K1
+	VMOVDQU16       Z6, K1, Z5
+	VXORPS          Z1, Z1, Z1
+	VMOVDQU64       bytes57<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
 	VMOVDQU64       bytes58<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
-	VPBROADCASTD    u32_03030303<>+0(SB), Z8
-	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        512(AX), Z1, Z4
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
+	VPBROADCASTD    u32_03030303<>+0(SB), Z7
+	VMOVDQU64       bytes59<>+0(SB), Z8
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        512(AX), Z4, Z1
+	VMOVDQU64       bytes60<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z4
 	VMOVDQU64       bytes61<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPBROADCASTD    u32_03030303<>+0(SB), Z7
+	VMOVDQU64       bytes59<>+0(SB), Z8
+	VPTERNLOGD      $0xe4, Z7, Z6, Z4
+	VPERMB          Z8, Z4, Z4
+	VPDPBUSD        576(AX), Z4, Z1
+	VXORPS          Z4, Z4, Z4
+	VMOVDQU64       bytes62<>+0(SB), Z6
+	VPMULTISHIFTQB  Z5, Z6, Z6
+	VMOVDQU64       bytes68<>+0(SB), Z7
+	VPMULTISHIFTQB  Z2, Z7, Z7
 	VPBROADCASTD    u32_03030303<>+0(SB), Z8
 	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        576(AX), Z1, Z4
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
-	VMOVDQU64       bytes68<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z6
-	VPBROADCASTD    u32_03030303<>+0(SB), Z8
-	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        640(AX), Z1, Z5
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
+	VPTERNLOGD      $0xe4, Z8, Z7, Z6
+	VPERMB          Z9, Z6, Z6
+	VPDPBUSD        640(AX), Z6, Z4
+	VMOVDQU64       bytes64<>+0(SB), Z6
+	VPMULTISHIFTQB  Z5, Z6, Z5
 	VMOVDQU64       bytes69<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z2
 	VPBROADCASTD    u32_03030303<>+0(SB), Z6
 	VMOVDQU64       bytes59<>+0(SB), Z7
-	VPTERNLOGD      $0xe4, Z6, Z2, Z1
-	VPERMB          Z7, Z1, Z1
-	VPDPBUSD        704(AX), Z1, Z5
-	VMOVDQU64       bytes25<>+0(SB), Z1
-	VMOVDQU64       bytes26<>+0(SB), Z2
-	VMOVDQA64       Z4, Z6
-	VPERMT2Q        Z5, Z1, Z6
-	VPERMT2Q        Z5, Z2, Z4
-	VPADDD          Z4, Z6, Z6
+	VPTERNLOGD      $0xe4, Z6, Z2, Z5
+	VPERMB          Z7, Z5, Z5
+	VPDPBUSD        704(AX), Z5, Z4
+	VMOVDQU64       bytes25<>+0(SB), Z2
+	VMOVDQU64       bytes26<>+0(SB), Z5
+	VMOVDQA64       Z1, Z6
+	VPERMT2Q        Z4, Z2, Z6
+	VPERMT2Q        Z4, Z5, Z1
+	VPADDD          Z1, Z6, Z6
 	VMOVDQU64       864(AX), Z1
 	VPSLLD          $0x06, Z1, Z1
 	VPSUBD          Z1, Z6, Z6
@@ -11386,92 +11802,100 @@ eights4:
 	PREFETCHT0   12608(CX)
 	PREFETCHT0   12672(CX)
 	VMOVDQU      66(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y8
+	VMOVDQU      words_00007f00<>+0(SB), Y9
+	VPAND        Y9, Y8, Y8
+	VPOR         Y8, Y7, Y7
+	VPSLLD       $0x02, Y5, Y8
+	VMOVDQU      words_007f0000<>+0(SB), Y10
+	VPAND        Y10, Y8, Y8
+	VPOR         Y8, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 128(SP)
+	VMOVDQU      words_7f000000<>+0(SB), Y8
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y11
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y12
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 128(SP)
 	VMOVDQU      164(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 288(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 288(SP)
 	VMOVDQU      262(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
-	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
-	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
-	VPOR         Y7, Y6, Y6
+	VPAND        Y6, Y5, Y7
+	VPSLLD       $0x01, Y5, Y13
+	VPAND        Y9, Y13, Y13
+	VPOR         Y13, Y7, Y7
+	VPSLLD       $0x02, Y5, Y13
+	VPAND        Y10, Y13, Y13
+	VPOR         Y13, Y7, Y7
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
-	VPOR         Y5, Y6, Y6
-	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
-	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
-	VPOR         Y5, Y6, Y6
-	VMOVDQU      Y6, 448(SP)
+	VPAND        Y8, Y5, Y5
+	VPOR         Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y5
+	VPXOR        Y7, Y5, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
+	VPOR         Y5, Y7, Y7
+	VMOVDQU      Y7, 448(SP)
 	VMOVDQU      360(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VPAND        Y9, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VPAND        Y10, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VPAND        Y8, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
-	VPSHUFB      Y5, Y7, Y5
+	VPAND        Y11, Y5, Y5
+	VPSHUFB      Y5, Y12, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 608(SP)
-	MOVBQZX      2(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      4(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      6(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      7(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      8(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      9(CX), DI
+	MOVL         6(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -11483,21 +11907,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      12(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      14(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      15(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      16(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      17(CX), DI
+	MOVL         14(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -11512,21 +11942,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      20(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      22(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      23(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      24(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      25(CX), DI
+	MOVL         22(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -11538,21 +11974,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      28(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      30(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      31(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      32(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      33(CX), DI
+	MOVL         30(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -11570,21 +12012,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      36(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      38(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      39(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      40(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      41(CX), DI
+	MOVL         38(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -11596,21 +12044,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      44(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      46(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      47(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      48(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      49(CX), DI
+	MOVL         46(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -11625,21 +12079,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      52(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      54(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      55(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      56(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      57(CX), DI
+	MOVL         54(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -11651,21 +12111,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      60(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      62(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      63(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      64(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      65(CX), DI
+	MOVL         62(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -11686,33 +12152,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      66(CX), Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e800000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      100(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      101(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      102(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      103(CX), DI
+	VMOVDQU      Y5, (SP)
+	MOVL         100(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      104(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      105(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      106(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      107(CX), DI
+	MOVL         104(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 288(SP), Y6
@@ -11724,21 +12185,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      108(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      109(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      110(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      111(CX), DI
+	MOVL         108(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      112(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      113(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      114(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      115(CX), DI
+	MOVL         112(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 292(SP), Y7
@@ -11753,21 +12220,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      116(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      117(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      118(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      119(CX), DI
+	MOVL         116(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      120(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      121(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      122(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      123(CX), DI
+	MOVL         120(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 296(SP), Y7
@@ -11779,21 +12252,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      124(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      125(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      126(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      127(CX), DI
+	MOVL         124(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      128(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      129(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      130(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      131(CX), DI
+	MOVL         128(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 300(SP), Y8
@@ -11811,21 +12290,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      132(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      133(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      134(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      135(CX), DI
+	MOVL         132(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      136(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      137(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      138(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      139(CX), DI
+	MOVL         136(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 304(SP), Y7
@@ -11837,21 +12322,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      140(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      141(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      142(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      143(CX), DI
+	MOVL         140(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      144(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      145(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      146(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      147(CX), DI
+	MOVL         144(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 308(SP), Y8
@@ -11866,21 +12357,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      148(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      149(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      150(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      151(CX), DI
+	MOVL         148(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      152(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      153(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      154(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      155(CX), DI
+	MOVL         152(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 312(SP), Y8
@@ -11892,21 +12389,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      156(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      157(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      158(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      159(CX), DI
+	MOVL         156(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      160(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      161(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      162(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      163(CX), DI
+	MOVL         160(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 316(SP), Y9
@@ -11927,33 +12430,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      164(CX), Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 98(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e800000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       1728(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      198(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      199(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      200(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      201(CX), DI
+	VMOVDQU      Y5, 160(SP)
+	MOVL         198(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      202(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      203(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      204(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      205(CX), DI
+	MOVL         202(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 448(SP), Y6
@@ -11965,21 +12463,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      206(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      207(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      208(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      209(CX), DI
+	MOVL         206(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      210(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      211(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      212(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      213(CX), DI
+	MOVL         210(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 452(SP), Y7
@@ -11994,21 +12498,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      214(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      215(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      216(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      217(CX), DI
+	MOVL         214(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      218(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      219(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      220(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      221(CX), DI
+	MOVL         218(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 456(SP), Y7
@@ -12020,21 +12530,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      222(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      223(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      224(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      225(CX), DI
+	MOVL         222(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      226(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      227(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      228(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      229(CX), DI
+	MOVL         226(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 460(SP), Y8
@@ -12052,21 +12568,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      230(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      231(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      232(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      233(CX), DI
+	MOVL         230(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      234(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      235(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      236(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      237(CX), DI
+	MOVL         234(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 464(SP), Y7
@@ -12078,21 +12600,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      238(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      239(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      240(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      241(CX), DI
+	MOVL         238(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      242(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      243(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      244(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      245(CX), DI
+	MOVL         242(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 468(SP), Y8
@@ -12107,21 +12635,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      246(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      247(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      248(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      249(CX), DI
+	MOVL         246(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      250(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      251(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      252(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      253(CX), DI
+	MOVL         250(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 472(SP), Y8
@@ -12133,21 +12667,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      254(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      255(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      256(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      257(CX), DI
+	MOVL         254(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      258(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      259(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      260(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      261(CX), DI
+	MOVL         258(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 476(SP), Y9
@@ -12168,33 +12708,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      262(CX), Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 196(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e800000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       2688(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVBQZX      296(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      297(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      298(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      299(CX), DI
+	VMOVDQU      Y5, 320(SP)
+	MOVL         296(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      300(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      301(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      302(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      303(CX), DI
+	MOVL         300(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 608(SP), Y6
@@ -12206,21 +12741,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      304(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      305(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      306(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      307(CX), DI
+	MOVL         304(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      308(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      309(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      310(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      311(CX), DI
+	MOVL         308(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 612(SP), Y7
@@ -12235,21 +12776,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      312(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      313(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      314(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      315(CX), DI
+	MOVL         312(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      316(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      317(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      318(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      319(CX), DI
+	MOVL         316(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 616(SP), Y7
@@ -12261,21 +12808,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      320(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      321(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      322(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      323(CX), DI
+	MOVL         320(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      324(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      325(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      326(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      327(CX), DI
+	MOVL         324(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 620(SP), Y8
@@ -12293,21 +12846,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      328(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      329(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      330(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      331(CX), DI
+	MOVL         328(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      332(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      333(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      334(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      335(CX), DI
+	MOVL         332(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 624(SP), Y7
@@ -12319,21 +12878,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      336(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      337(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      338(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      339(CX), DI
+	MOVL         336(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      340(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      341(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      342(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      343(CX), DI
+	MOVL         340(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 628(SP), Y8
@@ -12348,21 +12913,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      344(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      345(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      346(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      347(CX), DI
+	MOVL         344(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      348(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      349(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      350(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      351(CX), DI
+	MOVL         348(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 632(SP), Y8
@@ -12374,21 +12945,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      352(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      353(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      354(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      355(CX), DI
+	MOVL         352(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      356(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      357(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      358(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      359(CX), DI
+	MOVL         356(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 636(SP), Y9
@@ -12409,18 +12986,62 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      360(CX), Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 294(CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e800000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
+	VMOVDQU      Y5, 480(SP)
+	VMOVDQU      66(CX), Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y7
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW (CX), X8
+	VCVTPH2PS    X8, Y8
+	VMOVDQU      words_3e800000<>+0(SB), Y9
+	VMULPS       Y9, Y8, Y8
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       3648(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      (SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      164(CX), Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 98(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      160(SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       1728(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      262(CX), Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 196(CX), X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y9, Y8, Y8
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VMOVDQU      320(SP), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       2688(AX), Y5, Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVDQU      360(CX), Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VPAND        Y6, Y5, Y5
+	VPOR         Y7, Y5, Y5
+	VPBROADCASTW 294(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y9, Y6, Y6
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      480(SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       3648(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x00000188, CX
 	ADDQ         $0x00000f00, AX
 	SUBQ         $0x04, BX
@@ -12433,38 +13054,49 @@ eights1:
 	PREFETCHT0   12288(CX)
 	PREFETCHT0   12352(CX)
 	VMOVDQU      66(CX), Y5
-	VPAND        words_0000007f<>+0(SB), Y5, Y6
+	VMOVDQU      words_0000007f<>+0(SB), Y6
+	VPAND        Y6, Y5, Y6
 	VPSLLD       $0x01, Y5, Y7
-	VPAND        words_00007f00<>+0(SB), Y7, Y7
+	VMOVDQU      words_00007f00<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x02, Y5, Y7
-	VPAND        words_007f0000<>+0(SB), Y7, Y7
+	VMOVDQU      words_007f0000<>+0(SB), Y8
+	VPAND        Y8, Y7, Y7
 	VPOR         Y7, Y6, Y6
 	VPSLLD       $0x03, Y5, Y5
-	VPAND        words_7f000000<>+0(SB), Y5, Y5
+	VMOVDQU      words_7f000000<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
 	VPOR         Y5, Y6, Y6
 	VPSRLW       $0x04, Y6, Y5
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPXOR        Y6, Y5, Y5
-	VPAND        words_0f0f0f0f<>+0(SB), Y5, Y5
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y7
 	VPSHUFB      Y5, Y7, Y5
 	VPOR         Y5, Y6, Y6
 	VMOVDQU      Y6, 128(SP)
-	MOVBQZX      2(CX), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVBQZX      3(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVBQZX      4(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVBQZX      5(CX), DI
+	MOVL         2(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVBQZX      6(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      7(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      8(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      9(CX), DI
+	MOVL         6(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 128(SP), Y6
@@ -12476,21 +13108,27 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVBQZX      10(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      11(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      12(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      13(CX), DI
+	MOVL         10(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      14(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      15(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      16(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      17(CX), DI
+	MOVL         14(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 132(SP), Y7
@@ -12505,21 +13143,27 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      18(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      19(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      20(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      21(CX), DI
+	MOVL         18(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      22(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      23(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      24(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      25(CX), DI
+	MOVL         22(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 136(SP), Y7
@@ -12531,21 +13175,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      26(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      27(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      28(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      29(CX), DI
+	MOVL         26(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      30(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      31(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      32(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      33(CX), DI
+	MOVL         30(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 140(SP), Y8
@@ -12563,21 +13213,27 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVBQZX      34(CX), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVBQZX      35(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVBQZX      36(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVBQZX      37(CX), DI
+	MOVL         34(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVBQZX      38(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      39(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      40(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      41(CX), DI
+	MOVL         38(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 144(SP), Y7
@@ -12589,21 +13245,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVBQZX      42(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      43(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      44(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      45(CX), DI
+	MOVL         42(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      46(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      47(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      48(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      49(CX), DI
+	MOVL         46(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 148(SP), Y8
@@ -12618,21 +13280,27 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVBQZX      50(CX), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVBQZX      51(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVBQZX      52(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVBQZX      53(CX), DI
+	MOVL         50(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVBQZX      54(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      55(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      56(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      57(CX), DI
+	MOVL         54(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 152(SP), Y8
@@ -12644,21 +13312,27 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVBQZX      58(CX), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVBQZX      59(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVBQZX      60(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVBQZX      61(CX), DI
+	MOVL         58(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVBQZX      62(CX), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVBQZX      63(CX), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVBQZX      64(CX), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVBQZX      65(CX), DI
+	MOVL         62(CX), DI
+	MOVBQZX      DI, R8
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R9
+	SHRQ         $0x08, DI
+	MOVBQZX      DI, R10
+	SHRQ         $0x08, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 156(SP), Y9
@@ -12679,18 +13353,23 @@ eights1:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVDQU      66(CX), Y6
-	VPSRLD       $0x1b, Y6, Y6
-	VPAND        words_0000001e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VMULPS       words_3e800000<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
+	VMOVDQU      Y5, (SP)
+	VMOVDQU      66(CX), Y5
+	VPSRLD       $0x1b, Y5, Y5
+	VMOVDQU      words_0000001e<>+0(SB), Y6
+	VPAND        Y6, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y6
+	VPOR         Y6, Y5, Y5
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
+	VMOVDQU      words_3e800000<>+0(SB), Y7
 	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      (SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x00000062, CX
 	ADDQ         $0x000003c0, AX
 	SUBQ         $0x01, BX
@@ -12737,207 +13416,364 @@ row:
 	VXORPS Y0, Y0, Y0
 	SHRQ   $0x03, BX
 
-eights2:
-	CMPQ            BX, $0x02
-	JL              eights2done
+eights4:
+	CMPQ            BX, $0x04
+	JL              eights4done
 	PREFETCHT0      12288(CX)
 	PREFETCHT0      12352(CX)
 	PREFETCHT0      12416(CX)
 	PREFETCHT0      12480(CX)
+	PREFETCHT0      12544(CX)
+	PREFETCHT0      12608(CX)
+	PREFETCHT0      12672(CX)
 	VBROADCASTI64X4 66(CX), Z1
 	VBROADCASTI64X4 164(CX), Z2
-	VMOVDQU64       bytes55<>+0(SB), Z3
-	VPMULTISHIFTQB  Z1, Z3, Z4
-	VPMULTISHIFTQB  Z2, Z3, Z3
-	VPBROADCASTD    u32_7f7f7f7f<>+0(SB), Z5
-	VPANDD          Z5, Z4, Z4
-	VPANDD          Z5, Z3, Z3
-	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z5
-	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z6
-	VPSRLW          $0x04, Z4, Z7
-	VPSRLW          $0x04, Z3, Z8
-	VPTERNLOGD      $0x28, Z5, Z4, Z7
-	VPSHUFB         Z7, Z6, Z7
-	VPORD           Z7, Z4, Z4
-	VPTERNLOGD      $0x28, Z5, Z3, Z8
-	VPSHUFB         Z8, Z6, Z8
-	VPORD           Z8, Z3, Z3
+	VBROADCASTI64X4 262(CX), Z3
+	VBROADCASTI64X4 360(CX), Z4
+	VMOVDQU64       bytes55<>+0(SB), Z5
+	VPMULTISHIFTQB  Z1, Z5, Z6
+	VPMULTISHIFTQB  Z2, Z5, Z7
+	VPMULTISHIFTQB  Z3, Z5, Z8
+	VPMULTISHIFTQB  Z4, Z5, Z5
+	VPBROADCASTD    u32_7f7f7f7f<>+0(SB), Z9
+	VPANDD          Z9, Z6, Z6
+	VPANDD          Z9, Z7, Z7
+	VPANDD          Z9, Z8, Z8
+	VPANDD          Z9, Z5, Z5
+	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z9
+	VBROADCASTI32X4 words_00808000_80000080_80000080_00808000<>+0(SB), Z10
+	VPSRLW          $0x04, Z6, Z11
+	VPSRLW          $0x04, Z7, Z12
+	VPSRLW          $0x04, Z8, Z13
+	VPSRLW          $0x04, Z5, Z14
+	VPTERNLOGD      $0x28, Z9, Z6, Z11
+	VPSHUFB         Z11, Z10, Z11
+	VPORD           Z11, Z6, Z6
+	VPTERNLOGD      $0x28, Z9, Z7, Z12
+	VPSHUFB         Z12, Z10, Z12
+	VPORD           Z12, Z7, Z7
+	VPTERNLOGD      $0x28, Z9, Z8, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPORD           Z13, Z8, Z8
+	VPTERNLOGD      $0x28, Z9, Z5, Z14
+	VPSHUFB         Z14, Z10, Z14
+	VPORD           Z14, Z5, Z5
 	VPSRLD          $0x1b, Z1, Z1
 	VPSRLD          $0x1b, Z2, Z2
-	VMOVDQU64       2(CX), Z5
-	VMOVDQU64       100(CX), Z6
+	VPSRLD          $0x1b, Z3, Z3
+	VPSRLD          $0x1b, Z4, Z4
+	VMOVDQU64       2(CX), Z9
+	VMOVDQU64       100(CX), Z10
+	VMOVDQU64       198(CX), Z11
+	VMOVDQU64       296(CX), Z12
 	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes70<>+0(SB), Z7
-	VPERMB.Z        Z5, Z7, K1, Z8
-	VPERMB.Z        Z6, Z7, K1, Z7
-	VMOVDQU64       bytes71<>+0(SB), Z9
-	VPERMB.Z        Z5, Z9, K1, Z5
-	VPERMB.Z        Z6, Z9, K1, Z6
-	VPBROADCASTW    (CX), Y9
-	VPBROADCASTW    98(CX), Y10
-	VCVTPH2PS       Y9, Z9
-	VCVTPH2PS       Y10, Z10
-	VPBROADCASTD    u32_3e800000<>+0(SB), Z11
-	VMULPS          Z11, Z9, Z9
-	VMULPS          Z11, Z10, Z10
-	VPBROADCASTD    u32_0000001e<>+0(SB), Z11
-	VPANDD          Z11, Z1, Z1
-	VPANDD          Z11, Z2, Z2
-	VPBROADCASTD    u32_00000001<>+0(SB), Z11
-	VPORD           Z11, Z1, Z1
-	VPORD           Z11, Z2, Z2
+	VMOVDQU64       bytes70<>+0(SB), Z13
+	VPERMB.Z        Z9, Z13, K1, Z14
+	VPERMB.Z        Z10, Z13, K1, Z15
+	VPERMB.Z        Z11, Z13, K1, Z16
+	VPERMB.Z        Z12, Z13, K1, Z13
+	VMOVDQU64       bytes71<>+0(SB), Z17
+	VPERMB.Z        Z9, Z17, K1, Z9
+	VPERMB.Z        Z10, Z17, K1, Z10
+	VPERMB.Z        Z11, Z17, K1, Z11
+	VPERMB.Z        Z12, Z17, K1, Z12
+	VPBROADCASTW    (CX), Y17
+	VPBROADCASTW    98(CX), Y18
+	VPBROADCASTW    196(CX), Y19
+	VPBROADCASTW    294(CX), Y20
+	VCVTPH2PS       Y17, Z17
+	VCVTPH2PS       Y18, Z18
+	VCVTPH2PS       Y19, Z19
+	VCVTPH2PS       Y20, Z20
+	VPBROADCASTD    u32_3e800000<>+0(SB), Z21
+	VMULPS          Z21, Z17, Z17
+	VMULPS          Z21, Z18, Z18
+	VMULPS          Z21, Z19, Z19
+	VMULPS          Z21, Z20, Z20
+	VPBROADCASTD    u32_0000001e<>+0(SB), Z21
+	VPANDD          Z21, Z1, Z1
+	VPANDD          Z21, Z2, Z2
+	VPANDD          Z21, Z3, Z3
+	VPANDD          Z21, Z4, Z4
+	VPBROADCASTD    u32_00000001<>+0(SB), Z21
+	VPORD           Z21, Z1, Z1
+	VPORD           Z21, Z2, Z2
+	VPORD           Z21, Z3, Z3
+	VPORD           Z21, Z4, Z4
 	VCVTDQ2PS       Z1, Z1
 	VCVTDQ2PS       Z2, Z2
-	VMULPS          Z9, Z1, Z1
-	VMULPS          Z10, Z2, Z2
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z8, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z7, K2
-	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z11
-	VMOVDQA64       Z8, Z12
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z11, Z12
-	VMOVDQA64       Z7, Z13
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z11, Z13
-	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z11
-	VMOVDQA64       Z8, Z14
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z11, Z14
-	VMOVDQA64       Z7, Z15
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z11, Z15
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z11
-	VMOVDQA64       Z8, Z14
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z11, Z14
-	VMOVDQA64       Z7, Z15
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z11
-	VMOVDQA64       Z8, Z16
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z11, Z16
-	VMOVDQA64       Z7, Z17
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z8, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z8
-	VPTESTMW        Z8, Z7, K2
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       bytes72<>+0(SB), Z7
-	VPMULTISHIFTQB  Z12, Z7, Z8
-	VPMULTISHIFTQB  Z13, Z7, Z7
-	VMOVDQU64       bytes73<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z14
-	VPMULTISHIFTQB  Z3, Z11, Z11
-	VPBROADCASTD    u32_07070707<>+0(SB), Z15
-	VMOVDQU64       bytes74<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z8
-	VPERMB          Z16, Z8, Z8
-	VPTERNLOGD      $0xe4, Z15, Z11, Z7
-	VPERMB          Z16, Z7, Z7
-	VPDPBUSD        512(AX), Z8, Z9
-	VPDPBUSD        1472(AX), Z7, Z10
-	VMOVDQU64       bytes75<>+0(SB), Z7
-	VPMULTISHIFTQB  Z12, Z7, Z8
-	VPMULTISHIFTQB  Z13, Z7, Z7
-	VMOVDQU64       bytes76<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z12
-	VPMULTISHIFTQB  Z3, Z11, Z11
-	VPBROADCASTD    u32_07070707<>+0(SB), Z13
-	VMOVDQU64       bytes74<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z8
-	VPERMB          Z14, Z8, Z8
-	VPTERNLOGD      $0xe4, Z13, Z11, Z7
-	VPERMB          Z14, Z7, Z7
-	VPDPBUSD        576(AX), Z8, Z9
-	VPDPBUSD        1536(AX), Z7, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z7
-	VPTESTMW        Z7, Z5, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z7
-	VPTESTMW        Z7, Z6, K2
-	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z7
-	VMOVDQA64       Z5, Z8
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z7, Z8
-	VMOVDQA64       Z6, Z11
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z7, Z11
-	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z7
-	VMOVDQA64       Z5, Z12
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z7, Z12
-	VMOVDQA64       Z6, Z13
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z7, Z13
-	VMOVDQU16       Z12, K1, Z8
-	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z7
-	VMOVDQA64       Z5, Z12
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z7, Z12
-	VMOVDQA64       Z6, Z13
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z7, Z13
-	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z7
-	VMOVDQA64       Z5, Z14
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z7, Z14
-	VMOVDQA64       Z6, Z15
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z7, Z15
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VPBROADCASTD    u32_00800080<>+0(SB), Z7
-	VPTESTMW        Z7, Z5, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z5
-	VPTESTMW        Z5, Z6, K2
-	VMOVDQU16       Z12, K1, Z8
-	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       bytes72<>+0(SB), Z5
-	VPMULTISHIFTQB  Z8, Z5, Z6
-	VPMULTISHIFTQB  Z11, Z5, Z5
-	VMOVDQU64       bytes77<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z12
-	VPMULTISHIFTQB  Z3, Z7, Z7
-	VPBROADCASTD    u32_07070707<>+0(SB), Z13
-	VMOVDQU64       bytes74<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z6
-	VPERMB          Z14, Z6, Z6
-	VPTERNLOGD      $0xe4, Z13, Z7, Z5
-	VPERMB          Z14, Z5, Z5
-	VPDPBUSD        640(AX), Z6, Z9
-	VPDPBUSD        1600(AX), Z5, Z10
-	VMOVDQU64       bytes75<>+0(SB), Z5
-	VPMULTISHIFTQB  Z8, Z5, Z6
-	VPMULTISHIFTQB  Z11, Z5, Z5
-	VMOVDQU64       bytes78<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z4
-	VPMULTISHIFTQB  Z3, Z7, Z3
-	VPBROADCASTD    u32_07070707<>+0(SB), Z7
-	VMOVDQU64       bytes74<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z4, Z6
-	VPERMB          Z8, Z6, Z6
-	VPTERNLOGD      $0xe4, Z7, Z3, Z5
-	VPERMB          Z8, Z5, Z5
-	VPDPBUSD        704(AX), Z6, Z9
-	VPDPBUSD        1664(AX), Z5, Z10
-	VEXTRACTI64X4   $0x01, Z9, Y3
-	VEXTRACTI64X4   $0x01, Z10, Y4
-	VPADDD          Y9, Y3, Y3
-	VPADDD          Y10, Y4, Y4
-	VMOVDQU32       832(AX), Y5
-	VPSLLD          $0x06, Y5, Y5
-	VPSUBD          Y5, Y3, Y3
-	VMOVDQU32       1792(AX), Y5
-	VPSLLD          $0x06, Y5, Y5
-	VPSUBD          Y5, Y4, Y4
+	VCVTDQ2PS       Z3, Z3
+	VCVTDQ2PS       Z4, Z4
+	VMULPS          Z17, Z1, Z1
+	VMULPS          Z18, Z2, Z2
+	VMULPS          Z19, Z3, Z3
+	VMULPS          Z20, Z4, Z4
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z14, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z15, K2
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z16, K3
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z13, K4
+	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z17
+	VMOVDQA64       Z14, Z18
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z18
+	VMOVDQA64       Z15, Z19
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z19
+	VMOVDQA64       Z16, Z20
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z20
+	VMOVDQA64       Z13, Z21
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z21
+	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z17
+	VMOVDQA64       Z14, Z22
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z22
+	VMOVDQA64       Z15, Z23
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z23
+	VMOVDQA64       Z16, Z24
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z24
+	VMOVDQA64       Z13, Z25
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z25
+	VMOVDQU16       Z22, K1, Z18
+	VMOVDQU16       Z23, K2, Z19
+	VMOVDQU16       Z24, K3, Z20
+	VMOVDQU16       Z25, K4, Z21
+	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z17
+	VMOVDQA64       Z14, Z22
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z22
+	VMOVDQA64       Z15, Z23
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z23
+	VMOVDQA64       Z16, Z24
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z24
+	VMOVDQA64       Z13, Z25
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z25
+	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z17
+	VMOVDQA64       Z14, Z26
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z26
+	VMOVDQA64       Z15, Z27
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z27
+	VMOVDQA64       Z16, Z28
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z28
+	VMOVDQA64       Z13, Z29
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z29
+	VMOVDQU16       Z26, K1, Z22
+	VMOVDQU16       Z27, K2, Z23
+	VMOVDQU16       Z28, K3, Z24
+	VMOVDQU16       Z29, K4, Z25
+	VPBROADCASTD    u32_00800080<>+0(SB), Z17
+	VPTESTMW        Z17, Z14, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z14
+	VPTESTMW        Z14, Z15, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z14
+	VPTESTMW        Z14, Z16, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z14
+	VPTESTMW        Z14, Z13, K4
+	VMOVDQU16       Z22, K1, Z18
+	VMOVDQU16       Z23, K2, Z19
+	VMOVDQU16       Z24, K3, Z20
+	VMOVDQU16       Z25, K4, Z21
+	VXORPS          Z13, Z13, Z13
+	VXORPS          Z14, Z14, Z14
+	VXORPS          Z15, Z15, Z15
+	VXORPS          Z16, Z16, Z16
+	VMOVDQU64       bytes72<>+0(SB), Z17
+	VPMULTISHIFTQB  Z18, Z17, Z22
+	VPMULTISHIFTQB  Z19, Z17, Z23
+	VPMULTISHIFTQB  Z20, Z17, Z24
+	VPMULTISHIFTQB  Z21, Z17, Z17
+	VMOVDQU64       bytes73<>+0(SB), Z25
+	VPMULTISHIFTQB  Z6, Z25, Z26
+	VPMULTISHIFTQB  Z7, Z25, Z27
+	VPMULTISHIFTQB  Z8, Z25, Z28
+	VPMULTISHIFTQB  Z5, Z25, Z25
+	VPBROADCASTD    u32_07070707<>+0(SB), Z29
+	VMOVDQU64       bytes74<>+0(SB), Z30
+	VPTERNLOGD      $0xe4, Z29, Z26, Z22
+	VPERMB          Z30, Z22, Z22
+	VPTERNLOGD      $0xe4, Z29, Z27, Z23
+	VPERMB          Z30, Z23, Z23
+	VPTERNLOGD      $0xe4, Z29, Z28, Z24
+	VPERMB          Z30, Z24, Z24
+	VPTERNLOGD      $0xe4, Z29, Z25, Z17
+	VPERMB          Z30, Z17, Z17
+	VPDPBUSD        512(AX), Z22, Z13
+	VPDPBUSD        1472(AX), Z23, Z14
+	VPDPBUSD        2432(AX), Z24, Z15
+	VPDPBUSD        3392(AX), Z17, Z16
+	VMOVDQU64       bytes75<>+0(SB), Z17
+	VPMULTISHIFTQB  Z18, Z17, Z18
+	VPMULTISHIFTQB  Z19, Z17, Z19
+	VPMULTISHIFTQB  Z20, Z17, Z20
+	VPMULTISHIFTQB  Z21, Z17, Z17
+	VMOVDQU64       bytes76<>+0(SB), Z21
+	VPMULTISHIFTQB  Z6, Z21, Z22
+	VPMULTISHIFTQB  Z7, Z21, Z23
+	VPMULTISHIFTQB  Z8, Z21, Z24
+	VPMULTISHIFTQB  Z5, Z21, Z21
+	VPBROADCASTD    u32_07070707<>+0(SB), Z25
+	VMOVDQU64       bytes74<>+0(SB), Z26
+	VPTERNLOGD      $0xe4, Z25, Z22, Z18
+	VPERMB          Z26, Z18, Z18
+	VPTERNLOGD      $0xe4, Z25, Z23, Z19
+	VPERMB          Z26, Z19, Z19
+	VPTERNLOGD      $0xe4, Z25, Z24, Z20
+	VPERMB          Z26, Z20, Z20
+	VPTERNLOGD      $0xe4, Z25, Z21, Z17
+	VPERMB          Z26, Z17, Z17
+	VPDPBUSD        576(AX), Z18, Z13
+	VPDPBUSD        1536(AX), Z19, Z14
+	VPDPBUSD        2496(AX), Z20, Z15
+	VPDPBUSD        3456(AX), Z17, Z16
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z9, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z10, K2
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z11, K3
+	VPBROADCASTD    u32_00400040<>+0(SB), Z17
+	VPTESTMW        Z17, Z12, K4
+	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z17
+	VMOVDQA64       Z9, Z18
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z18
+	VMOVDQA64       Z10, Z19
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z19
+	VMOVDQA64       Z11, Z20
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z20
+	VMOVDQA64       Z12, Z21
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z17, Z21
+	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z17
+	VMOVDQA64       Z9, Z22
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z22
+	VMOVDQA64       Z10, Z23
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z23
+	VMOVDQA64       Z11, Z24
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z24
+	VMOVDQA64       Z12, Z25
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z17, Z25
+	VMOVDQU16       Z22, K1, Z18
+	VMOVDQU16       Z23, K2, Z19
+	VMOVDQU16       Z24, K3, Z20
+	VMOVDQU16       Z25, K4, Z21
+	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z17
+	VMOVDQA64       Z9, Z22
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z22
+	VMOVDQA64       Z10, Z23
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z23
+	VMOVDQA64       Z11, Z24
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z24
+	VMOVDQA64       Z12, Z25
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z17, Z25
+	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z17
+	VMOVDQA64       Z9, Z26
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z26
+	VMOVDQA64       Z10, Z27
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z27
+	VMOVDQA64       Z11, Z28
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z28
+	VMOVDQA64       Z12, Z29
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z17, Z29
+	VMOVDQU16       Z26, K1, Z22
+	VMOVDQU16       Z27, K2, Z23
+	VMOVDQU16       Z28, K3, Z24
+	VMOVDQU16       Z29, K4, Z25
+	VPBROADCASTD    u32_00800080<>+0(SB), Z17
+	VPTESTMW        Z17, Z9, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z10, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z11, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z12, K4
+	VMOVDQU16       Z22, K1, Z18
+	VMOVDQU16       Z23, K2, Z19
+	VMOVDQU16       Z24, K3, Z20
+	VMOVDQU16       Z25, K4, Z21
+	VMOVDQU64       bytes72<>+0(SB), Z9
+	VPMULTISHIFTQB  Z18, Z9, Z10
+	VPMULTISHIFTQB  Z19, Z9, Z11
+	VPMULTISHIFTQB  Z20, Z9, Z12
+	VPMULTISHIFTQB  Z21, Z9, Z9
+	VMOVDQU64       bytes77<>+0(SB), Z17
+	VPMULTISHIFTQB  Z6, Z17, Z22
+	VPMULTISHIFTQB  Z7, Z17, Z23
+	VPMULTISHIFTQB  Z8, Z17, Z24
+	VPMULTISHIFTQB  Z5, Z17, Z17
+	VPBROADCASTD    u32_07070707<>+0(SB), Z25
+	VMOVDQU64       bytes74<>+0(SB), Z26
+	VPTERNLOGD      $0xe4, Z25, Z22, Z10
+	VPERMB          Z26, Z10, Z10
+	VPTERNLOGD      $0xe4, Z25, Z23, Z11
+	VPERMB          Z26, Z11, Z11
+	VPTERNLOGD      $0xe4, Z25, Z24, Z12
+	VPERMB          Z26, Z12, Z12
+	VPTERNLOGD      $0xe4, Z25, Z17, Z9
+	VPERMB          Z26, Z9, Z9
+	VPDPBUSD        640(AX), Z10, Z13
+	VPDPBUSD        1600(AX), Z11, Z14
+	VPDPBUSD        2560(AX), Z12, Z15
+	VPDPBUSD        3520(AX), Z9, Z16
+	VMOVDQU64       bytes75<>+0(SB), Z9
+	VPMULTISHIFTQB  Z18, Z9, Z10
+	VPMULTISHIFTQB  Z19, Z9, Z11
+	VPMULTISHIFTQB  Z20, Z9, Z12
+	VPMULTISHIFTQB  Z21, Z9, Z9
+	VMOVDQU64       bytes78<>+0(SB), Z17
+	VPMULTISHIFTQB  Z6, Z17, Z6
+	VPMULTISHIFTQB  Z7, Z17, Z7
+	VPMULTISHIFTQB  Z8, Z17, Z8
+	VPMULTISHIFTQB  Z5, Z17, Z5
+	VPBROADCASTD    u32_07070707<>+0(SB), Z17
+	VMOVDQU64       bytes74<>+0(SB), Z18
+	VPTERNLOGD      $0xe4, Z17, Z6, Z10
+	VPERMB          Z18, Z10, Z10
+	VPTERNLOGD      $0xe4, Z17, Z7, Z11
+	VPERMB          Z18, Z11, Z11
+	VPTERNLOGD      $0xe4, Z17, Z8, Z12
+	VPERMB          Z18, Z12, Z12
+	VPTERNLOGD      $0xe4, Z17, Z5, Z9
+	VPERMB          Z18, Z9, Z9
+	VPDPBUSD        704(AX), Z10, Z13
+	VPDPBUSD        1664(AX), Z11, Z14
+	VPDPBUSD        2624(AX), Z12, Z15
+	VPDPBUSD        3584(AX), Z9, Z16
+	VEXTRACTI64X4   $0x01, Z13, Y5
+	VEXTRACTI64X4   $0x01, Z14, Y6
+	VEXTRACTI64X4   $0x01, Z15, Y7
+	VEXTRACTI64X4   $0x01, Z16, Y8
+	VPADDD          Y13, Y5, Y5
+	VPADDD          Y14, Y6, Y6
+	VPADDD          Y15, Y7, Y7
+	VPADDD          Y16, Y8, Y8
+	VMOVDQU32       832(AX), Y9
+	VPSLLD          $0x06, Y9, Y9
+	VPSUBD          Y9, Y5, Y5
+	VMOVDQU32       1792(AX), Y9
+	VPSLLD          $0x06, Y9, Y9
+	VPSUBD          Y9, Y6, Y6
+	VMOVDQU32       2752(AX), Y9
+	VPSLLD          $0x06, Y9, Y9
+	VPSUBD          Y9, Y7, Y7
+	VMOVDQU32       3712(AX), Y9
+	VPSLLD          $0x06, Y9, Y9
+	VPSUBD          Y9, Y8, Y8
 	VMULPS          768(AX), Y1, Y1
 	VMULPS          1728(AX), Y2, Y2
-	VCVTDQ2PS       Y3, Y3
-	VCVTDQ2PS       Y4, Y4
-	VFMADD231PS     Y1, Y3, Y0
-	VFMADD231PS     Y2, Y4, Y0
-	ADDQ            $0x000000c4, CX
-	ADDQ            $0x00000780, AX
-	SUBQ            $0x02, BX
-	JMP             eights2
+	VMULPS          2688(AX), Y3, Y3
+	VMULPS          3648(AX), Y4, Y4
+	VCVTDQ2PS       Y5, Y5
+	VCVTDQ2PS       Y6, Y6
+	VCVTDQ2PS       Y7, Y7
+	VCVTDQ2PS       Y8, Y8
+	VFMADD231PS     Y1, Y5, Y0
+	VFMADD231PS     Y2, Y6, Y0
+	VFMADD231PS     Y3, Y7, Y0
+	VFMADD231PS     Y4, Y8, Y0
+	ADDQ            $0x00000188, CX
+	ADDQ            $0x00000f00, AX
+	SUBQ            $0x04, BX
+	JMP             eights4
 
-eights2done:
+eights4done:
 eights1:
 	CMPQ            BX, $0x01
 	JL              eights1done
@@ -12971,83 +13807,83 @@ eights1:
 	VPORD           Z6, Z1, Z1
 	VCVTDQ2PS       Z1, Z1
 	VMULPS          Z5, Z1, Z1
-	VXORPS          Z5, Z5, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z6
-	VPTESTMW        Z6, Z4, K1
-	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z6
+	VPBROADCASTD    u32_00400040<>+0(SB), Z5
+	VPTESTMW        Z5, Z4, K1
+	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z5
+	VMOVDQA64       Z4, Z6
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z5, Z6
+	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z5
 	VMOVDQA64       Z4, Z7
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z6, Z7
-	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z6
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z5, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z5
+	VMOVDQA64       Z4, Z7
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z5
 	VMOVDQA64       Z4, Z8
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z6, Z8
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z5, Z8
 	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z6
-	VMOVDQA64       Z4, Z8
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z6
-	VMOVDQA64       Z4, Z9
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VPBROADCASTD    u32_00800080<>+0(SB), Z6
-	VPTESTMW        Z6, Z4, K1
-	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       bytes72<>+0(SB), Z4
-	VPMULTISHIFTQB  Z7, Z4, Z4
-	VMOVDQU64       bytes73<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPBROADCASTD    u32_00800080<>+0(SB), Z5
+	VPTESTMW        Z5, Z4, K1
+	VMOVDQU16       Z7, K1, Z6
+	VXORPS          Z4, Z4, Z4
+	VMOVDQU64       bytes72<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z5
+	VMOVDQU64       bytes73<>+0(SB), Z7
+	VPMULTISHIFTQB  Z2, Z7, Z7
 	VPBROADCASTD    u32_07070707<>+0(SB), Z8
 	VMOVDQU64       bytes74<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z4
-	VPERMB          Z9, Z4, Z4
-	VPDPBUSD        512(AX), Z4, Z5
-	VMOVDQU64       bytes75<>+0(SB), Z4
-	VPMULTISHIFTQB  Z7, Z4, Z4
+	VPTERNLOGD      $0xe4, Z8, Z7, Z5
+	VPERMB          Z9, Z5, Z5
+	VPDPBUSD        512(AX), Z5, Z4
+	VMOVDQU64       bytes75<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z5
 	VMOVDQU64       bytes76<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
 	VMOVDQU64       bytes74<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z6, Z4
-	VPERMB          Z8, Z4, Z4
-	VPDPBUSD        576(AX), Z4, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z4
-	VPTESTMW        Z4, Z3, K1
-	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z4
+	VPTERNLOGD      $0xe4, Z7, Z6, Z5
+	VPERMB          Z8, Z5, Z5
+	VPDPBUSD        576(AX), Z5, Z4
+	VPBROADCASTD    u32_00400040<>+0(SB), Z5
+	VPTESTMW        Z5, Z3, K1
+	VMOVDQU64       ·ranksIQ3_XXS+0(SB), Z5
 	VMOVDQA64       Z3, Z6
-	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z4, Z6
-	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z4
+	VPERMI2W        ·ranksIQ3_XXS+64(SB), Z5, Z6
+	VMOVDQU64       ·ranksIQ3_XXS+128(SB), Z5
 	VMOVDQA64       Z3, Z7
-	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z4, Z7
+	VPERMI2W        ·ranksIQ3_XXS+192(SB), Z5, Z7
 	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z4
+	VMOVDQU64       ·ranksIQ3_XXS+256(SB), Z5
 	VMOVDQA64       Z3, Z7
-	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z4, Z7
-	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z4
+	VPERMI2W        ·ranksIQ3_XXS+320(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_XXS+384(SB), Z5
 	VMOVDQA64       Z3, Z8
-	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z4, Z8
+	VPERMI2W        ·ranksIQ3_XXS+448(SB), Z5, Z8
 	VMOVDQU16       Z8, K1, Z7
-	VPBROADCASTD    u32_00800080<>+0(SB), Z4
-	VPTESTMW        Z4, Z3, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z5
+	VPTESTMW        Z5, Z3, K1
 	VMOVDQU16       Z7, K1, Z6
 	VMOVDQU64       bytes72<>+0(SB), Z3
 	VPMULTISHIFTQB  Z6, Z3, Z3
-	VMOVDQU64       bytes77<>+0(SB), Z4
-	VPMULTISHIFTQB  Z2, Z4, Z4
+	VMOVDQU64       bytes77<>+0(SB), Z5
+	VPMULTISHIFTQB  Z2, Z5, Z5
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
 	VMOVDQU64       bytes74<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z4, Z3
+	VPTERNLOGD      $0xe4, Z7, Z5, Z3
 	VPERMB          Z8, Z3, Z3
-	VPDPBUSD        640(AX), Z3, Z5
+	VPDPBUSD        640(AX), Z3, Z4
 	VMOVDQU64       bytes75<>+0(SB), Z3
 	VPMULTISHIFTQB  Z6, Z3, Z3
-	VMOVDQU64       bytes78<>+0(SB), Z4
-	VPMULTISHIFTQB  Z2, Z4, Z2
-	VPBROADCASTD    u32_07070707<>+0(SB), Z4
+	VMOVDQU64       bytes78<>+0(SB), Z5
+	VPMULTISHIFTQB  Z2, Z5, Z2
+	VPBROADCASTD    u32_07070707<>+0(SB), Z5
 	VMOVDQU64       bytes74<>+0(SB), Z6
-	VPTERNLOGD      $0xe4, Z4, Z2, Z3
+	VPTERNLOGD      $0xe4, Z5, Z2, Z3
 	VPERMB          Z6, Z3, Z3
-	VPDPBUSD        704(AX), Z3, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y2
-	VPADDD          Y5, Y2, Y2
+	VPDPBUSD        704(AX), Z3, Z4
+	VEXTRACTI64X4   $0x01, Z4, Y2
+	VPADDD          Y4, Y2, Y2
 	VMOVDQU32       832(AX), Y3
 	VPSLLD          $0x06, Y3, Y3
 	VPSUBD          Y3, Y2, Y2
@@ -13199,593 +14035,703 @@ eights4:
 	PREFETCHT0   12416(CX)
 	PREFETCHT0   12480(CX)
 	VPBROADCASTQ 34(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VMOVDQU      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y4
+	VPBLENDW     $0x88, Y4, Y2, Y2
+	VMOVDQU      words_00200100_00010004<>+0(SB), Y4
+	VPMULLW      Y4, Y2, Y2
+	VMOVDQU      words_07000700<>+0(SB), Y5
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    2(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VPBROADCASTQ 42(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    18(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    18(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
 	VPBROADCASTQ 84(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    52(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    52(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 160(SP)
 	VPBROADCASTQ 92(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    68(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    68(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 192(SP)
 	VPBROADCASTQ 134(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    102(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    102(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 320(SP)
 	VPBROADCASTQ 142(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    118(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    118(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 352(SP)
 	VPBROADCASTQ 184(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    152(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y6
+	VPBLENDW     $0x88, Y6, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    152(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, 480(SP)
 	VPBROADCASTQ 192(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
 	VPSRLW       $0x01, Y2, Y3
 	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
 	VPMOVZXBW    168(CX), Y3
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y2, 512(SP)
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPMADDUBSW   (AX), Y2, Y2
+	VPMADDWD     Y0, Y2, Y2
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   32(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y4
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   64(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   96(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPUNPCKLQDQ  Y3, Y2, Y4
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   128(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   160(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   192(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	VPMADDUBSW   224(AX), Y5, Y5
+	VPMADDWD     Y0, Y5, Y5
+	VPUNPCKLDQ   Y5, Y4, Y6
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPUNPCKLQDQ  Y4, Y3, Y5
+	VPUNPCKHQDQ  Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPERM2I128   $0x20, Y3, Y2, Y4
+	VPERM2I128   $0x31, Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      Y2, (SP)
+	MOVQ         160(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPMADDUBSW   960(AX), Y2, Y2
+	VPMADDWD     Y0, Y2, Y2
+	MOVQ         168(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   992(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y4
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         176(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   1024(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         184(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   1056(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPUNPCKLQDQ  Y3, Y2, Y4
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         192(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   1088(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         200(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   1120(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	MOVQ         208(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   1152(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	MOVQ         216(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	VPMADDUBSW   1184(AX), Y5, Y5
+	VPMADDWD     Y0, Y5, Y5
+	VPUNPCKLDQ   Y5, Y4, Y6
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPUNPCKLQDQ  Y4, Y3, Y5
+	VPUNPCKHQDQ  Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPERM2I128   $0x20, Y3, Y2, Y4
+	VPERM2I128   $0x31, Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      Y2, 160(SP)
+	MOVQ         320(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPMADDUBSW   1920(AX), Y2, Y2
+	VPMADDWD     Y0, Y2, Y2
+	MOVQ         328(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   1952(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y4
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         336(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   1984(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         344(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   2016(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPUNPCKLQDQ  Y3, Y2, Y4
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         352(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   2048(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         360(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   2080(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	MOVQ         368(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   2112(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	MOVQ         376(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	VPMADDUBSW   2144(AX), Y5, Y5
+	VPMADDWD     Y0, Y5, Y5
+	VPUNPCKLDQ   Y5, Y4, Y6
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPUNPCKLQDQ  Y4, Y3, Y5
+	VPUNPCKHQDQ  Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPERM2I128   $0x20, Y3, Y2, Y4
+	VPERM2I128   $0x31, Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      Y2, 320(SP)
+	MOVQ         480(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPMADDUBSW   2880(AX), Y2, Y2
+	VPMADDWD     Y0, Y2, Y2
+	MOVQ         488(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   2912(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	VPUNPCKLDQ   Y3, Y2, Y4
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         496(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   2944(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         504(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   2976(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPUNPCKLQDQ  Y3, Y2, Y4
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         512(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   3008(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         520(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   3040(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	MOVQ         528(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   3072(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	MOVQ         536(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
+	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	VPMADDUBSW   3104(AX), Y5, Y5
+	VPMADDWD     Y0, Y5, Y5
+	VPUNPCKLDQ   Y5, Y4, Y6
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPUNPCKLQDQ  Y4, Y3, Y5
+	VPUNPCKHQDQ  Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPERM2I128   $0x20, Y3, Y2, Y4
+	VPERM2I128   $0x31, Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      Y2, 480(SP)
 	VMOVDQU      832(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      6(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y3, Y3
-	VPMADDUBSW   (AX), Y3, Y3
-	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      14(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   32(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	VPUNPCKLDQ   Y4, Y3, Y5
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      22(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   64(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      30(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   96(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y5
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      38(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   128(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      46(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   160(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      54(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   192(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVWQZX      62(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPMADDUBSW   224(AX), Y6, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y7, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y6
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y5
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPMOVSXWD    34(CX), Y4
-	VPSRAD       $0x1f, Y4, Y4
-	VPAND        832(AX), Y4, Y4
-	VPADDD       Y4, Y4, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPMOVZXWD    34(CX), Y4
-	VPSRLD       $0x0b, Y4, Y4
-	VPAND        words_0000000e<>+0(SB), Y4, Y4
-	VPOR         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW (CX), X5
-	VCVTPH2PS    X5, Y5
-	VMULPS       words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       Y2, Y3, Y3
+	VPMOVZXWD    34(CX), Y3
+	VPSRLD       $0x0b, Y3, Y3
+	VMOVDQU      words_0000000e<>+0(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VMOVDQU      words_00000001<>+0(SB), Y5
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
+	VMOVDQU      words_3e000000<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       768(AX), Y4, Y4
-	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      (SP), Y6
+	VPMOVSXWD    34(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        832(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       768(AX), Y3, Y3
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      1792(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
-	MOVWQZX      160(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      162(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      164(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      166(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y3, Y3
-	VPMADDUBSW   960(AX), Y3, Y3
-	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      168(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      170(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      172(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      174(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   992(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	VPUNPCKLDQ   Y4, Y3, Y5
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      176(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      178(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      180(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      182(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   1024(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      184(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      186(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      188(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      190(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   1056(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y5
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      192(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      194(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      196(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      198(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   1088(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      200(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      202(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      204(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      206(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   1120(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	MOVWQZX      208(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      210(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      212(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      214(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   1152(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	MOVWQZX      216(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      218(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX      220(SP), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVWQZX      222(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPMADDUBSW   1184(AX), Y6, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y7, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y6
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y5
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPMOVSXWD    84(CX), Y4
-	VPSRAD       $0x1f, Y4, Y4
-	VPAND        1792(AX), Y4, Y4
-	VPADDD       Y4, Y4, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPMOVZXWD    84(CX), Y4
-	VPSRLD       $0x0b, Y4, Y4
-	VPAND        words_0000000e<>+0(SB), Y4, Y4
-	VPOR         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW 50(CX), X5
-	VCVTPH2PS    X5, Y5
-	VMULPS       words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       Y2, Y3, Y3
+	VPMOVZXWD    84(CX), Y3
+	VPSRLD       $0x0b, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW 50(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       1728(AX), Y4, Y4
-	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      160(SP), Y6
+	VPMOVSXWD    84(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        1792(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       1728(AX), Y3, Y3
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      2752(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
-	MOVWQZX      320(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      322(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      324(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      326(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y3, Y3
-	VPMADDUBSW   1920(AX), Y3, Y3
-	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      328(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      330(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      332(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      334(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   1952(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	VPUNPCKLDQ   Y4, Y3, Y5
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      336(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      338(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      340(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      342(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   1984(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      344(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      346(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      348(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      350(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   2016(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y5
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      352(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      354(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      356(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      358(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   2048(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      360(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      362(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      364(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      366(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   2080(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	MOVWQZX      368(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      370(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      372(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      374(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   2112(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	MOVWQZX      376(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      378(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX      380(SP), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVWQZX      382(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPMADDUBSW   2144(AX), Y6, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y7, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y6
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y5
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPMOVSXWD    134(CX), Y4
-	VPSRAD       $0x1f, Y4, Y4
-	VPAND        2752(AX), Y4, Y4
-	VPADDD       Y4, Y4, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPMOVZXWD    134(CX), Y4
-	VPSRLD       $0x0b, Y4, Y4
-	VPAND        words_0000000e<>+0(SB), Y4, Y4
-	VPOR         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW 100(CX), X5
-	VCVTPH2PS    X5, Y5
-	VMULPS       words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       Y2, Y3, Y3
+	VPMOVZXWD    134(CX), Y3
+	VPSRLD       $0x0b, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW 100(CX), X6
+	VCVTPH2PS    X6, Y6
+	VMULPS       Y7, Y6, Y6
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       2688(AX), Y4, Y4
-	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       Y6, Y3, Y3
+	VMOVDQU      320(SP), Y6
+	VPMOVSXWD    134(CX), Y8
+	VPSRAD       $0x1f, Y8, Y8
+	VPAND        2752(AX), Y8, Y8
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       2688(AX), Y3, Y3
+	VFMADD231PS  Y3, Y6, Y1
 	VMOVDQU      3712(AX), Y2
 	VPSLLD       $0x04, Y2, Y2
-	MOVWQZX      480(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      482(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      484(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      486(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y3, Y3
-	VPMADDUBSW   2880(AX), Y3, Y3
-	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      488(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      490(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      492(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      494(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   2912(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	VPUNPCKLDQ   Y4, Y3, Y5
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      496(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      498(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      500(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      502(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   2944(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      504(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      506(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      508(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      510(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   2976(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y5
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	MOVWQZX      512(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      514(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      516(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      518(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   3008(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      520(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      522(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      524(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      526(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   3040(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	MOVWQZX      528(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      530(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      532(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      534(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   3072(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	MOVWQZX      536(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      538(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX      540(SP), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVWQZX      542(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPMADDUBSW   3104(AX), Y6, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y7, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y6
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y5
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPMOVSXWD    184(CX), Y4
-	VPSRAD       $0x1f, Y4, Y4
-	VPAND        3712(AX), Y4, Y4
-	VPADDD       Y4, Y4, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPMOVZXWD    184(CX), Y4
-	VPSRLD       $0x0b, Y4, Y4
-	VPAND        words_0000000e<>+0(SB), Y4, Y4
-	VPOR         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW 150(CX), X5
-	VCVTPH2PS    X5, Y5
-	VMULPS       words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       Y2, Y3, Y3
+	VPMOVZXWD    184(CX), Y3
+	VPSRLD       $0x0b, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VPBROADCASTW 150(CX), X4
+	VCVTPH2PS    X4, Y4
+	VMULPS       Y7, Y4, Y4
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       3648(AX), Y4, Y4
-	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       Y4, Y3, Y3
+	VMOVDQU      480(SP), Y4
+	VPMOVSXWD    184(CX), Y5
+	VPSRAD       $0x1f, Y5, Y5
+	VPAND        3712(AX), Y5, Y5
+	VPADDD       Y5, Y5, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPSUBD       Y2, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       3648(AX), Y3, Y3
+	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         $0x000000c8, CX
 	ADDQ         $0x00000f00, AX
 	SUBQ         $0x04, BX
@@ -13797,71 +14743,149 @@ eights1:
 	JL           eights1done
 	PREFETCHT0   12288(CX)
 	VPBROADCASTQ 34(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(CX), Y3
-	VPOR         Y3, Y2, Y2
+	VMOVDQU      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y3
+	VPSHUFB      Y3, Y2, Y2
+	VPSRLW       $0x01, Y2, Y4
+	VPBLENDW     $0x88, Y4, Y2, Y2
+	VMOVDQU      words_00200100_00010004<>+0(SB), Y4
+	VPMULLW      Y4, Y2, Y2
+	VMOVDQU      words_07000700<>+0(SB), Y5
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    2(CX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VPBROADCASTQ 42(CX), Y2
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
 	VPSRLW       $0x01, Y2, Y3
 	VPBLENDW     $0x88, Y3, Y2, Y2
-	VPMULLW      words_00200100_00010004<>+0(SB), Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
 	VPMOVZXBW    18(CX), Y3
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
-	VMOVDQU      832(AX), Y2
-	VPSLLD       $0x04, Y2, Y2
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      2(SP), DI
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X2
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X2, X2
+	VMOVQ        (SI)(R10*8), X3
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      6(SP), DI
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPMADDUBSW   (AX), Y2, Y2
+	VPMADDWD     Y0, Y2, Y2
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VPMADDUBSW   (AX), Y3, Y3
+	VPMADDUBSW   32(AX), Y3, Y3
 	VPMADDWD     Y0, Y3, Y3
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      10(SP), DI
+	VPUNPCKLDQ   Y3, Y2, Y4
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      14(SP), DI
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   64(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   32(AX), Y4, Y4
+	VPMADDUBSW   96(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
 	VPUNPCKLDQ   Y4, Y3, Y5
 	VPUNPCKHDQ   Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      18(SP), DI
+	VPUNPCKLQDQ  Y3, Y2, Y4
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X3
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ        (SI)(R10*8), X4
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      22(SP), DI
+	VINSERTI128  $0x01, X4, Y3, Y3
+	VPMADDUBSW   128(AX), Y3, Y3
+	VPMADDWD     Y0, Y3, Y3
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
 	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   64(AX), Y4, Y4
+	VPMADDUBSW   160(AX), Y4, Y4
 	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      26(SP), DI
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X4
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ        (SI)(R10*8), X5
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      30(SP), DI
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMADDUBSW   192(AX), Y4, Y4
+	VPMADDWD     Y0, Y4, Y4
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVQ        (SI)(R8*8), X5
+	VPBLENDD     $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ        (SI)(R10*8), X6
 	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   96(AX), Y5, Y5
+	VPMADDUBSW   224(AX), Y5, Y5
 	VPMADDWD     Y0, Y5, Y5
 	VPUNPCKLDQ   Y5, Y4, Y6
 	VPUNPCKHDQ   Y5, Y4, Y4
@@ -13869,80 +14893,34 @@ eights1:
 	VPUNPCKLQDQ  Y4, Y3, Y5
 	VPUNPCKHQDQ  Y4, Y3, Y3
 	VPADDD       Y5, Y3, Y3
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      38(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y4
-	VPMADDUBSW   128(AX), Y4, Y4
-	VPMADDWD     Y0, Y4, Y4
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      46(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   160(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	VPUNPCKLDQ   Y5, Y4, Y6
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      54(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	VPMADDUBSW   192(AX), Y5, Y5
-	VPMADDWD     Y0, Y5, Y5
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X7
-	MOVWQZX      62(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPMADDUBSW   224(AX), Y6, Y6
-	VPMADDWD     Y0, Y6, Y6
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y7, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y6
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y6, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y5
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VPMOVSXWD    34(CX), Y4
-	VPSRAD       $0x1f, Y4, Y4
-	VPAND        832(AX), Y4, Y4
-	VPADDD       Y4, Y4, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPMOVZXWD    34(CX), Y4
-	VPSRLD       $0x0b, Y4, Y4
-	VPAND        words_0000000e<>+0(SB), Y4, Y4
-	VPOR         words_00000001<>+0(SB), Y4, Y4
-	VPBROADCASTW (CX), X5
-	VCVTPH2PS    X5, Y5
-	VMULPS       words_3e000000<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
+	VPERM2I128   $0x20, Y3, Y2, Y4
+	VPERM2I128   $0x31, Y3, Y2, Y2
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      Y2, (SP)
+	VMOVDQU      832(AX), Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPMOVZXWD    34(CX), Y3
+	VPSRLD       $0x0b, Y3, Y3
+	VMOVDQU      words_0000000e<>+0(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VMOVDQU      words_00000001<>+0(SB), Y4
+	VPOR         Y4, Y3, Y3
+	VPBROADCASTW (CX), X4
+	VCVTPH2PS    X4, Y4
+	VMOVDQU      words_3e000000<>+0(SB), Y5
 	VMULPS       Y5, Y4, Y4
-	VPSUBD       Y2, Y3, Y3
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       768(AX), Y4, Y4
-	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       Y4, Y3, Y3
+	VMOVDQU      (SP), Y4
+	VPMOVSXWD    34(CX), Y5
+	VPSRAD       $0x1f, Y5, Y5
+	VPAND        832(AX), Y5, Y5
+	VPADDD       Y5, Y5, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPSUBD       Y2, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       768(AX), Y3, Y3
+	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         $0x00000032, CX
 	ADDQ         $0x000003c0, AX
 	SUBQ         $0x01, BX
@@ -14006,799 +14984,6 @@ DATA words_0000000e<>+20(SB)/4, $0x0000000e
 DATA words_0000000e<>+24(SB)/4, $0x0000000e
 DATA words_0000000e<>+28(SB)/4, $0x0000000e
 GLOBL words_0000000e<>(SB), RODATA|NOPTR, $32
-
-// func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ1_SAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ1+16(SB), SI
-	VMOVDQU      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y0
-	VMOVDQU      words_01010101<>+0(SB), Y0
-	VPBROADCASTD words_00010001<>+0(SB), Y0
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y0, Y0, Y0
-	SHRQ   $0x03, BX
-
-eights4:
-	CMPQ         BX, $0x04
-	JL           eights4done
-	PREFETCHT0   12288(CX)
-	PREFETCHT0   12352(CX)
-	PREFETCHT0   12416(CX)
-	PREFETCHT0   12480(CX)
-	VPBROADCASTQ 34(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    2(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPBROADCASTQ 42(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    18(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 32(SP)
-	VPBROADCASTQ 84(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    52(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 160(SP)
-	VPBROADCASTQ 92(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    68(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 192(SP)
-	VPBROADCASTQ 134(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    102(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 320(SP)
-	VPBROADCASTQ 142(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    118(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 352(SP)
-	VPBROADCASTQ 184(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    152(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 480(SP)
-	VPBROADCASTQ 192(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    168(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 512(SP)
-	VMOVDQU      832(AX), Y1
-	VPSLLD       $0x04, Y1, Y1
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      6(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     (AX), Y2, Y3
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      14(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     32(AX), Y2, Y4
-	VPUNPCKLDQ   Y4, Y3, Y2
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      22(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     64(AX), Y2, Y4
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      30(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     96(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y2
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      38(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     128(AX), Y2, Y4
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      46(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     160(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      54(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     192(AX), Y2, Y5
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      62(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     224(AX), Y2, Y6
-	VPUNPCKLDQ   Y6, Y5, Y2
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y2, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y2
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y2
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	VPMOVSXWD    34(CX), Y2
-	VPSRAD       $0x1f, Y2, Y2
-	VPAND        832(AX), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPMOVZXWD    34(CX), Y2
-	VPSRLD       $0x0b, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPBROADCASTW (CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VPSUBD       Y1, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       768(AX), Y2, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	VMOVDQU      1792(AX), Y1
-	VPSLLD       $0x04, Y1, Y1
-	MOVWQZX      160(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      162(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      164(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      166(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     960(AX), Y2, Y3
-	MOVWQZX      168(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      170(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      172(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      174(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     992(AX), Y2, Y4
-	VPUNPCKLDQ   Y4, Y3, Y2
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      176(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      178(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      180(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      182(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     1024(AX), Y2, Y4
-	MOVWQZX      184(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      186(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      188(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      190(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     1056(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y2
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      192(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      194(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      196(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      198(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     1088(AX), Y2, Y4
-	MOVWQZX      200(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      202(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      204(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      206(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     1120(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	MOVWQZX      208(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      210(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      212(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      214(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     1152(AX), Y2, Y5
-	MOVWQZX      216(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      218(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      220(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      222(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     1184(AX), Y2, Y6
-	VPUNPCKLDQ   Y6, Y5, Y2
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y2, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y2
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y2
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	VPMOVSXWD    84(CX), Y2
-	VPSRAD       $0x1f, Y2, Y2
-	VPAND        1792(AX), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPMOVZXWD    84(CX), Y2
-	VPSRLD       $0x0b, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPBROADCASTW 50(CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VPSUBD       Y1, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       1728(AX), Y2, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	VMOVDQU      2752(AX), Y1
-	VPSLLD       $0x04, Y1, Y1
-	MOVWQZX      320(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      322(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      324(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      326(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     1920(AX), Y2, Y3
-	MOVWQZX      328(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      330(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      332(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      334(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     1952(AX), Y2, Y4
-	VPUNPCKLDQ   Y4, Y3, Y2
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      336(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      338(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      340(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      342(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     1984(AX), Y2, Y4
-	MOVWQZX      344(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      346(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      348(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      350(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     2016(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y2
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      352(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      354(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      356(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      358(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     2048(AX), Y2, Y4
-	MOVWQZX      360(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      362(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      364(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      366(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     2080(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	MOVWQZX      368(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      370(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      372(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      374(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     2112(AX), Y2, Y5
-	MOVWQZX      376(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      378(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      380(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      382(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     2144(AX), Y2, Y6
-	VPUNPCKLDQ   Y6, Y5, Y2
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y2, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y2
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y2
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	VPMOVSXWD    134(CX), Y2
-	VPSRAD       $0x1f, Y2, Y2
-	VPAND        2752(AX), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPMOVZXWD    134(CX), Y2
-	VPSRLD       $0x0b, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPBROADCASTW 100(CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VPSUBD       Y1, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       2688(AX), Y2, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	VMOVDQU      3712(AX), Y1
-	VPSLLD       $0x04, Y1, Y1
-	MOVWQZX      480(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      482(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      484(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      486(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     2880(AX), Y2, Y3
-	MOVWQZX      488(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      490(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      492(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      494(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     2912(AX), Y2, Y4
-	VPUNPCKLDQ   Y4, Y3, Y2
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      496(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      498(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      500(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      502(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     2944(AX), Y2, Y4
-	MOVWQZX      504(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      506(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      508(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      510(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     2976(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y2
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      512(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      514(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      516(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      518(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     3008(AX), Y2, Y4
-	MOVWQZX      520(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      522(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      524(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      526(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     3040(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	MOVWQZX      528(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      530(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      532(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      534(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     3072(AX), Y2, Y5
-	MOVWQZX      536(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      538(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      540(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      542(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     3104(AX), Y2, Y6
-	VPUNPCKLDQ   Y6, Y5, Y2
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y2, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y2
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y2
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	VPMOVSXWD    184(CX), Y2
-	VPSRAD       $0x1f, Y2, Y2
-	VPAND        3712(AX), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPMOVZXWD    184(CX), Y2
-	VPSRLD       $0x0b, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPBROADCASTW 150(CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VPSUBD       Y1, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       3648(AX), Y2, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	ADDQ         $0x000000c8, CX
-	ADDQ         $0x00000f00, AX
-	SUBQ         $0x04, BX
-	JMP          eights4
-
-eights4done:
-eights1:
-	CMPQ         BX, $0x01
-	JL           eights1done
-	PREFETCHT0   12288(CX)
-	VPBROADCASTQ 34(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    2(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPBROADCASTQ 42(CX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    18(CX), Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, 32(SP)
-	VMOVDQU      832(AX), Y1
-	VPSLLD       $0x04, Y1, Y1
-	MOVWQZX      (SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      4(SP), DI
-	VMOVQ        (SI)(DI*8), X3
-	MOVWQZX      6(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VPDPBUSD     (AX), Y2, Y3
-	MOVWQZX      8(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      12(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      14(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     32(AX), Y2, Y4
-	VPUNPCKLDQ   Y4, Y3, Y2
-	VPUNPCKHDQ   Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      16(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      20(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      22(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     64(AX), Y2, Y4
-	MOVWQZX      24(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      28(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      30(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     96(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPUNPCKLQDQ  Y4, Y3, Y2
-	VPUNPCKHQDQ  Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	MOVWQZX      32(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      36(SP), DI
-	VMOVQ        (SI)(DI*8), X4
-	MOVWQZX      38(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128  $0x01, X4, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VPDPBUSD     128(AX), Y2, Y4
-	MOVWQZX      40(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      44(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      46(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     160(AX), Y2, Y5
-	VPUNPCKLDQ   Y5, Y4, Y2
-	VPUNPCKHDQ   Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	MOVWQZX      48(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      52(SP), DI
-	VMOVQ        (SI)(DI*8), X5
-	MOVWQZX      54(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128  $0x01, X5, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VPDPBUSD     192(AX), Y2, Y5
-	MOVWQZX      56(SP), DI
-	VMOVQ        (SI)(DI*8), X2
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX      60(SP), DI
-	VMOVQ        (SI)(DI*8), X6
-	MOVWQZX      62(SP), DI
-	VPBLENDD     $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128  $0x01, X6, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VPDPBUSD     224(AX), Y2, Y6
-	VPUNPCKLDQ   Y6, Y5, Y2
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDD       Y2, Y5, Y5
-	VPUNPCKLQDQ  Y5, Y4, Y2
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDD       Y2, Y4, Y4
-	VPERM2I128   $0x20, Y4, Y3, Y2
-	VPERM2I128   $0x31, Y4, Y3, Y3
-	VPADDD       Y2, Y3, Y3
-	VPMOVSXWD    34(CX), Y2
-	VPSRAD       $0x1f, Y2, Y2
-	VPAND        832(AX), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPMOVZXWD    34(CX), Y2
-	VPSRLD       $0x0b, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPBROADCASTW (CX), X4
-	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VPSUBD       Y1, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       768(AX), Y2, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	ADDQ         $0x00000032, CX
-	ADDQ         $0x000003c0, AX
-	SUBQ         $0x01, BX
-	JMP          eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VMOVHLPS      X0, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VADDSS        X1, X0, X0
-	VXORPS        X1, X1, X1
-	VADDSS        X1, X0, X0
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X0, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
 
 // func gemvIQ4_NLAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -15699,133 +15884,141 @@ eights4:
 	PREFETCHT0   12544(CX)
 	PREFETCHT0   12608(CX)
 	PREFETCHT0   12672(CX)
-	VPBROADCASTW 66(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    2(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, (SP)
-	VPBROADCASTW 68(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    18(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 32(SP)
-	VPBROADCASTW 70(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    34(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 64(SP)
-	VPBROADCASTW 72(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    50(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 96(SP)
-	VPBROADCASTW 176(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    112(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 160(SP)
-	VPBROADCASTW 178(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    128(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 192(SP)
-	VPBROADCASTW 180(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    144(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 224(SP)
-	VPBROADCASTW 182(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    160(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 256(SP)
-	VPBROADCASTW 286(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    222(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 320(SP)
-	VPBROADCASTW 288(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    238(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 352(SP)
-	VPBROADCASTW 290(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    254(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 384(SP)
-	VPBROADCASTW 292(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    270(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 416(SP)
-	VPBROADCASTW 396(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    332(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 480(SP)
-	VPBROADCASTW 398(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    348(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 512(SP)
-	VPBROADCASTW 400(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    364(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 544(SP)
-	VPBROADCASTW 402(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    380(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 576(SP)
-	MOVWQZX      (SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      4(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      6(SP), DI
+	VMOVDQU      words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5
+	VPBROADCASTW 66(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VMOVDQU      words_01000100<>+0(SB), Y7
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    2(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, (SP)
+	VPBROADCASTW 68(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    18(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 32(SP)
+	VPBROADCASTW 70(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    34(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 64(SP)
+	VPBROADCASTW 72(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    50(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 96(SP)
+	VPBROADCASTW 176(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    112(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 160(SP)
+	VPBROADCASTW 178(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    128(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 192(SP)
+	VPBROADCASTW 180(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    144(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 224(SP)
+	VPBROADCASTW 182(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    160(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 256(SP)
+	VPBROADCASTW 286(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    222(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 320(SP)
+	VPBROADCASTW 288(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    238(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 352(SP)
+	VPBROADCASTW 290(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    254(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 384(SP)
+	VPBROADCASTW 292(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    270(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 416(SP)
+	VPBROADCASTW 396(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    332(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 480(SP)
+	VPBROADCASTW 398(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    348(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 512(SP)
+	VPBROADCASTW 400(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    364(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 544(SP)
+	VPBROADCASTW 402(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    380(CX), Y5
+	VPOR         Y5, Y6, Y6
+	VMOVDQU      Y6, 576(SP)
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      8(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      12(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 74(CX), Y6
@@ -15837,21 +16030,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      16(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      20(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      24(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      28(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 78(CX), Y7
@@ -15866,21 +16065,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      32(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      36(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      40(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      44(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 82(CX), Y7
@@ -15892,21 +16097,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      48(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      52(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      56(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      60(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 86(CX), Y8
@@ -15924,21 +16135,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      64(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      66(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      68(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      70(SP), DI
+	MOVQ         64(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      72(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      74(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      76(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      78(SP), DI
+	MOVQ         72(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 90(CX), Y7
@@ -15950,21 +16167,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      80(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      82(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      84(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      86(SP), DI
+	MOVQ         80(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      88(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      90(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      92(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      94(SP), DI
+	MOVQ         88(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 94(CX), Y8
@@ -15979,21 +16202,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      96(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      98(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      100(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      102(SP), DI
+	MOVQ         96(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      104(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      106(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      108(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      110(SP), DI
+	MOVQ         104(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 98(CX), Y8
@@ -16005,21 +16234,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      112(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      114(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      116(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      118(SP), DI
+	MOVQ         112(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      120(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      122(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      124(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      126(SP), DI
+	MOVQ         120(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 102(CX), Y9
@@ -16040,38 +16275,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVQ        106(CX), X6
-	VPSRLW       $0x03, Y6, Y7
-	VPADDB       Y6, Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR         words_00000001<>+0(SB), Y7, Y7
-	VPUNPCKLBW   Y7, Y6, Y6
-	VPMOVZXBD    X6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVWQZX      160(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      162(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      164(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      166(SP), DI
+	VMOVDQU      Y5, (SP)
+	MOVQ         160(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      168(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      170(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      172(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      174(SP), DI
+	MOVQ         168(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 184(CX), Y6
@@ -16083,21 +16308,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      176(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      178(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      180(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      182(SP), DI
+	MOVQ         176(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      184(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      186(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      188(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      190(SP), DI
+	MOVQ         184(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 188(CX), Y7
@@ -16112,21 +16343,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      192(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      194(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      196(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      198(SP), DI
+	MOVQ         192(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      200(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      202(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      204(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      206(SP), DI
+	MOVQ         200(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 192(CX), Y7
@@ -16138,21 +16375,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      208(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      210(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      212(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      214(SP), DI
+	MOVQ         208(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      216(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      218(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      220(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      222(SP), DI
+	MOVQ         216(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 196(CX), Y8
@@ -16170,21 +16413,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      224(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      226(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      228(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      230(SP), DI
+	MOVQ         224(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      232(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      234(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      236(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      238(SP), DI
+	MOVQ         232(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 200(CX), Y7
@@ -16196,21 +16445,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      240(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      242(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      244(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      246(SP), DI
+	MOVQ         240(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      248(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      250(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      252(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      254(SP), DI
+	MOVQ         248(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 204(CX), Y8
@@ -16225,21 +16480,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      256(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      258(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      260(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      262(SP), DI
+	MOVQ         256(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      264(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      266(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      268(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      270(SP), DI
+	MOVQ         264(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 208(CX), Y8
@@ -16251,21 +16512,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      272(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      274(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      276(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      278(SP), DI
+	MOVQ         272(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      280(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      282(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      284(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      286(SP), DI
+	MOVQ         280(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 212(CX), Y9
@@ -16286,38 +16553,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVQ        216(CX), X6
-	VPSRLW       $0x03, Y6, Y7
-	VPADDB       Y6, Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR         words_00000001<>+0(SB), Y7, Y7
-	VPUNPCKLBW   Y7, Y6, Y6
-	VPMOVZXBD    X6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 110(CX), X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       1728(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVWQZX      320(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      322(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      324(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      326(SP), DI
+	VMOVDQU      Y5, 160(SP)
+	MOVQ         320(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      328(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      330(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      332(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      334(SP), DI
+	MOVQ         328(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 294(CX), Y6
@@ -16329,21 +16586,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      336(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      338(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      340(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      342(SP), DI
+	MOVQ         336(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      344(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      346(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      348(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      350(SP), DI
+	MOVQ         344(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 298(CX), Y7
@@ -16358,21 +16621,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      352(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      354(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      356(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      358(SP), DI
+	MOVQ         352(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      360(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      362(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      364(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      366(SP), DI
+	MOVQ         360(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 302(CX), Y7
@@ -16384,21 +16653,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      368(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      370(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      372(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      374(SP), DI
+	MOVQ         368(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      376(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      378(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      380(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      382(SP), DI
+	MOVQ         376(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 306(CX), Y8
@@ -16416,21 +16691,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      384(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      386(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      388(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      390(SP), DI
+	MOVQ         384(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      392(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      394(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      396(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      398(SP), DI
+	MOVQ         392(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 310(CX), Y7
@@ -16442,21 +16723,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      400(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      402(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      404(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      406(SP), DI
+	MOVQ         400(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      408(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      410(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      412(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      414(SP), DI
+	MOVQ         408(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 314(CX), Y8
@@ -16471,21 +16758,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      416(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      418(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      420(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      422(SP), DI
+	MOVQ         416(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      424(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      426(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      428(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      430(SP), DI
+	MOVQ         424(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 318(CX), Y8
@@ -16497,21 +16790,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      432(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      434(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      436(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      438(SP), DI
+	MOVQ         432(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      440(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      442(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      444(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      446(SP), DI
+	MOVQ         440(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 322(CX), Y9
@@ -16532,38 +16831,28 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVQ        326(CX), X6
-	VPSRLW       $0x03, Y6, Y7
-	VPADDB       Y6, Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR         words_00000001<>+0(SB), Y7, Y7
-	VPUNPCKLBW   Y7, Y6, Y6
-	VPMOVZXBD    X6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 220(CX), X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       2688(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
-	MOVWQZX      480(SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      482(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      484(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      486(SP), DI
+	VMOVDQU      Y5, 320(SP)
+	MOVQ         480(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      488(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      490(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      492(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      494(SP), DI
+	MOVQ         488(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 404(CX), Y6
@@ -16575,21 +16864,27 @@ eights4:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      496(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      498(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      500(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      502(SP), DI
+	MOVQ         496(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      504(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      506(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      508(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      510(SP), DI
+	MOVQ         504(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 408(CX), Y7
@@ -16604,21 +16899,27 @@ eights4:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      512(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      514(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      516(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      518(SP), DI
+	MOVQ         512(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      520(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      522(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      524(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      526(SP), DI
+	MOVQ         520(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 412(CX), Y7
@@ -16630,21 +16931,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      528(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      530(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      532(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      534(SP), DI
+	MOVQ         528(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      536(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      538(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      540(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      542(SP), DI
+	MOVQ         536(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 416(CX), Y8
@@ -16662,21 +16969,27 @@ eights4:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      544(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      546(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      548(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      550(SP), DI
+	MOVQ         544(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      552(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      554(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      556(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      558(SP), DI
+	MOVQ         552(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 420(CX), Y7
@@ -16688,21 +17001,27 @@ eights4:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      560(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      562(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      564(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      566(SP), DI
+	MOVQ         560(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      568(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      570(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      572(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      574(SP), DI
+	MOVQ         568(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 424(CX), Y8
@@ -16717,21 +17036,27 @@ eights4:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      576(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      578(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      580(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      582(SP), DI
+	MOVQ         576(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      584(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      586(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      588(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      590(SP), DI
+	MOVQ         584(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 428(CX), Y8
@@ -16743,21 +17068,27 @@ eights4:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      592(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      594(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      596(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      598(SP), DI
+	MOVQ         592(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      600(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      602(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      604(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      606(SP), DI
+	MOVQ         600(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 432(CX), Y9
@@ -16778,23 +17109,81 @@ eights4:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVQ        436(CX), X6
-	VPSRLW       $0x03, Y6, Y7
-	VPADDB       Y6, Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR         words_00000001<>+0(SB), Y7, Y7
-	VPUNPCKLBW   Y7, Y6, Y6
-	VPMOVZXBD    X6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW 330(CX), X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
+	VMOVDQU      Y5, 480(SP)
+	VMOVQ        106(CX), X5
+	VPSRLW       $0x03, Y5, Y6
+	VPADDB       Y5, Y5, Y5
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y8
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
+	VPUNPCKLBW   Y6, Y5, Y5
+	VPMOVZXBD    X5, Y5
+	VPOR         Y8, Y5, Y5
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       3648(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      (SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVQ        216(CX), X5
+	VPSRLW       $0x03, Y5, Y6
+	VPADDB       Y5, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
+	VPUNPCKLBW   Y6, Y5, Y5
+	VPMOVZXBD    X5, Y5
+	VPOR         Y8, Y5, Y5
+	VPBROADCASTW 110(CX), X6
+	VCVTPH2PS    X6, Y6
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      160(SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       1728(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVQ        326(CX), X5
+	VPSRLW       $0x03, Y5, Y6
+	VPADDB       Y5, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
+	VPUNPCKLBW   Y6, Y5, Y5
+	VPMOVZXBD    X5, Y5
+	VPOR         Y8, Y5, Y5
+	VPBROADCASTW 220(CX), X6
+	VCVTPH2PS    X6, Y6
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      320(SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       2688(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
+	VMOVQ        436(CX), X5
+	VPSRLW       $0x03, Y5, Y6
+	VPADDB       Y5, Y5, Y5
+	VPAND        Y7, Y5, Y5
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
+	VPUNPCKLBW   Y6, Y5, Y5
+	VPMOVZXBD    X5, Y5
+	VPOR         Y8, Y5, Y5
+	VPBROADCASTW 330(CX), X6
+	VCVTPH2PS    X6, Y6
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      480(SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       3648(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x000001b8, CX
 	ADDQ         $0x00000f00, AX
 	SUBQ         $0x04, BX
@@ -16806,49 +17195,57 @@ eights1:
 	JL           eights1done
 	PREFETCHT0   12288(CX)
 	PREFETCHT0   12352(CX)
-	VPBROADCASTW 66(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    2(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, (SP)
-	VPBROADCASTW 68(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    18(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 32(SP)
-	VPBROADCASTW 70(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    34(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 64(SP)
-	VPBROADCASTW 72(CX), Y5
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5, Y5
-	VPAND        words_01000100<>+0(SB), Y5, Y5
-	VPMOVZXBW    50(CX), Y6
-	VPOR         Y6, Y5, Y5
-	VMOVDQU      Y5, 96(SP)
-	MOVWQZX      (SP), DI
-	VMOVD        (SI)(DI*4), X5
-	MOVWQZX      2(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X5, X5
-	MOVWQZX      4(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X5, X5
-	MOVWQZX      6(SP), DI
+	VMOVDQU      words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y5
+	VPBROADCASTW 66(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VMOVDQU      words_01000100<>+0(SB), Y7
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    2(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, (SP)
+	VPBROADCASTW 68(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    18(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 32(SP)
+	VPBROADCASTW 70(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    34(CX), Y8
+	VPOR         Y8, Y6, Y6
+	VMOVDQU      Y6, 64(SP)
+	VPBROADCASTW 72(CX), Y6
+	VPAND        Y5, Y6, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPAND        Y7, Y6, Y6
+	VPMOVZXBW    50(CX), Y5
+	VPOR         Y5, Y6, Y6
+	VMOVDQU      Y6, 96(SP)
+	MOVQ         (SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X5
+	VPBLENDD     $0x02, -4(SI)(R9*4), X5, X5
+	VPBLENDD     $0x04, -8(SI)(R10*4), X5, X5
 	VPBLENDD     $0x08, -12(SI)(DI*4), X5, X5
-	MOVWQZX      8(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      10(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      12(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      14(SP), DI
+	MOVQ         8(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
 	VPBROADCASTD 74(CX), Y6
@@ -16860,21 +17257,27 @@ eights1:
 	VPSIGNB      Y6, Y7, Y7
 	VPMADDUBSW   Y7, Y5, Y5
 	VPMADDWD     Y3, Y5, Y5
-	MOVWQZX      16(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      18(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      20(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      22(SP), DI
+	MOVQ         16(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      24(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      26(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      28(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      30(SP), DI
+	MOVQ         24(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 78(CX), Y7
@@ -16889,21 +17292,27 @@ eights1:
 	VPUNPCKLDQ   Y6, Y5, Y7
 	VPUNPCKHDQ   Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      32(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      34(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      36(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      38(SP), DI
+	MOVQ         32(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      40(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      42(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      44(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      46(SP), DI
+	MOVQ         40(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 82(CX), Y7
@@ -16915,21 +17324,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      48(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      50(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      52(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      54(SP), DI
+	MOVQ         48(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      56(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      58(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      60(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      62(SP), DI
+	MOVQ         56(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 86(CX), Y8
@@ -16947,21 +17362,27 @@ eights1:
 	VPUNPCKLQDQ  Y6, Y5, Y7
 	VPUNPCKHQDQ  Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	MOVWQZX      64(SP), DI
-	VMOVD        (SI)(DI*4), X6
-	MOVWQZX      66(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X6, X6
-	MOVWQZX      68(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X6, X6
-	MOVWQZX      70(SP), DI
+	MOVQ         64(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X6
+	VPBLENDD     $0x02, -4(SI)(R9*4), X6, X6
+	VPBLENDD     $0x04, -8(SI)(R10*4), X6, X6
 	VPBLENDD     $0x08, -12(SI)(DI*4), X6, X6
-	MOVWQZX      72(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      74(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      76(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      78(SP), DI
+	MOVQ         72(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
 	VINSERTI128  $0x01, X7, Y6, Y6
 	VPBROADCASTD 90(CX), Y7
@@ -16973,21 +17394,27 @@ eights1:
 	VPSIGNB      Y7, Y8, Y8
 	VPMADDUBSW   Y8, Y6, Y6
 	VPMADDWD     Y3, Y6, Y6
-	MOVWQZX      80(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      82(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      84(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      86(SP), DI
+	MOVQ         80(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      88(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      90(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      92(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      94(SP), DI
+	MOVQ         88(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 94(CX), Y8
@@ -17002,21 +17429,27 @@ eights1:
 	VPUNPCKLDQ   Y7, Y6, Y8
 	VPUNPCKHDQ   Y7, Y6, Y6
 	VPADDD       Y8, Y6, Y6
-	MOVWQZX      96(SP), DI
-	VMOVD        (SI)(DI*4), X7
-	MOVWQZX      98(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X7, X7
-	MOVWQZX      100(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X7, X7
-	MOVWQZX      102(SP), DI
+	MOVQ         96(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X7
+	VPBLENDD     $0x02, -4(SI)(R9*4), X7, X7
+	VPBLENDD     $0x04, -8(SI)(R10*4), X7, X7
 	VPBLENDD     $0x08, -12(SI)(DI*4), X7, X7
-	MOVWQZX      104(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      106(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      108(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      110(SP), DI
+	MOVQ         104(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
 	VPBROADCASTD 98(CX), Y8
@@ -17028,21 +17461,27 @@ eights1:
 	VPSIGNB      Y8, Y9, Y9
 	VPMADDUBSW   Y9, Y7, Y7
 	VPMADDWD     Y3, Y7, Y7
-	MOVWQZX      112(SP), DI
-	VMOVD        (SI)(DI*4), X8
-	MOVWQZX      114(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X8, X8
-	MOVWQZX      116(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X8, X8
-	MOVWQZX      118(SP), DI
+	MOVQ         112(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X8
+	VPBLENDD     $0x02, -4(SI)(R9*4), X8, X8
+	VPBLENDD     $0x04, -8(SI)(R10*4), X8, X8
 	VPBLENDD     $0x08, -12(SI)(DI*4), X8, X8
-	MOVWQZX      120(SP), DI
-	VMOVD        (SI)(DI*4), X9
-	MOVWQZX      122(SP), DI
-	VPBLENDD     $0x02, -4(SI)(DI*4), X9, X9
-	MOVWQZX      124(SP), DI
-	VPBLENDD     $0x04, -8(SI)(DI*4), X9, X9
-	MOVWQZX      126(SP), DI
+	MOVQ         120(SP), DI
+	MOVWQZX      DI, R8
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R9
+	SHRQ         $0x10, DI
+	MOVWQZX      DI, R10
+	SHRQ         $0x10, DI
+	VMOVD        (SI)(R8*4), X9
+	VPBLENDD     $0x02, -4(SI)(R9*4), X9, X9
+	VPBLENDD     $0x04, -8(SI)(R10*4), X9, X9
 	VPBLENDD     $0x08, -12(SI)(DI*4), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
 	VPBROADCASTD 102(CX), Y9
@@ -17063,23 +17502,27 @@ eights1:
 	VPERM2I128   $0x20, Y6, Y5, Y7
 	VPERM2I128   $0x31, Y6, Y5, Y5
 	VPADDD       Y7, Y5, Y5
-	VMOVQ        106(CX), X6
-	VPSRLW       $0x03, Y6, Y7
-	VPADDB       Y6, Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPAND        words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR         words_00000001<>+0(SB), Y7, Y7
-	VPUNPCKLBW   Y7, Y6, Y6
-	VPMOVZXBD    X6, Y6
-	VPOR         words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTW (CX), X7
-	VCVTPH2PS    X7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y7, Y6, Y6
+	VMOVDQU      Y5, (SP)
+	VMOVQ        106(CX), X5
+	VPSRLW       $0x03, Y5, Y6
+	VPADDB       Y5, Y5, Y5
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y7
+	VPAND        Y7, Y5, Y5
+	VMOVDQU      words_00000001<>+0(SB), Y8
+	VPOR         Y8, Y5, Y5
+	VPAND        Y7, Y6, Y6
+	VPOR         Y8, Y6, Y6
+	VPUNPCKLBW   Y6, Y5, Y5
+	VPMOVZXBD    X5, Y5
+	VPOR         Y8, Y5, Y5
+	VPBROADCASTW (CX), X6
+	VCVTPH2PS    X6, Y6
 	VCVTDQ2PS    Y5, Y5
-	VMULPS       768(AX), Y6, Y6
-	VFMADD231PS  Y6, Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMOVDQU      (SP), Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       768(AX), Y5, Y5
+	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x0000006e, CX
 	ADDQ         $0x000003c0, AX
 	SUBQ         $0x01, BX
@@ -17176,68 +17619,66 @@ eights2:
 	VCVTDQ2PS       Z8, Z8
 	VMULPS          Z9, Z7, Z7
 	VMULPS          Z10, Z8, Z8
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z6, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z5, K2
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z6, K3
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z5, K4
-	VMOVDQU64       ·ranksIQ3_S+0(SB), Z11
+	VPBROADCASTD    u32_00400040<>+0(SB), Z9
+	VPTESTMW        Z9, Z6, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z9
+	VPTESTMW        Z9, Z5, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z6, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z5, K4
+	VMOVDQU64       ·ranksIQ3_S+0(SB), Z9
+	VMOVDQA64       Z6, Z10
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z9, Z10
+	VMOVDQA64       Z5, Z11
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z9, Z11
+	VMOVDQU64       ·ranksIQ3_S+128(SB), Z9
 	VMOVDQA64       Z6, Z12
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z11, Z12
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z9, Z12
 	VMOVDQA64       Z5, Z13
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z11, Z13
-	VMOVDQU64       ·ranksIQ3_S+128(SB), Z11
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z9, Z13
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VMOVDQU64       ·ranksIQ3_S+256(SB), Z9
+	VMOVDQA64       Z6, Z12
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z9, Z12
+	VMOVDQA64       Z5, Z13
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z9, Z13
+	VMOVDQU64       ·ranksIQ3_S+384(SB), Z9
 	VMOVDQA64       Z6, Z14
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z11, Z14
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z9, Z14
 	VMOVDQA64       Z5, Z15
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z11, Z15
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z9, Z15
 	VMOVDQU16       Z14, K1, Z12
 	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       ·ranksIQ3_S+256(SB), Z11
+	VMOVDQU16       Z12, K3, Z10
+	VMOVDQU16       Z13, K4, Z11
+	VMOVDQU64       ·ranksIQ3_S+512(SB), Z9
+	VMOVDQA64       Z6, Z12
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z9, Z12
+	VMOVDQA64       Z5, Z13
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z9, Z13
+	VMOVDQU64       ·ranksIQ3_S+640(SB), Z9
 	VMOVDQA64       Z6, Z14
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z11, Z14
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z9, Z14
 	VMOVDQA64       Z5, Z15
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ3_S+384(SB), Z11
-	VMOVDQA64       Z6, Z16
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z11, Z16
-	VMOVDQA64       Z5, Z17
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z9, Z15
+	VMOVDQU16       Z14, K1, Z12
+	VMOVDQU16       Z15, K2, Z13
+	VMOVDQU64       ·ranksIQ3_S+768(SB), Z9
+	VMOVDQA64       Z6, Z14
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z9, Z14
+	VMOVDQA64       Z5, Z15
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z9, Z15
+	VMOVDQU64       ·ranksIQ3_S+896(SB), Z9
+	VMOVDQA64       Z6, Z6
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z9, Z6
+	VMOVDQA64       Z5, Z5
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z9, Z5
+	VMOVDQU16       Z6, K1, Z14
+	VMOVDQU16       Z5, K2, Z15
 	VMOVDQU16       Z14, K3, Z12
 	VMOVDQU16       Z15, K4, Z13
-	VMOVDQU64       ·ranksIQ3_S+512(SB), Z11
-	VMOVDQA64       Z6, Z14
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z11, Z14
-	VMOVDQA64       Z5, Z15
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ3_S+640(SB), Z11
-	VMOVDQA64       Z6, Z16
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z11, Z16
-	VMOVDQA64       Z5, Z17
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU64       ·ranksIQ3_S+768(SB), Z11
-	VMOVDQA64       Z6, Z16
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z11, Z16
-	VMOVDQA64       Z5, Z17
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z11, Z17
-	VMOVDQU64       ·ranksIQ3_S+896(SB), Z11
-	VMOVDQA64       Z6, Z6
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z11, Z6
-	VMOVDQA64       Z5, Z5
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z11, Z5
-	VMOVDQU16       Z6, K1, Z16
-	VMOVDQU16       Z5, K2, Z17
-	VMOVDQU16       Z16, K3, Z14
-	VMOVDQU16       Z17, K4, Z15
 	VPBROADCASTQ    66(CX), Z5
 	VMOVDQU64       bytes82<>+0(SB), Z6
 	VPSHUFB         Z6, Z5, Z5
@@ -17246,92 +17687,94 @@ eights2:
 	VMOVDQU64       bytes82<>+0(SB), Z6
 	VPSHUFB         Z6, Z5, Z5
 	VPTESTMW        bytes83<>+0(SB), Z5, K2
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       bytes72<>+0(SB), Z5
-	VPMULTISHIFTQB  Z12, Z5, Z6
-	VPMULTISHIFTQB  Z13, Z5, Z5
-	VMOVDQU64       bytes73<>+0(SB), Z11
-	VPMULTISHIFTQB  Z1, Z11, Z14
-	VPMULTISHIFTQB  Z2, Z11, Z11
+	VMOVDQU16       Z12, K1, Z10
+	VMOVDQU16       Z13, K2, Z11
+	VXORPS          Z5, Z5, Z5
+	VXORPS          Z6, Z6, Z6
+	VMOVDQU64       bytes72<>+0(SB), Z9
+	VPMULTISHIFTQB  Z10, Z9, Z12
+	VPMULTISHIFTQB  Z11, Z9, Z9
+	VMOVDQU64       bytes73<>+0(SB), Z13
+	VPMULTISHIFTQB  Z1, Z13, Z14
+	VPMULTISHIFTQB  Z2, Z13, Z13
 	VPBROADCASTD    u32_07070707<>+0(SB), Z15
 	VMOVDQU64       bytes84<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z6
-	VPERMB          Z16, Z6, Z6
-	VPTERNLOGD      $0xe4, Z15, Z11, Z5
-	VPERMB          Z16, Z5, Z5
-	VPDPBUSD        512(AX), Z6, Z9
-	VPDPBUSD        1472(AX), Z5, Z10
-	VMOVDQU64       bytes75<>+0(SB), Z5
-	VPMULTISHIFTQB  Z12, Z5, Z6
-	VPMULTISHIFTQB  Z13, Z5, Z5
+	VPTERNLOGD      $0xe4, Z15, Z14, Z12
+	VPERMB          Z16, Z12, Z12
+	VPTERNLOGD      $0xe4, Z15, Z13, Z9
+	VPERMB          Z16, Z9, Z9
+	VPDPBUSD        512(AX), Z12, Z5
+	VPDPBUSD        1472(AX), Z9, Z6
+	VMOVDQU64       bytes75<>+0(SB), Z9
+	VPMULTISHIFTQB  Z10, Z9, Z10
+	VPMULTISHIFTQB  Z11, Z9, Z9
 	VMOVDQU64       bytes76<>+0(SB), Z11
 	VPMULTISHIFTQB  Z1, Z11, Z12
 	VPMULTISHIFTQB  Z2, Z11, Z11
 	VPBROADCASTD    u32_07070707<>+0(SB), Z13
 	VMOVDQU64       bytes84<>+0(SB), Z14
-	VPTERNLOGD      $0xe4, Z13, Z12, Z6
-	VPERMB          Z14, Z6, Z6
-	VPTERNLOGD      $0xe4, Z13, Z11, Z5
-	VPERMB          Z14, Z5, Z5
-	VPDPBUSD        576(AX), Z6, Z9
-	VPDPBUSD        1536(AX), Z5, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z5
-	VPTESTMW        Z5, Z3, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z5
-	VPTESTMW        Z5, Z4, K2
-	VPBROADCASTD    u32_00800080<>+0(SB), Z5
-	VPTESTMW        Z5, Z3, K3
-	VPBROADCASTD    u32_00800080<>+0(SB), Z5
-	VPTESTMW        Z5, Z4, K4
-	VMOVDQU64       ·ranksIQ3_S+0(SB), Z5
-	VMOVDQA64       Z3, Z6
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z5, Z6
+	VPTERNLOGD      $0xe4, Z13, Z12, Z10
+	VPERMB          Z14, Z10, Z10
+	VPTERNLOGD      $0xe4, Z13, Z11, Z9
+	VPERMB          Z14, Z9, Z9
+	VPDPBUSD        576(AX), Z10, Z5
+	VPDPBUSD        1536(AX), Z9, Z6
+	VPBROADCASTD    u32_00400040<>+0(SB), Z9
+	VPTESTMW        Z9, Z3, K1
+	VPBROADCASTD    u32_00400040<>+0(SB), Z9
+	VPTESTMW        Z9, Z4, K2
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z3, K3
+	VPBROADCASTD    u32_00800080<>+0(SB), Z9
+	VPTESTMW        Z9, Z4, K4
+	VMOVDQU64       ·ranksIQ3_S+0(SB), Z9
+	VMOVDQA64       Z3, Z10
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z9, Z10
 	VMOVDQA64       Z4, Z11
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z5, Z11
-	VMOVDQU64       ·ranksIQ3_S+128(SB), Z5
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z9, Z11
+	VMOVDQU64       ·ranksIQ3_S+128(SB), Z9
 	VMOVDQA64       Z3, Z12
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z5, Z12
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z9, Z12
 	VMOVDQA64       Z4, Z13
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z5, Z13
-	VMOVDQU16       Z12, K1, Z6
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z9, Z13
+	VMOVDQU16       Z12, K1, Z10
 	VMOVDQU16       Z13, K2, Z11
-	VMOVDQU64       ·ranksIQ3_S+256(SB), Z5
+	VMOVDQU64       ·ranksIQ3_S+256(SB), Z9
 	VMOVDQA64       Z3, Z12
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z5, Z12
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z9, Z12
 	VMOVDQA64       Z4, Z13
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z5, Z13
-	VMOVDQU64       ·ranksIQ3_S+384(SB), Z5
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z9, Z13
+	VMOVDQU64       ·ranksIQ3_S+384(SB), Z9
 	VMOVDQA64       Z3, Z14
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z5, Z14
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z9, Z14
 	VMOVDQA64       Z4, Z15
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z5, Z15
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z9, Z15
 	VMOVDQU16       Z14, K1, Z12
 	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU16       Z12, K3, Z6
+	VMOVDQU16       Z12, K3, Z10
 	VMOVDQU16       Z13, K4, Z11
-	VMOVDQU64       ·ranksIQ3_S+512(SB), Z5
+	VMOVDQU64       ·ranksIQ3_S+512(SB), Z9
 	VMOVDQA64       Z3, Z12
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z5, Z12
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z9, Z12
 	VMOVDQA64       Z4, Z13
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z5, Z13
-	VMOVDQU64       ·ranksIQ3_S+640(SB), Z5
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z9, Z13
+	VMOVDQU64       ·ranksIQ3_S+640(SB), Z9
 	VMOVDQA64       Z3, Z14
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z5, Z14
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z9, Z14
 	VMOVDQA64       Z4, Z15
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z5, Z15
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z9, Z15
 	VMOVDQU16       Z14, K1, Z12
 	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       ·ranksIQ3_S+768(SB), Z5
+	VMOVDQU64       ·ranksIQ3_S+768(SB), Z9
 	VMOVDQA64       Z3, Z14
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z5, Z14
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z9, Z14
 	VMOVDQA64       Z4, Z15
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z5, Z15
-	VMOVDQU64       ·ranksIQ3_S+896(SB), Z5
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z9, Z15
+	VMOVDQU64       ·ranksIQ3_S+896(SB), Z9
 	VMOVDQA64       Z3, Z3
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z5, Z3
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z9, Z3
 	VMOVDQA64       Z4, Z4
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z5, Z4
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z9, Z4
 	VMOVDQU16       Z3, K1, Z14
 	VMOVDQU16       Z4, K2, Z15
 	VMOVDQU16       Z14, K3, Z12
@@ -17344,40 +17787,40 @@ eights2:
 	VMOVDQU64       bytes82<>+0(SB), Z4
 	VPSHUFB         Z4, Z3, Z3
 	VPTESTMW        bytes85<>+0(SB), Z3, K2
-	VMOVDQU16       Z12, K1, Z6
+	VMOVDQU16       Z12, K1, Z10
 	VMOVDQU16       Z13, K2, Z11
 	VMOVDQU64       bytes72<>+0(SB), Z3
-	VPMULTISHIFTQB  Z6, Z3, Z4
+	VPMULTISHIFTQB  Z10, Z3, Z4
 	VPMULTISHIFTQB  Z11, Z3, Z3
-	VMOVDQU64       bytes77<>+0(SB), Z5
-	VPMULTISHIFTQB  Z1, Z5, Z12
-	VPMULTISHIFTQB  Z2, Z5, Z5
+	VMOVDQU64       bytes77<>+0(SB), Z9
+	VPMULTISHIFTQB  Z1, Z9, Z12
+	VPMULTISHIFTQB  Z2, Z9, Z9
 	VPBROADCASTD    u32_07070707<>+0(SB), Z13
 	VMOVDQU64       bytes84<>+0(SB), Z14
 	VPTERNLOGD      $0xe4, Z13, Z12, Z4
 	VPERMB          Z14, Z4, Z4
-	VPTERNLOGD      $0xe4, Z13, Z5, Z3
+	VPTERNLOGD      $0xe4, Z13, Z9, Z3
 	VPERMB          Z14, Z3, Z3
-	VPDPBUSD        640(AX), Z4, Z9
-	VPDPBUSD        1600(AX), Z3, Z10
+	VPDPBUSD        640(AX), Z4, Z5
+	VPDPBUSD        1600(AX), Z3, Z6
 	VMOVDQU64       bytes75<>+0(SB), Z3
-	VPMULTISHIFTQB  Z6, Z3, Z4
+	VPMULTISHIFTQB  Z10, Z3, Z4
 	VPMULTISHIFTQB  Z11, Z3, Z3
-	VMOVDQU64       bytes78<>+0(SB), Z5
-	VPMULTISHIFTQB  Z1, Z5, Z1
-	VPMULTISHIFTQB  Z2, Z5, Z2
-	VPBROADCASTD    u32_07070707<>+0(SB), Z5
-	VMOVDQU64       bytes84<>+0(SB), Z6
-	VPTERNLOGD      $0xe4, Z5, Z1, Z4
-	VPERMB          Z6, Z4, Z4
-	VPTERNLOGD      $0xe4, Z5, Z2, Z3
-	VPERMB          Z6, Z3, Z3
-	VPDPBUSD        704(AX), Z4, Z9
-	VPDPBUSD        1664(AX), Z3, Z10
-	VEXTRACTI64X4   $0x01, Z9, Y1
-	VEXTRACTI64X4   $0x01, Z10, Y2
-	VPADDD          Y9, Y1, Y1
-	VPADDD          Y10, Y2, Y2
+	VMOVDQU64       bytes78<>+0(SB), Z9
+	VPMULTISHIFTQB  Z1, Z9, Z1
+	VPMULTISHIFTQB  Z2, Z9, Z2
+	VPBROADCASTD    u32_07070707<>+0(SB), Z9
+	VMOVDQU64       bytes84<>+0(SB), Z10
+	VPTERNLOGD      $0xe4, Z9, Z1, Z4
+	VPERMB          Z10, Z4, Z4
+	VPTERNLOGD      $0xe4, Z9, Z2, Z3
+	VPERMB          Z10, Z3, Z3
+	VPDPBUSD        704(AX), Z4, Z5
+	VPDPBUSD        1664(AX), Z3, Z6
+	VEXTRACTI64X4   $0x01, Z5, Y1
+	VEXTRACTI64X4   $0x01, Z6, Y2
+	VPADDD          Y5, Y1, Y1
+	VPADDD          Y6, Y2, Y2
 	VMOVDQU32       832(AX), Y3
 	VPSLLD          $0x04, Y3, Y3
 	VPSUBD          Y3, Y1, Y1
@@ -17421,123 +17864,123 @@ eights1:
 	VPORD           Z6, Z4, Z4
 	VCVTDQ2PS       Z4, Z4
 	VMULPS          Z5, Z4, Z4
-	VXORPS          Z5, Z5, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z6
-	VPTESTMW        Z6, Z3, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z6
-	VPTESTMW        Z6, Z3, K2
-	VMOVDQU64       ·ranksIQ3_S+0(SB), Z6
+	VPBROADCASTD    u32_00400040<>+0(SB), Z5
+	VPTESTMW        Z5, Z3, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z5
+	VPTESTMW        Z5, Z3, K2
+	VMOVDQU64       ·ranksIQ3_S+0(SB), Z5
+	VMOVDQA64       Z3, Z6
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z5, Z6
+	VMOVDQU64       ·ranksIQ3_S+128(SB), Z5
 	VMOVDQA64       Z3, Z7
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z6, Z7
-	VMOVDQU64       ·ranksIQ3_S+128(SB), Z6
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z5, Z7
+	VMOVDQU16       Z7, K1, Z6
+	VMOVDQU64       ·ranksIQ3_S+256(SB), Z5
+	VMOVDQA64       Z3, Z7
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_S+384(SB), Z5
 	VMOVDQA64       Z3, Z8
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z6, Z8
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z5, Z8
 	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       ·ranksIQ3_S+256(SB), Z6
+	VMOVDQU16       Z7, K2, Z6
+	VMOVDQU64       ·ranksIQ3_S+512(SB), Z5
+	VMOVDQA64       Z3, Z7
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_S+640(SB), Z5
 	VMOVDQA64       Z3, Z8
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ3_S+384(SB), Z6
-	VMOVDQA64       Z3, Z9
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU16       Z8, K2, Z7
-	VMOVDQU64       ·ranksIQ3_S+512(SB), Z6
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z5, Z8
+	VMOVDQU16       Z8, K1, Z7
+	VMOVDQU64       ·ranksIQ3_S+768(SB), Z5
 	VMOVDQA64       Z3, Z8
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ3_S+640(SB), Z6
-	VMOVDQA64       Z3, Z9
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU64       ·ranksIQ3_S+768(SB), Z6
-	VMOVDQA64       Z3, Z9
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z6, Z9
-	VMOVDQU64       ·ranksIQ3_S+896(SB), Z6
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z5, Z8
+	VMOVDQU64       ·ranksIQ3_S+896(SB), Z5
 	VMOVDQA64       Z3, Z3
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z6, Z3
-	VMOVDQU16       Z3, K1, Z9
-	VMOVDQU16       Z9, K2, Z8
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z5, Z3
+	VMOVDQU16       Z3, K1, Z8
+	VMOVDQU16       Z8, K2, Z7
 	VPBROADCASTQ    66(CX), Z3
-	VMOVDQU64       bytes82<>+0(SB), Z6
-	VPSHUFB         Z6, Z3, Z3
+	VMOVDQU64       bytes82<>+0(SB), Z5
+	VPSHUFB         Z5, Z3, Z3
 	VPTESTMW        bytes83<>+0(SB), Z3, K1
-	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       bytes72<>+0(SB), Z3
-	VPMULTISHIFTQB  Z7, Z3, Z3
-	VMOVDQU64       bytes73<>+0(SB), Z6
-	VPMULTISHIFTQB  Z1, Z6, Z6
+	VMOVDQU16       Z7, K1, Z6
+	VXORPS          Z3, Z3, Z3
+	VMOVDQU64       bytes72<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z5
+	VMOVDQU64       bytes73<>+0(SB), Z7
+	VPMULTISHIFTQB  Z1, Z7, Z7
 	VPBROADCASTD    u32_07070707<>+0(SB), Z8
 	VMOVDQU64       bytes84<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z3
-	VPERMB          Z9, Z3, Z3
-	VPDPBUSD        512(AX), Z3, Z5
-	VMOVDQU64       bytes75<>+0(SB), Z3
-	VPMULTISHIFTQB  Z7, Z3, Z3
+	VPTERNLOGD      $0xe4, Z8, Z7, Z5
+	VPERMB          Z9, Z5, Z5
+	VPDPBUSD        512(AX), Z5, Z3
+	VMOVDQU64       bytes75<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z5
 	VMOVDQU64       bytes76<>+0(SB), Z6
 	VPMULTISHIFTQB  Z1, Z6, Z6
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
 	VMOVDQU64       bytes84<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z6, Z3
-	VPERMB          Z8, Z3, Z3
-	VPDPBUSD        576(AX), Z3, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z3
-	VPTESTMW        Z3, Z2, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z3
-	VPTESTMW        Z3, Z2, K2
-	VMOVDQU64       ·ranksIQ3_S+0(SB), Z3
+	VPTERNLOGD      $0xe4, Z7, Z6, Z5
+	VPERMB          Z8, Z5, Z5
+	VPDPBUSD        576(AX), Z5, Z3
+	VPBROADCASTD    u32_00400040<>+0(SB), Z5
+	VPTESTMW        Z5, Z2, K1
+	VPBROADCASTD    u32_00800080<>+0(SB), Z5
+	VPTESTMW        Z5, Z2, K2
+	VMOVDQU64       ·ranksIQ3_S+0(SB), Z5
 	VMOVDQA64       Z2, Z6
-	VPERMI2W        ·ranksIQ3_S+64(SB), Z3, Z6
-	VMOVDQU64       ·ranksIQ3_S+128(SB), Z3
+	VPERMI2W        ·ranksIQ3_S+64(SB), Z5, Z6
+	VMOVDQU64       ·ranksIQ3_S+128(SB), Z5
 	VMOVDQA64       Z2, Z7
-	VPERMI2W        ·ranksIQ3_S+192(SB), Z3, Z7
+	VPERMI2W        ·ranksIQ3_S+192(SB), Z5, Z7
 	VMOVDQU16       Z7, K1, Z6
-	VMOVDQU64       ·ranksIQ3_S+256(SB), Z3
+	VMOVDQU64       ·ranksIQ3_S+256(SB), Z5
 	VMOVDQA64       Z2, Z7
-	VPERMI2W        ·ranksIQ3_S+320(SB), Z3, Z7
-	VMOVDQU64       ·ranksIQ3_S+384(SB), Z3
+	VPERMI2W        ·ranksIQ3_S+320(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_S+384(SB), Z5
 	VMOVDQA64       Z2, Z8
-	VPERMI2W        ·ranksIQ3_S+448(SB), Z3, Z8
+	VPERMI2W        ·ranksIQ3_S+448(SB), Z5, Z8
 	VMOVDQU16       Z8, K1, Z7
 	VMOVDQU16       Z7, K2, Z6
-	VMOVDQU64       ·ranksIQ3_S+512(SB), Z3
+	VMOVDQU64       ·ranksIQ3_S+512(SB), Z5
 	VMOVDQA64       Z2, Z7
-	VPERMI2W        ·ranksIQ3_S+576(SB), Z3, Z7
-	VMOVDQU64       ·ranksIQ3_S+640(SB), Z3
+	VPERMI2W        ·ranksIQ3_S+576(SB), Z5, Z7
+	VMOVDQU64       ·ranksIQ3_S+640(SB), Z5
 	VMOVDQA64       Z2, Z8
-	VPERMI2W        ·ranksIQ3_S+704(SB), Z3, Z8
+	VPERMI2W        ·ranksIQ3_S+704(SB), Z5, Z8
 	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       ·ranksIQ3_S+768(SB), Z3
+	VMOVDQU64       ·ranksIQ3_S+768(SB), Z5
 	VMOVDQA64       Z2, Z8
-	VPERMI2W        ·ranksIQ3_S+832(SB), Z3, Z8
-	VMOVDQU64       ·ranksIQ3_S+896(SB), Z3
+	VPERMI2W        ·ranksIQ3_S+832(SB), Z5, Z8
+	VMOVDQU64       ·ranksIQ3_S+896(SB), Z5
 	VMOVDQA64       Z2, Z2
-	VPERMI2W        ·ranksIQ3_S+960(SB), Z3, Z2
+	VPERMI2W        ·ranksIQ3_S+960(SB), Z5, Z2
 	VMOVDQU16       Z2, K1, Z8
 	VMOVDQU16       Z8, K2, Z7
 	VPBROADCASTQ    66(CX), Z2
-	VMOVDQU64       bytes82<>+0(SB), Z3
-	VPSHUFB         Z3, Z2, Z2
+	VMOVDQU64       bytes82<>+0(SB), Z5
+	VPSHUFB         Z5, Z2, Z2
 	VPTESTMW        bytes85<>+0(SB), Z2, K1
 	VMOVDQU16       Z7, K1, Z6
 	VMOVDQU64       bytes72<>+0(SB), Z2
 	VPMULTISHIFTQB  Z6, Z2, Z2
-	VMOVDQU64       bytes77<>+0(SB), Z3
-	VPMULTISHIFTQB  Z1, Z3, Z3
+	VMOVDQU64       bytes77<>+0(SB), Z5
+	VPMULTISHIFTQB  Z1, Z5, Z5
 	VPBROADCASTD    u32_07070707<>+0(SB), Z7
 	VMOVDQU64       bytes84<>+0(SB), Z8
-	VPTERNLOGD      $0xe4, Z7, Z3, Z2
+	VPTERNLOGD      $0xe4, Z7, Z5, Z2
 	VPERMB          Z8, Z2, Z2
-	VPDPBUSD        640(AX), Z2, Z5
+	VPDPBUSD        640(AX), Z2, Z3
 	VMOVDQU64       bytes75<>+0(SB), Z2
 	VPMULTISHIFTQB  Z6, Z2, Z2
-	VMOVDQU64       bytes78<>+0(SB), Z3
-	VPMULTISHIFTQB  Z1, Z3, Z1
-	VPBROADCASTD    u32_07070707<>+0(SB), Z3
+	VMOVDQU64       bytes78<>+0(SB), Z5
+	VPMULTISHIFTQB  Z1, Z5, Z1
+	VPBROADCASTD    u32_07070707<>+0(SB), Z5
 	VMOVDQU64       bytes84<>+0(SB), Z6
-	VPTERNLOGD      $0xe4, Z3, Z1, Z2
+	VPTERNLOGD      $0xe4, Z5, Z1, Z2
 	VPERMB          Z6, Z2, Z2
-	VPDPBUSD        704(AX), Z2, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y1
-	VPADDD          Y5, Y1, Y1
+	VPDPBUSD        704(AX), Z2, Z3
+	VEXTRACTI64X4   $0x01, Z3, Y1
+	VPADDD          Y3, Y1, Y1
 	VMOVDQU32       832(AX), Y2
 	VPSLLD          $0x04, Y2, Y2
 	VPSUBD          Y2, Y1, Y1
@@ -17655,248 +18098,847 @@ eights4:
 	PREFETCHT0     12544(CX)
 	PREFETCHT0     12608(CX)
 	VPBROADCASTD   66(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      2(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VMOVDQU        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y6
+	VPSHUFB        Y6, Y5, Y5
+	VMOVDQU        words_00400100_00040010<>+0(SB), Y7
+	VPMULLW        Y7, Y5, Y5
+	VMOVDQU        words_03000300<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      2(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VPBROADCASTD   70(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      18(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      18(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
 	VPBROADCASTD   148(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      84(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      84(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 160(SP)
 	VPBROADCASTD   152(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      100(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      100(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 192(SP)
 	VPBROADCASTD   230(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      166(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      166(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 320(SP)
 	VPBROADCASTD   234(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      182(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      182(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 352(SP)
 	VPBROADCASTD   312(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      248(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      248(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, 480(SP)
 	VPBROADCASTD   316(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
 	VPMOVZXBW      264(CX), Y6
 	VPOR           Y6, Y5, Y5
+	VMOVDQU        Y5, 512(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   34(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        (AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   38(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        32(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   42(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        64(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   46(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        96(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   50(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        128(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   54(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        160(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   58(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        192(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   62(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        224(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 32(SP)
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   116(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        960(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   120(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        992(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   124(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1024(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   128(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        1056(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 160(SP)
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   132(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        1088(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   136(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1120(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   140(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1152(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   144(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        1184(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 192(SP)
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   198(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        1920(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   202(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1952(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   206(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        1984(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   210(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2016(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 320(SP)
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   214(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        2048(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   218(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2080(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   222(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2112(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   226(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2144(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 352(SP)
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   280(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        2880(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   284(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2912(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   288(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        2944(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   292(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        2976(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, 480(SP)
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   296(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        3008(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   300(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        3040(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   304(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        3072(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   308(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        3104(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 512(SP)
 	VBROADCASTF128 768(AX), Y5
 	VBROADCASTF128 784(AX), Y6
 	VMOVQ          74(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y11
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   (CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   (CX), X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   34(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        (AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   38(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        32(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   42(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        64(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   46(CX), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        96(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        (SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   50(CX), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        128(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   54(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        160(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   58(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        192(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   62(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        224(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -17905,188 +18947,28 @@ eights4:
 	VMOVQ          156(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   82(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   82(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        166(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   116(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        960(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        174(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   120(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        992(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        182(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   124(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1024(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        190(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   128(CX), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        1056(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        160(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        198(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   132(CX), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        1088(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        206(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   136(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        1120(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        214(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   140(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        1152(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        222(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   144(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        1184(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        192(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -18095,188 +18977,28 @@ eights4:
 	VMOVQ          238(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
-	VPBROADCASTW   164(CX), X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VPBROADCASTW   164(CX), X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
+	VMULPS         Y12, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        326(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   198(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        1920(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        334(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   202(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1952(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        342(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   206(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        1984(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        350(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   210(CX), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        2016(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VMOVDQU        320(SP), Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y5, Y8, Y8
-	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        358(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   214(CX), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        2048(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        366(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   218(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        2080(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        374(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   222(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        2112(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        382(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   226(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        2144(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VFMADD231PS    Y8, Y12, Y4
+	VMOVDQU        352(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -18285,188 +19007,28 @@ eights4:
 	VMOVQ          320(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VPOR           Y11, Y7, Y7
+	VPOR           Y11, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   246(CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMULPS         Y13, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
 	VMULPS         Y9, Y7, Y7
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        486(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   280(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        2880(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        494(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   284(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        2912(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        502(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   288(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        2944(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        510(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   292(CX), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        2976(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
+	VMOVDQU        480(SP), Y9
 	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y5, Y8, Y8
 	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        518(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   296(CX), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        3008(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        526(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   300(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        3040(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        534(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   304(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        3072(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        542(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   308(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        3104(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VMOVDQU        512(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -18482,206 +19044,241 @@ eights1:
 	PREFETCHT0     12288(CX)
 	PREFETCHT0     12352(CX)
 	VPBROADCASTD   66(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
-	VPMOVZXBW      2(CX), Y6
-	VPOR           Y6, Y5, Y5
+	VMOVDQU        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y6
+	VPSHUFB        Y6, Y5, Y5
+	VMOVDQU        words_00400100_00040010<>+0(SB), Y7
+	VPMULLW        Y7, Y5, Y5
+	VMOVDQU        words_03000300<>+0(SB), Y8
+	VPAND          Y8, Y5, Y5
+	VPMOVZXBW      2(CX), Y9
+	VPOR           Y9, Y5, Y5
 	VMOVDQU        Y5, (SP)
 	VPBROADCASTD   70(CX), Y5
-	VPSHUFB        words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y5, Y5
-	VPMULLW        words_00400100_00040010<>+0(SB), Y5, Y5
-	VPAND          words_03000300<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPMULLW        Y7, Y5, Y5
+	VPAND          Y8, Y5, Y5
 	VPMOVZXBW      18(CX), Y6
 	VPOR           Y6, Y5, Y5
+	VMOVDQU        Y5, 32(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   34(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        (AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   38(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        32(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   42(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        64(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   46(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        96(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VMOVDQU        Y5, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   50(CX), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPCMPEQB       Y1, Y6, Y6
+	VMOVDQU        128(AX), Y7
+	VPOR           Y2, Y6, Y6
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y5
+	VPMADDWD       Y3, Y5, Y5
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   54(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        160(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPUNPCKLDQ     Y6, Y5, Y7
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X6
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X6, X6
+	VMOVQ          (SI)(R10*8), X7
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
+	VPBROADCASTD   58(CX), Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPCMPEQB       Y1, Y7, Y7
+	VMOVDQU        192(AX), Y8
+	VPOR           Y2, Y7, Y7
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y6
+	VPMADDWD       Y3, Y6, Y6
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X7
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X7, X7
+	VMOVQ          (SI)(R10*8), X8
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
+	VPBROADCASTD   62(CX), Y8
+	VPSHUFB        Y0, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPCMPEQB       Y1, Y8, Y8
+	VMOVDQU        224(AX), Y9
+	VPOR           Y2, Y8, Y8
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y8
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y7
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPADDD         Y7, Y5, Y5
 	VMOVDQU        Y5, 32(SP)
 	VBROADCASTF128 768(AX), Y5
 	VBROADCASTF128 784(AX), Y6
 	VMOVQ          74(CX), X7
 	VPSRLW         $0x03, Y7, Y8
 	VPADDB         Y7, Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPAND          words_1e1e1e1e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
-	VPOR           words_01010101<>+0(SB), Y7, Y7
-	VPOR           words_01010101<>+0(SB), Y8, Y8
+	VMOVDQU        words_1e1e1e1e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPAND          Y9, Y8, Y8
+	VPOR           Y10, Y8, Y8
+	VMOVDQU        words_01010101<>+0(SB), Y9
+	VPOR           Y9, Y7, Y7
+	VPOR           Y9, Y8, Y8
 	VPUNPCKLDQ     Y8, Y7, Y7
 	VPMOVZXBD      X7, Y8
 	VPUNPCKHQDQ    Y7, Y7, Y7
 	VPMOVZXBD      X7, Y7
 	VPBROADCASTW   (CX), X9
 	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVDQU        words_3e000000<>+0(SB), Y10
+	VMULPS         Y10, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
 	VMULPS         Y9, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   34(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        (AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   38(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        32(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   42(CX), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPAND          Y1, Y11, Y11
-	VPCMPEQB       Y1, Y11, Y11
-	VMOVDQU        64(AX), Y12
-	VPOR           Y2, Y11, Y11
-	VPSIGNB        Y11, Y12, Y12
-	VPMADDUBSW     Y12, Y10, Y10
-	VPMADDWD       Y3, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   46(CX), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPAND          Y1, Y12, Y12
-	VPCMPEQB       Y1, Y12, Y12
-	VMOVDQU        96(AX), Y13
-	VPOR           Y2, Y12, Y12
-	VPSIGNB        Y12, Y13, Y13
-	VPMADDUBSW     Y13, Y11, Y11
-	VPMADDWD       Y3, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
+	VMOVDQU        (SP), Y9
 	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y5, Y8, Y8
 	VFMADD231PS    Y8, Y9, Y4
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y5, Y5
-	VPBROADCASTD   50(CX), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPAND          Y1, Y8, Y8
-	VPCMPEQB       Y1, Y8, Y8
-	VMOVDQU        128(AX), Y9
-	VPOR           Y2, Y8, Y8
-	VPSIGNB        Y8, Y9, Y9
-	VPMADDUBSW     Y9, Y5, Y5
-	VPMADDWD       Y3, Y5, Y5
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   54(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        160(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	VPUNPCKLDQ     Y8, Y5, Y9
-	VPUNPCKHDQ     Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   58(CX), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPAND          Y1, Y9, Y9
-	VPCMPEQB       Y1, Y9, Y9
-	VMOVDQU        192(AX), Y10
-	VPOR           Y2, Y9, Y9
-	VPSIGNB        Y9, Y10, Y10
-	VPMADDUBSW     Y10, Y8, Y8
-	VPMADDWD       Y3, Y8, Y8
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   62(CX), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPAND          Y1, Y10, Y10
-	VPCMPEQB       Y1, Y10, Y10
-	VMOVDQU        224(AX), Y11
-	VPOR           Y2, Y10, Y10
-	VPSIGNB        Y10, Y11, Y11
-	VPMADDUBSW     Y11, Y9, Y9
-	VPMADDWD       Y3, Y9, Y9
-	VPUNPCKLDQ     Y9, Y8, Y10
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPADDD         Y10, Y8, Y8
-	VPUNPCKLQDQ    Y8, Y5, Y9
-	VPUNPCKHQDQ    Y8, Y5, Y5
-	VPADDD         Y9, Y5, Y5
+	VMOVDQU        32(SP), Y5
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y7, Y7
 	VFMADD231PS    Y7, Y5, Y4
@@ -18738,505 +19335,6 @@ DATA words_03000300<>+20(SB)/4, $0x03000300
 DATA words_03000300<>+24(SB)/4, $0x03000300
 DATA words_03000300<>+28(SB)/4, $0x03000300
 GLOBL words_03000300<>(SB), RODATA|NOPTR, $32
-
-// func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, FMA3, MMX+
-TEXT ·gemvIQ2_SVBMI(SB), NOSPLIT, $0-48
-	MOVQ rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y0, Y0, Y0
-	SHRQ   $0x03, BX
-
-eights2:
-	CMPQ            BX, $0x02
-	JL              eights2done
-	PREFETCHT0      12288(CX)
-	PREFETCHT0      12352(CX)
-	PREFETCHT0      12416(CX)
-	VMOVDQU64       2(CX), Z1
-	VMOVDQU64       84(CX), Z2
-	VMOVDQU64       bytes86<>+0(SB), Z3
-	VPERMB          Z1, Z3, Z4
-	VPERMB          Z2, Z3, Z3
-	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes87<>+0(SB), Z5
-	VPERMB.Z        Z1, Z5, K1, Z1
-	VPERMB.Z        Z2, Z5, K1, Z2
-	VPBROADCASTQ    74(CX), Z5
-	VPBROADCASTQ    156(CX), Z6
-	VMOVDQU64       bytes67<>+0(SB), Z7
-	VPMULTISHIFTQB  Z5, Z7, Z5
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VPBROADCASTW    (CX), Y7
-	VPBROADCASTW    82(CX), Y8
-	VCVTPH2PS       Y7, Z7
-	VCVTPH2PS       Y8, Z8
-	VPBROADCASTD    u32_3e000000<>+0(SB), Z9
-	VMULPS          Z9, Z7, Z7
-	VMULPS          Z9, Z8, Z8
-	VPBROADCASTD    u32_0000001e<>+0(SB), Z9
-	VPANDD          Z9, Z5, Z5
-	VPANDD          Z9, Z6, Z6
-	VPBROADCASTD    u32_00000001<>+0(SB), Z9
-	VPORD           Z9, Z5, Z5
-	VPORD           Z9, Z6, Z6
-	VCVTDQ2PS       Z5, Z5
-	VCVTDQ2PS       Z6, Z6
-	VMULPS          Z7, Z5, Z5
-	VMULPS          Z8, Z6, Z6
-	VXORPS          Z7, Z7, Z7
-	VXORPS          Z8, Z8, Z8
-	VXORPS          Z9, Z9, Z9
-	VXORPS          Z10, Z10, Z10
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z1, K1
-	VPBROADCASTD    u32_00400040<>+0(SB), Z11
-	VPTESTMW        Z11, Z2, K2
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z1, K3
-	VPBROADCASTD    u32_00800080<>+0(SB), Z11
-	VPTESTMW        Z11, Z2, K4
-	VPBROADCASTQ    66(CX), Z11
-	VMOVDQU64       bytes82<>+0(SB), Z12
-	VPSHUFB         Z12, Z11, Z11
-	VPTESTMW        bytes88<>+0(SB), Z11, K5
-	VPBROADCASTQ    148(CX), Z11
-	VMOVDQU64       bytes82<>+0(SB), Z12
-	VPSHUFB         Z12, Z11, Z11
-	VPTESTMW        bytes88<>+0(SB), Z11, K6
-	VMOVDQU64       ·ranksIQ2_S+0(SB), Z11
-	VMOVDQA64       Z1, Z12
-	VPERMI2W        ·ranksIQ2_S+64(SB), Z11, Z12
-	VMOVDQA64       Z2, Z13
-	VPERMI2W        ·ranksIQ2_S+64(SB), Z11, Z13
-	VMOVDQU64       ·ranksIQ2_S+128(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_S+192(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_S+192(SB), Z11, Z15
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       ·ranksIQ2_S+256(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_S+320(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_S+320(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ2_S+384(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+448(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+448(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU16       Z14, K3, Z12
-	VMOVDQU16       Z15, K4, Z13
-	VMOVDQU64       ·ranksIQ2_S+512(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_S+576(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_S+576(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ2_S+640(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+704(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+704(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU64       ·ranksIQ2_S+768(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+832(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+832(SB), Z11, Z17
-	VMOVDQU64       ·ranksIQ2_S+896(SB), Z11
-	VMOVDQA64       Z1, Z18
-	VPERMI2W        ·ranksIQ2_S+960(SB), Z11, Z18
-	VMOVDQA64       Z2, Z19
-	VPERMI2W        ·ranksIQ2_S+960(SB), Z11, Z19
-	VMOVDQU16       Z18, K1, Z16
-	VMOVDQU16       Z19, K2, Z17
-	VMOVDQU16       Z16, K3, Z14
-	VMOVDQU16       Z17, K4, Z15
-	VMOVDQU16       Z14, K5, Z12
-	VMOVDQU16       Z15, K6, Z13
-	VMOVDQU64       ·ranksIQ2_S+1024(SB), Z11
-	VMOVDQA64       Z1, Z14
-	VPERMI2W        ·ranksIQ2_S+1088(SB), Z11, Z14
-	VMOVDQA64       Z2, Z15
-	VPERMI2W        ·ranksIQ2_S+1088(SB), Z11, Z15
-	VMOVDQU64       ·ranksIQ2_S+1152(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+1216(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+1216(SB), Z11, Z17
-	VMOVDQU16       Z16, K1, Z14
-	VMOVDQU16       Z17, K2, Z15
-	VMOVDQU64       ·ranksIQ2_S+1280(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+1344(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+1344(SB), Z11, Z17
-	VMOVDQU64       ·ranksIQ2_S+1408(SB), Z11
-	VMOVDQA64       Z1, Z18
-	VPERMI2W        ·ranksIQ2_S+1472(SB), Z11, Z18
-	VMOVDQA64       Z2, Z19
-	VPERMI2W        ·ranksIQ2_S+1472(SB), Z11, Z19
-	VMOVDQU16       Z18, K1, Z16
-	VMOVDQU16       Z19, K2, Z17
-	VMOVDQU16       Z16, K3, Z14
-	VMOVDQU16       Z17, K4, Z15
-	VMOVDQU64       ·ranksIQ2_S+1536(SB), Z11
-	VMOVDQA64       Z1, Z16
-	VPERMI2W        ·ranksIQ2_S+1600(SB), Z11, Z16
-	VMOVDQA64       Z2, Z17
-	VPERMI2W        ·ranksIQ2_S+1600(SB), Z11, Z17
-	VMOVDQU64       ·ranksIQ2_S+1664(SB), Z11
-	VMOVDQA64       Z1, Z18
-	VPERMI2W        ·ranksIQ2_S+1728(SB), Z11, Z18
-	VMOVDQA64       Z2, Z19
-	VPERMI2W        ·ranksIQ2_S+1728(SB), Z11, Z19
-	VMOVDQU16       Z18, K1, Z16
-	VMOVDQU16       Z19, K2, Z17
-	VMOVDQU64       ·ranksIQ2_S+1792(SB), Z11
-	VMOVDQA64       Z1, Z18
-	VPERMI2W        ·ranksIQ2_S+1856(SB), Z11, Z18
-	VMOVDQA64       Z2, Z19
-	VPERMI2W        ·ranksIQ2_S+1856(SB), Z11, Z19
-	VMOVDQU64       ·ranksIQ2_S+1920(SB), Z11
-	VMOVDQA64       Z1, Z1
-	VPERMI2W        ·ranksIQ2_S+1984(SB), Z11, Z1
-	VMOVDQA64       Z2, Z2
-	VPERMI2W        ·ranksIQ2_S+1984(SB), Z11, Z2
-	VMOVDQU16       Z1, K1, Z18
-	VMOVDQU16       Z2, K2, Z19
-	VMOVDQU16       Z18, K3, Z16
-	VMOVDQU16       Z19, K4, Z17
-	VMOVDQU16       Z16, K5, Z14
-	VMOVDQU16       Z17, K6, Z15
-	VPBROADCASTQ    66(CX), Z1
-	VMOVDQU64       bytes82<>+0(SB), Z2
-	VPSHUFB         Z2, Z1, Z1
-	VPTESTMW        bytes89<>+0(SB), Z1, K1
-	VPBROADCASTQ    148(CX), Z1
-	VMOVDQU64       bytes82<>+0(SB), Z2
-	VPSHUFB         Z2, Z1, Z1
-	VPTESTMW        bytes89<>+0(SB), Z1, K2
-	VMOVDQU16       Z14, K1, Z12
-	VMOVDQU16       Z15, K2, Z13
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
-	VMOVDQU64       bytes58<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z14
-	VPMULTISHIFTQB  Z3, Z11, Z11
-	VPBROADCASTD    u32_03030303<>+0(SB), Z15
-	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        512(AX), Z2, Z7
-	VPDPBUSD        1472(AX), Z1, Z8
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
-	VMOVDQU64       bytes61<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z14
-	VPMULTISHIFTQB  Z3, Z11, Z11
-	VPBROADCASTD    u32_03030303<>+0(SB), Z15
-	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        576(AX), Z2, Z7
-	VPDPBUSD        1536(AX), Z1, Z8
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
-	VMOVDQU64       bytes63<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z14
-	VPMULTISHIFTQB  Z3, Z11, Z11
-	VPBROADCASTD    u32_03030303<>+0(SB), Z15
-	VMOVDQU64       bytes59<>+0(SB), Z16
-	VPTERNLOGD      $0xe4, Z15, Z14, Z2
-	VPERMB          Z16, Z2, Z2
-	VPTERNLOGD      $0xe4, Z15, Z11, Z1
-	VPERMB          Z16, Z1, Z1
-	VPDPBUSD        640(AX), Z2, Z9
-	VPDPBUSD        1600(AX), Z1, Z10
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z12, Z1, Z2
-	VPMULTISHIFTQB  Z13, Z1, Z1
-	VMOVDQU64       bytes65<>+0(SB), Z11
-	VPMULTISHIFTQB  Z4, Z11, Z4
-	VPMULTISHIFTQB  Z3, Z11, Z3
-	VPBROADCASTD    u32_03030303<>+0(SB), Z11
-	VMOVDQU64       bytes59<>+0(SB), Z12
-	VPTERNLOGD      $0xe4, Z11, Z4, Z2
-	VPERMB          Z12, Z2, Z2
-	VPTERNLOGD      $0xe4, Z11, Z3, Z1
-	VPERMB          Z12, Z1, Z1
-	VPDPBUSD        704(AX), Z2, Z9
-	VPDPBUSD        1664(AX), Z1, Z10
-	VMOVDQU64       bytes25<>+0(SB), Z1
-	VMOVDQU64       bytes26<>+0(SB), Z2
-	VMOVDQA64       Z7, Z3
-	VMOVDQA64       Z8, Z4
-	VPERMT2Q        Z9, Z1, Z3
-	VPERMT2Q        Z10, Z1, Z4
-	VPERMT2Q        Z9, Z2, Z7
-	VPERMT2Q        Z10, Z2, Z8
-	VPADDD          Z7, Z3, Z3
-	VMOVDQU64       864(AX), Z1
-	VPADDD          Z8, Z4, Z4
-	VMOVDQU64       1824(AX), Z2
-	VPSLLD          $0x06, Z1, Z1
-	VPSUBD          Z1, Z3, Z3
-	VPSLLD          $0x06, Z2, Z2
-	VPSUBD          Z2, Z4, Z4
-	VBROADCASTF64X4 768(AX), Z1
-	VSHUFF32X4      $0x50, Z1, Z1, Z1
-	VMULPS          Z1, Z5, Z5
-	VBROADCASTF64X4 1728(AX), Z1
-	VSHUFF32X4      $0x50, Z1, Z1, Z1
-	VMULPS          Z1, Z6, Z6
-	VCVTDQ2PS       Z3, Z3
-	VCVTDQ2PS       Z4, Z4
-	VFMADD231PS     Y5, Y3, Y0
-	VEXTRACTI64X4   $0x01, Z5, Y1
-	VEXTRACTI64X4   $0x01, Z3, Y2
-	VFMADD231PS     Y1, Y2, Y0
-	VFMADD231PS     Y6, Y4, Y0
-	VEXTRACTI64X4   $0x01, Z6, Y1
-	VEXTRACTI64X4   $0x01, Z4, Y2
-	VFMADD231PS     Y1, Y2, Y0
-	ADDQ            $0x000000a4, CX
-	ADDQ            $0x00000780, AX
-	SUBQ            $0x02, BX
-	JMP             eights2
-
-eights2done:
-eights1:
-	CMPQ            BX, $0x01
-	JL              eights1done
-	PREFETCHT0      12288(CX)
-	PREFETCHT0      12352(CX)
-	VMOVDQU64       2(CX), Z1
-	VMOVDQU64       bytes86<>+0(SB), Z2
-	VPERMB          Z1, Z2, Z2
-	KMOVQ           words_55555555_55555555<>+0(SB), K1
-	VMOVDQU64       bytes87<>+0(SB), Z3
-	VPERMB.Z        Z1, Z3, K1, Z1
-	VPBROADCASTQ    74(CX), Z3
-	VMOVDQU64       bytes67<>+0(SB), Z4
-	VPMULTISHIFTQB  Z3, Z4, Z3
-	VPBROADCASTW    (CX), Y4
-	VCVTPH2PS       Y4, Z4
-	VPBROADCASTD    u32_3e000000<>+0(SB), Z5
-	VMULPS          Z5, Z4, Z4
-	VPBROADCASTD    u32_0000001e<>+0(SB), Z5
-	VPANDD          Z5, Z3, Z3
-	VPBROADCASTD    u32_00000001<>+0(SB), Z5
-	VPORD           Z5, Z3, Z3
-	VCVTDQ2PS       Z3, Z3
-	VMULPS          Z4, Z3, Z3
-	VXORPS          Z4, Z4, Z4
-	VXORPS          Z5, Z5, Z5
-	VPBROADCASTD    u32_00400040<>+0(SB), Z6
-	VPTESTMW        Z6, Z1, K1
-	VPBROADCASTD    u32_00800080<>+0(SB), Z6
-	VPTESTMW        Z6, Z1, K2
-	VPBROADCASTQ    66(CX), Z6
-	VMOVDQU64       bytes82<>+0(SB), Z7
-	VPSHUFB         Z7, Z6, Z6
-	VPTESTMW        bytes88<>+0(SB), Z6, K3
-	VMOVDQU64       ·ranksIQ2_S+0(SB), Z6
-	VMOVDQA64       Z1, Z7
-	VPERMI2W        ·ranksIQ2_S+64(SB), Z6, Z7
-	VMOVDQU64       ·ranksIQ2_S+128(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_S+192(SB), Z6, Z8
-	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       ·ranksIQ2_S+256(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_S+320(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ2_S+384(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+448(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU16       Z8, K2, Z7
-	VMOVDQU64       ·ranksIQ2_S+512(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_S+576(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ2_S+640(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+704(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU64       ·ranksIQ2_S+768(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+832(SB), Z6, Z9
-	VMOVDQU64       ·ranksIQ2_S+896(SB), Z6
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_S+960(SB), Z6, Z10
-	VMOVDQU16       Z10, K1, Z9
-	VMOVDQU16       Z9, K2, Z8
-	VMOVDQU16       Z8, K3, Z7
-	VMOVDQU64       ·ranksIQ2_S+1024(SB), Z6
-	VMOVDQA64       Z1, Z8
-	VPERMI2W        ·ranksIQ2_S+1088(SB), Z6, Z8
-	VMOVDQU64       ·ranksIQ2_S+1152(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+1216(SB), Z6, Z9
-	VMOVDQU16       Z9, K1, Z8
-	VMOVDQU64       ·ranksIQ2_S+1280(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+1344(SB), Z6, Z9
-	VMOVDQU64       ·ranksIQ2_S+1408(SB), Z6
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_S+1472(SB), Z6, Z10
-	VMOVDQU16       Z10, K1, Z9
-	VMOVDQU16       Z9, K2, Z8
-	VMOVDQU64       ·ranksIQ2_S+1536(SB), Z6
-	VMOVDQA64       Z1, Z9
-	VPERMI2W        ·ranksIQ2_S+1600(SB), Z6, Z9
-	VMOVDQU64       ·ranksIQ2_S+1664(SB), Z6
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_S+1728(SB), Z6, Z10
-	VMOVDQU16       Z10, K1, Z9
-	VMOVDQU64       ·ranksIQ2_S+1792(SB), Z6
-	VMOVDQA64       Z1, Z10
-	VPERMI2W        ·ranksIQ2_S+1856(SB), Z6, Z10
-	VMOVDQU64       ·ranksIQ2_S+1920(SB), Z6
-	VMOVDQA64       Z1, Z1
-	VPERMI2W        ·ranksIQ2_S+1984(SB), Z6, Z1
-	VMOVDQU16       Z1, K1, Z10
-	VMOVDQU16       Z10, K2, Z9
-	VMOVDQU16       Z9, K3, Z8
-	VPBROADCASTQ    66(CX), Z1
-	VMOVDQU64       bytes82<>+0(SB), Z6
-	VPSHUFB         Z6, Z1, Z1
-	VPTESTMW        bytes89<>+0(SB), Z1, K1
-	VMOVDQU16       Z8, K1, Z7
-	VMOVDQU64       bytes57<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
-	VMOVDQU64       bytes58<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z6
-	VPBROADCASTD    u32_03030303<>+0(SB), Z8
-	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        512(AX), Z1, Z4
-	VMOVDQU64       bytes60<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
-	VMOVDQU64       bytes61<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z6
-	VPBROADCASTD    u32_03030303<>+0(SB), Z8
-	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        576(AX), Z1, Z4
-	VMOVDQU64       bytes62<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
-	VMOVDQU64       bytes63<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z6
-	VPBROADCASTD    u32_03030303<>+0(SB), Z8
-	VMOVDQU64       bytes59<>+0(SB), Z9
-	VPTERNLOGD      $0xe4, Z8, Z6, Z1
-	VPERMB          Z9, Z1, Z1
-	VPDPBUSD        640(AX), Z1, Z5
-	VMOVDQU64       bytes64<>+0(SB), Z1
-	VPMULTISHIFTQB  Z7, Z1, Z1
-	VMOVDQU64       bytes65<>+0(SB), Z6
-	VPMULTISHIFTQB  Z2, Z6, Z2
-	VPBROADCASTD    u32_03030303<>+0(SB), Z6
-	VMOVDQU64       bytes59<>+0(SB), Z7
-	VPTERNLOGD      $0xe4, Z6, Z2, Z1
-	VPERMB          Z7, Z1, Z1
-	VPDPBUSD        704(AX), Z1, Z5
-	VMOVDQU64       bytes25<>+0(SB), Z1
-	VMOVDQU64       bytes26<>+0(SB), Z2
-	VMOVDQA64       Z4, Z6
-	VPERMT2Q        Z5, Z1, Z6
-	VPERMT2Q        Z5, Z2, Z4
-	VPADDD          Z4, Z6, Z6
-	VMOVDQU64       864(AX), Z1
-	VPSLLD          $0x06, Z1, Z1
-	VPSUBD          Z1, Z6, Z6
-	VBROADCASTF64X4 768(AX), Z1
-	VSHUFF32X4      $0x50, Z1, Z1, Z1
-	VMULPS          Z1, Z3, Z3
-	VCVTDQ2PS       Z6, Z6
-	VFMADD231PS     Y3, Y6, Y0
-	VEXTRACTI64X4   $0x01, Z3, Y1
-	VEXTRACTI64X4   $0x01, Z6, Y2
-	VFMADD231PS     Y1, Y2, Y0
-	ADDQ            $0x00000052, CX
-	ADDQ            $0x000003c0, AX
-	SUBQ            $0x01, BX
-	JMP             eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VMOVHLPS      X0, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VADDSS        X1, X0, X0
-	VXORPS        X1, X1, X1
-	VADDSS        X1, X0, X0
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X0, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
-
-DATA bytes86<>+0(SB)/8, $0x2624262422202220
-DATA bytes86<>+8(SB)/8, $0x2e2c2e2c2a282a28
-DATA bytes86<>+16(SB)/8, $0x3634363432303230
-DATA bytes86<>+24(SB)/8, $0x3e3c3e3c3a383a38
-DATA bytes86<>+32(SB)/8, $0x2725272523212321
-DATA bytes86<>+40(SB)/8, $0x2f2d2f2d2b292b29
-DATA bytes86<>+48(SB)/8, $0x3735373533313331
-DATA bytes86<>+56(SB)/8, $0x3f3d3f3d3b393b39
-GLOBL bytes86<>(SB), RODATA|NOPTR, $64
-
-DATA bytes87<>+0(SB)/8, $0x0706050403020100
-DATA bytes87<>+8(SB)/8, $0x0f0e0d0c0b0a0908
-DATA bytes87<>+16(SB)/8, $0x1716151413121110
-DATA bytes87<>+24(SB)/8, $0x1f1e1d1c1b1a1918
-DATA bytes87<>+32(SB)/8, $0x0807060504030201
-DATA bytes87<>+40(SB)/8, $0x100f0e0d0c0b0a09
-DATA bytes87<>+48(SB)/8, $0x1817161514131211
-DATA bytes87<>+56(SB)/8, $0x201f1e1d1c1b1a19
-GLOBL bytes87<>(SB), RODATA|NOPTR, $64
-
-DATA bytes88<>+0(SB)/8, $0x0010000100100001
-DATA bytes88<>+8(SB)/8, $0x0010000100100001
-DATA bytes88<>+16(SB)/8, $0x0010000100100001
-DATA bytes88<>+24(SB)/8, $0x0010000100100001
-DATA bytes88<>+32(SB)/8, $0x0040000400400004
-DATA bytes88<>+40(SB)/8, $0x0040000400400004
-DATA bytes88<>+48(SB)/8, $0x0040000400400004
-DATA bytes88<>+56(SB)/8, $0x0040000400400004
-GLOBL bytes88<>(SB), RODATA|NOPTR, $64
-
-DATA bytes89<>+0(SB)/8, $0x0020000200200002
-DATA bytes89<>+8(SB)/8, $0x0020000200200002
-DATA bytes89<>+16(SB)/8, $0x0020000200200002
-DATA bytes89<>+24(SB)/8, $0x0020000200200002
-DATA bytes89<>+32(SB)/8, $0x0080000800800008
-DATA bytes89<>+40(SB)/8, $0x0080000800800008
-DATA bytes89<>+48(SB)/8, $0x0080000800800008
-DATA bytes89<>+56(SB)/8, $0x0080000800800008
-GLOBL bytes89<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ4_XSAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -19487,10 +19585,10 @@ eights4:
 	VMOVDQU64       344(CX), Z11
 	VMOVDQU64       480(CX), Z12
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z13
-	VMOVDQU64       bytes90<>+0(SB), Z14
-	VMOVDQU64       bytes90<>+0(SB), Z15
-	VMOVDQU64       bytes90<>+0(SB), Z16
-	VMOVDQU64       bytes90<>+0(SB), Z17
+	VMOVDQU64       bytes86<>+0(SB), Z14
+	VMOVDQU64       bytes86<>+0(SB), Z15
+	VMOVDQU64       bytes86<>+0(SB), Z16
+	VMOVDQU64       bytes86<>+0(SB), Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -19513,10 +19611,10 @@ eights4:
 	VPDPBUSD        1472(AX), Z20, Z2
 	VPDPBUSD        2432(AX), Z21, Z3
 	VPDPBUSD        3392(AX), Z18, Z4
-	VMOVDQU64       bytes91<>+0(SB), Z18
-	VMOVDQU64       bytes91<>+0(SB), Z19
-	VMOVDQU64       bytes91<>+0(SB), Z20
-	VMOVDQU64       bytes91<>+0(SB), Z21
+	VMOVDQU64       bytes87<>+0(SB), Z18
+	VMOVDQU64       bytes87<>+0(SB), Z19
+	VMOVDQU64       bytes87<>+0(SB), Z20
+	VMOVDQU64       bytes87<>+0(SB), Z21
 	VPERMI2B        Z9, Z5, Z18
 	VPERMI2B        Z10, Z6, Z19
 	VPERMI2B        Z11, Z7, Z20
@@ -19579,12 +19677,12 @@ eights4:
 	VMOVDQU32       138(CX), X6
 	VMOVDQU32       274(CX), X7
 	VMOVDQU32       410(CX), X8
-	VMOVDQU32       bytes92<>+0(SB), X9
+	VMOVDQU32       bytes88<>+0(SB), X9
 	VPSHUFB         X9, X5, X10
 	VPSHUFB         X9, X6, X11
 	VPSHUFB         X9, X7, X12
 	VPSHUFB         X9, X8, X9
-	VMOVDQU32       bytes93<>+0(SB), X13
+	VMOVDQU32       bytes89<>+0(SB), X13
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X14
 	VPMULTISHIFTQB  X10, X13, X10
 	VPANDD          X14, X10, X10
@@ -19594,12 +19692,12 @@ eights4:
 	VPANDD          X14, X12, X12
 	VPMULTISHIFTQB  X9, X13, X9
 	VPANDD          X14, X9, X9
-	VMOVDQU32       bytes94<>+0(SB), X13
+	VMOVDQU32       bytes90<>+0(SB), X13
 	VPSHUFB         X13, X5, X5
 	VPSHUFB         X13, X6, X6
 	VPSHUFB         X13, X7, X7
 	VPSHUFB         X13, X8, X8
-	VMOVDQU32       bytes95<>+0(SB), X13
+	VMOVDQU32       bytes91<>+0(SB), X13
 	VMOVDQU32       words_30303030<>+0(SB), X14
 	VPMULTISHIFTQB  X5, X13, X5
 	VPANDD          X14, X5, X5
@@ -19696,9 +19794,9 @@ eights3:
 	VMOVDQU64       208(CX), Z8
 	VMOVDQU64       344(CX), Z9
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z10
-	VMOVDQU64       bytes90<>+0(SB), Z11
-	VMOVDQU64       bytes90<>+0(SB), Z12
-	VMOVDQU64       bytes90<>+0(SB), Z13
+	VMOVDQU64       bytes86<>+0(SB), Z11
+	VMOVDQU64       bytes86<>+0(SB), Z12
+	VMOVDQU64       bytes86<>+0(SB), Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -19716,9 +19814,9 @@ eights3:
 	VPDPBUSD        512(AX), Z15, Z1
 	VPDPBUSD        1472(AX), Z16, Z2
 	VPDPBUSD        2432(AX), Z14, Z3
-	VMOVDQU64       bytes91<>+0(SB), Z14
-	VMOVDQU64       bytes91<>+0(SB), Z15
-	VMOVDQU64       bytes91<>+0(SB), Z16
+	VMOVDQU64       bytes87<>+0(SB), Z14
+	VMOVDQU64       bytes87<>+0(SB), Z15
+	VMOVDQU64       bytes87<>+0(SB), Z16
 	VPERMI2B        Z7, Z4, Z14
 	VPERMI2B        Z8, Z5, Z15
 	VPERMI2B        Z9, Z6, Z16
@@ -19767,11 +19865,11 @@ eights3:
 	VMOVDQU32       2(CX), X4
 	VMOVDQU32       138(CX), X5
 	VMOVDQU32       274(CX), X6
-	VMOVDQU32       bytes92<>+0(SB), X7
+	VMOVDQU32       bytes88<>+0(SB), X7
 	VPSHUFB         X7, X4, X8
 	VPSHUFB         X7, X5, X9
 	VPSHUFB         X7, X6, X7
-	VMOVDQU32       bytes93<>+0(SB), X10
+	VMOVDQU32       bytes89<>+0(SB), X10
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X11
 	VPMULTISHIFTQB  X8, X10, X8
 	VPANDD          X11, X8, X8
@@ -19779,11 +19877,11 @@ eights3:
 	VPANDD          X11, X9, X9
 	VPMULTISHIFTQB  X7, X10, X7
 	VPANDD          X11, X7, X7
-	VMOVDQU32       bytes94<>+0(SB), X10
+	VMOVDQU32       bytes90<>+0(SB), X10
 	VPSHUFB         X10, X4, X4
 	VPSHUFB         X10, X5, X5
 	VPSHUFB         X10, X6, X6
-	VMOVDQU32       bytes95<>+0(SB), X10
+	VMOVDQU32       bytes91<>+0(SB), X10
 	VMOVDQU32       words_30303030<>+0(SB), X11
 	VPMULTISHIFTQB  X4, X10, X4
 	VPANDD          X11, X4, X4
@@ -19858,8 +19956,8 @@ eights2:
 	VMOVDQU64       72(CX), Z5
 	VMOVDQU64       208(CX), Z6
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z7
-	VMOVDQU64       bytes90<>+0(SB), Z8
-	VMOVDQU64       bytes90<>+0(SB), Z9
+	VMOVDQU64       bytes86<>+0(SB), Z8
+	VMOVDQU64       bytes86<>+0(SB), Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VMOVDQU64       bytes79<>+0(SB), Z10
@@ -19872,8 +19970,8 @@ eights2:
 	VPSHUFB         Z10, Z7, Z10
 	VPDPBUSD        512(AX), Z11, Z1
 	VPDPBUSD        1472(AX), Z10, Z2
-	VMOVDQU64       bytes91<>+0(SB), Z10
-	VMOVDQU64       bytes91<>+0(SB), Z11
+	VMOVDQU64       bytes87<>+0(SB), Z10
+	VMOVDQU64       bytes87<>+0(SB), Z11
 	VPERMI2B        Z5, Z3, Z10
 	VPERMI2B        Z6, Z4, Z11
 	VMOVDQU64       bytes79<>+0(SB), Z3
@@ -19908,19 +20006,19 @@ eights2:
 	VPDPBUSD        1664(AX), Z3, Z2
 	VMOVDQU32       2(CX), X3
 	VMOVDQU32       138(CX), X4
-	VMOVDQU32       bytes92<>+0(SB), X5
+	VMOVDQU32       bytes88<>+0(SB), X5
 	VPSHUFB         X5, X3, X6
 	VPSHUFB         X5, X4, X5
-	VMOVDQU32       bytes93<>+0(SB), X7
+	VMOVDQU32       bytes89<>+0(SB), X7
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X8
 	VPMULTISHIFTQB  X6, X7, X6
 	VPANDD          X8, X6, X6
 	VPMULTISHIFTQB  X5, X7, X5
 	VPANDD          X8, X5, X5
-	VMOVDQU32       bytes94<>+0(SB), X7
+	VMOVDQU32       bytes90<>+0(SB), X7
 	VPSHUFB         X7, X3, X3
 	VPSHUFB         X7, X4, X4
-	VMOVDQU32       bytes95<>+0(SB), X7
+	VMOVDQU32       bytes91<>+0(SB), X7
 	VMOVDQU32       words_30303030<>+0(SB), X8
 	VPMULTISHIFTQB  X3, X7, X3
 	VPANDD          X8, X3, X3
@@ -19973,7 +20071,7 @@ eights1:
 	VMOVDQU64       8(CX), Z2
 	VMOVDQU64       72(CX), Z3
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z4
-	VMOVDQU64       bytes90<>+0(SB), Z5
+	VMOVDQU64       bytes86<>+0(SB), Z5
 	VPERMI2B        Z3, Z2, Z5
 	VMOVDQU64       bytes79<>+0(SB), Z6
 	VPMULTISHIFTQB  Z5, Z6, Z6
@@ -19981,7 +20079,7 @@ eights1:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z4, Z6
 	VPDPBUSD        512(AX), Z6, Z1
-	VMOVDQU64       bytes91<>+0(SB), Z6
+	VMOVDQU64       bytes87<>+0(SB), Z6
 	VPERMI2B        Z3, Z2, Z6
 	VMOVDQU64       bytes79<>+0(SB), Z2
 	VPMULTISHIFTQB  Z6, Z2, Z2
@@ -20002,15 +20100,15 @@ eights1:
 	VPSHUFB         Z2, Z4, Z2
 	VPDPBUSD        704(AX), Z2, Z1
 	VMOVDQU32       2(CX), X2
-	VMOVDQU32       bytes92<>+0(SB), X3
+	VMOVDQU32       bytes88<>+0(SB), X3
 	VPSHUFB         X3, X2, X3
-	VMOVDQU32       bytes93<>+0(SB), X4
+	VMOVDQU32       bytes89<>+0(SB), X4
 	VMOVDQU32       words_0f0f0f0f<>+0(SB), X5
 	VPMULTISHIFTQB  X3, X4, X3
 	VPANDD          X5, X3, X3
-	VMOVDQU32       bytes94<>+0(SB), X4
+	VMOVDQU32       bytes90<>+0(SB), X4
 	VPSHUFB         X4, X2, X2
-	VMOVDQU32       bytes95<>+0(SB), X4
+	VMOVDQU32       bytes91<>+0(SB), X4
 	VMOVDQU32       words_30303030<>+0(SB), X5
 	VPMULTISHIFTQB  X2, X4, X2
 	VPANDD          X5, X2, X2
@@ -20054,65 +20152,65 @@ eights1done:
 	VZEROUPPER
 	RET
 
-DATA bytes90<>+0(SB)/8, $0x1312111003020100
-DATA bytes90<>+8(SB)/8, $0x3332313023222120
-DATA bytes90<>+16(SB)/8, $0x5352515043424140
-DATA bytes90<>+24(SB)/8, $0x7372717063626160
-DATA bytes90<>+32(SB)/8, $0x1b1a19180b0a0908
-DATA bytes90<>+40(SB)/8, $0x3b3a39382b2a2928
-DATA bytes90<>+48(SB)/8, $0x5b5a59584b4a4948
-DATA bytes90<>+56(SB)/8, $0x7b7a79786b6a6968
+DATA bytes86<>+0(SB)/8, $0x1312111003020100
+DATA bytes86<>+8(SB)/8, $0x3332313023222120
+DATA bytes86<>+16(SB)/8, $0x5352515043424140
+DATA bytes86<>+24(SB)/8, $0x7372717063626160
+DATA bytes86<>+32(SB)/8, $0x1b1a19180b0a0908
+DATA bytes86<>+40(SB)/8, $0x3b3a39382b2a2928
+DATA bytes86<>+48(SB)/8, $0x5b5a59584b4a4948
+DATA bytes86<>+56(SB)/8, $0x7b7a79786b6a6968
+GLOBL bytes86<>(SB), RODATA|NOPTR, $64
+
+DATA bytes87<>+0(SB)/8, $0x1716151407060504
+DATA bytes87<>+8(SB)/8, $0x3736353427262524
+DATA bytes87<>+16(SB)/8, $0x5756555447464544
+DATA bytes87<>+24(SB)/8, $0x7776757467666564
+DATA bytes87<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes87<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes87<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes87<>+56(SB)/8, $0x7f7e7d7c6f6e6d6c
+GLOBL bytes87<>(SB), RODATA|NOPTR, $64
+
+DATA bytes88<>+0(SB)/8, $0x0505040403030202
+DATA bytes88<>+8(SB)/8, $0x0505040403030202
+DATA bytes88<>+16(SB)/8, $0x0505040403030202
+DATA bytes88<>+24(SB)/8, $0x0505040403030202
+DATA bytes88<>+32(SB)/8, $0x0505040403030202
+DATA bytes88<>+40(SB)/8, $0x0505040403030202
+DATA bytes88<>+48(SB)/8, $0x0505040403030202
+DATA bytes88<>+56(SB)/8, $0x0505040403030202
+GLOBL bytes88<>(SB), RODATA|NOPTR, $64
+
+DATA bytes89<>+0(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+8(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+16(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+24(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+32(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+40(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+48(SB)/8, $0x3c302c201c100c00
+DATA bytes89<>+56(SB)/8, $0x3c302c201c100c00
+GLOBL bytes89<>(SB), RODATA|NOPTR, $64
+
+DATA bytes90<>+0(SB)/8, $0x0101010100000000
+DATA bytes90<>+8(SB)/8, $0x0101010100000000
+DATA bytes90<>+16(SB)/8, $0x0101010100000000
+DATA bytes90<>+24(SB)/8, $0x0101010100000000
+DATA bytes90<>+32(SB)/8, $0x0101010100000000
+DATA bytes90<>+40(SB)/8, $0x0101010100000000
+DATA bytes90<>+48(SB)/8, $0x0101010100000000
+DATA bytes90<>+56(SB)/8, $0x0101010100000000
 GLOBL bytes90<>(SB), RODATA|NOPTR, $64
 
-DATA bytes91<>+0(SB)/8, $0x1716151407060504
-DATA bytes91<>+8(SB)/8, $0x3736353427262524
-DATA bytes91<>+16(SB)/8, $0x5756555447464544
-DATA bytes91<>+24(SB)/8, $0x7776757467666564
-DATA bytes91<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes91<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes91<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes91<>+56(SB)/8, $0x7f7e7d7c6f6e6d6c
+DATA bytes91<>+0(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+8(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+16(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+24(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+32(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+40(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+48(SB)/8, $0x3a30261c1a10063c
+DATA bytes91<>+56(SB)/8, $0x3a30261c1a10063c
 GLOBL bytes91<>(SB), RODATA|NOPTR, $64
-
-DATA bytes92<>+0(SB)/8, $0x0505040403030202
-DATA bytes92<>+8(SB)/8, $0x0505040403030202
-DATA bytes92<>+16(SB)/8, $0x0505040403030202
-DATA bytes92<>+24(SB)/8, $0x0505040403030202
-DATA bytes92<>+32(SB)/8, $0x0505040403030202
-DATA bytes92<>+40(SB)/8, $0x0505040403030202
-DATA bytes92<>+48(SB)/8, $0x0505040403030202
-DATA bytes92<>+56(SB)/8, $0x0505040403030202
-GLOBL bytes92<>(SB), RODATA|NOPTR, $64
-
-DATA bytes93<>+0(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+8(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+16(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+24(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+32(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+40(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+48(SB)/8, $0x3c302c201c100c00
-DATA bytes93<>+56(SB)/8, $0x3c302c201c100c00
-GLOBL bytes93<>(SB), RODATA|NOPTR, $64
-
-DATA bytes94<>+0(SB)/8, $0x0101010100000000
-DATA bytes94<>+8(SB)/8, $0x0101010100000000
-DATA bytes94<>+16(SB)/8, $0x0101010100000000
-DATA bytes94<>+24(SB)/8, $0x0101010100000000
-DATA bytes94<>+32(SB)/8, $0x0101010100000000
-DATA bytes94<>+40(SB)/8, $0x0101010100000000
-DATA bytes94<>+48(SB)/8, $0x0101010100000000
-DATA bytes94<>+56(SB)/8, $0x0101010100000000
-GLOBL bytes94<>(SB), RODATA|NOPTR, $64
-
-DATA bytes95<>+0(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+8(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+16(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+24(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+32(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+40(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+48(SB)/8, $0x3a30261c1a10063c
-DATA bytes95<>+56(SB)/8, $0x3a30261c1a10063c
-GLOBL bytes95<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -20144,21 +20242,22 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      (CX), Y5
-	VPOR           Y5, Y3, Y3
+	VMOVDQU        words_07000700<>+0(SB), Y5
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      (CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, (SP)
 	VPMOVZXBD      40(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      16(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      16(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 128(SP)
 	VPMOVZXBD      88(CX), Y3
@@ -20167,21 +20266,21 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      56(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      56(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 160(SP)
 	VPMOVZXBD      96(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      72(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      72(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 192(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 288(SP)
 	VPMOVZXBD      144(CX), Y3
@@ -20190,21 +20289,21 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      112(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      112(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 320(SP)
 	VPMOVZXBD      152(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      128(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      128(CX), Y7
+	VPOR           Y7, Y3, Y3
 	VMOVDQU        Y3, 352(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 448(SP)
 	VPMOVZXBD      200(CX), Y3
@@ -20213,23 +20312,679 @@ eights4:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      168(CX), Y5
-	VPOR           Y5, Y3, Y3
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      168(CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, 480(SP)
 	VPMOVZXBD      208(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      184(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      184(CX), Y5
+	VPOR           Y5, Y3, Y3
 	VMOVDQU        Y3, 512(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 608(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   128(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     (AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   132(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     32(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   136(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     64(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   140(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     96(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   144(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     128(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   148(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     160(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   152(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     192(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   156(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     224(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 32(SP)
+	MOVQ           160(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   288(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     960(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           168(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   292(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     992(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           176(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   296(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     1024(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           184(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   300(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     1056(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 160(SP)
+	MOVQ           192(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   304(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     1088(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           200(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   308(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     1120(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           208(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   312(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     1152(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           216(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   316(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     1184(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 192(SP)
+	MOVQ           320(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   448(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     1920(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           328(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   452(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     1952(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           336(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   456(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     1984(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           344(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   460(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     2016(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 320(SP)
+	MOVQ           352(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   464(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     2048(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           360(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   468(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     2080(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           368(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   472(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     2112(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           376(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   476(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     2144(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 352(SP)
+	MOVQ           480(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   608(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     2880(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           488(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   612(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     2912(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           496(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   616(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     2944(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           504(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   620(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     2976(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	MOVQ           512(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   624(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     3008(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           520(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   628(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     3040(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           528(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   632(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     3072(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           536(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   636(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     3104(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 512(SP)
 	VBROADCASTF128 768(AX), Y3
 	VBROADCASTF128 784(AX), Y4
 	VMOVDQU        864(AX), Y5
@@ -20237,174 +20992,42 @@ eights4:
 	VMOVDQU        896(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   48(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VMOVDQU        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   52(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VMOVDQU        words_0000000e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   52(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           48(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMOVDQU        words_3e000000<>+0(SB), Y13
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   128(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VPADDB         Y10, Y9, Y9
-	VPMADDUBSW     (AX), Y9, Y9
-	VPMADDWD       Y1, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   132(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     32(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   136(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     64(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   140(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPADDB         Y12, Y11, Y11
-	VPADDB         Y12, Y11, Y11
-	VPMADDUBSW     96(AX), Y11, Y11
-	VPMADDWD       Y1, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        (SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128    $0x01, X5, Y3, Y3
-	VPBROADCASTD   144(SP), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPADDB         Y5, Y3, Y3
-	VPADDB         Y5, Y3, Y3
-	VPMADDUBSW     128(AX), Y3, Y3
-	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   148(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     160(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	VPUNPCKLDQ     Y5, Y3, Y7
-	VPUNPCKHDQ     Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   152(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     192(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y7, Y7
-	VPBROADCASTD   156(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y7, Y7
-	VPADDB         Y9, Y7, Y7
-	VPMADDUBSW     224(AX), Y7, Y7
-	VPMADDWD       Y1, Y7, Y7
-	VPUNPCKLDQ     Y7, Y5, Y9
-	VPUNPCKHDQ     Y7, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
+	VFMADD231PS    Y7, Y12, Y2
+	VMOVDQU        32(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 1728(AX), Y3
 	VBROADCASTF128 1744(AX), Y4
 	VMOVDQU        1824(AX), Y5
@@ -20412,174 +21035,38 @@ eights4:
 	VMOVDQU        1856(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   104(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   108(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   108(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           104(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        166(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   288(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VPADDB         Y10, Y9, Y9
-	VPMADDUBSW     960(AX), Y9, Y9
-	VPMADDWD       Y1, Y9, Y9
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        174(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   292(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     992(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        182(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   296(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     1024(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        190(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   300(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPADDB         Y12, Y11, Y11
-	VPADDB         Y12, Y11, Y11
-	VPMADDUBSW     1056(AX), Y11, Y11
-	VPMADDWD       Y1, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        160(SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        198(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128    $0x01, X5, Y3, Y3
-	VPBROADCASTD   304(SP), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPADDB         Y5, Y3, Y3
-	VPADDB         Y5, Y3, Y3
-	VPMADDUBSW     1088(AX), Y3, Y3
-	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        206(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   308(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     1120(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	VPUNPCKLDQ     Y5, Y3, Y7
-	VPUNPCKHDQ     Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        214(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   312(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     1152(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        222(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y7, Y7
-	VPBROADCASTD   316(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y7, Y7
-	VPADDB         Y9, Y7, Y7
-	VPMADDUBSW     1184(AX), Y7, Y7
-	VPMADDWD       Y1, Y7, Y7
-	VPUNPCKLDQ     Y7, Y5, Y9
-	VPUNPCKHDQ     Y7, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
+	VFMADD231PS    Y7, Y12, Y2
+	VMOVDQU        192(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 2688(AX), Y3
 	VBROADCASTF128 2704(AX), Y4
 	VMOVDQU        2784(AX), Y5
@@ -20587,174 +21074,38 @@ eights4:
 	VMOVDQU        2816(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   160(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   164(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   164(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           160(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X12
+	VPBROADCASTW   X12, X12
+	VCVTPH2PS      X12, Y12
+	VMULPS         Y13, Y12, Y12
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        326(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   448(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VPADDB         Y10, Y9, Y9
-	VPMADDUBSW     1920(AX), Y9, Y9
-	VPMADDWD       Y1, Y9, Y9
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        334(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   452(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     1952(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        342(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   456(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     1984(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        350(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   460(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPADDB         Y12, Y11, Y11
-	VPADDB         Y12, Y11, Y11
-	VPMADDUBSW     2016(AX), Y11, Y11
-	VPMADDWD       Y1, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VMULPS         Y12, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y12, Y11, Y11
+	VMOVDQU        320(SP), Y12
+	VPSUBD         Y5, Y12, Y12
+	VCVTDQ2PS      Y12, Y12
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        358(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128    $0x01, X5, Y3, Y3
-	VPBROADCASTD   464(SP), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPADDB         Y5, Y3, Y3
-	VPADDB         Y5, Y3, Y3
-	VPMADDUBSW     2048(AX), Y3, Y3
-	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        366(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   468(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     2080(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	VPUNPCKLDQ     Y5, Y3, Y7
-	VPUNPCKHDQ     Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        374(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   472(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     2112(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        382(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y7, Y7
-	VPBROADCASTD   476(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y7, Y7
-	VPADDB         Y9, Y7, Y7
-	VPMADDUBSW     2144(AX), Y7, Y7
-	VPMADDWD       Y1, Y7, Y7
-	VPUNPCKLDQ     Y7, Y5, Y9
-	VPUNPCKHDQ     Y7, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
+	VFMADD231PS    Y7, Y12, Y2
+	VMOVDQU        352(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	VBROADCASTF128 3648(AX), Y3
 	VBROADCASTF128 3664(AX), Y4
 	VMOVDQU        3744(AX), Y5
@@ -20762,174 +21113,38 @@ eights4:
 	VMOVDQU        3776(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   216(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   220(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VPAND          Y9, Y7, Y7
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   220(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           216(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
+	VMOVD          DI, X8
+	VPBROADCASTW   X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         Y13, Y8, Y8
 	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
+	VMULPS         Y8, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y8, Y11, Y11
+	VMOVDQU        480(SP), Y8
+	VPSUBD         Y5, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
-	VMULPS         Y9, Y8, Y8
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        486(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   608(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VPADDB         Y10, Y9, Y9
-	VPMADDUBSW     2880(AX), Y9, Y9
-	VPMADDWD       Y1, Y9, Y9
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        494(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   612(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     2912(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        502(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   616(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     2944(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        510(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   620(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPADDB         Y12, Y11, Y11
-	VPADDB         Y12, Y11, Y11
-	VPMADDUBSW     2976(AX), Y11, Y11
-	VPMADDWD       Y1, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        518(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128    $0x01, X5, Y3, Y3
-	VPBROADCASTD   624(SP), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPADDB         Y5, Y3, Y3
-	VPADDB         Y5, Y3, Y3
-	VPMADDUBSW     3008(AX), Y3, Y3
-	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        526(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   628(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     3040(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	VPUNPCKLDQ     Y5, Y3, Y7
-	VPUNPCKHDQ     Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        534(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   632(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     3072(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        542(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y7, Y7
-	VPBROADCASTD   636(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y7, Y7
-	VPADDB         Y9, Y7, Y7
-	VPMADDUBSW     3104(AX), Y7, Y7
-	VPMADDWD       Y1, Y7, Y7
-	VPUNPCKLDQ     Y7, Y5, Y9
-	VPUNPCKHDQ     Y7, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
+	VFMADD231PS    Y7, Y8, Y2
+	VMOVDQU        512(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	ADDQ           $0x000000e0, CX
 	ADDQ           $0x00000f00, AX
 	SUBQ           $0x04, BX
@@ -20946,23 +21161,188 @@ eights1:
 	VPOR           Y4, Y3, Y3
 	VPSLLW         $0x04, Y3, Y4
 	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      (CX), Y5
-	VPOR           Y5, Y3, Y3
+	VMOVDQU        words_07000700<>+0(SB), Y5
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      (CX), Y6
+	VPOR           Y6, Y3, Y3
 	VMOVDQU        Y3, (SP)
 	VPMOVZXBD      40(CX), Y3
-	VPSLLD         $0x14, Y3, Y5
+	VPSLLD         $0x14, Y3, Y6
 	VPSLLD         $0x08, Y3, Y3
-	VPOR           Y5, Y3, Y3
-	VPSLLW         $0x04, Y3, Y5
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          words_07000700<>+0(SB), Y3, Y3
-	VPMOVZXBW      16(CX), Y6
 	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y6
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y5, Y3, Y3
+	VPMOVZXBW      16(CX), Y5
+	VPOR           Y5, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
-	VPACKSSWB      Y5, Y4, Y4
+	VPACKSSWB      Y6, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 128(SP)
+	MOVQ           (SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   128(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     (AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           8(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   132(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     32(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           16(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   136(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     64(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           24(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   140(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     96(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, (SP)
+	MOVQ           32(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X3
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X3, X3
+	VMOVQ          (SI)(R10*8), X4
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   144(SP), Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPADDB         Y4, Y3, Y3
+	VPADDB         Y4, Y3, Y3
+	VPMADDUBSW     128(AX), Y3, Y3
+	VPMADDWD       Y1, Y3, Y3
+	MOVQ           40(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   148(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     160(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	VPUNPCKLDQ     Y4, Y3, Y5
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	MOVQ           48(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X4
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X4, X4
+	VMOVQ          (SI)(R10*8), X5
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPBROADCASTD   152(SP), Y5
+	VPSHUFB        Y0, Y5, Y5
+	VPADDB         Y5, Y4, Y4
+	VPADDB         Y5, Y4, Y4
+	VPMADDUBSW     192(AX), Y4, Y4
+	VPMADDWD       Y1, Y4, Y4
+	MOVQ           56(SP), DI
+	MOVWQZX        DI, R8
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R9
+	SHRQ           $0x10, DI
+	MOVWQZX        DI, R10
+	SHRQ           $0x10, DI
+	VMOVQ          (SI)(R8*8), X5
+	VPBLENDD       $0x0c, -8(SI)(R9*8), X5, X5
+	VMOVQ          (SI)(R10*8), X6
+	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VPBROADCASTD   156(SP), Y6
+	VPSHUFB        Y0, Y6, Y6
+	VPADDB         Y6, Y5, Y5
+	VPADDB         Y6, Y5, Y5
+	VPMADDUBSW     224(AX), Y5, Y5
+	VPMADDWD       Y1, Y5, Y5
+	VPUNPCKLDQ     Y5, Y4, Y6
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y5
+	VPUNPCKHQDQ    Y4, Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VMOVDQU        Y3, 32(SP)
 	VBROADCASTF128 768(AX), Y3
 	VBROADCASTF128 784(AX), Y4
 	VMOVDQU        864(AX), Y5
@@ -20970,174 +21350,42 @@ eights1:
 	VMOVDQU        896(AX), Y6
 	VPSLLD         $0x04, Y6, Y6
 	VPBROADCASTD   48(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
+	VMOVDQU        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8
+	VPSRLVD        Y8, Y7, Y7
 	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	VPBROADCASTD   52(CX), Y8
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y8, Y8
-	VPAND          words_0000000e<>+0(SB), Y8, Y8
-	VPOR           words_00000001<>+0(SB), Y8, Y8
+	VMOVDQU        words_0000000e<>+0(SB), Y9
+	VPAND          Y9, Y7, Y7
+	VMOVDQU        words_00000001<>+0(SB), Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   52(CX), Y11
+	VPSRLVD        Y8, Y11, Y11
+	VPADDD         Y11, Y11, Y11
+	VPAND          Y9, Y11, Y11
+	VPOR           Y10, Y11, Y11
 	MOVQ           $0xf000f000f000f000, DI
 	ANDQ           48(CX), DI
 	MOVQ           $0x0000001001001001, R8
 	IMULQ          R8, DI
 	SHRQ           $0x30, DI
-	VMOVD          DI, X9
-	VPBROADCASTW   X9, X9
-	VCVTPH2PS      X9, Y9
-	VMULPS         words_3e000000<>+0(SB), Y9, Y9
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y9, Y7, Y7
-	VCVTDQ2PS      Y8, Y8
+	VMOVD          DI, X8
+	VPBROADCASTW   X8, X8
+	VCVTPH2PS      X8, Y8
+	VMOVDQU        words_3e000000<>+0(SB), Y9
 	VMULPS         Y9, Y8, Y8
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y9, Y9
-	VPBROADCASTD   128(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VPADDB         Y10, Y9, Y9
-	VPMADDUBSW     (AX), Y9, Y9
-	VPMADDWD       Y1, Y9, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   132(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     32(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	VPUNPCKLDQ     Y10, Y9, Y11
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y10, Y10
-	VPBROADCASTD   136(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y10, Y10
-	VPADDB         Y11, Y10, Y10
-	VPMADDUBSW     64(AX), Y10, Y10
-	VPMADDWD       Y1, Y10, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X12
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X12, X12
-	VINSERTI128    $0x01, X12, Y11, Y11
-	VPBROADCASTD   140(SP), Y12
-	VPSHUFB        Y0, Y12, Y12
-	VPADDB         Y12, Y11, Y11
-	VPADDB         Y12, Y11, Y11
-	VPMADDUBSW     96(AX), Y11, Y11
-	VPMADDWD       Y1, Y11, Y11
-	VPUNPCKLDQ     Y11, Y10, Y12
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y12, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y11
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y11, Y9, Y9
-	VPSUBD         Y5, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
+	VCVTDQ2PS      Y7, Y7
+	VMULPS         Y8, Y7, Y7
+	VCVTDQ2PS      Y11, Y11
+	VMULPS         Y8, Y11, Y11
+	VMOVDQU        (SP), Y8
+	VPSUBD         Y5, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y9, Y2
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X3
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X3, X3
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	VINSERTI128    $0x01, X5, Y3, Y3
-	VPBROADCASTD   144(SP), Y5
-	VPSHUFB        Y0, Y5, Y5
-	VPADDB         Y5, Y3, Y3
-	VPADDB         Y5, Y3, Y3
-	VPMADDUBSW     128(AX), Y3, Y3
-	VPMADDWD       Y1, Y3, Y3
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   148(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     160(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	VPUNPCKLDQ     Y5, Y3, Y7
-	VPUNPCKHDQ     Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X5
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X5, X5
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	VINSERTI128    $0x01, X7, Y5, Y5
-	VPBROADCASTD   152(SP), Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPADDB         Y7, Y5, Y5
-	VPADDB         Y7, Y5, Y5
-	VPMADDUBSW     192(AX), Y5, Y5
-	VPMADDWD       Y1, Y5, Y5
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X7
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X7, X7
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y7, Y7
-	VPBROADCASTD   156(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y7, Y7
-	VPADDB         Y9, Y7, Y7
-	VPMADDUBSW     224(AX), Y7, Y7
-	VPMADDWD       Y1, Y7, Y7
-	VPUNPCKLDQ     Y7, Y5, Y9
-	VPUNPCKHDQ     Y7, Y5, Y5
-	VPADDD         Y9, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPADDD         Y7, Y3, Y3
+	VFMADD231PS    Y7, Y8, Y2
+	VMOVDQU        32(SP), Y3
 	VPSUBD         Y6, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
-	VMULPS         Y4, Y8, Y8
-	VFMADD231PS    Y8, Y3, Y2
+	VMULPS         Y4, Y11, Y11
+	VFMADD231PS    Y11, Y3, Y2
 	ADDQ           $0x00000038, CX
 	ADDQ           $0x000003c0, AX
 	SUBQ           $0x01, BX
@@ -21171,1054 +21419,6 @@ DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_000000
 DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+24(SB)/4, $0x00000013
 DATA words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+28(SB)/4, $0x00000019
 GLOBL words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>(SB), RODATA|NOPTR, $32
-
-// func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
-TEXT ·gemvIQ1_MAVX512(SB), NOSPLIT, $640-48
-	LEAQ         ·gridIQ1+16(SB), SI
-	VMOVDQU      words_00000000_00000000_01010101_01010101_02020202_02020202_03030303_03030303<>+0(SB), Y0
-	VMOVDQU      words_08040201_80402010<>+0(SB), Y1
-	VMOVDQU      words_01010101<>+0(SB), Y1
-	VPBROADCASTD words_00010001<>+0(SB), Y1
-	MOVQ         rows+24(FP), DX
-
-row:
-	MOVQ   w+8(FP), CX
-	MOVQ   a+40(FP), AX
-	MOVQ   groups+32(FP), BX
-	VXORPS Y1, Y1, Y1
-	SHRQ   $0x03, BX
-
-eights4:
-	CMPQ           BX, $0x04
-	JL             eights4done
-	PREFETCHT0     12288(CX)
-	PREFETCHT0     12352(CX)
-	PREFETCHT0     12416(CX)
-	PREFETCHT0     12480(CX)
-	VPMOVZXBD      32(CX), Y2
-	VPSLLD         $0x14, Y2, Y3
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLW         $0x04, Y2, Y3
-	VPSRAW         $0x0f, Y3, Y3
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      (CX), Y4
-	VPOR           Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
-	VPMOVZXBD      40(CX), Y2
-	VPSLLD         $0x14, Y2, Y4
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y4, Y2, Y2
-	VPSLLW         $0x04, Y2, Y4
-	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      16(CX), Y5
-	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 32(SP)
-	VPACKSSWB      Y4, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 128(SP)
-	VPMOVZXBD      88(CX), Y2
-	VPSLLD         $0x14, Y2, Y3
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLW         $0x04, Y2, Y3
-	VPSRAW         $0x0f, Y3, Y3
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      56(CX), Y4
-	VPOR           Y4, Y2, Y2
-	VMOVDQU        Y2, 160(SP)
-	VPMOVZXBD      96(CX), Y2
-	VPSLLD         $0x14, Y2, Y4
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y4, Y2, Y2
-	VPSLLW         $0x04, Y2, Y4
-	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      72(CX), Y5
-	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 192(SP)
-	VPACKSSWB      Y4, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 288(SP)
-	VPMOVZXBD      144(CX), Y2
-	VPSLLD         $0x14, Y2, Y3
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLW         $0x04, Y2, Y3
-	VPSRAW         $0x0f, Y3, Y3
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      112(CX), Y4
-	VPOR           Y4, Y2, Y2
-	VMOVDQU        Y2, 320(SP)
-	VPMOVZXBD      152(CX), Y2
-	VPSLLD         $0x14, Y2, Y4
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y4, Y2, Y2
-	VPSLLW         $0x04, Y2, Y4
-	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      128(CX), Y5
-	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 352(SP)
-	VPACKSSWB      Y4, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 448(SP)
-	VPMOVZXBD      200(CX), Y2
-	VPSLLD         $0x14, Y2, Y3
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLW         $0x04, Y2, Y3
-	VPSRAW         $0x0f, Y3, Y3
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      168(CX), Y4
-	VPOR           Y4, Y2, Y2
-	VMOVDQU        Y2, 480(SP)
-	VPMOVZXBD      208(CX), Y2
-	VPSLLD         $0x14, Y2, Y4
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y4, Y2, Y2
-	VPSLLW         $0x04, Y2, Y4
-	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      184(CX), Y5
-	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 512(SP)
-	VPACKSSWB      Y4, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 608(SP)
-	VBROADCASTF128 768(AX), Y2
-	VBROADCASTF128 784(AX), Y3
-	VMOVDQU        864(AX), Y4
-	VPSLLD         $0x04, Y4, Y4
-	VMOVDQU        896(AX), Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPBROADCASTD   48(CX), Y6
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y6, Y6
-	VPAND          words_0000000e<>+0(SB), Y6, Y6
-	VPOR           words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTD   52(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	MOVQ           $0xf000f000f000f000, DI
-	ANDQ           48(CX), DI
-	MOVQ           $0x0000001001001001, R8
-	IMULQ          R8, DI
-	SHRQ           $0x30, DI
-	VMOVD          DI, X8
-	VPBROADCASTW   X8, X8
-	VCVTPH2PS      X8, Y8
-	VMULPS         words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y8, Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y8, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   128(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y8, Y8
-	VPADDB         Y9, Y8, Y8
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       (AX), Y8, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   132(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       32(AX), Y8, Y10
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   136(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       64(AX), Y8, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y8, Y8
-	VPBROADCASTD   140(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y8, Y8
-	VPADDB         Y11, Y8, Y8
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       96(AX), Y8, Y11
-	VPUNPCKLDQ     Y11, Y10, Y8
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y8
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	VPSUBD         Y4, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
-	VMULPS         Y2, Y6, Y6
-	VFMADD231PS    Y6, Y9, Y1
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VPBROADCASTD   144(SP), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VPADDB         Y4, Y2, Y2
-	VXORPS         Y4, Y4, Y4
-	VPDPBUSD       128(AX), Y2, Y4
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   148(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       160(AX), Y2, Y6
-	VPUNPCKLDQ     Y6, Y4, Y2
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   152(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       192(AX), Y2, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y2, Y2
-	VPBROADCASTD   156(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VPADDB         Y8, Y2, Y2
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       224(AX), Y2, Y8
-	VPUNPCKLDQ     Y8, Y6, Y2
-	VPUNPCKHDQ     Y8, Y6, Y6
-	VPADDD         Y2, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y4, Y2
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	VPSUBD         Y5, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y4, Y1
-	VBROADCASTF128 1728(AX), Y2
-	VBROADCASTF128 1744(AX), Y3
-	VMOVDQU        1824(AX), Y4
-	VPSLLD         $0x04, Y4, Y4
-	VMOVDQU        1856(AX), Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPBROADCASTD   104(CX), Y6
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y6, Y6
-	VPAND          words_0000000e<>+0(SB), Y6, Y6
-	VPOR           words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTD   108(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	MOVQ           $0xf000f000f000f000, DI
-	ANDQ           104(CX), DI
-	MOVQ           $0x0000001001001001, R8
-	IMULQ          R8, DI
-	SHRQ           $0x30, DI
-	VMOVD          DI, X8
-	VPBROADCASTW   X8, X8
-	VCVTPH2PS      X8, Y8
-	VMULPS         words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y8, Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y8, Y7, Y7
-	MOVWQZX        160(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        162(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        164(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        166(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   288(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y8, Y8
-	VPADDB         Y9, Y8, Y8
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       960(AX), Y8, Y9
-	MOVWQZX        168(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        170(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        172(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        174(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   292(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       992(AX), Y8, Y10
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	MOVWQZX        176(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        178(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        180(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        182(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   296(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       1024(AX), Y8, Y10
-	MOVWQZX        184(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        186(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        188(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        190(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y8, Y8
-	VPBROADCASTD   300(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y8, Y8
-	VPADDB         Y11, Y8, Y8
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       1056(AX), Y8, Y11
-	VPUNPCKLDQ     Y11, Y10, Y8
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y8
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	VPSUBD         Y4, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
-	VMULPS         Y2, Y6, Y6
-	VFMADD231PS    Y6, Y9, Y1
-	MOVWQZX        192(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        194(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        196(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        198(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VPBROADCASTD   304(SP), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VPADDB         Y4, Y2, Y2
-	VXORPS         Y4, Y4, Y4
-	VPDPBUSD       1088(AX), Y2, Y4
-	MOVWQZX        200(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        202(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        204(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        206(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   308(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       1120(AX), Y2, Y6
-	VPUNPCKLDQ     Y6, Y4, Y2
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	MOVWQZX        208(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        210(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        212(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        214(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   312(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       1152(AX), Y2, Y6
-	MOVWQZX        216(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        218(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        220(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        222(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y2, Y2
-	VPBROADCASTD   316(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VPADDB         Y8, Y2, Y2
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       1184(AX), Y2, Y8
-	VPUNPCKLDQ     Y8, Y6, Y2
-	VPUNPCKHDQ     Y8, Y6, Y6
-	VPADDD         Y2, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y4, Y2
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	VPSUBD         Y5, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y4, Y1
-	VBROADCASTF128 2688(AX), Y2
-	VBROADCASTF128 2704(AX), Y3
-	VMOVDQU        2784(AX), Y4
-	VPSLLD         $0x04, Y4, Y4
-	VMOVDQU        2816(AX), Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPBROADCASTD   160(CX), Y6
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y6, Y6
-	VPAND          words_0000000e<>+0(SB), Y6, Y6
-	VPOR           words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTD   164(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	MOVQ           $0xf000f000f000f000, DI
-	ANDQ           160(CX), DI
-	MOVQ           $0x0000001001001001, R8
-	IMULQ          R8, DI
-	SHRQ           $0x30, DI
-	VMOVD          DI, X8
-	VPBROADCASTW   X8, X8
-	VCVTPH2PS      X8, Y8
-	VMULPS         words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y8, Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y8, Y7, Y7
-	MOVWQZX        320(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        322(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        324(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        326(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   448(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y8, Y8
-	VPADDB         Y9, Y8, Y8
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       1920(AX), Y8, Y9
-	MOVWQZX        328(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        330(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        332(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        334(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   452(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       1952(AX), Y8, Y10
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	MOVWQZX        336(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        338(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        340(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        342(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   456(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       1984(AX), Y8, Y10
-	MOVWQZX        344(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        346(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        348(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        350(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y8, Y8
-	VPBROADCASTD   460(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y8, Y8
-	VPADDB         Y11, Y8, Y8
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       2016(AX), Y8, Y11
-	VPUNPCKLDQ     Y11, Y10, Y8
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y8
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	VPSUBD         Y4, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
-	VMULPS         Y2, Y6, Y6
-	VFMADD231PS    Y6, Y9, Y1
-	MOVWQZX        352(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        354(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        356(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        358(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VPBROADCASTD   464(SP), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VPADDB         Y4, Y2, Y2
-	VXORPS         Y4, Y4, Y4
-	VPDPBUSD       2048(AX), Y2, Y4
-	MOVWQZX        360(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        362(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        364(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        366(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   468(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       2080(AX), Y2, Y6
-	VPUNPCKLDQ     Y6, Y4, Y2
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	MOVWQZX        368(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        370(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        372(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        374(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   472(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       2112(AX), Y2, Y6
-	MOVWQZX        376(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        378(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        380(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        382(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y2, Y2
-	VPBROADCASTD   476(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VPADDB         Y8, Y2, Y2
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       2144(AX), Y2, Y8
-	VPUNPCKLDQ     Y8, Y6, Y2
-	VPUNPCKHDQ     Y8, Y6, Y6
-	VPADDD         Y2, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y4, Y2
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	VPSUBD         Y5, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y4, Y1
-	VBROADCASTF128 3648(AX), Y2
-	VBROADCASTF128 3664(AX), Y3
-	VMOVDQU        3744(AX), Y4
-	VPSLLD         $0x04, Y4, Y4
-	VMOVDQU        3776(AX), Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPBROADCASTD   216(CX), Y6
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y6, Y6
-	VPAND          words_0000000e<>+0(SB), Y6, Y6
-	VPOR           words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTD   220(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	MOVQ           $0xf000f000f000f000, DI
-	ANDQ           216(CX), DI
-	MOVQ           $0x0000001001001001, R8
-	IMULQ          R8, DI
-	SHRQ           $0x30, DI
-	VMOVD          DI, X8
-	VPBROADCASTW   X8, X8
-	VCVTPH2PS      X8, Y8
-	VMULPS         words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y8, Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y8, Y7, Y7
-	MOVWQZX        480(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        482(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        484(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        486(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   608(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y8, Y8
-	VPADDB         Y9, Y8, Y8
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       2880(AX), Y8, Y9
-	MOVWQZX        488(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        490(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        492(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        494(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   612(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       2912(AX), Y8, Y10
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	MOVWQZX        496(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        498(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        500(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        502(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   616(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       2944(AX), Y8, Y10
-	MOVWQZX        504(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        506(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        508(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        510(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y8, Y8
-	VPBROADCASTD   620(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y8, Y8
-	VPADDB         Y11, Y8, Y8
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       2976(AX), Y8, Y11
-	VPUNPCKLDQ     Y11, Y10, Y8
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y8
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	VPSUBD         Y4, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
-	VMULPS         Y2, Y6, Y6
-	VFMADD231PS    Y6, Y9, Y1
-	MOVWQZX        512(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        514(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        516(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        518(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VPBROADCASTD   624(SP), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VPADDB         Y4, Y2, Y2
-	VXORPS         Y4, Y4, Y4
-	VPDPBUSD       3008(AX), Y2, Y4
-	MOVWQZX        520(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        522(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        524(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        526(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   628(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       3040(AX), Y2, Y6
-	VPUNPCKLDQ     Y6, Y4, Y2
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	MOVWQZX        528(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        530(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        532(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        534(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   632(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       3072(AX), Y2, Y6
-	MOVWQZX        536(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        538(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        540(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        542(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y2, Y2
-	VPBROADCASTD   636(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VPADDB         Y8, Y2, Y2
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       3104(AX), Y2, Y8
-	VPUNPCKLDQ     Y8, Y6, Y2
-	VPUNPCKHDQ     Y8, Y6, Y6
-	VPADDD         Y2, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y4, Y2
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	VPSUBD         Y5, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y4, Y1
-	ADDQ           $0x000000e0, CX
-	ADDQ           $0x00000f00, AX
-	SUBQ           $0x04, BX
-	JMP            eights4
-
-eights4done:
-eights1:
-	CMPQ           BX, $0x01
-	JL             eights1done
-	PREFETCHT0     12288(CX)
-	VPMOVZXBD      32(CX), Y2
-	VPSLLD         $0x14, Y2, Y3
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLW         $0x04, Y2, Y3
-	VPSRAW         $0x0f, Y3, Y3
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      (CX), Y4
-	VPOR           Y4, Y2, Y2
-	VMOVDQU        Y2, (SP)
-	VPMOVZXBD      40(CX), Y2
-	VPSLLD         $0x14, Y2, Y4
-	VPSLLD         $0x08, Y2, Y2
-	VPOR           Y4, Y2, Y2
-	VPSLLW         $0x04, Y2, Y4
-	VPSRAW         $0x0f, Y4, Y4
-	VPAND          words_07000700<>+0(SB), Y2, Y2
-	VPMOVZXBW      16(CX), Y5
-	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 32(SP)
-	VPACKSSWB      Y4, Y3, Y3
-	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 128(SP)
-	VBROADCASTF128 768(AX), Y2
-	VBROADCASTF128 784(AX), Y3
-	VMOVDQU        864(AX), Y4
-	VPSLLD         $0x04, Y4, Y4
-	VMOVDQU        896(AX), Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPBROADCASTD   48(CX), Y6
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y6, Y6
-	VPAND          words_0000000e<>+0(SB), Y6, Y6
-	VPOR           words_00000001<>+0(SB), Y6, Y6
-	VPBROADCASTD   52(CX), Y7
-	VPSRLVD        words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y7, Y7
-	VPAND          words_0000000e<>+0(SB), Y7, Y7
-	VPOR           words_00000001<>+0(SB), Y7, Y7
-	MOVQ           $0xf000f000f000f000, DI
-	ANDQ           48(CX), DI
-	MOVQ           $0x0000001001001001, R8
-	IMULQ          R8, DI
-	SHRQ           $0x30, DI
-	VMOVD          DI, X8
-	VPBROADCASTW   X8, X8
-	VCVTPH2PS      X8, Y8
-	VMULPS         words_3e000000<>+0(SB), Y8, Y8
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y8, Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y8, Y7, Y7
-	MOVWQZX        (SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        2(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        4(SP), DI
-	VMOVQ          (SI)(DI*8), X9
-	MOVWQZX        6(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X9, X9
-	VINSERTI128    $0x01, X9, Y8, Y8
-	VPBROADCASTD   128(SP), Y9
-	VPSHUFB        Y0, Y9, Y9
-	VPADDB         Y9, Y8, Y8
-	VPADDB         Y9, Y8, Y8
-	VXORPS         Y9, Y9, Y9
-	VPDPBUSD       (AX), Y8, Y9
-	MOVWQZX        8(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        10(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        12(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        14(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   132(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       32(AX), Y8, Y10
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	MOVWQZX        16(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        18(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        20(SP), DI
-	VMOVQ          (SI)(DI*8), X10
-	MOVWQZX        22(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X10, X10
-	VINSERTI128    $0x01, X10, Y8, Y8
-	VPBROADCASTD   136(SP), Y10
-	VPSHUFB        Y0, Y10, Y10
-	VPADDB         Y10, Y8, Y8
-	VPADDB         Y10, Y8, Y8
-	VXORPS         Y10, Y10, Y10
-	VPDPBUSD       64(AX), Y8, Y10
-	MOVWQZX        24(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        26(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	MOVWQZX        28(SP), DI
-	VMOVQ          (SI)(DI*8), X11
-	MOVWQZX        30(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X11, X11
-	VINSERTI128    $0x01, X11, Y8, Y8
-	VPBROADCASTD   140(SP), Y11
-	VPSHUFB        Y0, Y11, Y11
-	VPADDB         Y11, Y8, Y8
-	VPADDB         Y11, Y8, Y8
-	VXORPS         Y11, Y11, Y11
-	VPDPBUSD       96(AX), Y8, Y11
-	VPUNPCKLDQ     Y11, Y10, Y8
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPADDD         Y8, Y10, Y10
-	VPUNPCKLQDQ    Y10, Y9, Y8
-	VPUNPCKHQDQ    Y10, Y9, Y9
-	VPADDD         Y8, Y9, Y9
-	VPSUBD         Y4, Y9, Y9
-	VCVTDQ2PS      Y9, Y9
-	VMULPS         Y2, Y6, Y6
-	VFMADD231PS    Y6, Y9, Y1
-	MOVWQZX        32(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        34(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        36(SP), DI
-	VMOVQ          (SI)(DI*8), X4
-	MOVWQZX        38(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X4, X4
-	VINSERTI128    $0x01, X4, Y2, Y2
-	VPBROADCASTD   144(SP), Y4
-	VPSHUFB        Y0, Y4, Y4
-	VPADDB         Y4, Y2, Y2
-	VPADDB         Y4, Y2, Y2
-	VXORPS         Y4, Y4, Y4
-	VPDPBUSD       128(AX), Y2, Y4
-	MOVWQZX        40(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        42(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        44(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        46(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   148(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       160(AX), Y2, Y6
-	VPUNPCKLDQ     Y6, Y4, Y2
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	MOVWQZX        48(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        50(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        52(SP), DI
-	VMOVQ          (SI)(DI*8), X6
-	MOVWQZX        54(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X6, X6
-	VINSERTI128    $0x01, X6, Y2, Y2
-	VPBROADCASTD   152(SP), Y6
-	VPSHUFB        Y0, Y6, Y6
-	VPADDB         Y6, Y2, Y2
-	VPADDB         Y6, Y2, Y2
-	VXORPS         Y6, Y6, Y6
-	VPDPBUSD       192(AX), Y2, Y6
-	MOVWQZX        56(SP), DI
-	VMOVQ          (SI)(DI*8), X2
-	MOVWQZX        58(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X2, X2
-	MOVWQZX        60(SP), DI
-	VMOVQ          (SI)(DI*8), X8
-	MOVWQZX        62(SP), DI
-	VPBLENDD       $0x0c, -8(SI)(DI*8), X8, X8
-	VINSERTI128    $0x01, X8, Y2, Y2
-	VPBROADCASTD   156(SP), Y8
-	VPSHUFB        Y0, Y8, Y8
-	VPADDB         Y8, Y2, Y2
-	VPADDB         Y8, Y2, Y2
-	VXORPS         Y8, Y8, Y8
-	VPDPBUSD       224(AX), Y2, Y8
-	VPUNPCKLDQ     Y8, Y6, Y2
-	VPUNPCKHDQ     Y8, Y6, Y6
-	VPADDD         Y2, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y4, Y2
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPADDD         Y2, Y4, Y4
-	VPSUBD         Y5, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y7, Y7
-	VFMADD231PS    Y7, Y4, Y1
-	ADDQ           $0x00000038, CX
-	ADDQ           $0x000003c0, AX
-	SUBQ           $0x01, BX
-	JMP            eights1
-
-eights1done:
-	VEXTRACTF32X4 $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VMOVHLPS      X1, X1, X2
-	VADDPS        X2, X1, X1
-	VMOVSHDUP     X1, X2
-	VADDSS        X2, X1, X1
-	VXORPS        X2, X2, X2
-	VADDSS        X2, X1, X1
-	MOVQ          dst+0(FP), AX
-	VMOVSS        X1, (AX)
-	ADDQ          $0x04, dst+0(FP)
-	MOVQ          stride+16(FP), AX
-	ADDQ          AX, w+8(FP)
-	DECQ          DX
-	JNZ           row
-	VZEROUPPER
-	RET
 
 // func gemvTQ1_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -22421,12 +21621,12 @@ eights4:
 	VMOVDQU8.Z    54(CX), K1, Z6
 	VMOVDQU8.Z    108(CX), K1, Z7
 	VMOVDQU8.Z    162(CX), K1, Z8
-	VMOVDQU64     bytes96<>+0(SB), Z9
+	VMOVDQU64     bytes92<>+0(SB), Z9
 	VPERMB        Z5, Z9, Z10
 	VPERMB        Z6, Z9, Z11
 	VPERMB        Z7, Z9, Z12
 	VPERMB        Z8, Z9, Z9
-	VMOVDQU64     bytes97<>+0(SB), Z13
+	VMOVDQU64     bytes93<>+0(SB), Z13
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z14
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z15
 	VPBROADCASTD  u32_01010101<>+0(SB), Z16
@@ -22468,12 +21668,12 @@ eights4:
 	VPDPBUSD      1472(AX), Z11, Z2
 	VPDPBUSD      2432(AX), Z12, Z3
 	VPDPBUSD      3392(AX), Z9, Z4
-	VMOVDQU64     bytes98<>+0(SB), Z9
+	VMOVDQU64     bytes94<>+0(SB), Z9
 	VPERMB        Z5, Z9, Z10
 	VPERMB        Z6, Z9, Z11
 	VPERMB        Z7, Z9, Z12
 	VPERMB        Z8, Z9, Z9
-	VMOVDQU64     bytes97<>+0(SB), Z13
+	VMOVDQU64     bytes93<>+0(SB), Z13
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z14
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z15
 	VPBROADCASTD  u32_01010101<>+0(SB), Z16
@@ -22515,12 +21715,12 @@ eights4:
 	VPDPBUSD      1536(AX), Z11, Z2
 	VPDPBUSD      2496(AX), Z12, Z3
 	VPDPBUSD      3456(AX), Z9, Z4
-	VMOVDQU64     bytes99<>+0(SB), Z9
+	VMOVDQU64     bytes95<>+0(SB), Z9
 	VPERMB        Z5, Z9, Z10
 	VPERMB        Z6, Z9, Z11
 	VPERMB        Z7, Z9, Z12
 	VPERMB        Z8, Z9, Z9
-	VMOVDQU64     bytes100<>+0(SB), Z13
+	VMOVDQU64     bytes96<>+0(SB), Z13
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z14
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z15
 	VPBROADCASTD  u32_01010101<>+0(SB), Z16
@@ -22562,12 +21762,12 @@ eights4:
 	VPDPBUSD      1600(AX), Z11, Z2
 	VPDPBUSD      2560(AX), Z12, Z3
 	VPDPBUSD      3520(AX), Z9, Z4
-	VMOVDQU64     bytes101<>+0(SB), Z9
+	VMOVDQU64     bytes97<>+0(SB), Z9
 	VPERMB        Z5, Z9, Z5
 	VPERMB        Z6, Z9, Z6
 	VPERMB        Z7, Z9, Z7
 	VPERMB        Z8, Z9, Z8
-	VMOVDQU64     bytes102<>+0(SB), Z9
+	VMOVDQU64     bytes98<>+0(SB), Z9
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z10
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z11
 	VPBROADCASTD  u32_01010101<>+0(SB), Z12
@@ -22664,11 +21864,11 @@ eights3:
 	VMOVDQU8.Z    (CX), K1, Z4
 	VMOVDQU8.Z    54(CX), K1, Z5
 	VMOVDQU8.Z    108(CX), K1, Z6
-	VMOVDQU64     bytes96<>+0(SB), Z7
+	VMOVDQU64     bytes92<>+0(SB), Z7
 	VPERMB        Z4, Z7, Z8
 	VPERMB        Z5, Z7, Z9
 	VPERMB        Z6, Z7, Z7
-	VMOVDQU64     bytes97<>+0(SB), Z10
+	VMOVDQU64     bytes93<>+0(SB), Z10
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z11
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z12
 	VPBROADCASTD  u32_01010101<>+0(SB), Z13
@@ -22701,11 +21901,11 @@ eights3:
 	VPDPBUSD      512(AX), Z8, Z1
 	VPDPBUSD      1472(AX), Z9, Z2
 	VPDPBUSD      2432(AX), Z7, Z3
-	VMOVDQU64     bytes98<>+0(SB), Z7
+	VMOVDQU64     bytes94<>+0(SB), Z7
 	VPERMB        Z4, Z7, Z8
 	VPERMB        Z5, Z7, Z9
 	VPERMB        Z6, Z7, Z7
-	VMOVDQU64     bytes97<>+0(SB), Z10
+	VMOVDQU64     bytes93<>+0(SB), Z10
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z11
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z12
 	VPBROADCASTD  u32_01010101<>+0(SB), Z13
@@ -22738,11 +21938,11 @@ eights3:
 	VPDPBUSD      576(AX), Z8, Z1
 	VPDPBUSD      1536(AX), Z9, Z2
 	VPDPBUSD      2496(AX), Z7, Z3
-	VMOVDQU64     bytes99<>+0(SB), Z7
+	VMOVDQU64     bytes95<>+0(SB), Z7
 	VPERMB        Z4, Z7, Z8
 	VPERMB        Z5, Z7, Z9
 	VPERMB        Z6, Z7, Z7
-	VMOVDQU64     bytes100<>+0(SB), Z10
+	VMOVDQU64     bytes96<>+0(SB), Z10
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z11
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z12
 	VPBROADCASTD  u32_01010101<>+0(SB), Z13
@@ -22775,11 +21975,11 @@ eights3:
 	VPDPBUSD      640(AX), Z8, Z1
 	VPDPBUSD      1600(AX), Z9, Z2
 	VPDPBUSD      2560(AX), Z7, Z3
-	VMOVDQU64     bytes101<>+0(SB), Z7
+	VMOVDQU64     bytes97<>+0(SB), Z7
 	VPERMB        Z4, Z7, Z4
 	VPERMB        Z5, Z7, Z5
 	VPERMB        Z6, Z7, Z6
-	VMOVDQU64     bytes102<>+0(SB), Z7
+	VMOVDQU64     bytes98<>+0(SB), Z7
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z8
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z9
 	VPBROADCASTD  u32_01010101<>+0(SB), Z10
@@ -22855,10 +22055,10 @@ eights2:
 	KMOVQ         words_ffffffff_003fffff<>+0(SB), K1
 	VMOVDQU8.Z    (CX), K1, Z3
 	VMOVDQU8.Z    54(CX), K1, Z4
-	VMOVDQU64     bytes96<>+0(SB), Z5
+	VMOVDQU64     bytes92<>+0(SB), Z5
 	VPERMB        Z3, Z5, Z6
 	VPERMB        Z4, Z5, Z5
-	VMOVDQU64     bytes97<>+0(SB), Z7
+	VMOVDQU64     bytes93<>+0(SB), Z7
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z8
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z9
 	VPBROADCASTD  u32_01010101<>+0(SB), Z10
@@ -22882,10 +22082,10 @@ eights2:
 	VPADDB        Z10, Z5, K2, Z5
 	VPDPBUSD      512(AX), Z6, Z1
 	VPDPBUSD      1472(AX), Z5, Z2
-	VMOVDQU64     bytes98<>+0(SB), Z5
+	VMOVDQU64     bytes94<>+0(SB), Z5
 	VPERMB        Z3, Z5, Z6
 	VPERMB        Z4, Z5, Z5
-	VMOVDQU64     bytes97<>+0(SB), Z7
+	VMOVDQU64     bytes93<>+0(SB), Z7
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z8
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z9
 	VPBROADCASTD  u32_01010101<>+0(SB), Z10
@@ -22909,10 +22109,10 @@ eights2:
 	VPADDB        Z10, Z5, K2, Z5
 	VPDPBUSD      576(AX), Z6, Z1
 	VPDPBUSD      1536(AX), Z5, Z2
-	VMOVDQU64     bytes99<>+0(SB), Z5
+	VMOVDQU64     bytes95<>+0(SB), Z5
 	VPERMB        Z3, Z5, Z6
 	VPERMB        Z4, Z5, Z5
-	VMOVDQU64     bytes100<>+0(SB), Z7
+	VMOVDQU64     bytes96<>+0(SB), Z7
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z8
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z9
 	VPBROADCASTD  u32_01010101<>+0(SB), Z10
@@ -22936,10 +22136,10 @@ eights2:
 	VPADDB        Z10, Z5, K2, Z5
 	VPDPBUSD      640(AX), Z6, Z1
 	VPDPBUSD      1600(AX), Z5, Z2
-	VMOVDQU64     bytes101<>+0(SB), Z5
+	VMOVDQU64     bytes97<>+0(SB), Z5
 	VPERMB        Z3, Z5, Z3
 	VPERMB        Z4, Z5, Z4
-	VMOVDQU64     bytes102<>+0(SB), Z5
+	VMOVDQU64     bytes98<>+0(SB), Z5
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z6
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z7
 	VPBROADCASTD  u32_01010101<>+0(SB), Z8
@@ -22994,9 +22194,9 @@ eights1:
 	VXORPS        Z1, Z1, Z1
 	KMOVQ         words_ffffffff_003fffff<>+0(SB), K1
 	VMOVDQU8.Z    (CX), K1, Z2
-	VMOVDQU64     bytes96<>+0(SB), Z3
+	VMOVDQU64     bytes92<>+0(SB), Z3
 	VPERMB        Z2, Z3, Z3
-	VMOVDQU64     bytes97<>+0(SB), Z4
+	VMOVDQU64     bytes93<>+0(SB), Z4
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z5
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z6
 	VPBROADCASTD  u32_01010101<>+0(SB), Z7
@@ -23011,9 +22211,9 @@ eights1:
 	VMOVDQU8.Z    Z7, K1, Z3
 	VPADDB        Z7, Z3, K2, Z3
 	VPDPBUSD      512(AX), Z3, Z1
-	VMOVDQU64     bytes98<>+0(SB), Z3
+	VMOVDQU64     bytes94<>+0(SB), Z3
 	VPERMB        Z2, Z3, Z3
-	VMOVDQU64     bytes97<>+0(SB), Z4
+	VMOVDQU64     bytes93<>+0(SB), Z4
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z5
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z6
 	VPBROADCASTD  u32_01010101<>+0(SB), Z7
@@ -23028,9 +22228,9 @@ eights1:
 	VMOVDQU8.Z    Z7, K1, Z3
 	VPADDB        Z7, Z3, K2, Z3
 	VPDPBUSD      576(AX), Z3, Z1
-	VMOVDQU64     bytes99<>+0(SB), Z3
+	VMOVDQU64     bytes95<>+0(SB), Z3
 	VPERMB        Z2, Z3, Z3
-	VMOVDQU64     bytes100<>+0(SB), Z4
+	VMOVDQU64     bytes96<>+0(SB), Z4
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z5
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z6
 	VPBROADCASTD  u32_01010101<>+0(SB), Z7
@@ -23045,9 +22245,9 @@ eights1:
 	VMOVDQU8.Z    Z7, K1, Z3
 	VPADDB        Z7, Z3, K2, Z3
 	VPDPBUSD      640(AX), Z3, Z1
-	VMOVDQU64     bytes101<>+0(SB), Z3
+	VMOVDQU64     bytes97<>+0(SB), Z3
 	VPERMB        Z2, Z3, Z2
-	VMOVDQU64     bytes102<>+0(SB), Z3
+	VMOVDQU64     bytes98<>+0(SB), Z3
 	VPBROADCASTD  u32_00ff00ff<>+0(SB), Z4
 	VPBROADCASTD  u32_ff00ff00<>+0(SB), Z5
 	VPBROADCASTD  u32_01010101<>+0(SB), Z6
@@ -23105,25 +22305,25 @@ DATA words_ffffffff_003fffff<>+24(SB)/4, $0xffffffff
 DATA words_ffffffff_003fffff<>+28(SB)/4, $0x003fffff
 GLOBL words_ffffffff_003fffff<>(SB), RODATA|NOPTR, $32
 
-DATA bytes96<>+0(SB)/8, $0x0302010003020100
-DATA bytes96<>+8(SB)/8, $0x0302010003020100
-DATA bytes96<>+16(SB)/8, $0x2322212003020100
-DATA bytes96<>+24(SB)/8, $0x2322212023222120
-DATA bytes96<>+32(SB)/8, $0x0b0a09080b0a0908
-DATA bytes96<>+40(SB)/8, $0x0b0a09080b0a0908
-DATA bytes96<>+48(SB)/8, $0x2b2a29280b0a0908
-DATA bytes96<>+56(SB)/8, $0x2b2a29282b2a2928
-GLOBL bytes96<>(SB), RODATA|NOPTR, $64
+DATA bytes92<>+0(SB)/8, $0x0302010003020100
+DATA bytes92<>+8(SB)/8, $0x0302010003020100
+DATA bytes92<>+16(SB)/8, $0x2322212003020100
+DATA bytes92<>+24(SB)/8, $0x2322212023222120
+DATA bytes92<>+32(SB)/8, $0x0b0a09080b0a0908
+DATA bytes92<>+40(SB)/8, $0x0b0a09080b0a0908
+DATA bytes92<>+48(SB)/8, $0x2b2a29280b0a0908
+DATA bytes92<>+56(SB)/8, $0x2b2a29282b2a2928
+GLOBL bytes92<>(SB), RODATA|NOPTR, $64
 
-DATA bytes97<>+0(SB)/8, $0x0003000300010001
-DATA bytes97<>+8(SB)/8, $0x001b001b00090009
-DATA bytes97<>+16(SB)/8, $0x0001000100510051
-DATA bytes97<>+24(SB)/8, $0x0051005100090009
-DATA bytes97<>+32(SB)/8, $0x0003000300010001
-DATA bytes97<>+40(SB)/8, $0x001b001b00090009
-DATA bytes97<>+48(SB)/8, $0x0001000100510051
-DATA bytes97<>+56(SB)/8, $0x0051005100090009
-GLOBL bytes97<>(SB), RODATA|NOPTR, $64
+DATA bytes93<>+0(SB)/8, $0x0003000300010001
+DATA bytes93<>+8(SB)/8, $0x001b001b00090009
+DATA bytes93<>+16(SB)/8, $0x0001000100510051
+DATA bytes93<>+24(SB)/8, $0x0051005100090009
+DATA bytes93<>+32(SB)/8, $0x0003000300010001
+DATA bytes93<>+40(SB)/8, $0x001b001b00090009
+DATA bytes93<>+48(SB)/8, $0x0001000100510051
+DATA bytes93<>+56(SB)/8, $0x0051005100090009
+GLOBL bytes93<>(SB), RODATA|NOPTR, $64
 
 DATA u32_00ff00ff<>+0(SB)/4, $0x00ff00ff
 GLOBL u32_00ff00ff<>(SB), RODATA|NOPTR, $4
@@ -23140,55 +22340,55 @@ GLOBL u32_55555555<>(SB), RODATA|NOPTR, $4
 DATA u32_aaaaaaaa<>+0(SB)/4, $0xaaaaaaaa
 GLOBL u32_aaaaaaaa<>(SB), RODATA|NOPTR, $4
 
-DATA bytes98<>+0(SB)/8, $0x0706050407060504
-DATA bytes98<>+8(SB)/8, $0x0706050407060504
-DATA bytes98<>+16(SB)/8, $0x2726252407060504
-DATA bytes98<>+24(SB)/8, $0x2726252427262524
-DATA bytes98<>+32(SB)/8, $0x0f0e0d0c0f0e0d0c
-DATA bytes98<>+40(SB)/8, $0x0f0e0d0c0f0e0d0c
-DATA bytes98<>+48(SB)/8, $0x2f2e2d2c0f0e0d0c
-DATA bytes98<>+56(SB)/8, $0x2f2e2d2c2f2e2d2c
+DATA bytes94<>+0(SB)/8, $0x0706050407060504
+DATA bytes94<>+8(SB)/8, $0x0706050407060504
+DATA bytes94<>+16(SB)/8, $0x2726252407060504
+DATA bytes94<>+24(SB)/8, $0x2726252427262524
+DATA bytes94<>+32(SB)/8, $0x0f0e0d0c0f0e0d0c
+DATA bytes94<>+40(SB)/8, $0x0f0e0d0c0f0e0d0c
+DATA bytes94<>+48(SB)/8, $0x2f2e2d2c0f0e0d0c
+DATA bytes94<>+56(SB)/8, $0x2f2e2d2c2f2e2d2c
+GLOBL bytes94<>(SB), RODATA|NOPTR, $64
+
+DATA bytes95<>+0(SB)/8, $0x1312111013121110
+DATA bytes95<>+8(SB)/8, $0x1312111013121110
+DATA bytes95<>+16(SB)/8, $0x2322212013121110
+DATA bytes95<>+24(SB)/8, $0x3332313023222120
+DATA bytes95<>+32(SB)/8, $0x1b1a19181b1a1918
+DATA bytes95<>+40(SB)/8, $0x1b1a19181b1a1918
+DATA bytes95<>+48(SB)/8, $0x2b2a29281b1a1918
+DATA bytes95<>+56(SB)/8, $0x333231302b2a2928
+GLOBL bytes95<>(SB), RODATA|NOPTR, $64
+
+DATA bytes96<>+0(SB)/8, $0x0003000300010001
+DATA bytes96<>+8(SB)/8, $0x001b001b00090009
+DATA bytes96<>+16(SB)/8, $0x0003000300510051
+DATA bytes96<>+24(SB)/8, $0x00010001001b001b
+DATA bytes96<>+32(SB)/8, $0x0003000300010001
+DATA bytes96<>+40(SB)/8, $0x001b001b00090009
+DATA bytes96<>+48(SB)/8, $0x0003000300510051
+DATA bytes96<>+56(SB)/8, $0x00090009001b001b
+GLOBL bytes96<>(SB), RODATA|NOPTR, $64
+
+DATA bytes97<>+0(SB)/8, $0x1716151417161514
+DATA bytes97<>+8(SB)/8, $0x1716151417161514
+DATA bytes97<>+16(SB)/8, $0x2726252417161514
+DATA bytes97<>+24(SB)/8, $0x3332313027262524
+DATA bytes97<>+32(SB)/8, $0x1f1e1d1c1f1e1d1c
+DATA bytes97<>+40(SB)/8, $0x1f1e1d1c1f1e1d1c
+DATA bytes97<>+48(SB)/8, $0x2f2e2d2c1f1e1d1c
+DATA bytes97<>+56(SB)/8, $0x333231302f2e2d2c
+GLOBL bytes97<>(SB), RODATA|NOPTR, $64
+
+DATA bytes98<>+0(SB)/8, $0x0003000300010001
+DATA bytes98<>+8(SB)/8, $0x001b001b00090009
+DATA bytes98<>+16(SB)/8, $0x0003000300510051
+DATA bytes98<>+24(SB)/8, $0x00030003001b001b
+DATA bytes98<>+32(SB)/8, $0x0003000300010001
+DATA bytes98<>+40(SB)/8, $0x001b001b00090009
+DATA bytes98<>+48(SB)/8, $0x0003000300510051
+DATA bytes98<>+56(SB)/8, $0x001b001b001b001b
 GLOBL bytes98<>(SB), RODATA|NOPTR, $64
-
-DATA bytes99<>+0(SB)/8, $0x1312111013121110
-DATA bytes99<>+8(SB)/8, $0x1312111013121110
-DATA bytes99<>+16(SB)/8, $0x2322212013121110
-DATA bytes99<>+24(SB)/8, $0x3332313023222120
-DATA bytes99<>+32(SB)/8, $0x1b1a19181b1a1918
-DATA bytes99<>+40(SB)/8, $0x1b1a19181b1a1918
-DATA bytes99<>+48(SB)/8, $0x2b2a29281b1a1918
-DATA bytes99<>+56(SB)/8, $0x333231302b2a2928
-GLOBL bytes99<>(SB), RODATA|NOPTR, $64
-
-DATA bytes100<>+0(SB)/8, $0x0003000300010001
-DATA bytes100<>+8(SB)/8, $0x001b001b00090009
-DATA bytes100<>+16(SB)/8, $0x0003000300510051
-DATA bytes100<>+24(SB)/8, $0x00010001001b001b
-DATA bytes100<>+32(SB)/8, $0x0003000300010001
-DATA bytes100<>+40(SB)/8, $0x001b001b00090009
-DATA bytes100<>+48(SB)/8, $0x0003000300510051
-DATA bytes100<>+56(SB)/8, $0x00090009001b001b
-GLOBL bytes100<>(SB), RODATA|NOPTR, $64
-
-DATA bytes101<>+0(SB)/8, $0x1716151417161514
-DATA bytes101<>+8(SB)/8, $0x1716151417161514
-DATA bytes101<>+16(SB)/8, $0x2726252417161514
-DATA bytes101<>+24(SB)/8, $0x3332313027262524
-DATA bytes101<>+32(SB)/8, $0x1f1e1d1c1f1e1d1c
-DATA bytes101<>+40(SB)/8, $0x1f1e1d1c1f1e1d1c
-DATA bytes101<>+48(SB)/8, $0x2f2e2d2c1f1e1d1c
-DATA bytes101<>+56(SB)/8, $0x333231302f2e2d2c
-GLOBL bytes101<>(SB), RODATA|NOPTR, $64
-
-DATA bytes102<>+0(SB)/8, $0x0003000300010001
-DATA bytes102<>+8(SB)/8, $0x001b001b00090009
-DATA bytes102<>+16(SB)/8, $0x0003000300510051
-DATA bytes102<>+24(SB)/8, $0x00030003001b001b
-DATA bytes102<>+32(SB)/8, $0x0003000300010001
-DATA bytes102<>+40(SB)/8, $0x001b001b00090009
-DATA bytes102<>+48(SB)/8, $0x0003000300510051
-DATA bytes102<>+56(SB)/8, $0x001b001b001b001b
-GLOBL bytes102<>(SB), RODATA|NOPTR, $64
 
 // func gemvTQ2_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -24042,15 +23242,15 @@ eights4:
 	VMOVDQU64       336(CX), Z11
 	VMOVDQU64       472(CX), Z12
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z13
-	VMOVDQU64       bytes103<>+0(SB), Z14
-	VMOVDQU64       bytes103<>+0(SB), Z15
-	VMOVDQU64       bytes103<>+0(SB), Z16
-	VMOVDQU64       bytes103<>+0(SB), Z17
+	VMOVDQU64       bytes99<>+0(SB), Z14
+	VMOVDQU64       bytes99<>+0(SB), Z15
+	VMOVDQU64       bytes99<>+0(SB), Z16
+	VMOVDQU64       bytes99<>+0(SB), Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
 	VPERMI2B        Z12, Z8, Z17
-	VMOVDQU64       bytes103<>+0(SB), Z18
+	VMOVDQU64       bytes99<>+0(SB), Z18
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z18, K1, Z14
 	VPERMB          208(CX), Z18, K1, Z15
@@ -24074,15 +23274,15 @@ eights4:
 	VPDPBUSD        1472(AX), Z20, Z2
 	VPDPBUSD        2432(AX), Z21, Z3
 	VPDPBUSD        3392(AX), Z18, Z4
-	VMOVDQU64       bytes104<>+0(SB), Z18
-	VMOVDQU64       bytes104<>+0(SB), Z19
-	VMOVDQU64       bytes104<>+0(SB), Z20
-	VMOVDQU64       bytes104<>+0(SB), Z21
+	VMOVDQU64       bytes100<>+0(SB), Z18
+	VMOVDQU64       bytes100<>+0(SB), Z19
+	VMOVDQU64       bytes100<>+0(SB), Z20
+	VMOVDQU64       bytes100<>+0(SB), Z21
 	VPERMI2B        Z9, Z5, Z18
 	VPERMI2B        Z10, Z6, Z19
 	VPERMI2B        Z11, Z7, Z20
 	VPERMI2B        Z12, Z8, Z21
-	VMOVDQU64       bytes104<>+0(SB), Z22
+	VMOVDQU64       bytes100<>+0(SB), Z22
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z22, K1, Z18
 	VPERMB          208(CX), Z22, K1, Z19
@@ -24143,10 +23343,10 @@ eights4:
 	VPDPBUSD        2624(AX), Z17, Z3
 	VPDPBUSD        3584(AX), Z14, Z4
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y13
-	VMOVDQU64       bytes105<>+0(SB), Z14
-	VMOVDQU64       bytes105<>+0(SB), Z15
-	VMOVDQU64       bytes105<>+0(SB), Z16
-	VMOVDQU64       bytes105<>+0(SB), Z17
+	VMOVDQU64       bytes101<>+0(SB), Z14
+	VMOVDQU64       bytes101<>+0(SB), Z15
+	VMOVDQU64       bytes101<>+0(SB), Z16
+	VMOVDQU64       bytes101<>+0(SB), Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -24236,13 +23436,13 @@ eights3:
 	VMOVDQU64       200(CX), Z8
 	VMOVDQU64       336(CX), Z9
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z10
-	VMOVDQU64       bytes103<>+0(SB), Z11
-	VMOVDQU64       bytes103<>+0(SB), Z12
-	VMOVDQU64       bytes103<>+0(SB), Z13
+	VMOVDQU64       bytes99<>+0(SB), Z11
+	VMOVDQU64       bytes99<>+0(SB), Z12
+	VMOVDQU64       bytes99<>+0(SB), Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
-	VMOVDQU64       bytes103<>+0(SB), Z14
+	VMOVDQU64       bytes99<>+0(SB), Z14
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z14, K1, Z11
 	VPERMB          208(CX), Z14, K1, Z12
@@ -24261,13 +23461,13 @@ eights3:
 	VPDPBUSD        512(AX), Z15, Z1
 	VPDPBUSD        1472(AX), Z16, Z2
 	VPDPBUSD        2432(AX), Z14, Z3
-	VMOVDQU64       bytes104<>+0(SB), Z14
-	VMOVDQU64       bytes104<>+0(SB), Z15
-	VMOVDQU64       bytes104<>+0(SB), Z16
+	VMOVDQU64       bytes100<>+0(SB), Z14
+	VMOVDQU64       bytes100<>+0(SB), Z15
+	VMOVDQU64       bytes100<>+0(SB), Z16
 	VPERMI2B        Z7, Z4, Z14
 	VPERMI2B        Z8, Z5, Z15
 	VPERMI2B        Z9, Z6, Z16
-	VMOVDQU64       bytes104<>+0(SB), Z17
+	VMOVDQU64       bytes100<>+0(SB), Z17
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z17, K1, Z14
 	VPERMB          208(CX), Z17, K1, Z15
@@ -24315,9 +23515,9 @@ eights3:
 	VPDPBUSD        1664(AX), Z13, Z2
 	VPDPBUSD        2624(AX), Z11, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y10
-	VMOVDQU64       bytes105<>+0(SB), Z11
-	VMOVDQU64       bytes105<>+0(SB), Z12
-	VMOVDQU64       bytes105<>+0(SB), Z13
+	VMOVDQU64       bytes101<>+0(SB), Z11
+	VMOVDQU64       bytes101<>+0(SB), Z12
+	VMOVDQU64       bytes101<>+0(SB), Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -24387,11 +23587,11 @@ eights2:
 	VMOVDQU64       64(CX), Z5
 	VMOVDQU64       200(CX), Z6
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z7
-	VMOVDQU64       bytes103<>+0(SB), Z8
-	VMOVDQU64       bytes103<>+0(SB), Z9
+	VMOVDQU64       bytes99<>+0(SB), Z8
+	VMOVDQU64       bytes99<>+0(SB), Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
-	VMOVDQU64       bytes103<>+0(SB), Z10
+	VMOVDQU64       bytes99<>+0(SB), Z10
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z10, K1, Z8
 	VPERMB          208(CX), Z10, K1, Z9
@@ -24405,11 +23605,11 @@ eights2:
 	VPSHUFB         Z10, Z7, Z10
 	VPDPBUSD        512(AX), Z11, Z1
 	VPDPBUSD        1472(AX), Z10, Z2
-	VMOVDQU64       bytes104<>+0(SB), Z10
-	VMOVDQU64       bytes104<>+0(SB), Z11
+	VMOVDQU64       bytes100<>+0(SB), Z10
+	VMOVDQU64       bytes100<>+0(SB), Z11
 	VPERMI2B        Z5, Z3, Z10
 	VPERMI2B        Z6, Z4, Z11
-	VMOVDQU64       bytes104<>+0(SB), Z12
+	VMOVDQU64       bytes100<>+0(SB), Z12
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z12, K1, Z10
 	VPERMB          208(CX), Z12, K1, Z11
@@ -24444,8 +23644,8 @@ eights2:
 	VPDPBUSD        704(AX), Z9, Z1
 	VPDPBUSD        1664(AX), Z8, Z2
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y7
-	VMOVDQU64       bytes105<>+0(SB), Z8
-	VMOVDQU64       bytes105<>+0(SB), Z9
+	VMOVDQU64       bytes101<>+0(SB), Z8
+	VMOVDQU64       bytes101<>+0(SB), Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VPANDD          Y7, Y8, Y3
@@ -24495,9 +23695,9 @@ eights1:
 	VMOVDQU64       (CX), Z2
 	VMOVDQU64       64(CX), Z3
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z4
-	VMOVDQU64       bytes103<>+0(SB), Z5
+	VMOVDQU64       bytes99<>+0(SB), Z5
 	VPERMI2B        Z3, Z2, Z5
-	VMOVDQU64       bytes103<>+0(SB), Z6
+	VMOVDQU64       bytes99<>+0(SB), Z6
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z6, K1, Z5
 	VMOVDQU64       bytes79<>+0(SB), Z6
@@ -24506,9 +23706,9 @@ eights1:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z4, Z6
 	VPDPBUSD        512(AX), Z6, Z1
-	VMOVDQU64       bytes104<>+0(SB), Z6
+	VMOVDQU64       bytes100<>+0(SB), Z6
 	VPERMI2B        Z3, Z2, Z6
-	VMOVDQU64       bytes104<>+0(SB), Z7
+	VMOVDQU64       bytes100<>+0(SB), Z7
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z7, K1, Z6
 	VMOVDQU64       bytes79<>+0(SB), Z7
@@ -24530,7 +23730,7 @@ eights1:
 	VPSHUFB         Z5, Z4, Z5
 	VPDPBUSD        704(AX), Z5, Z1
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y4
-	VMOVDQU64       bytes105<>+0(SB), Z5
+	VMOVDQU64       bytes101<>+0(SB), Z5
 	VPERMI2B        Z3, Z2, Z5
 	VPANDD          Y4, Y5, Y2
 	VPBROADCASTD    u32_00000002<>+0(SB), Y3
@@ -24562,9 +23762,9 @@ eights1done:
 	VMOVDQU64       (CX), Z2
 	VMOVDQU64       64(CX), Z3
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z4
-	VMOVDQU64       bytes103<>+0(SB), Z5
+	VMOVDQU64       bytes99<>+0(SB), Z5
 	VPERMI2B        Z3, Z2, Z5
-	VMOVDQU64       bytes103<>+0(SB), Z6
+	VMOVDQU64       bytes99<>+0(SB), Z6
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z6, K1, Z5
 	VMOVDQU64       bytes79<>+0(SB), Z6
@@ -24573,9 +23773,9 @@ eights1done:
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z4, Z6
 	VPDPBUSD        512(AX), Z6, Z1
-	VMOVDQU64       bytes104<>+0(SB), Z6
+	VMOVDQU64       bytes100<>+0(SB), Z6
 	VPERMI2B        Z3, Z2, Z6
-	VMOVDQU64       bytes104<>+0(SB), Z7
+	VMOVDQU64       bytes100<>+0(SB), Z7
 	KMOVQ           words_00000000_f0000000<>+0(SB), K1
 	VPERMB          72(CX), Z7, K1, Z6
 	VMOVDQU64       bytes79<>+0(SB), Z7
@@ -24597,7 +23797,7 @@ eights1done:
 	VPSHUFB         Z5, Z4, Z5
 	VPDPBUSD        704(AX), Z5, Z1
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y4
-	VMOVDQU64       bytes105<>+0(SB), Z5
+	VMOVDQU64       bytes101<>+0(SB), Z5
 	VPERMI2B        Z3, Z2, Z5
 	VPANDD          Y4, Y5, Y2
 	VPBROADCASTD    u32_00000002<>+0(SB), Y3
@@ -24636,15 +23836,15 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes103<>+0(SB)/8, $0x1514131204030201
-DATA bytes103<>+8(SB)/8, $0x3736353426252423
-DATA bytes103<>+16(SB)/8, $0x5958575648474645
-DATA bytes103<>+24(SB)/8, $0x7b7a79786a696867
-DATA bytes103<>+32(SB)/8, $0x1d1c1b1a0c0b0a09
-DATA bytes103<>+40(SB)/8, $0x3f3e3d3c2e2d2c2b
-DATA bytes103<>+48(SB)/8, $0x61605f5e504f4e4d
-DATA bytes103<>+56(SB)/8, $0x3b3a39387271706f
-GLOBL bytes103<>(SB), RODATA|NOPTR, $64
+DATA bytes99<>+0(SB)/8, $0x1514131204030201
+DATA bytes99<>+8(SB)/8, $0x3736353426252423
+DATA bytes99<>+16(SB)/8, $0x5958575648474645
+DATA bytes99<>+24(SB)/8, $0x7b7a79786a696867
+DATA bytes99<>+32(SB)/8, $0x1d1c1b1a0c0b0a09
+DATA bytes99<>+40(SB)/8, $0x3f3e3d3c2e2d2c2b
+DATA bytes99<>+48(SB)/8, $0x61605f5e504f4e4d
+DATA bytes99<>+56(SB)/8, $0x3b3a39387271706f
+GLOBL bytes99<>(SB), RODATA|NOPTR, $64
 
 DATA words_00000000_f0000000<>+0(SB)/4, $0x00000000
 DATA words_00000000_f0000000<>+4(SB)/4, $0xf0000000
@@ -24656,28 +23856,28 @@ DATA words_00000000_f0000000<>+24(SB)/4, $0x00000000
 DATA words_00000000_f0000000<>+28(SB)/4, $0xf0000000
 GLOBL words_00000000_f0000000<>(SB), RODATA|NOPTR, $32
 
-DATA bytes104<>+0(SB)/8, $0x1918171608070605
-DATA bytes104<>+8(SB)/8, $0x3b3a39382a292827
-DATA bytes104<>+16(SB)/8, $0x5d5c5b5a4c4b4a49
-DATA bytes104<>+24(SB)/8, $0x7f7e7d7c6e6d6c6b
-DATA bytes104<>+32(SB)/8, $0x21201f1e100f0e0d
-DATA bytes104<>+40(SB)/8, $0x434241403231302f
-DATA bytes104<>+48(SB)/8, $0x6564636254535251
-DATA bytes104<>+56(SB)/8, $0x3f3e3d3c76757473
-GLOBL bytes104<>(SB), RODATA|NOPTR, $64
+DATA bytes100<>+0(SB)/8, $0x1918171608070605
+DATA bytes100<>+8(SB)/8, $0x3b3a39382a292827
+DATA bytes100<>+16(SB)/8, $0x5d5c5b5a4c4b4a49
+DATA bytes100<>+24(SB)/8, $0x7f7e7d7c6e6d6c6b
+DATA bytes100<>+32(SB)/8, $0x21201f1e100f0e0d
+DATA bytes100<>+40(SB)/8, $0x434241403231302f
+DATA bytes100<>+48(SB)/8, $0x6564636254535251
+DATA bytes100<>+56(SB)/8, $0x3f3e3d3c76757473
+GLOBL bytes100<>(SB), RODATA|NOPTR, $64
 
 DATA u32_000000ff<>+0(SB)/4, $0x000000ff
 GLOBL u32_000000ff<>(SB), RODATA|NOPTR, $4
 
-DATA bytes105<>+0(SB)/8, $0x1111111100000000
-DATA bytes105<>+8(SB)/8, $0x3333333322222222
-DATA bytes105<>+16(SB)/8, $0x5555555544444444
-DATA bytes105<>+24(SB)/8, $0x7777777766666666
-DATA bytes105<>+32(SB)/8, $0x1111111100000000
-DATA bytes105<>+40(SB)/8, $0x3333333322222222
-DATA bytes105<>+48(SB)/8, $0x5555555544444444
-DATA bytes105<>+56(SB)/8, $0x7777777766666666
-GLOBL bytes105<>(SB), RODATA|NOPTR, $64
+DATA bytes101<>+0(SB)/8, $0x1111111100000000
+DATA bytes101<>+8(SB)/8, $0x3333333322222222
+DATA bytes101<>+16(SB)/8, $0x5555555544444444
+DATA bytes101<>+24(SB)/8, $0x7777777766666666
+DATA bytes101<>+32(SB)/8, $0x1111111100000000
+DATA bytes101<>+40(SB)/8, $0x3333333322222222
+DATA bytes101<>+48(SB)/8, $0x5555555544444444
+DATA bytes101<>+56(SB)/8, $0x7777777766666666
+GLOBL bytes101<>(SB), RODATA|NOPTR, $64
 
 DATA u32_00000002<>+0(SB)/4, $0x00000002
 GLOBL u32_00000002<>(SB), RODATA|NOPTR, $4
@@ -25056,21 +24256,21 @@ eights4:
 	VMOVDQU64       352(CX), Z15
 	VMOVDQU64       496(CX), Z16
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z17
-	VMOVDQU64       bytes106<>+0(SB), Z18
-	VMOVDQU64       bytes106<>+0(SB), Z19
-	VMOVDQU64       bytes106<>+0(SB), Z20
-	VMOVDQU64       bytes106<>+0(SB), Z21
+	VMOVDQU64       bytes102<>+0(SB), Z18
+	VMOVDQU64       bytes102<>+0(SB), Z19
+	VMOVDQU64       bytes102<>+0(SB), Z20
+	VMOVDQU64       bytes102<>+0(SB), Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
 	VPERMI2B        Z16, Z12, Z21
-	VMOVDQU64       bytes106<>+0(SB), Z22
+	VMOVDQU64       bytes102<>+0(SB), Z22
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z22, K1, Z18
 	VPERMB          224(CX), Z22, K1, Z19
 	VPERMB          368(CX), Z22, K1, Z20
 	VPERMB          512(CX), Z22, K1, Z21
-	VMOVDQU64       bytes107<>+0(SB), Z22
+	VMOVDQU64       bytes103<>+0(SB), Z22
 	VPMULTISHIFTQB  Z18, Z22, Z18
 	VPMULTISHIFTQB  Z19, Z22, Z19
 	VPMULTISHIFTQB  Z20, Z22, Z20
@@ -25088,21 +24288,21 @@ eights4:
 	VPDPBUSD        1472(AX), Z19, Z2
 	VPDPBUSD        2432(AX), Z20, Z3
 	VPDPBUSD        3392(AX), Z21, Z4
-	VMOVDQU64       bytes108<>+0(SB), Z18
-	VMOVDQU64       bytes108<>+0(SB), Z19
-	VMOVDQU64       bytes108<>+0(SB), Z20
-	VMOVDQU64       bytes108<>+0(SB), Z21
+	VMOVDQU64       bytes104<>+0(SB), Z18
+	VMOVDQU64       bytes104<>+0(SB), Z19
+	VMOVDQU64       bytes104<>+0(SB), Z20
+	VMOVDQU64       bytes104<>+0(SB), Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
 	VPERMI2B        Z16, Z12, Z21
-	VMOVDQU64       bytes108<>+0(SB), Z22
+	VMOVDQU64       bytes104<>+0(SB), Z22
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z22, K1, Z18
 	VPERMB          224(CX), Z22, K1, Z19
 	VPERMB          368(CX), Z22, K1, Z20
 	VPERMB          512(CX), Z22, K1, Z21
-	VMOVDQU64       bytes107<>+0(SB), Z22
+	VMOVDQU64       bytes103<>+0(SB), Z22
 	VPMULTISHIFTQB  Z18, Z22, Z18
 	VPMULTISHIFTQB  Z19, Z22, Z19
 	VPMULTISHIFTQB  Z20, Z22, Z20
@@ -25120,21 +24320,21 @@ eights4:
 	VPDPBUSD        1536(AX), Z19, Z2
 	VPDPBUSD        2496(AX), Z20, Z3
 	VPDPBUSD        3456(AX), Z21, Z4
-	VMOVDQU64       bytes109<>+0(SB), Z18
-	VMOVDQU64       bytes109<>+0(SB), Z19
-	VMOVDQU64       bytes109<>+0(SB), Z20
-	VMOVDQU64       bytes109<>+0(SB), Z21
+	VMOVDQU64       bytes105<>+0(SB), Z18
+	VMOVDQU64       bytes105<>+0(SB), Z19
+	VMOVDQU64       bytes105<>+0(SB), Z20
+	VMOVDQU64       bytes105<>+0(SB), Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
 	VPERMI2B        Z16, Z12, Z21
-	VMOVDQU64       bytes109<>+0(SB), Z22
+	VMOVDQU64       bytes105<>+0(SB), Z22
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z22, K1, Z18
 	VPERMB          224(CX), Z22, K1, Z19
 	VPERMB          368(CX), Z22, K1, Z20
 	VPERMB          512(CX), Z22, K1, Z21
-	VMOVDQU64       bytes107<>+0(SB), Z22
+	VMOVDQU64       bytes103<>+0(SB), Z22
 	VPMULTISHIFTQB  Z18, Z22, Z18
 	VPMULTISHIFTQB  Z19, Z22, Z19
 	VPMULTISHIFTQB  Z20, Z22, Z20
@@ -25152,21 +24352,21 @@ eights4:
 	VPDPBUSD        1600(AX), Z19, Z6
 	VPDPBUSD        2560(AX), Z20, Z7
 	VPDPBUSD        3520(AX), Z21, Z8
-	VMOVDQU64       bytes110<>+0(SB), Z18
-	VMOVDQU64       bytes110<>+0(SB), Z19
-	VMOVDQU64       bytes110<>+0(SB), Z20
-	VMOVDQU64       bytes110<>+0(SB), Z21
+	VMOVDQU64       bytes106<>+0(SB), Z18
+	VMOVDQU64       bytes106<>+0(SB), Z19
+	VMOVDQU64       bytes106<>+0(SB), Z20
+	VMOVDQU64       bytes106<>+0(SB), Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
 	VPERMI2B        Z16, Z12, Z21
-	VMOVDQU64       bytes110<>+0(SB), Z22
+	VMOVDQU64       bytes106<>+0(SB), Z22
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z22, K1, Z18
 	VPERMB          224(CX), Z22, K1, Z19
 	VPERMB          368(CX), Z22, K1, Z20
 	VPERMB          512(CX), Z22, K1, Z21
-	VMOVDQU64       bytes107<>+0(SB), Z22
+	VMOVDQU64       bytes103<>+0(SB), Z22
 	VPMULTISHIFTQB  Z18, Z22, Z18
 	VPMULTISHIFTQB  Z19, Z22, Z19
 	VPMULTISHIFTQB  Z20, Z22, Z20
@@ -25184,10 +24384,10 @@ eights4:
 	VPDPBUSD        1664(AX), Z19, Z6
 	VPDPBUSD        2624(AX), Z20, Z7
 	VPDPBUSD        3584(AX), Z21, Z8
-	VMOVDQU64       bytes111<>+0(SB), Z17
-	VMOVDQU64       bytes111<>+0(SB), Z18
-	VMOVDQU64       bytes111<>+0(SB), Z19
-	VMOVDQU64       bytes111<>+0(SB), Z20
+	VMOVDQU64       bytes107<>+0(SB), Z17
+	VMOVDQU64       bytes107<>+0(SB), Z18
+	VMOVDQU64       bytes107<>+0(SB), Z19
+	VMOVDQU64       bytes107<>+0(SB), Z20
 	VPERMI2B        Z13, Z9, Z17
 	VPERMI2B        Z14, Z10, Z18
 	VPERMI2B        Z15, Z11, Z19
@@ -25314,18 +24514,18 @@ eights3:
 	VMOVDQU64       208(CX), Z11
 	VMOVDQU64       352(CX), Z12
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z13
-	VMOVDQU64       bytes106<>+0(SB), Z14
-	VMOVDQU64       bytes106<>+0(SB), Z15
-	VMOVDQU64       bytes106<>+0(SB), Z16
+	VMOVDQU64       bytes102<>+0(SB), Z14
+	VMOVDQU64       bytes102<>+0(SB), Z15
+	VMOVDQU64       bytes102<>+0(SB), Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
-	VMOVDQU64       bytes106<>+0(SB), Z17
+	VMOVDQU64       bytes102<>+0(SB), Z17
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z17, K1, Z14
 	VPERMB          224(CX), Z17, K1, Z15
 	VPERMB          368(CX), Z17, K1, Z16
-	VMOVDQU64       bytes107<>+0(SB), Z17
+	VMOVDQU64       bytes103<>+0(SB), Z17
 	VPMULTISHIFTQB  Z14, Z17, Z14
 	VPMULTISHIFTQB  Z15, Z17, Z15
 	VPMULTISHIFTQB  Z16, Z17, Z16
@@ -25339,18 +24539,18 @@ eights3:
 	VPDPBUSD        512(AX), Z14, Z1
 	VPDPBUSD        1472(AX), Z15, Z2
 	VPDPBUSD        2432(AX), Z16, Z3
-	VMOVDQU64       bytes108<>+0(SB), Z14
-	VMOVDQU64       bytes108<>+0(SB), Z15
-	VMOVDQU64       bytes108<>+0(SB), Z16
+	VMOVDQU64       bytes104<>+0(SB), Z14
+	VMOVDQU64       bytes104<>+0(SB), Z15
+	VMOVDQU64       bytes104<>+0(SB), Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
-	VMOVDQU64       bytes108<>+0(SB), Z17
+	VMOVDQU64       bytes104<>+0(SB), Z17
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z17, K1, Z14
 	VPERMB          224(CX), Z17, K1, Z15
 	VPERMB          368(CX), Z17, K1, Z16
-	VMOVDQU64       bytes107<>+0(SB), Z17
+	VMOVDQU64       bytes103<>+0(SB), Z17
 	VPMULTISHIFTQB  Z14, Z17, Z14
 	VPMULTISHIFTQB  Z15, Z17, Z15
 	VPMULTISHIFTQB  Z16, Z17, Z16
@@ -25364,18 +24564,18 @@ eights3:
 	VPDPBUSD        576(AX), Z14, Z1
 	VPDPBUSD        1536(AX), Z15, Z2
 	VPDPBUSD        2496(AX), Z16, Z3
-	VMOVDQU64       bytes109<>+0(SB), Z14
-	VMOVDQU64       bytes109<>+0(SB), Z15
-	VMOVDQU64       bytes109<>+0(SB), Z16
+	VMOVDQU64       bytes105<>+0(SB), Z14
+	VMOVDQU64       bytes105<>+0(SB), Z15
+	VMOVDQU64       bytes105<>+0(SB), Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
-	VMOVDQU64       bytes109<>+0(SB), Z17
+	VMOVDQU64       bytes105<>+0(SB), Z17
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z17, K1, Z14
 	VPERMB          224(CX), Z17, K1, Z15
 	VPERMB          368(CX), Z17, K1, Z16
-	VMOVDQU64       bytes107<>+0(SB), Z17
+	VMOVDQU64       bytes103<>+0(SB), Z17
 	VPMULTISHIFTQB  Z14, Z17, Z14
 	VPMULTISHIFTQB  Z15, Z17, Z15
 	VPMULTISHIFTQB  Z16, Z17, Z16
@@ -25389,18 +24589,18 @@ eights3:
 	VPDPBUSD        640(AX), Z14, Z4
 	VPDPBUSD        1600(AX), Z15, Z5
 	VPDPBUSD        2560(AX), Z16, Z6
-	VMOVDQU64       bytes110<>+0(SB), Z14
-	VMOVDQU64       bytes110<>+0(SB), Z15
-	VMOVDQU64       bytes110<>+0(SB), Z16
+	VMOVDQU64       bytes106<>+0(SB), Z14
+	VMOVDQU64       bytes106<>+0(SB), Z15
+	VMOVDQU64       bytes106<>+0(SB), Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
-	VMOVDQU64       bytes110<>+0(SB), Z17
+	VMOVDQU64       bytes106<>+0(SB), Z17
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z17, K1, Z14
 	VPERMB          224(CX), Z17, K1, Z15
 	VPERMB          368(CX), Z17, K1, Z16
-	VMOVDQU64       bytes107<>+0(SB), Z17
+	VMOVDQU64       bytes103<>+0(SB), Z17
 	VPMULTISHIFTQB  Z14, Z17, Z14
 	VPMULTISHIFTQB  Z15, Z17, Z15
 	VPMULTISHIFTQB  Z16, Z17, Z16
@@ -25414,9 +24614,9 @@ eights3:
 	VPDPBUSD        704(AX), Z14, Z4
 	VPDPBUSD        1664(AX), Z15, Z5
 	VPDPBUSD        2624(AX), Z16, Z6
-	VMOVDQU64       bytes111<>+0(SB), Z13
-	VMOVDQU64       bytes111<>+0(SB), Z14
-	VMOVDQU64       bytes111<>+0(SB), Z15
+	VMOVDQU64       bytes107<>+0(SB), Z13
+	VMOVDQU64       bytes107<>+0(SB), Z14
+	VMOVDQU64       bytes107<>+0(SB), Z15
 	VPERMI2B        Z10, Z7, Z13
 	VPERMI2B        Z11, Z8, Z14
 	VPERMI2B        Z12, Z9, Z15
@@ -25514,15 +24714,15 @@ eights2:
 	VMOVDQU64       64(CX), Z7
 	VMOVDQU64       208(CX), Z8
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z9
-	VMOVDQU64       bytes106<>+0(SB), Z10
-	VMOVDQU64       bytes106<>+0(SB), Z11
+	VMOVDQU64       bytes102<>+0(SB), Z10
+	VMOVDQU64       bytes102<>+0(SB), Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
-	VMOVDQU64       bytes106<>+0(SB), Z12
+	VMOVDQU64       bytes102<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes107<>+0(SB), Z12
+	VMOVDQU64       bytes103<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -25532,15 +24732,15 @@ eights2:
 	VPSHUFB         Z11, Z9, Z11
 	VPDPBUSD        512(AX), Z10, Z1
 	VPDPBUSD        1472(AX), Z11, Z2
-	VMOVDQU64       bytes108<>+0(SB), Z10
-	VMOVDQU64       bytes108<>+0(SB), Z11
+	VMOVDQU64       bytes104<>+0(SB), Z10
+	VMOVDQU64       bytes104<>+0(SB), Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
-	VMOVDQU64       bytes108<>+0(SB), Z12
+	VMOVDQU64       bytes104<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes107<>+0(SB), Z12
+	VMOVDQU64       bytes103<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -25550,15 +24750,15 @@ eights2:
 	VPSHUFB         Z11, Z9, Z11
 	VPDPBUSD        576(AX), Z10, Z1
 	VPDPBUSD        1536(AX), Z11, Z2
-	VMOVDQU64       bytes109<>+0(SB), Z10
-	VMOVDQU64       bytes109<>+0(SB), Z11
+	VMOVDQU64       bytes105<>+0(SB), Z10
+	VMOVDQU64       bytes105<>+0(SB), Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
-	VMOVDQU64       bytes109<>+0(SB), Z12
+	VMOVDQU64       bytes105<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes107<>+0(SB), Z12
+	VMOVDQU64       bytes103<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -25568,15 +24768,15 @@ eights2:
 	VPSHUFB         Z11, Z9, Z11
 	VPDPBUSD        640(AX), Z10, Z3
 	VPDPBUSD        1600(AX), Z11, Z4
-	VMOVDQU64       bytes110<>+0(SB), Z10
-	VMOVDQU64       bytes110<>+0(SB), Z11
+	VMOVDQU64       bytes106<>+0(SB), Z10
+	VMOVDQU64       bytes106<>+0(SB), Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
-	VMOVDQU64       bytes110<>+0(SB), Z12
+	VMOVDQU64       bytes106<>+0(SB), Z12
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z12, K1, Z10
 	VPERMB          224(CX), Z12, K1, Z11
-	VMOVDQU64       bytes107<>+0(SB), Z12
+	VMOVDQU64       bytes103<>+0(SB), Z12
 	VPMULTISHIFTQB  Z10, Z12, Z10
 	VPMULTISHIFTQB  Z11, Z12, Z11
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z12
@@ -25586,8 +24786,8 @@ eights2:
 	VPSHUFB         Z11, Z9, Z11
 	VPDPBUSD        704(AX), Z10, Z3
 	VPDPBUSD        1664(AX), Z11, Z4
-	VMOVDQU64       bytes111<>+0(SB), Z9
-	VMOVDQU64       bytes111<>+0(SB), Z10
+	VMOVDQU64       bytes107<>+0(SB), Z9
+	VMOVDQU64       bytes107<>+0(SB), Z10
 	VPERMI2B        Z7, Z5, Z9
 	VPERMI2B        Z8, Z6, Z10
 	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y5
@@ -25656,51 +24856,51 @@ eights1:
 	VMOVDQU64       (CX), Z3
 	VMOVDQU64       64(CX), Z4
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z5
-	VMOVDQU64       bytes106<>+0(SB), Z6
+	VMOVDQU64       bytes102<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes106<>+0(SB), Z7
+	VMOVDQU64       bytes102<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        512(AX), Z6, Z1
-	VMOVDQU64       bytes108<>+0(SB), Z6
+	VMOVDQU64       bytes104<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes108<>+0(SB), Z7
+	VMOVDQU64       bytes104<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        576(AX), Z6, Z1
-	VMOVDQU64       bytes109<>+0(SB), Z6
+	VMOVDQU64       bytes105<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes109<>+0(SB), Z7
+	VMOVDQU64       bytes105<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        640(AX), Z6, Z2
-	VMOVDQU64       bytes110<>+0(SB), Z6
+	VMOVDQU64       bytes106<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes110<>+0(SB), Z7
+	VMOVDQU64       bytes106<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        704(AX), Z6, Z2
-	VMOVDQU64       bytes111<>+0(SB), Z5
+	VMOVDQU64       bytes107<>+0(SB), Z5
 	VPERMI2B        Z4, Z3, Z5
 	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y3
 	VPBROADCASTD    u32_007f007f<>+0(SB), Y4
@@ -25743,51 +24943,51 @@ eights1done:
 	VMOVDQU64       (CX), Z3
 	VMOVDQU64       64(CX), Z4
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z5
-	VMOVDQU64       bytes106<>+0(SB), Z6
+	VMOVDQU64       bytes102<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes106<>+0(SB), Z7
+	VMOVDQU64       bytes102<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        512(AX), Z6, Z1
-	VMOVDQU64       bytes108<>+0(SB), Z6
+	VMOVDQU64       bytes104<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes108<>+0(SB), Z7
+	VMOVDQU64       bytes104<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        576(AX), Z6, Z1
-	VMOVDQU64       bytes109<>+0(SB), Z6
+	VMOVDQU64       bytes105<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes109<>+0(SB), Z7
+	VMOVDQU64       bytes105<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        640(AX), Z6, Z2
-	VMOVDQU64       bytes110<>+0(SB), Z6
+	VMOVDQU64       bytes106<>+0(SB), Z6
 	VPERMI2B        Z4, Z3, Z6
-	VMOVDQU64       bytes110<>+0(SB), Z7
+	VMOVDQU64       bytes106<>+0(SB), Z7
 	KMOVQ           words_f0000000_f0000000<>+0(SB), K1
 	VPERMB          80(CX), Z7, K1, Z6
-	VMOVDQU64       bytes107<>+0(SB), Z7
+	VMOVDQU64       bytes103<>+0(SB), Z7
 	VPMULTISHIFTQB  Z6, Z7, Z6
 	VPBROADCASTD    u32_0f0f0f0f<>+0(SB), Z7
 	VPANDD          Z7, Z6, Z6
 	VPSHUFB         Z6, Z5, Z6
 	VPDPBUSD        704(AX), Z6, Z2
-	VMOVDQU64       bytes111<>+0(SB), Z5
+	VMOVDQU64       bytes107<>+0(SB), Z5
 	VPERMI2B        Z4, Z3, Z5
 	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y3
 	VPBROADCASTD    u32_007f007f<>+0(SB), Y4
@@ -25836,65 +25036,65 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes106<>+0(SB)/8, $0x1716151407060504
-DATA bytes106<>+8(SB)/8, $0x3b3a39382b2a2928
-DATA bytes106<>+16(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes106<>+24(SB)/8, $0x3332313073727170
-DATA bytes106<>+32(SB)/8, $0x1716151407060504
-DATA bytes106<>+40(SB)/8, $0x3b3a39382b2a2928
-DATA bytes106<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
-DATA bytes106<>+56(SB)/8, $0x3332313073727170
+DATA bytes102<>+0(SB)/8, $0x1716151407060504
+DATA bytes102<>+8(SB)/8, $0x3b3a39382b2a2928
+DATA bytes102<>+16(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes102<>+24(SB)/8, $0x3332313073727170
+DATA bytes102<>+32(SB)/8, $0x1716151407060504
+DATA bytes102<>+40(SB)/8, $0x3b3a39382b2a2928
+DATA bytes102<>+48(SB)/8, $0x5f5e5d5c4f4e4d4c
+DATA bytes102<>+56(SB)/8, $0x3332313073727170
+GLOBL bytes102<>(SB), RODATA|NOPTR, $64
+
+DATA bytes103<>+0(SB)/8, $0x3830282018100800
+DATA bytes103<>+8(SB)/8, $0x3830282018100800
+DATA bytes103<>+16(SB)/8, $0x3830282018100800
+DATA bytes103<>+24(SB)/8, $0x3830282018100800
+DATA bytes103<>+32(SB)/8, $0x3c342c241c140c04
+DATA bytes103<>+40(SB)/8, $0x3c342c241c140c04
+DATA bytes103<>+48(SB)/8, $0x3c342c241c140c04
+DATA bytes103<>+56(SB)/8, $0x3c342c241c140c04
+GLOBL bytes103<>(SB), RODATA|NOPTR, $64
+
+DATA bytes104<>+0(SB)/8, $0x1b1a19180b0a0908
+DATA bytes104<>+8(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes104<>+16(SB)/8, $0x6362616053525150
+DATA bytes104<>+24(SB)/8, $0x3736353477767574
+DATA bytes104<>+32(SB)/8, $0x1b1a19180b0a0908
+DATA bytes104<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
+DATA bytes104<>+48(SB)/8, $0x6362616053525150
+DATA bytes104<>+56(SB)/8, $0x3736353477767574
+GLOBL bytes104<>(SB), RODATA|NOPTR, $64
+
+DATA bytes105<>+0(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes105<>+8(SB)/8, $0x4342414033323130
+DATA bytes105<>+16(SB)/8, $0x6766656457565554
+DATA bytes105<>+24(SB)/8, $0x3b3a39387b7a7978
+DATA bytes105<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
+DATA bytes105<>+40(SB)/8, $0x4342414033323130
+DATA bytes105<>+48(SB)/8, $0x6766656457565554
+DATA bytes105<>+56(SB)/8, $0x3b3a39387b7a7978
+GLOBL bytes105<>(SB), RODATA|NOPTR, $64
+
+DATA bytes106<>+0(SB)/8, $0x2322212013121110
+DATA bytes106<>+8(SB)/8, $0x4746454437363534
+DATA bytes106<>+16(SB)/8, $0x6b6a69685b5a5958
+DATA bytes106<>+24(SB)/8, $0x3f3e3d3c7f7e7d7c
+DATA bytes106<>+32(SB)/8, $0x2322212013121110
+DATA bytes106<>+40(SB)/8, $0x4746454437363534
+DATA bytes106<>+48(SB)/8, $0x6b6a69685b5a5958
+DATA bytes106<>+56(SB)/8, $0x3f3e3d3c7f7e7d7c
 GLOBL bytes106<>(SB), RODATA|NOPTR, $64
 
-DATA bytes107<>+0(SB)/8, $0x3830282018100800
-DATA bytes107<>+8(SB)/8, $0x3830282018100800
-DATA bytes107<>+16(SB)/8, $0x3830282018100800
-DATA bytes107<>+24(SB)/8, $0x3830282018100800
-DATA bytes107<>+32(SB)/8, $0x3c342c241c140c04
-DATA bytes107<>+40(SB)/8, $0x3c342c241c140c04
-DATA bytes107<>+48(SB)/8, $0x3c342c241c140c04
-DATA bytes107<>+56(SB)/8, $0x3c342c241c140c04
+DATA bytes107<>+0(SB)/8, $0x2626242402020000
+DATA bytes107<>+8(SB)/8, $0x2727252503030101
+DATA bytes107<>+16(SB)/8, $0x6e6e6c6c4a4a4848
+DATA bytes107<>+24(SB)/8, $0x6f6f6d6d4b4b4949
+DATA bytes107<>+32(SB)/8, $0x2626242402020000
+DATA bytes107<>+40(SB)/8, $0x2727252503030101
+DATA bytes107<>+48(SB)/8, $0x6e6e6c6c4a4a4848
+DATA bytes107<>+56(SB)/8, $0x6f6f6d6d4b4b4949
 GLOBL bytes107<>(SB), RODATA|NOPTR, $64
-
-DATA bytes108<>+0(SB)/8, $0x1b1a19180b0a0908
-DATA bytes108<>+8(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes108<>+16(SB)/8, $0x6362616053525150
-DATA bytes108<>+24(SB)/8, $0x3736353477767574
-DATA bytes108<>+32(SB)/8, $0x1b1a19180b0a0908
-DATA bytes108<>+40(SB)/8, $0x3f3e3d3c2f2e2d2c
-DATA bytes108<>+48(SB)/8, $0x6362616053525150
-DATA bytes108<>+56(SB)/8, $0x3736353477767574
-GLOBL bytes108<>(SB), RODATA|NOPTR, $64
-
-DATA bytes109<>+0(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes109<>+8(SB)/8, $0x4342414033323130
-DATA bytes109<>+16(SB)/8, $0x6766656457565554
-DATA bytes109<>+24(SB)/8, $0x3b3a39387b7a7978
-DATA bytes109<>+32(SB)/8, $0x1f1e1d1c0f0e0d0c
-DATA bytes109<>+40(SB)/8, $0x4342414033323130
-DATA bytes109<>+48(SB)/8, $0x6766656457565554
-DATA bytes109<>+56(SB)/8, $0x3b3a39387b7a7978
-GLOBL bytes109<>(SB), RODATA|NOPTR, $64
-
-DATA bytes110<>+0(SB)/8, $0x2322212013121110
-DATA bytes110<>+8(SB)/8, $0x4746454437363534
-DATA bytes110<>+16(SB)/8, $0x6b6a69685b5a5958
-DATA bytes110<>+24(SB)/8, $0x3f3e3d3c7f7e7d7c
-DATA bytes110<>+32(SB)/8, $0x2322212013121110
-DATA bytes110<>+40(SB)/8, $0x4746454437363534
-DATA bytes110<>+48(SB)/8, $0x6b6a69685b5a5958
-DATA bytes110<>+56(SB)/8, $0x3f3e3d3c7f7e7d7c
-GLOBL bytes110<>(SB), RODATA|NOPTR, $64
-
-DATA bytes111<>+0(SB)/8, $0x2626242402020000
-DATA bytes111<>+8(SB)/8, $0x2727252503030101
-DATA bytes111<>+16(SB)/8, $0x6e6e6c6c4a4a4848
-DATA bytes111<>+24(SB)/8, $0x6f6f6d6d4b4b4949
-DATA bytes111<>+32(SB)/8, $0x2626242402020000
-DATA bytes111<>+40(SB)/8, $0x2727252503030101
-DATA bytes111<>+48(SB)/8, $0x6e6e6c6c4a4a4848
-DATA bytes111<>+56(SB)/8, $0x6f6f6d6d4b4b4949
-GLOBL bytes111<>(SB), RODATA|NOPTR, $64
 
 DATA u32_007f007f<>+0(SB)/4, $0x007f007f
 GLOBL u32_007f007f<>(SB), RODATA|NOPTR, $4
@@ -26170,12 +25370,12 @@ eights4:
 	VMOVDQU8.Z     36(CX), K1, Z6
 	VMOVDQU8.Z     72(CX), K1, Z7
 	VMOVDQU8.Z     108(CX), K1, Z8
-	VMOVDQU64      bytes112<>+0(SB), Z9
+	VMOVDQU64      bytes108<>+0(SB), Z9
 	VPERMB         Z5, Z9, Z10
 	VPERMB         Z6, Z9, Z11
 	VPERMB         Z7, Z9, Z12
 	VPERMB         Z8, Z9, Z9
-	VMOVDQU64      bytes113<>+0(SB), Z13
+	VMOVDQU64      bytes109<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z14
 	VPMULTISHIFTQB Z11, Z13, Z15
 	VPMULTISHIFTQB Z12, Z13, Z16
@@ -26189,7 +25389,7 @@ eights4:
 	VPDPBUSD       1472(AX), Z15, Z2
 	VPDPBUSD       2432(AX), Z16, Z3
 	VPDPBUSD       3392(AX), Z13, Z4
-	VMOVDQU64      bytes114<>+0(SB), Z13
+	VMOVDQU64      bytes110<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26203,12 +25403,12 @@ eights4:
 	VPDPBUSD       1536(AX), Z11, Z2
 	VPDPBUSD       2496(AX), Z12, Z3
 	VPDPBUSD       3456(AX), Z9, Z4
-	VMOVDQU64      bytes115<>+0(SB), Z9
+	VMOVDQU64      bytes111<>+0(SB), Z9
 	VPERMB         Z5, Z9, Z10
 	VPERMB         Z6, Z9, Z11
 	VPERMB         Z7, Z9, Z12
 	VPERMB         Z8, Z9, Z9
-	VMOVDQU64      bytes113<>+0(SB), Z13
+	VMOVDQU64      bytes109<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z14
 	VPMULTISHIFTQB Z11, Z13, Z15
 	VPMULTISHIFTQB Z12, Z13, Z16
@@ -26222,7 +25422,7 @@ eights4:
 	VPDPBUSD       1600(AX), Z15, Z2
 	VPDPBUSD       2560(AX), Z16, Z3
 	VPDPBUSD       3520(AX), Z13, Z4
-	VMOVDQU64      bytes114<>+0(SB), Z13
+	VMOVDQU64      bytes110<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -26236,7 +25436,7 @@ eights4:
 	VPDPBUSD       1664(AX), Z11, Z2
 	VPDPBUSD       2624(AX), Z12, Z3
 	VPDPBUSD       3584(AX), Z9, Z4
-	VMOVDQU64      bytes116<>+0(SB), Z9
+	VMOVDQU64      bytes112<>+0(SB), Z9
 	VPERMB         Z5, Z9, Z5
 	VPERMB         Z6, Z9, Z6
 	VPERMB         Z7, Z9, Z7
@@ -26291,11 +25491,11 @@ eights3:
 	VMOVDQU8.Z     (CX), K1, Z4
 	VMOVDQU8.Z     36(CX), K1, Z5
 	VMOVDQU8.Z     72(CX), K1, Z6
-	VMOVDQU64      bytes112<>+0(SB), Z7
+	VMOVDQU64      bytes108<>+0(SB), Z7
 	VPERMB         Z4, Z7, Z8
 	VPERMB         Z5, Z7, Z9
 	VPERMB         Z6, Z7, Z7
-	VMOVDQU64      bytes113<>+0(SB), Z10
+	VMOVDQU64      bytes109<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z11
 	VPMULTISHIFTQB Z9, Z10, Z12
 	VPMULTISHIFTQB Z7, Z10, Z10
@@ -26306,7 +25506,7 @@ eights3:
 	VPDPBUSD       512(AX), Z11, Z1
 	VPDPBUSD       1472(AX), Z12, Z2
 	VPDPBUSD       2432(AX), Z10, Z3
-	VMOVDQU64      bytes114<>+0(SB), Z10
+	VMOVDQU64      bytes110<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z8
 	VPMULTISHIFTQB Z9, Z10, Z9
 	VPMULTISHIFTQB Z7, Z10, Z7
@@ -26317,11 +25517,11 @@ eights3:
 	VPDPBUSD       576(AX), Z8, Z1
 	VPDPBUSD       1536(AX), Z9, Z2
 	VPDPBUSD       2496(AX), Z7, Z3
-	VMOVDQU64      bytes115<>+0(SB), Z7
+	VMOVDQU64      bytes111<>+0(SB), Z7
 	VPERMB         Z4, Z7, Z8
 	VPERMB         Z5, Z7, Z9
 	VPERMB         Z6, Z7, Z7
-	VMOVDQU64      bytes113<>+0(SB), Z10
+	VMOVDQU64      bytes109<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z11
 	VPMULTISHIFTQB Z9, Z10, Z12
 	VPMULTISHIFTQB Z7, Z10, Z10
@@ -26332,7 +25532,7 @@ eights3:
 	VPDPBUSD       640(AX), Z11, Z1
 	VPDPBUSD       1600(AX), Z12, Z2
 	VPDPBUSD       2560(AX), Z10, Z3
-	VMOVDQU64      bytes114<>+0(SB), Z10
+	VMOVDQU64      bytes110<>+0(SB), Z10
 	VPMULTISHIFTQB Z8, Z10, Z8
 	VPMULTISHIFTQB Z9, Z10, Z9
 	VPMULTISHIFTQB Z7, Z10, Z7
@@ -26343,7 +25543,7 @@ eights3:
 	VPDPBUSD       704(AX), Z8, Z1
 	VPDPBUSD       1664(AX), Z9, Z2
 	VPDPBUSD       2624(AX), Z7, Z3
-	VMOVDQU64      bytes116<>+0(SB), Z7
+	VMOVDQU64      bytes112<>+0(SB), Z7
 	VPERMB         Z4, Z7, Z4
 	VPERMB         Z5, Z7, Z5
 	VPERMB         Z6, Z7, Z6
@@ -26387,10 +25587,10 @@ eights2:
 	KMOVQ          words_ffffffff_0000000f<>+0(SB), K1
 	VMOVDQU8.Z     (CX), K1, Z3
 	VMOVDQU8.Z     36(CX), K1, Z4
-	VMOVDQU64      bytes112<>+0(SB), Z5
+	VMOVDQU64      bytes108<>+0(SB), Z5
 	VPERMB         Z3, Z5, Z6
 	VPERMB         Z4, Z5, Z5
-	VMOVDQU64      bytes113<>+0(SB), Z7
+	VMOVDQU64      bytes109<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z8
 	VPMULTISHIFTQB Z5, Z7, Z7
 	VPBROADCASTD   u32_02020202<>+0(SB), Z9
@@ -26398,7 +25598,7 @@ eights2:
 	VPANDD         Z9, Z7, Z7
 	VPDPBUSD       512(AX), Z8, Z1
 	VPDPBUSD       1472(AX), Z7, Z2
-	VMOVDQU64      bytes114<>+0(SB), Z7
+	VMOVDQU64      bytes110<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z6
 	VPMULTISHIFTQB Z5, Z7, Z5
 	VPBROADCASTD   u32_02020202<>+0(SB), Z7
@@ -26406,10 +25606,10 @@ eights2:
 	VPANDD         Z7, Z5, Z5
 	VPDPBUSD       576(AX), Z6, Z1
 	VPDPBUSD       1536(AX), Z5, Z2
-	VMOVDQU64      bytes115<>+0(SB), Z5
+	VMOVDQU64      bytes111<>+0(SB), Z5
 	VPERMB         Z3, Z5, Z6
 	VPERMB         Z4, Z5, Z5
-	VMOVDQU64      bytes113<>+0(SB), Z7
+	VMOVDQU64      bytes109<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z8
 	VPMULTISHIFTQB Z5, Z7, Z7
 	VPBROADCASTD   u32_02020202<>+0(SB), Z9
@@ -26417,7 +25617,7 @@ eights2:
 	VPANDD         Z9, Z7, Z7
 	VPDPBUSD       640(AX), Z8, Z1
 	VPDPBUSD       1600(AX), Z7, Z2
-	VMOVDQU64      bytes114<>+0(SB), Z7
+	VMOVDQU64      bytes110<>+0(SB), Z7
 	VPMULTISHIFTQB Z6, Z7, Z6
 	VPMULTISHIFTQB Z5, Z7, Z5
 	VPBROADCASTD   u32_02020202<>+0(SB), Z7
@@ -26425,7 +25625,7 @@ eights2:
 	VPANDD         Z7, Z5, Z5
 	VPDPBUSD       704(AX), Z6, Z1
 	VPDPBUSD       1664(AX), Z5, Z2
-	VMOVDQU64      bytes116<>+0(SB), Z5
+	VMOVDQU64      bytes112<>+0(SB), Z5
 	VPERMB         Z3, Z5, Z3
 	VPERMB         Z4, Z5, Z4
 	VCVTPH2PS      X3, Y3
@@ -26457,31 +25657,31 @@ eights1:
 	VXORPS         Z1, Z1, Z1
 	KMOVQ          words_ffffffff_0000000f<>+0(SB), K1
 	VMOVDQU8.Z     (CX), K1, Z2
-	VMOVDQU64      bytes112<>+0(SB), Z3
+	VMOVDQU64      bytes108<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z3
-	VMOVDQU64      bytes113<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z1
-	VMOVDQU64      bytes114<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       576(AX), Z3, Z1
-	VMOVDQU64      bytes115<>+0(SB), Z3
+	VMOVDQU64      bytes111<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z3
-	VMOVDQU64      bytes113<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z1
-	VMOVDQU64      bytes114<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       704(AX), Z3, Z1
-	VMOVDQU64      bytes116<>+0(SB), Z3
+	VMOVDQU64      bytes112<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z2
 	VCVTPH2PS      X2, Y2
 	VEXTRACTI64X4  $0x01, Z1, Y3
@@ -26503,31 +25703,31 @@ eights1done:
 	VXORPS         Z1, Z1, Z1
 	KMOVQ          words_ffffffff_0000000f<>+0(SB), K1
 	VMOVDQU8.Z     (CX), K1, Z2
-	VMOVDQU64      bytes112<>+0(SB), Z3
+	VMOVDQU64      bytes108<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z3
-	VMOVDQU64      bytes113<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z1
-	VMOVDQU64      bytes114<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       576(AX), Z3, Z1
-	VMOVDQU64      bytes115<>+0(SB), Z3
+	VMOVDQU64      bytes111<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z3
-	VMOVDQU64      bytes113<>+0(SB), Z4
+	VMOVDQU64      bytes109<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z4
 	VPBROADCASTD   u32_02020202<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z1
-	VMOVDQU64      bytes114<>+0(SB), Z4
+	VMOVDQU64      bytes110<>+0(SB), Z4
 	VPMULTISHIFTQB Z3, Z4, Z3
 	VPBROADCASTD   u32_02020202<>+0(SB), Z4
 	VPANDD         Z4, Z3, Z3
 	VPDPBUSD       704(AX), Z3, Z1
-	VMOVDQU64      bytes116<>+0(SB), Z3
+	VMOVDQU64      bytes112<>+0(SB), Z3
 	VPERMB         Z2, Z3, Z2
 	VCVTPH2PS      X2, Y2
 	VEXTRACTI64X4  $0x01, Z1, Y3
@@ -26567,58 +25767,58 @@ DATA words_ffffffff_0000000f<>+24(SB)/4, $0xffffffff
 DATA words_ffffffff_0000000f<>+28(SB)/4, $0x0000000f
 GLOBL words_ffffffff_0000000f<>(SB), RODATA|NOPTR, $32
 
-DATA bytes112<>+0(SB)/8, $0x0606060602020202
-DATA bytes112<>+8(SB)/8, $0x0e0e0e0e0a0a0a0a
-DATA bytes112<>+16(SB)/8, $0x1818181814141414
-DATA bytes112<>+24(SB)/8, $0x202020201c1c1c1c
-DATA bytes112<>+32(SB)/8, $0x0707070703030303
-DATA bytes112<>+40(SB)/8, $0x0f0f0f0f0b0b0b0b
-DATA bytes112<>+48(SB)/8, $0x1919191915151515
-DATA bytes112<>+56(SB)/8, $0x212121211d1d1d1d
-GLOBL bytes112<>(SB), RODATA|NOPTR, $64
+DATA bytes108<>+0(SB)/8, $0x0606060602020202
+DATA bytes108<>+8(SB)/8, $0x0e0e0e0e0a0a0a0a
+DATA bytes108<>+16(SB)/8, $0x1818181814141414
+DATA bytes108<>+24(SB)/8, $0x202020201c1c1c1c
+DATA bytes108<>+32(SB)/8, $0x0707070703030303
+DATA bytes108<>+40(SB)/8, $0x0f0f0f0f0b0b0b0b
+DATA bytes108<>+48(SB)/8, $0x1919191915151515
+DATA bytes108<>+56(SB)/8, $0x212121211d1d1d1d
+GLOBL bytes108<>(SB), RODATA|NOPTR, $64
 
-DATA bytes113<>+0(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+8(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+16(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+24(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+32(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+40(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+48(SB)/8, $0x3a31281f1a11083f
-DATA bytes113<>+56(SB)/8, $0x3a31281f1a11083f
-GLOBL bytes113<>(SB), RODATA|NOPTR, $64
+DATA bytes109<>+0(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+8(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+16(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+24(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+32(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+40(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+48(SB)/8, $0x3a31281f1a11083f
+DATA bytes109<>+56(SB)/8, $0x3a31281f1a11083f
+GLOBL bytes109<>(SB), RODATA|NOPTR, $64
 
 DATA u32_02020202<>+0(SB)/4, $0x02020202
 GLOBL u32_02020202<>(SB), RODATA|NOPTR, $4
 
-DATA bytes114<>+0(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+8(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+16(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+24(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+32(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+40(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+48(SB)/8, $0x3e352c231e150c03
-DATA bytes114<>+56(SB)/8, $0x3e352c231e150c03
-GLOBL bytes114<>(SB), RODATA|NOPTR, $64
+DATA bytes110<>+0(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+8(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+16(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+24(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+32(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+40(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+48(SB)/8, $0x3e352c231e150c03
+DATA bytes110<>+56(SB)/8, $0x3e352c231e150c03
+GLOBL bytes110<>(SB), RODATA|NOPTR, $64
 
-DATA bytes115<>+0(SB)/8, $0x0808080804040404
-DATA bytes115<>+8(SB)/8, $0x101010100c0c0c0c
-DATA bytes115<>+16(SB)/8, $0x1a1a1a1a16161616
-DATA bytes115<>+24(SB)/8, $0x222222221e1e1e1e
-DATA bytes115<>+32(SB)/8, $0x0909090905050505
-DATA bytes115<>+40(SB)/8, $0x111111110d0d0d0d
-DATA bytes115<>+48(SB)/8, $0x1b1b1b1b17171717
-DATA bytes115<>+56(SB)/8, $0x232323231f1f1f1f
-GLOBL bytes115<>(SB), RODATA|NOPTR, $64
+DATA bytes111<>+0(SB)/8, $0x0808080804040404
+DATA bytes111<>+8(SB)/8, $0x101010100c0c0c0c
+DATA bytes111<>+16(SB)/8, $0x1a1a1a1a16161616
+DATA bytes111<>+24(SB)/8, $0x222222221e1e1e1e
+DATA bytes111<>+32(SB)/8, $0x0909090905050505
+DATA bytes111<>+40(SB)/8, $0x111111110d0d0d0d
+DATA bytes111<>+48(SB)/8, $0x1b1b1b1b17171717
+DATA bytes111<>+56(SB)/8, $0x232323231f1f1f1f
+GLOBL bytes111<>(SB), RODATA|NOPTR, $64
 
-DATA bytes116<>+0(SB)/8, $0x0100010001000100
-DATA bytes116<>+8(SB)/8, $0x1312131213121312
-DATA bytes116<>+16(SB)/8, $0x0100010001000100
-DATA bytes116<>+24(SB)/8, $0x1312131213121312
-DATA bytes116<>+32(SB)/8, $0x0100010001000100
-DATA bytes116<>+40(SB)/8, $0x1312131213121312
-DATA bytes116<>+48(SB)/8, $0x0100010001000100
-DATA bytes116<>+56(SB)/8, $0x1312131213121312
-GLOBL bytes116<>(SB), RODATA|NOPTR, $64
+DATA bytes112<>+0(SB)/8, $0x0100010001000100
+DATA bytes112<>+8(SB)/8, $0x1312131213121312
+DATA bytes112<>+16(SB)/8, $0x0100010001000100
+DATA bytes112<>+24(SB)/8, $0x1312131213121312
+DATA bytes112<>+32(SB)/8, $0x0100010001000100
+DATA bytes112<>+40(SB)/8, $0x1312131213121312
+DATA bytes112<>+48(SB)/8, $0x0100010001000100
+DATA bytes112<>+56(SB)/8, $0x1312131213121312
+GLOBL bytes112<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ2_0AVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
@@ -26950,15 +26150,15 @@ eights4:
 	VMOVDQU64      80(CX), Z10
 	VMOVDQU64      152(CX), Z11
 	VMOVDQU64      224(CX), Z12
-	VMOVDQU64      bytes117<>+0(SB), Z13
-	VMOVDQU64      bytes117<>+0(SB), Z14
-	VMOVDQU64      bytes117<>+0(SB), Z15
-	VMOVDQU64      bytes117<>+0(SB), Z16
+	VMOVDQU64      bytes113<>+0(SB), Z13
+	VMOVDQU64      bytes113<>+0(SB), Z14
+	VMOVDQU64      bytes113<>+0(SB), Z15
+	VMOVDQU64      bytes113<>+0(SB), Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
 	VPERMI2B       Z12, Z8, Z16
-	VMOVDQU64      bytes118<>+0(SB), Z17
+	VMOVDQU64      bytes114<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26972,15 +26172,15 @@ eights4:
 	VPDPBUSD       1472(AX), Z14, Z2
 	VPDPBUSD       2432(AX), Z15, Z3
 	VPDPBUSD       3392(AX), Z16, Z4
-	VMOVDQU64      bytes119<>+0(SB), Z13
-	VMOVDQU64      bytes119<>+0(SB), Z14
-	VMOVDQU64      bytes119<>+0(SB), Z15
-	VMOVDQU64      bytes119<>+0(SB), Z16
+	VMOVDQU64      bytes115<>+0(SB), Z13
+	VMOVDQU64      bytes115<>+0(SB), Z14
+	VMOVDQU64      bytes115<>+0(SB), Z15
+	VMOVDQU64      bytes115<>+0(SB), Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
 	VPERMI2B       Z12, Z8, Z16
-	VMOVDQU64      bytes118<>+0(SB), Z17
+	VMOVDQU64      bytes114<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -26994,15 +26194,15 @@ eights4:
 	VPDPBUSD       1536(AX), Z14, Z2
 	VPDPBUSD       2496(AX), Z15, Z3
 	VPDPBUSD       3456(AX), Z16, Z4
-	VMOVDQU64      bytes120<>+0(SB), Z13
-	VMOVDQU64      bytes120<>+0(SB), Z14
-	VMOVDQU64      bytes120<>+0(SB), Z15
-	VMOVDQU64      bytes120<>+0(SB), Z16
+	VMOVDQU64      bytes116<>+0(SB), Z13
+	VMOVDQU64      bytes116<>+0(SB), Z14
+	VMOVDQU64      bytes116<>+0(SB), Z15
+	VMOVDQU64      bytes116<>+0(SB), Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
 	VPERMI2B       Z12, Z8, Z16
-	VMOVDQU64      bytes118<>+0(SB), Z17
+	VMOVDQU64      bytes114<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -27016,15 +26216,15 @@ eights4:
 	VPDPBUSD       1600(AX), Z14, Z2
 	VPDPBUSD       2560(AX), Z15, Z3
 	VPDPBUSD       3520(AX), Z16, Z4
-	VMOVDQU64      bytes121<>+0(SB), Z13
-	VMOVDQU64      bytes121<>+0(SB), Z14
-	VMOVDQU64      bytes121<>+0(SB), Z15
-	VMOVDQU64      bytes121<>+0(SB), Z16
+	VMOVDQU64      bytes117<>+0(SB), Z13
+	VMOVDQU64      bytes117<>+0(SB), Z14
+	VMOVDQU64      bytes117<>+0(SB), Z15
+	VMOVDQU64      bytes117<>+0(SB), Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
 	VPERMI2B       Z12, Z8, Z16
-	VMOVDQU64      bytes118<>+0(SB), Z17
+	VMOVDQU64      bytes114<>+0(SB), Z17
 	VPMULTISHIFTQB Z13, Z17, Z13
 	VPMULTISHIFTQB Z14, Z17, Z14
 	VPMULTISHIFTQB Z15, Z17, Z15
@@ -27038,10 +26238,10 @@ eights4:
 	VPDPBUSD       1664(AX), Z14, Z2
 	VPDPBUSD       2624(AX), Z15, Z3
 	VPDPBUSD       3584(AX), Z16, Z4
-	VMOVDQU64      bytes122<>+0(SB), Z13
-	VMOVDQU64      bytes122<>+0(SB), Z14
-	VMOVDQU64      bytes122<>+0(SB), Z15
-	VMOVDQU64      bytes122<>+0(SB), Z16
+	VMOVDQU64      bytes118<>+0(SB), Z13
+	VMOVDQU64      bytes118<>+0(SB), Z14
+	VMOVDQU64      bytes118<>+0(SB), Z15
+	VMOVDQU64      bytes118<>+0(SB), Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -27100,13 +26300,13 @@ eights3:
 	VMOVDQU64      8(CX), Z7
 	VMOVDQU64      80(CX), Z8
 	VMOVDQU64      152(CX), Z9
-	VMOVDQU64      bytes117<>+0(SB), Z10
-	VMOVDQU64      bytes117<>+0(SB), Z11
-	VMOVDQU64      bytes117<>+0(SB), Z12
+	VMOVDQU64      bytes113<>+0(SB), Z10
+	VMOVDQU64      bytes113<>+0(SB), Z11
+	VMOVDQU64      bytes113<>+0(SB), Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
-	VMOVDQU64      bytes118<>+0(SB), Z13
+	VMOVDQU64      bytes114<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -27117,13 +26317,13 @@ eights3:
 	VPDPBUSD       512(AX), Z10, Z1
 	VPDPBUSD       1472(AX), Z11, Z2
 	VPDPBUSD       2432(AX), Z12, Z3
-	VMOVDQU64      bytes119<>+0(SB), Z10
-	VMOVDQU64      bytes119<>+0(SB), Z11
-	VMOVDQU64      bytes119<>+0(SB), Z12
+	VMOVDQU64      bytes115<>+0(SB), Z10
+	VMOVDQU64      bytes115<>+0(SB), Z11
+	VMOVDQU64      bytes115<>+0(SB), Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
-	VMOVDQU64      bytes118<>+0(SB), Z13
+	VMOVDQU64      bytes114<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -27134,13 +26334,13 @@ eights3:
 	VPDPBUSD       576(AX), Z10, Z1
 	VPDPBUSD       1536(AX), Z11, Z2
 	VPDPBUSD       2496(AX), Z12, Z3
-	VMOVDQU64      bytes120<>+0(SB), Z10
-	VMOVDQU64      bytes120<>+0(SB), Z11
-	VMOVDQU64      bytes120<>+0(SB), Z12
+	VMOVDQU64      bytes116<>+0(SB), Z10
+	VMOVDQU64      bytes116<>+0(SB), Z11
+	VMOVDQU64      bytes116<>+0(SB), Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
-	VMOVDQU64      bytes118<>+0(SB), Z13
+	VMOVDQU64      bytes114<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -27151,13 +26351,13 @@ eights3:
 	VPDPBUSD       640(AX), Z10, Z1
 	VPDPBUSD       1600(AX), Z11, Z2
 	VPDPBUSD       2560(AX), Z12, Z3
-	VMOVDQU64      bytes121<>+0(SB), Z10
-	VMOVDQU64      bytes121<>+0(SB), Z11
-	VMOVDQU64      bytes121<>+0(SB), Z12
+	VMOVDQU64      bytes117<>+0(SB), Z10
+	VMOVDQU64      bytes117<>+0(SB), Z11
+	VMOVDQU64      bytes117<>+0(SB), Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
-	VMOVDQU64      bytes118<>+0(SB), Z13
+	VMOVDQU64      bytes114<>+0(SB), Z13
 	VPMULTISHIFTQB Z10, Z13, Z10
 	VPMULTISHIFTQB Z11, Z13, Z11
 	VPMULTISHIFTQB Z12, Z13, Z12
@@ -27168,9 +26368,9 @@ eights3:
 	VPDPBUSD       704(AX), Z10, Z1
 	VPDPBUSD       1664(AX), Z11, Z2
 	VPDPBUSD       2624(AX), Z12, Z3
-	VMOVDQU64      bytes122<>+0(SB), Z10
-	VMOVDQU64      bytes122<>+0(SB), Z11
-	VMOVDQU64      bytes122<>+0(SB), Z12
+	VMOVDQU64      bytes118<>+0(SB), Z10
+	VMOVDQU64      bytes118<>+0(SB), Z11
+	VMOVDQU64      bytes118<>+0(SB), Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -27216,11 +26416,11 @@ eights2:
 	VMOVDQU64      72(CX), Z4
 	VMOVDQU64      8(CX), Z5
 	VMOVDQU64      80(CX), Z6
-	VMOVDQU64      bytes117<>+0(SB), Z7
-	VMOVDQU64      bytes117<>+0(SB), Z8
+	VMOVDQU64      bytes113<>+0(SB), Z7
+	VMOVDQU64      bytes113<>+0(SB), Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
-	VMOVDQU64      bytes118<>+0(SB), Z9
+	VMOVDQU64      bytes114<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -27228,11 +26428,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       512(AX), Z7, Z1
 	VPDPBUSD       1472(AX), Z8, Z2
-	VMOVDQU64      bytes119<>+0(SB), Z7
-	VMOVDQU64      bytes119<>+0(SB), Z8
+	VMOVDQU64      bytes115<>+0(SB), Z7
+	VMOVDQU64      bytes115<>+0(SB), Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
-	VMOVDQU64      bytes118<>+0(SB), Z9
+	VMOVDQU64      bytes114<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -27240,11 +26440,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       576(AX), Z7, Z1
 	VPDPBUSD       1536(AX), Z8, Z2
-	VMOVDQU64      bytes120<>+0(SB), Z7
-	VMOVDQU64      bytes120<>+0(SB), Z8
+	VMOVDQU64      bytes116<>+0(SB), Z7
+	VMOVDQU64      bytes116<>+0(SB), Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
-	VMOVDQU64      bytes118<>+0(SB), Z9
+	VMOVDQU64      bytes114<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -27252,11 +26452,11 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       640(AX), Z7, Z1
 	VPDPBUSD       1600(AX), Z8, Z2
-	VMOVDQU64      bytes121<>+0(SB), Z7
-	VMOVDQU64      bytes121<>+0(SB), Z8
+	VMOVDQU64      bytes117<>+0(SB), Z7
+	VMOVDQU64      bytes117<>+0(SB), Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
-	VMOVDQU64      bytes118<>+0(SB), Z9
+	VMOVDQU64      bytes114<>+0(SB), Z9
 	VPMULTISHIFTQB Z7, Z9, Z7
 	VPMULTISHIFTQB Z8, Z9, Z8
 	VPBROADCASTD   u32_03030303<>+0(SB), Z9
@@ -27264,8 +26464,8 @@ eights2:
 	VPANDD         Z9, Z8, Z8
 	VPDPBUSD       704(AX), Z7, Z1
 	VPDPBUSD       1664(AX), Z8, Z2
-	VMOVDQU64      bytes122<>+0(SB), Z7
-	VMOVDQU64      bytes122<>+0(SB), Z8
+	VMOVDQU64      bytes118<>+0(SB), Z7
+	VMOVDQU64      bytes118<>+0(SB), Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VCVTPH2PS      X7, Y7
@@ -27298,35 +26498,35 @@ eights1:
 	VXORPS         Z1, Z1, Z1
 	VMOVDQU64      (CX), Z2
 	VMOVDQU64      8(CX), Z3
-	VMOVDQU64      bytes117<>+0(SB), Z4
+	VMOVDQU64      bytes113<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z1
-	VMOVDQU64      bytes119<>+0(SB), Z4
+	VMOVDQU64      bytes115<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       576(AX), Z4, Z1
-	VMOVDQU64      bytes120<>+0(SB), Z4
+	VMOVDQU64      bytes116<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z1
-	VMOVDQU64      bytes121<>+0(SB), Z4
+	VMOVDQU64      bytes117<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       704(AX), Z4, Z1
-	VMOVDQU64      bytes122<>+0(SB), Z4
+	VMOVDQU64      bytes118<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
 	VCVTPH2PS      X4, Y4
 	VEXTRACTI64X4  $0x01, Z1, Y2
@@ -27348,35 +26548,35 @@ eights1done:
 	VXORPS         Z1, Z1, Z1
 	VMOVDQU64      (CX), Z2
 	VMOVDQU64      8(CX), Z3
-	VMOVDQU64      bytes117<>+0(SB), Z4
+	VMOVDQU64      bytes113<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       512(AX), Z4, Z1
-	VMOVDQU64      bytes119<>+0(SB), Z4
+	VMOVDQU64      bytes115<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       576(AX), Z4, Z1
-	VMOVDQU64      bytes120<>+0(SB), Z4
+	VMOVDQU64      bytes116<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       640(AX), Z4, Z1
-	VMOVDQU64      bytes121<>+0(SB), Z4
+	VMOVDQU64      bytes117<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
-	VMOVDQU64      bytes118<>+0(SB), Z5
+	VMOVDQU64      bytes114<>+0(SB), Z5
 	VPMULTISHIFTQB Z4, Z5, Z4
 	VPBROADCASTD   u32_03030303<>+0(SB), Z5
 	VPANDD         Z5, Z4, Z4
 	VPDPBUSD       704(AX), Z4, Z1
-	VMOVDQU64      bytes122<>+0(SB), Z4
+	VMOVDQU64      bytes118<>+0(SB), Z4
 	VPERMI2B       Z3, Z2, Z4
 	VCVTPH2PS      X4, Y4
 	VEXTRACTI64X4  $0x01, Z1, Y2
@@ -27406,62 +26606,62 @@ sum:
 	VZEROUPPER
 	RET
 
-DATA bytes117<>+0(SB)/8, $0x0a0a0a0a02020202
-DATA bytes117<>+8(SB)/8, $0x1c1c1c1c14141414
-DATA bytes117<>+16(SB)/8, $0x2e2e2e2e26262626
-DATA bytes117<>+24(SB)/8, $0x7878787838383838
-DATA bytes117<>+32(SB)/8, $0x0c0c0c0c04040404
-DATA bytes117<>+40(SB)/8, $0x1e1e1e1e16161616
-DATA bytes117<>+48(SB)/8, $0x3030303028282828
-DATA bytes117<>+56(SB)/8, $0x7a7a7a7a3a3a3a3a
+DATA bytes113<>+0(SB)/8, $0x0a0a0a0a02020202
+DATA bytes113<>+8(SB)/8, $0x1c1c1c1c14141414
+DATA bytes113<>+16(SB)/8, $0x2e2e2e2e26262626
+DATA bytes113<>+24(SB)/8, $0x7878787838383838
+DATA bytes113<>+32(SB)/8, $0x0c0c0c0c04040404
+DATA bytes113<>+40(SB)/8, $0x1e1e1e1e16161616
+DATA bytes113<>+48(SB)/8, $0x3030303028282828
+DATA bytes113<>+56(SB)/8, $0x7a7a7a7a3a3a3a3a
+GLOBL bytes113<>(SB), RODATA|NOPTR, $64
+
+DATA bytes114<>+0(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+8(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+16(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+24(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+32(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+40(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+48(SB)/8, $0x3e342a201e140a00
+DATA bytes114<>+56(SB)/8, $0x3e342a201e140a00
+GLOBL bytes114<>(SB), RODATA|NOPTR, $64
+
+DATA bytes115<>+0(SB)/8, $0x0b0b0b0b03030303
+DATA bytes115<>+8(SB)/8, $0x1d1d1d1d15151515
+DATA bytes115<>+16(SB)/8, $0x2f2f2f2f27272727
+DATA bytes115<>+24(SB)/8, $0x7979797939393939
+DATA bytes115<>+32(SB)/8, $0x0d0d0d0d05050505
+DATA bytes115<>+40(SB)/8, $0x1f1f1f1f17171717
+DATA bytes115<>+48(SB)/8, $0x3131313129292929
+DATA bytes115<>+56(SB)/8, $0x7b7b7b7b3b3b3b3b
+GLOBL bytes115<>(SB), RODATA|NOPTR, $64
+
+DATA bytes116<>+0(SB)/8, $0x0e0e0e0e06060606
+DATA bytes116<>+8(SB)/8, $0x2020202018181818
+DATA bytes116<>+16(SB)/8, $0x323232322a2a2a2a
+DATA bytes116<>+24(SB)/8, $0x7c7c7c7c3c3c3c3c
+DATA bytes116<>+32(SB)/8, $0x1010101008080808
+DATA bytes116<>+40(SB)/8, $0x222222221a1a1a1a
+DATA bytes116<>+48(SB)/8, $0x343434342c2c2c2c
+DATA bytes116<>+56(SB)/8, $0x7e7e7e7e3e3e3e3e
+GLOBL bytes116<>(SB), RODATA|NOPTR, $64
+
+DATA bytes117<>+0(SB)/8, $0x0f0f0f0f07070707
+DATA bytes117<>+8(SB)/8, $0x2121212119191919
+DATA bytes117<>+16(SB)/8, $0x333333332b2b2b2b
+DATA bytes117<>+24(SB)/8, $0x7d7d7d7d3d3d3d3d
+DATA bytes117<>+32(SB)/8, $0x1111111109090909
+DATA bytes117<>+40(SB)/8, $0x232323231b1b1b1b
+DATA bytes117<>+48(SB)/8, $0x353535352d2d2d2d
+DATA bytes117<>+56(SB)/8, $0x7f7f7f7f3f3f3f3f
 GLOBL bytes117<>(SB), RODATA|NOPTR, $64
 
-DATA bytes118<>+0(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+8(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+16(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+24(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+32(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+40(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+48(SB)/8, $0x3e342a201e140a00
-DATA bytes118<>+56(SB)/8, $0x3e342a201e140a00
+DATA bytes118<>+0(SB)/8, $0x1312131201000100
+DATA bytes118<>+8(SB)/8, $0x3736373625242524
+DATA bytes118<>+16(SB)/8, $0x1312131201000100
+DATA bytes118<>+24(SB)/8, $0x3736373625242524
+DATA bytes118<>+32(SB)/8, $0x1312131201000100
+DATA bytes118<>+40(SB)/8, $0x3736373625242524
+DATA bytes118<>+48(SB)/8, $0x1312131201000100
+DATA bytes118<>+56(SB)/8, $0x3736373625242524
 GLOBL bytes118<>(SB), RODATA|NOPTR, $64
-
-DATA bytes119<>+0(SB)/8, $0x0b0b0b0b03030303
-DATA bytes119<>+8(SB)/8, $0x1d1d1d1d15151515
-DATA bytes119<>+16(SB)/8, $0x2f2f2f2f27272727
-DATA bytes119<>+24(SB)/8, $0x7979797939393939
-DATA bytes119<>+32(SB)/8, $0x0d0d0d0d05050505
-DATA bytes119<>+40(SB)/8, $0x1f1f1f1f17171717
-DATA bytes119<>+48(SB)/8, $0x3131313129292929
-DATA bytes119<>+56(SB)/8, $0x7b7b7b7b3b3b3b3b
-GLOBL bytes119<>(SB), RODATA|NOPTR, $64
-
-DATA bytes120<>+0(SB)/8, $0x0e0e0e0e06060606
-DATA bytes120<>+8(SB)/8, $0x2020202018181818
-DATA bytes120<>+16(SB)/8, $0x323232322a2a2a2a
-DATA bytes120<>+24(SB)/8, $0x7c7c7c7c3c3c3c3c
-DATA bytes120<>+32(SB)/8, $0x1010101008080808
-DATA bytes120<>+40(SB)/8, $0x222222221a1a1a1a
-DATA bytes120<>+48(SB)/8, $0x343434342c2c2c2c
-DATA bytes120<>+56(SB)/8, $0x7e7e7e7e3e3e3e3e
-GLOBL bytes120<>(SB), RODATA|NOPTR, $64
-
-DATA bytes121<>+0(SB)/8, $0x0f0f0f0f07070707
-DATA bytes121<>+8(SB)/8, $0x2121212119191919
-DATA bytes121<>+16(SB)/8, $0x333333332b2b2b2b
-DATA bytes121<>+24(SB)/8, $0x7d7d7d7d3d3d3d3d
-DATA bytes121<>+32(SB)/8, $0x1111111109090909
-DATA bytes121<>+40(SB)/8, $0x232323231b1b1b1b
-DATA bytes121<>+48(SB)/8, $0x353535352d2d2d2d
-DATA bytes121<>+56(SB)/8, $0x7f7f7f7f3f3f3f3f
-GLOBL bytes121<>(SB), RODATA|NOPTR, $64
-
-DATA bytes122<>+0(SB)/8, $0x1312131201000100
-DATA bytes122<>+8(SB)/8, $0x3736373625242524
-DATA bytes122<>+16(SB)/8, $0x1312131201000100
-DATA bytes122<>+24(SB)/8, $0x3736373625242524
-DATA bytes122<>+32(SB)/8, $0x1312131201000100
-DATA bytes122<>+40(SB)/8, $0x3736373625242524
-DATA bytes122<>+48(SB)/8, $0x1312131201000100
-DATA bytes122<>+56(SB)/8, $0x3736373625242524
-GLOBL bytes122<>(SB), RODATA|NOPTR, $64

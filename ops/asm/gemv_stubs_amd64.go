@@ -139,11 +139,6 @@ func gemvIQ3_XXSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a 
 //go:noescape
 func gemvIQ1_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ1_SAVX512 is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ1_SAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
 // gemvIQ4_NLAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
@@ -169,11 +164,6 @@ func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
-// gemvIQ2_SVBMI is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
 // gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape
@@ -188,11 +178,6 @@ func gemvIQ4_XSVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *
 //
 //go:noescape
 func gemvIQ1_MAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
-
-// gemvIQ1_MAVX512 is gemvGeneric of that many rows, at least one.
-//
-//go:noescape
-func gemvIQ1_MAVX512(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
 // gemvTQ1_0AVX2 is gemvGeneric of that many rows, at least one.
 //

@@ -2,7 +2,11 @@
 
 package asm
 
-import "github.com/normswap/normswap/quant"
+import (
+	"sync"
+
+	"github.com/normswap/normswap/quant"
+)
 
 // gridPad is how many bytes there are before the points and behind them: kernels
 // read there.
@@ -19,23 +23,39 @@ var (
 	gridIQ3_S   [512 + 2*gridPad/4]uint32
 )
 
-func init() {
+// lookingUp returns kernels of a type with a codebook that see to it that the points
+// are there.
+func (k intKernels) lookingUp() intKernels {
+	with := k
+	with.gemv = func(dst *float32, w *byte, stride, rows, groups int, a *byte) {
+		fillGrids()
+		k.gemv(dst, w, stride, rows, groups, a)
+	}
+	with.unpack = func(p Panel, blocks int, w []byte, stride int) {
+		fillGrids()
+		k.unpack(p, blocks, w, stride)
+	}
+	return with
+}
+
+// fillGrids makes the points, once: it takes half a millisecond, which programs
+// without such weights need not wait for.
+var fillGrids = sync.OnceFunc(func() {
 	fillGrid(gridIQ1[:], quant.IQ1_S)
 	fillGrid(gridIQ2_XXS[:], quant.IQ2_XXS)
 	fillGrid(gridIQ2_XS[:], quant.IQ2_XS)
 	fillGrid(gridIQ2_S[:], quant.IQ2_S)
 	fillGrid(gridIQ3_XXS[:], quant.IQ3_XXS)
 	fillGrid(gridIQ3_S[:], quant.IQ3_S)
-}
+	fillRanks()
+})
 
 func fillGrid[W uint32 | uint64](words []W, t quant.Type) {
 	c := weightTypes[t].Codebook
-	for i, p := range c.Points() {
-		for k, q := range p {
-			if c.Shift {
-				q = 8*q + 17
-			}
-			words[gridPad/c.Width+i] |= W(uint8(q)) << (8 * k)
+	for i, q := range c.Points() {
+		if c.Shift {
+			q = 8*q + 17
 		}
+		words[(gridPad+i)/c.Width] |= W(uint8(q)) << (i % c.Width * 8)
 	}
 }

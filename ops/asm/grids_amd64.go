@@ -11,26 +11,23 @@ import (
 var (
 	ranksIQ2_XXS [256]uint16
 	ranksIQ2_XS  [512]uint16
-	ranksIQ2_S   [1024]uint16
 	ranksIQ3_XXS [256]uint16
 	ranksIQ3_S   [512]uint16
 )
 
-func init() {
-	fillRanks(ranksIQ2_XXS[:], quant.IQ2_XXS)
-	fillRanks(ranksIQ2_XS[:], quant.IQ2_XS)
-	fillRanks(ranksIQ2_S[:], quant.IQ2_S)
-	fillRanks(ranksIQ3_XXS[:], quant.IQ3_XXS)
-	fillRanks(ranksIQ3_S[:], quant.IQ3_S)
+// fillRanks makes them.
+func fillRanks() {
+	fillRank(ranksIQ2_XXS[:], quant.IQ2_XXS)
+	fillRank(ranksIQ2_XS[:], quant.IQ2_XS)
+	fillRank(ranksIQ3_XXS[:], quant.IQ3_XXS)
+	fillRank(ranksIQ3_S[:], quant.IQ3_S)
 }
 
-func fillRanks(words []uint16, t quant.Type) {
+func fillRank(words []uint16, t quant.Type) {
 	c := weightTypes[t].Codebook
 	var have [128]bool
-	for _, p := range c.Points() {
-		for _, q := range p {
-			have[q] = true
-		}
+	for _, q := range c.Points() {
+		have[q] = true
 	}
 	var rank [128]uint16
 	n := uint16(0)
@@ -40,9 +37,7 @@ func fillRanks(words []uint16, t quant.Type) {
 		}
 	}
 	bits := 4 - c.Width/4 // for four ranks, or eight
-	for i, p := range c.Points() {
-		for k, q := range p {
-			words[i] |= rank[q] << (k * bits)
-		}
+	for i, q := range c.Points() {
+		words[i/c.Width] |= rank[q] << (i % c.Width * bits)
 	}
 }

@@ -54,6 +54,7 @@ func kernelsAVX2() kernels {
 			}
 			if kernel := unpackGridRows[t]; kernel != nil {
 				k.ints[t].unpack = unpackGrid(kernel, w.Group, w.Quants.Zero)
+				k.ints[t] = k.ints[t].lookingUp()
 			}
 		}
 	}
@@ -100,6 +101,7 @@ func kernelsAVX512() kernels {
 			}
 			if kernel := unpackGridRows[t]; kernel != nil {
 				k.ints[t].unpack = compensated(unpackGrid(kernel, w.Group, 0), w)
+				k.ints[t] = k.ints[t].lookingUp()
 			}
 			if kernel := signedRowsAVX2[t]; kernel != nil {
 				k.ints[t].unpack = compensated(unpackRows(kernel, w.Group), w)

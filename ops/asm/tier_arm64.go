@@ -61,6 +61,9 @@ func kernelsNEON(gemvs [types]gemvKernel, group32, group32Min, group16, group16M
 			gemm:       product,
 			sumColumns: sumColumns(sum, w.Group),
 		}
+		if w.Codebook != nil {
+			k.ints[t] = k.ints[t].lookingUp()
+		}
 	}
 	return k
 }

@@ -6824,30 +6824,38 @@ block:
 	VMOVDQU      34(DX), Y3
 	VSHUFPS      $0xdd, Y3, Y2, Y2
 	VPERMQ       $0xd8, Y2, Y2
-	VPAND        words_0000007f<>+0(SB), Y2, Y3
+	VMOVDQU      words_0000007f<>+0(SB), Y3
+	VPAND        Y3, Y2, Y3
 	VPSLLD       $0x01, Y2, Y4
-	VPAND        words_00007f00<>+0(SB), Y4, Y4
+	VMOVDQU      words_00007f00<>+0(SB), Y5
+	VPAND        Y5, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPSLLD       $0x02, Y2, Y4
-	VPAND        words_007f0000<>+0(SB), Y4, Y4
+	VMOVDQU      words_007f0000<>+0(SB), Y5
+	VPAND        Y5, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPSLLD       $0x03, Y2, Y2
-	VPAND        words_7f000000<>+0(SB), Y2, Y2
+	VMOVDQU      words_7f000000<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
 	VPOR         Y2, Y3, Y3
 	VPSRLW       $0x04, Y3, Y2
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPXOR        Y3, Y2, Y2
-	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPSHUFB      Y2, Y4, Y2
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 128(SP)
-	MOVBQZX      2(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      3(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      4(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      5(DX), R8
+	MOVL         2(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 128(SP), Y3
@@ -6858,13 +6866,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, (AX)
-	MOVBQZX      10(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      11(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      12(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      13(DX), R8
+	MOVL         10(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 132(SP), Y3
@@ -6875,13 +6886,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 512(AX)
-	MOVBQZX      18(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      19(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      20(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      21(DX), R8
+	MOVL         18(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 136(SP), Y3
@@ -6892,13 +6906,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1024(AX)
-	MOVBQZX      26(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      27(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      28(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      29(DX), R8
+	MOVL         26(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 140(SP), Y3
@@ -6909,13 +6926,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1536(AX)
-	MOVBQZX      34(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      35(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      36(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      37(DX), R8
+	MOVL         34(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 144(SP), Y3
@@ -6926,13 +6946,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2048(AX)
-	MOVBQZX      42(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      43(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      44(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      45(DX), R8
+	MOVL         42(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 148(SP), Y3
@@ -6943,13 +6966,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2560(AX)
-	MOVBQZX      50(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      51(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      52(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      53(DX), R8
+	MOVL         50(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 152(SP), Y3
@@ -6960,13 +6986,16 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 3072(AX)
-	MOVBQZX      58(DX), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVBQZX      59(DX), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVBQZX      60(DX), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVBQZX      61(DX), R8
+	MOVL         58(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 156(SP), Y3
@@ -6982,11 +7011,14 @@ block:
 	VSHUFPS      $0xdd, Y3, Y2, Y2
 	VPERMQ       $0xd8, Y2, Y2
 	VPSRLD       $0x1b, Y2, Y2
-	VPAND        words_0000001e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
+	VMOVDQU      words_0000001e<>+0(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VMOVDQU      words_00000001<>+0(SB), Y3
+	VPOR         Y3, Y2, Y2
 	VPBROADCASTW (DX), X3
 	VCVTPH2PS    X3, Y3
-	VMULPS       words_3e000000<>+0(SB), Y3, Y3
+	VMOVDQU      words_3e000000<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y3
 	VCVTDQ2PS    Y2, Y2
 	VMULPS       Y3, Y2, Y2
 	VMOVSS       X2, (CX)
@@ -7112,28 +7144,33 @@ TEXT ·unpackRowIQ2_XSAVX2(SB), NOSPLIT, $640-40
 block:
 	VMOVDQU      2(DX), Y2
 	VPSRLW       $0x09, Y2, Y3
-	VPAND        words_01ff01ff<>+0(SB), Y2, Y2
+	VMOVDQU      words_01ff01ff<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VMOVDQU      34(DX), Y2
-	VPSRLW       $0x09, Y2, Y4
-	VPAND        words_01ff01ff<>+0(SB), Y2, Y2
+	VPSRLW       $0x09, Y2, Y5
+	VPAND        Y4, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
-	VPACKUSWB    Y4, Y3, Y3
+	VPACKUSWB    Y5, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VPSRLW       $0x04, Y3, Y2
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPXOR        Y3, Y2, Y2
-	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPSHUFB      Y2, Y4, Y2
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 128(SP)
-	MOVWQZX      (SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      2(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      4(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      6(SP), R8
+	MOVQ         (SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 128(SP), Y3
@@ -7145,13 +7182,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, (AX)
 	VEXTRACTI128 $0x01, Y2, 256(AX)
-	MOVWQZX      8(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      10(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      12(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      14(SP), R8
+	MOVQ         8(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 132(SP), Y3
@@ -7163,13 +7203,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 512(AX)
 	VEXTRACTI128 $0x01, Y2, 768(AX)
-	MOVWQZX      16(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      18(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      20(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      22(SP), R8
+	MOVQ         16(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 136(SP), Y3
@@ -7181,13 +7224,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 1024(AX)
 	VEXTRACTI128 $0x01, Y2, 1280(AX)
-	MOVWQZX      24(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      26(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      28(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      30(SP), R8
+	MOVQ         24(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 140(SP), Y3
@@ -7199,13 +7245,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 1536(AX)
 	VEXTRACTI128 $0x01, Y2, 1792(AX)
-	MOVWQZX      32(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      34(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      36(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      38(SP), R8
+	MOVQ         32(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 144(SP), Y3
@@ -7217,13 +7266,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 2048(AX)
 	VEXTRACTI128 $0x01, Y2, 2304(AX)
-	MOVWQZX      40(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      42(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      44(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      46(SP), R8
+	MOVQ         40(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 148(SP), Y3
@@ -7235,13 +7287,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 2560(AX)
 	VEXTRACTI128 $0x01, Y2, 2816(AX)
-	MOVWQZX      48(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      50(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      52(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      54(SP), R8
+	MOVQ         48(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 152(SP), Y3
@@ -7253,13 +7308,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 3072(AX)
 	VEXTRACTI128 $0x01, Y2, 3328(AX)
-	MOVWQZX      56(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      58(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      60(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      62(SP), R8
+	MOVQ         56(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 156(SP), Y3
@@ -7274,19 +7332,23 @@ block:
 	VMOVQ        66(DX), X2
 	VPSRLW       $0x03, Y2, Y3
 	VPADDB       Y2, Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
-	VPOR         words_01010101<>+0(SB), Y2, Y2
-	VPOR         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00000001<>+0(SB), Y5
+	VPOR         Y5, Y2, Y2
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      words_01010101<>+0(SB), Y4
+	VPOR         Y4, Y2, Y2
+	VPOR         Y4, Y3, Y3
 	VPUNPCKLDQ   Y3, Y2, Y2
 	VPMOVZXBD    X2, Y3
 	VPUNPCKHQDQ  Y2, Y2, Y2
 	VPMOVZXBD    X2, Y2
 	VPBROADCASTW (DX), X4
 	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VMOVDQU      words_3e000000<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VCVTDQ2PS    Y2, Y2
@@ -7352,38 +7414,49 @@ TEXT ·unpackRowIQ3_XXSAVX2(SB), NOSPLIT, $640-40
 
 block:
 	VMOVDQU      66(DX), Y2
-	VPAND        words_0000007f<>+0(SB), Y2, Y3
+	VMOVDQU      words_0000007f<>+0(SB), Y3
+	VPAND        Y3, Y2, Y3
 	VPSLLD       $0x01, Y2, Y4
-	VPAND        words_00007f00<>+0(SB), Y4, Y4
+	VMOVDQU      words_00007f00<>+0(SB), Y5
+	VPAND        Y5, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPSLLD       $0x02, Y2, Y4
-	VPAND        words_007f0000<>+0(SB), Y4, Y4
+	VMOVDQU      words_007f0000<>+0(SB), Y5
+	VPAND        Y5, Y4, Y4
 	VPOR         Y4, Y3, Y3
 	VPSLLD       $0x03, Y2, Y2
-	VPAND        words_7f000000<>+0(SB), Y2, Y2
+	VMOVDQU      words_7f000000<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
 	VPOR         Y2, Y3, Y3
 	VPSRLW       $0x04, Y3, Y2
-	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPXOR        Y3, Y2, Y2
-	VPAND        words_0f0f0f0f<>+0(SB), Y2, Y2
+	VMOVDQU      words_0f0f0f0f<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00808000_80000080_80000080_00808000<>+0(SB), Y4
 	VPSHUFB      Y2, Y4, Y2
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 128(SP)
-	MOVBQZX      2(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      3(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      4(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      5(DX), R8
+	MOVL         2(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      6(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      7(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      8(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      9(DX), R8
+	MOVL         6(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 128(SP), Y3
@@ -7394,21 +7467,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, (AX)
-	MOVBQZX      10(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      11(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      12(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      13(DX), R8
+	MOVL         10(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      14(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      15(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      16(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      17(DX), R8
+	MOVL         14(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 132(SP), Y3
@@ -7419,21 +7498,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 512(AX)
-	MOVBQZX      18(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      19(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      20(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      21(DX), R8
+	MOVL         18(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      22(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      23(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      24(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      25(DX), R8
+	MOVL         22(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 136(SP), Y3
@@ -7444,21 +7529,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1024(AX)
-	MOVBQZX      26(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      27(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      28(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      29(DX), R8
+	MOVL         26(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      30(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      31(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      32(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      33(DX), R8
+	MOVL         30(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 140(SP), Y3
@@ -7469,21 +7560,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1536(AX)
-	MOVBQZX      34(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      35(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      36(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      37(DX), R8
+	MOVL         34(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      38(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      39(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      40(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      41(DX), R8
+	MOVL         38(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 144(SP), Y3
@@ -7494,21 +7591,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2048(AX)
-	MOVBQZX      42(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      43(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      44(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      45(DX), R8
+	MOVL         42(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      46(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      47(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      48(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      49(DX), R8
+	MOVL         46(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 148(SP), Y3
@@ -7519,21 +7622,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2560(AX)
-	MOVBQZX      50(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      51(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      52(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      53(DX), R8
+	MOVL         50(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      54(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      55(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      56(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      57(DX), R8
+	MOVL         54(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 152(SP), Y3
@@ -7544,21 +7653,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 3072(AX)
-	MOVBQZX      58(DX), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVBQZX      59(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVBQZX      60(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVBQZX      61(DX), R8
+	MOVL         58(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVBQZX      62(DX), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVBQZX      63(DX), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVBQZX      64(DX), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVBQZX      65(DX), R8
+	MOVL         62(DX), R8
+	MOVBQZX      R8, R9
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R10
+	SHRQ         $0x08, R8
+	MOVBQZX      R8, R11
+	SHRQ         $0x08, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 156(SP), Y3
@@ -7571,11 +7686,14 @@ block:
 	VMOVDQU      Y2, 3584(AX)
 	VMOVDQU      66(DX), Y2
 	VPSRLD       $0x1b, Y2, Y2
-	VPAND        words_0000001e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
+	VMOVDQU      words_0000001e<>+0(SB), Y3
+	VPAND        Y3, Y2, Y2
+	VMOVDQU      words_00000001<>+0(SB), Y3
+	VPOR         Y3, Y2, Y2
 	VPBROADCASTW (DX), X3
 	VCVTPH2PS    X3, Y3
-	VMULPS       words_3e800000<>+0(SB), Y3, Y3
+	VMOVDQU      words_3e800000<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y3
 	VCVTDQ2PS    Y2, Y2
 	VMULPS       Y3, Y2, Y2
 	VMOVSS       X2, (CX)
@@ -7620,33 +7738,39 @@ TEXT ·unpackRowIQ1_SAVX2(SB), NOSPLIT, $640-40
 
 block:
 	VPBROADCASTQ 34(DX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
-	VPSRLW       $0x01, Y1, Y2
-	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    2(DX), Y2
-	VPOR         Y2, Y1, Y1
+	VMOVDQU      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y2
+	VPSHUFB      Y2, Y1, Y1
+	VPSRLW       $0x01, Y1, Y3
+	VPBLENDW     $0x88, Y3, Y1, Y1
+	VMOVDQU      words_00200100_00010004<>+0(SB), Y3
+	VPMULLW      Y3, Y1, Y1
+	VMOVDQU      words_07000700<>+0(SB), Y4
+	VPAND        Y4, Y1, Y1
+	VPMOVZXBW    2(DX), Y5
+	VPOR         Y5, Y1, Y1
 	VMOVDQU      Y1, (SP)
 	VPBROADCASTQ 42(DX), Y1
-	VPSHUFB      words_01000100_01000100_03020302_03020302_05040504_05040504_07060706_07060706<>+0(SB), Y1, Y1
+	VPSHUFB      Y2, Y1, Y1
 	VPSRLW       $0x01, Y1, Y2
 	VPBLENDW     $0x88, Y2, Y1, Y1
-	VPMULLW      words_00200100_00010004<>+0(SB), Y1, Y1
-	VPAND        words_07000700<>+0(SB), Y1, Y1
+	VPMULLW      Y3, Y1, Y1
+	VPAND        Y4, Y1, Y1
 	VPMOVZXBW    18(DX), Y2
 	VPOR         Y2, Y1, Y1
 	VMOVDQU      Y1, 32(SP)
 	VPMOVSXWD    34(DX), Y1
 	VPSRAD       $0x1f, Y1, Y1
 	VMOVDQU      Y1, 128(SP)
-	MOVWQZX      (SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      2(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      4(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      6(SP), R8
+	MOVQ         (SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 128(SP), Y2
@@ -7656,13 +7780,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, (AX)
-	MOVWQZX      8(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      10(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      12(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      14(SP), R8
+	MOVQ         8(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 132(SP), Y2
@@ -7672,13 +7799,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 512(AX)
-	MOVWQZX      16(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      18(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      20(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      22(SP), R8
+	MOVQ         16(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 136(SP), Y2
@@ -7688,13 +7818,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 1024(AX)
-	MOVWQZX      24(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      26(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      28(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      30(SP), R8
+	MOVQ         24(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 140(SP), Y2
@@ -7704,13 +7837,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 1536(AX)
-	MOVWQZX      32(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      34(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      36(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      38(SP), R8
+	MOVQ         32(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 144(SP), Y2
@@ -7720,13 +7856,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 2048(AX)
-	MOVWQZX      40(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      42(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      44(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      46(SP), R8
+	MOVQ         40(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 148(SP), Y2
@@ -7736,13 +7875,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 2560(AX)
-	MOVWQZX      48(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      50(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      52(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      54(SP), R8
+	MOVQ         48(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 152(SP), Y2
@@ -7752,13 +7894,16 @@ block:
 	VPSUBB       words_10101010<>+0(SB), Y1, Y1
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      Y1, 3072(AX)
-	MOVWQZX      56(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      58(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      60(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      62(SP), R8
+	MOVQ         56(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 156(SP), Y2
@@ -7770,11 +7915,14 @@ block:
 	VMOVDQU      Y1, 3584(AX)
 	VPMOVZXWD    34(DX), Y1
 	VPSRLD       $0x0b, Y1, Y1
-	VPAND        words_0000000e<>+0(SB), Y1, Y1
-	VPOR         words_00000001<>+0(SB), Y1, Y1
+	VMOVDQU      words_0000000e<>+0(SB), Y2
+	VPAND        Y2, Y1, Y1
+	VMOVDQU      words_00000001<>+0(SB), Y2
+	VPOR         Y2, Y1, Y1
 	VPBROADCASTW (DX), X2
 	VCVTPH2PS    X2, Y2
-	VMULPS       words_3e000000<>+0(SB), Y2, Y2
+	VMOVDQU      words_3e000000<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y2
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VMOVSS       X1, (CX)
@@ -7930,49 +8078,57 @@ TEXT ·unpackRowIQ3_SAVX2(SB), NOSPLIT, $640-40
 	VMOVDQU words_01010101<>+0(SB), Y2
 
 block:
-	VPBROADCASTW 66(DX), Y2
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPAND        words_01000100<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(DX), Y3
-	VPOR         Y3, Y2, Y2
-	VMOVDQU      Y2, (SP)
-	VPBROADCASTW 68(DX), Y2
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPAND        words_01000100<>+0(SB), Y2, Y2
-	VPMOVZXBW    18(DX), Y3
-	VPOR         Y3, Y2, Y2
-	VMOVDQU      Y2, 32(SP)
-	VPBROADCASTW 70(DX), Y2
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPAND        words_01000100<>+0(SB), Y2, Y2
-	VPMOVZXBW    34(DX), Y3
-	VPOR         Y3, Y2, Y2
-	VMOVDQU      Y2, 64(SP)
-	VPBROADCASTW 72(DX), Y2
-	VPAND        words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPCMPEQW     words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2, Y2
-	VPAND        words_01000100<>+0(SB), Y2, Y2
-	VPMOVZXBW    50(DX), Y3
-	VPOR         Y3, Y2, Y2
-	VMOVDQU      Y2, 96(SP)
-	MOVWQZX      (SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      2(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      4(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      6(SP), R8
+	VMOVDQU      words_00020001_00080004_00200010_00800040_02000100_08000400_20001000_80004000<>+0(SB), Y2
+	VPBROADCASTW 66(DX), Y3
+	VPAND        Y2, Y3, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VMOVDQU      words_01000100<>+0(SB), Y4
+	VPAND        Y4, Y3, Y3
+	VPMOVZXBW    2(DX), Y5
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      Y3, (SP)
+	VPBROADCASTW 68(DX), Y3
+	VPAND        Y2, Y3, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPMOVZXBW    18(DX), Y5
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      Y3, 32(SP)
+	VPBROADCASTW 70(DX), Y3
+	VPAND        Y2, Y3, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPMOVZXBW    34(DX), Y5
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      Y3, 64(SP)
+	VPBROADCASTW 72(DX), Y3
+	VPAND        Y2, Y3, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPAND        Y4, Y3, Y3
+	VPMOVZXBW    50(DX), Y2
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 96(SP)
+	MOVQ         (SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      8(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      10(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      12(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      14(SP), R8
+	MOVQ         8(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 74(DX), Y3
@@ -7983,21 +8139,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, (AX)
-	MOVWQZX      16(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      18(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      20(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      22(SP), R8
+	MOVQ         16(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      24(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      26(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      28(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      30(SP), R8
+	MOVQ         24(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 78(DX), Y3
@@ -8008,21 +8170,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 512(AX)
-	MOVWQZX      32(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      34(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      36(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      38(SP), R8
+	MOVQ         32(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      40(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      42(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      44(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      46(SP), R8
+	MOVQ         40(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 82(DX), Y3
@@ -8033,21 +8201,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1024(AX)
-	MOVWQZX      48(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      50(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      52(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      54(SP), R8
+	MOVQ         48(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      56(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      58(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      60(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      62(SP), R8
+	MOVQ         56(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 86(DX), Y3
@@ -8058,21 +8232,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 1536(AX)
-	MOVWQZX      64(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      66(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      68(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      70(SP), R8
+	MOVQ         64(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      72(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      74(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      76(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      78(SP), R8
+	MOVQ         72(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 90(DX), Y3
@@ -8083,21 +8263,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2048(AX)
-	MOVWQZX      80(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      82(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      84(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      86(SP), R8
+	MOVQ         80(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      88(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      90(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      92(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      94(SP), R8
+	MOVQ         88(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 94(DX), Y3
@@ -8108,21 +8294,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 2560(AX)
-	MOVWQZX      96(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      98(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      100(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      102(SP), R8
+	MOVQ         96(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      104(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      106(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      108(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      110(SP), R8
+	MOVQ         104(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 98(DX), Y3
@@ -8133,21 +8325,27 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      Y2, 3072(AX)
-	MOVWQZX      112(SP), R8
-	VMOVD        (DI)(R8*4), X2
-	MOVWQZX      114(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X2, X2
-	MOVWQZX      116(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X2, X2
-	MOVWQZX      118(SP), R8
+	MOVQ         112(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X2
+	VPBLENDD     $0x02, -4(DI)(R10*4), X2, X2
+	VPBLENDD     $0x04, -8(DI)(R11*4), X2, X2
 	VPBLENDD     $0x08, -12(DI)(R8*4), X2, X2
-	MOVWQZX      120(SP), R8
-	VMOVD        (DI)(R8*4), X3
-	MOVWQZX      122(SP), R8
-	VPBLENDD     $0x02, -4(DI)(R8*4), X3, X3
-	MOVWQZX      124(SP), R8
-	VPBLENDD     $0x04, -8(DI)(R8*4), X3, X3
-	MOVWQZX      126(SP), R8
+	MOVQ         120(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVD        (DI)(R9*4), X3
+	VPBLENDD     $0x02, -4(DI)(R10*4), X3, X3
+	VPBLENDD     $0x04, -8(DI)(R11*4), X3, X3
 	VPBLENDD     $0x08, -12(DI)(R8*4), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 102(DX), Y3
@@ -8161,13 +8359,15 @@ block:
 	VMOVQ        106(DX), X2
 	VPSRLW       $0x03, Y2, Y3
 	VPADDB       Y2, Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00000001<>+0(SB), Y5
+	VPOR         Y5, Y2, Y2
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
 	VPUNPCKLBW   Y3, Y2, Y2
 	VPMOVZXBD    X2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
+	VPOR         Y5, Y2, Y2
 	VPBROADCASTW (DX), X3
 	VCVTPH2PS    X3, Y3
 	VCVTDQ2PS    Y2, Y2
@@ -8224,26 +8424,32 @@ TEXT ·unpackRowIQ2_SAVX2(SB), NOSPLIT, $640-40
 
 block:
 	VPBROADCASTD 66(DX), Y2
-	VPSHUFB      words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y2, Y2
-	VPMULLW      words_00400100_00040010<>+0(SB), Y2, Y2
-	VPAND        words_03000300<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(DX), Y3
-	VPOR         Y3, Y2, Y2
+	VMOVDQU      words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y3
+	VPSHUFB      Y3, Y2, Y2
+	VMOVDQU      words_00400100_00040010<>+0(SB), Y4
+	VPMULLW      Y4, Y2, Y2
+	VMOVDQU      words_03000300<>+0(SB), Y5
+	VPAND        Y5, Y2, Y2
+	VPMOVZXBW    2(DX), Y6
+	VPOR         Y6, Y2, Y2
 	VMOVDQU      Y2, (SP)
 	VPBROADCASTD 70(DX), Y2
-	VPSHUFB      words_80008000_80008000_80018001_80018001_80028002_80028002_80038003_80038003<>+0(SB), Y2, Y2
-	VPMULLW      words_00400100_00040010<>+0(SB), Y2, Y2
-	VPAND        words_03000300<>+0(SB), Y2, Y2
+	VPSHUFB      Y3, Y2, Y2
+	VPMULLW      Y4, Y2, Y2
+	VPAND        Y5, Y2, Y2
 	VPMOVZXBW    18(DX), Y3
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y2, 32(SP)
-	MOVWQZX      (SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      2(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      4(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      6(SP), R8
+	MOVQ         (SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 34(DX), Y3
@@ -8255,13 +8461,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, (AX)
 	VEXTRACTI128 $0x01, Y2, 256(AX)
-	MOVWQZX      8(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      10(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      12(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      14(SP), R8
+	MOVQ         8(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 38(DX), Y3
@@ -8273,13 +8482,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 512(AX)
 	VEXTRACTI128 $0x01, Y2, 768(AX)
-	MOVWQZX      16(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      18(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      20(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      22(SP), R8
+	MOVQ         16(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 42(DX), Y3
@@ -8291,13 +8503,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 1024(AX)
 	VEXTRACTI128 $0x01, Y2, 1280(AX)
-	MOVWQZX      24(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      26(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      28(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      30(SP), R8
+	MOVQ         24(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 46(DX), Y3
@@ -8309,13 +8524,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 1536(AX)
 	VEXTRACTI128 $0x01, Y2, 1792(AX)
-	MOVWQZX      32(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      34(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      36(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      38(SP), R8
+	MOVQ         32(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 50(DX), Y3
@@ -8327,13 +8545,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 2048(AX)
 	VEXTRACTI128 $0x01, Y2, 2304(AX)
-	MOVWQZX      40(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      42(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      44(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      46(SP), R8
+	MOVQ         40(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 54(DX), Y3
@@ -8345,13 +8566,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 2560(AX)
 	VEXTRACTI128 $0x01, Y2, 2816(AX)
-	MOVWQZX      48(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      50(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      52(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      54(SP), R8
+	MOVQ         48(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 58(DX), Y3
@@ -8363,13 +8587,16 @@ block:
 	VPADDB       (SI), Y2, Y2
 	VMOVDQU      X2, 3072(AX)
 	VEXTRACTI128 $0x01, Y2, 3328(AX)
-	MOVWQZX      56(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      58(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
-	MOVWQZX      60(SP), R8
-	VMOVQ        (DI)(R8*8), X3
-	MOVWQZX      62(SP), R8
+	MOVQ         56(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X2
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X2, X2
+	VMOVQ        (DI)(R11*8), X3
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X3, X3
 	VINSERTI128  $0x01, X3, Y2, Y2
 	VPBROADCASTD 62(DX), Y3
@@ -8384,19 +8611,23 @@ block:
 	VMOVQ        74(DX), X2
 	VPSRLW       $0x03, Y2, Y3
 	VPADDB       Y2, Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
-	VPAND        words_1e1e1e1e<>+0(SB), Y3, Y3
-	VPOR         words_00000001<>+0(SB), Y3, Y3
-	VPOR         words_01010101<>+0(SB), Y2, Y2
-	VPOR         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU      words_1e1e1e1e<>+0(SB), Y4
+	VPAND        Y4, Y2, Y2
+	VMOVDQU      words_00000001<>+0(SB), Y5
+	VPOR         Y5, Y2, Y2
+	VPAND        Y4, Y3, Y3
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      words_01010101<>+0(SB), Y4
+	VPOR         Y4, Y2, Y2
+	VPOR         Y4, Y3, Y3
 	VPUNPCKLDQ   Y3, Y2, Y2
 	VPMOVZXBD    X2, Y3
 	VPUNPCKHQDQ  Y2, Y2, Y2
 	VPMOVZXBD    X2, Y2
 	VPBROADCASTW (DX), X4
 	VCVTPH2PS    X4, Y4
-	VMULPS       words_3e000000<>+0(SB), Y4, Y4
+	VMOVDQU      words_3e000000<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VCVTDQ2PS    Y2, Y2
@@ -8739,30 +8970,34 @@ block:
 	VPOR         Y2, Y1, Y1
 	VPSLLW       $0x04, Y1, Y2
 	VPSRAW       $0x0f, Y2, Y2
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    (DX), Y3
-	VPOR         Y3, Y1, Y1
+	VMOVDQU      words_07000700<>+0(SB), Y3
+	VPAND        Y3, Y1, Y1
+	VPMOVZXBW    (DX), Y4
+	VPOR         Y4, Y1, Y1
 	VMOVDQU      Y1, (SP)
 	VPMOVZXBD    40(DX), Y1
-	VPSLLD       $0x14, Y1, Y3
+	VPSLLD       $0x14, Y1, Y4
 	VPSLLD       $0x08, Y1, Y1
-	VPOR         Y3, Y1, Y1
-	VPSLLW       $0x04, Y1, Y3
-	VPSRAW       $0x0f, Y3, Y3
-	VPAND        words_07000700<>+0(SB), Y1, Y1
-	VPMOVZXBW    16(DX), Y4
 	VPOR         Y4, Y1, Y1
+	VPSLLW       $0x04, Y1, Y4
+	VPSRAW       $0x0f, Y4, Y4
+	VPAND        Y3, Y1, Y1
+	VPMOVZXBW    16(DX), Y3
+	VPOR         Y3, Y1, Y1
 	VMOVDQU      Y1, 32(SP)
-	VPACKSSWB    Y3, Y2, Y2
+	VPACKSSWB    Y4, Y2, Y2
 	VPERMQ       $0xd8, Y2, Y2
 	VMOVDQU      Y2, 128(SP)
-	MOVWQZX      (SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      2(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      4(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      6(SP), R8
+	MOVQ         (SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 128(SP), Y2
@@ -8773,13 +9008,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, (AX)
 	VEXTRACTI128 $0x01, Y1, 256(AX)
-	MOVWQZX      8(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      10(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      12(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      14(SP), R8
+	MOVQ         8(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 132(SP), Y2
@@ -8790,13 +9028,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 512(AX)
 	VEXTRACTI128 $0x01, Y1, 768(AX)
-	MOVWQZX      16(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      18(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      20(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      22(SP), R8
+	MOVQ         16(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 136(SP), Y2
@@ -8807,13 +9048,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 1024(AX)
 	VEXTRACTI128 $0x01, Y1, 1280(AX)
-	MOVWQZX      24(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      26(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      28(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      30(SP), R8
+	MOVQ         24(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 140(SP), Y2
@@ -8824,13 +9068,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 1536(AX)
 	VEXTRACTI128 $0x01, Y1, 1792(AX)
-	MOVWQZX      32(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      34(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      36(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      38(SP), R8
+	MOVQ         32(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 144(SP), Y2
@@ -8841,13 +9088,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 2048(AX)
 	VEXTRACTI128 $0x01, Y1, 2304(AX)
-	MOVWQZX      40(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      42(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      44(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      46(SP), R8
+	MOVQ         40(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 148(SP), Y2
@@ -8858,13 +9108,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 2560(AX)
 	VEXTRACTI128 $0x01, Y1, 2816(AX)
-	MOVWQZX      48(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      50(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      52(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      54(SP), R8
+	MOVQ         48(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 152(SP), Y2
@@ -8875,13 +9128,16 @@ block:
 	VPADDB       (SI), Y1, Y1
 	VMOVDQU      X1, 3072(AX)
 	VEXTRACTI128 $0x01, Y1, 3328(AX)
-	MOVWQZX      56(SP), R8
-	VMOVQ        (DI)(R8*8), X1
-	MOVWQZX      58(SP), R8
-	VPBLENDD     $0x0c, -8(DI)(R8*8), X1, X1
-	MOVWQZX      60(SP), R8
-	VMOVQ        (DI)(R8*8), X2
-	MOVWQZX      62(SP), R8
+	MOVQ         56(SP), R8
+	MOVWQZX      R8, R9
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R10
+	SHRQ         $0x10, R8
+	MOVWQZX      R8, R11
+	SHRQ         $0x10, R8
+	VMOVQ        (DI)(R9*8), X1
+	VPBLENDD     $0x0c, -8(DI)(R10*8), X1, X1
+	VMOVQ        (DI)(R11*8), X2
 	VPBLENDD     $0x0c, -8(DI)(R8*8), X2, X2
 	VINSERTI128  $0x01, X2, Y1, Y1
 	VPBROADCASTD 156(SP), Y2
@@ -8893,28 +9149,32 @@ block:
 	VMOVDQU      X1, 3584(AX)
 	VEXTRACTI128 $0x01, Y1, 3840(AX)
 	VPBROADCASTD 48(DX), Y1
-	VPSRLVD      words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y1, Y1
+	VMOVDQU      words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y2
+	VPSRLVD      Y2, Y1, Y1
 	VPADDD       Y1, Y1, Y1
-	VPAND        words_0000000e<>+0(SB), Y1, Y1
-	VPOR         words_00000001<>+0(SB), Y1, Y1
-	VPBROADCASTD 52(DX), Y2
-	VPSRLVD      words_00000000_00000006_00000010_00000016_00000003_00000009_00000013_00000019<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y2, Y2
-	VPAND        words_0000000e<>+0(SB), Y2, Y2
-	VPOR         words_00000001<>+0(SB), Y2, Y2
+	VMOVDQU      words_0000000e<>+0(SB), Y3
+	VPAND        Y3, Y1, Y1
+	VMOVDQU      words_00000001<>+0(SB), Y4
+	VPOR         Y4, Y1, Y1
+	VPBROADCASTD 52(DX), Y5
+	VPSRLVD      Y2, Y5, Y5
+	VPADDD       Y5, Y5, Y5
+	VPAND        Y3, Y5, Y5
+	VPOR         Y4, Y5, Y5
 	MOVQ         $0xf000f000f000f000, R8
 	ANDQ         48(DX), R8
 	MOVQ         $0x0000001001001001, R9
 	IMULQ        R9, R8
 	SHRQ         $0x30, R8
-	VMOVD        R8, X3
-	VPBROADCASTW X3, X3
-	VCVTPH2PS    X3, Y3
-	VMULPS       words_3e000000<>+0(SB), Y3, Y3
-	VCVTDQ2PS    Y1, Y1
-	VMULPS       Y3, Y1, Y1
-	VCVTDQ2PS    Y2, Y2
+	VMOVD        R8, X2
+	VPBROADCASTW X2, X2
+	VCVTPH2PS    X2, Y2
+	VMOVDQU      words_3e000000<>+0(SB), Y3
 	VMULPS       Y3, Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VMOVSS       X1, (CX)
 	VEXTRACTPS   $0x01, X1, 128(CX)
 	VEXTRACTPS   $0x02, X1, 256(CX)
@@ -8924,11 +9184,11 @@ block:
 	VEXTRACTPS   $0x01, X1, 192(CX)
 	VEXTRACTPS   $0x02, X1, 320(CX)
 	VEXTRACTPS   $0x03, X1, 448(CX)
-	VMOVSS       X2, 512(CX)
-	VEXTRACTPS   $0x01, X2, 640(CX)
-	VEXTRACTPS   $0x02, X2, 768(CX)
-	VEXTRACTPS   $0x03, X2, 896(CX)
-	VEXTRACTF128 $0x01, Y2, X1
+	VMOVSS       X5, 512(CX)
+	VEXTRACTPS   $0x01, X5, 640(CX)
+	VEXTRACTPS   $0x02, X5, 768(CX)
+	VEXTRACTPS   $0x03, X5, 896(CX)
+	VEXTRACTF128 $0x01, Y5, X1
 	VMOVSS       X1, 576(CX)
 	VEXTRACTPS   $0x01, X1, 704(CX)
 	VEXTRACTPS   $0x02, X1, 832(CX)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,6 +103,20 @@ func TestTrained(t *testing.T) {
 	for _, path := range testdata.Files(t, "trained", "-F32.gguf") {
 		t.Run(filepath.Base(path), func(t *testing.T) { checkModel(t, path) })
 	}
+}
+
+// A published LayerNorm model, IgLM, made a GGUF file of its folder: see docs/MODELS.md.
+func TestPublished(t *testing.T) {
+	folder := filepath.Join(os.Getenv("NORMSWAP_MODELS"), "iglm", "trained_models", "IgLM")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skip("no IgLM in the folder that NORMSWAP_MODELS names (tests/published/run --install)")
+	}
+	path := filepath.Join(t.TempDir(), "iglm.gguf")
+	convert := exec.Command("go", "run", "-C", "../..", "./cmd/infer", "convert", folder, "-o", path)
+	if out, err := convert.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	checkModel(t, path)
 }
 
 func checkModel(t *testing.T, path string) {

@@ -16,9 +16,11 @@ type gemvStep func(row weights, acc vector)
 func gemvFamily() {
 	for _, w := range weightTypes {
 		gemv("gemv"+w.Name+"AVX2", avx2, w, nil)
-		if step := gemv512Steps[w.shape]; step != nil {
+		switch step := gemv512Steps[w.shape]; {
+		case w.shape == grids256:
+		case step != nil:
 			gemv("gemv"+w.Name+"VBMI", avx512, w, step)
-		} else {
+		default:
 			gemv("gemv"+w.Name+"AVX512", avx512, w, nil)
 		}
 	}

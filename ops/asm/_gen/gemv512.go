@@ -19,7 +19,7 @@ var gemv512Steps = map[shape]gemv512Step{
 	nibbles32:  (*gemvKernel).wideNibbles32,
 	nibbles256: (*gemvKernel).wideNibbles256,
 	sixes256:   (*gemvKernel).wideSixes256,
-	grids256:   (*gemvKernel).wideGrids,
+	ranks256:   (*gemvKernel).wideRanks,
 	fields:     (*gemvKernel).wideFields,
 }
 

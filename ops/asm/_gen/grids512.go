@@ -11,7 +11,7 @@ import (
 	"github.com/normswap/normswap/quant"
 )
 
-// The wide kernels look 32 points up at a time, in tables of 64 that instructions
+// Where there are not too many points, the wide kernels look 32 points up at a time, in tables of 64 that instructions
 // permute by: each point is a word that has the ranks of its magnitudes, of two
 // bits or three. A rank and a sign below are an index to the quants. The
 // registers that are multiplied are those of the wide kernels of other types.
@@ -31,13 +31,14 @@ type wideBook struct {
 	factors []vector // scales of the groups
 }
 
+// points is the number of points.
+func (w weightType) points() int { return len(w.Codebook.Points()) / w.Codebook.Width }
+
 // magnitudes are those that points have, ascending.
 func (w weightType) magnitudes() []int8 {
 	var have [128]bool
-	for _, p := range w.Codebook.Points() {
-		for _, q := range p {
-			have[q] = true
-		}
+	for _, q := range w.Codebook.Points() {
+		have[q] = true
 	}
 	var all []int8
 	for q, ok := range have {
@@ -48,7 +49,7 @@ func (w weightType) magnitudes() []int8 {
 	return all
 }
 
-func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
+func (k *gemvKernel) wideRanks(blocks []weights, acc vector) {
 	b := k.wideBook(blocks)
 	magnitudes := k.magnitudes()
 	rankBits := 2
@@ -63,15 +64,15 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 		}
 		values[i] = byte(k.aboveValue() + v)
 	}
-	sums := [][]vector{zeroSums(len(blocks))}
-	if k.Group == 16 {
-		sums = append(sums, zeroSums(len(blocks)))
-	}
+	var sums [][]vector
 	var ranks []vector
 	for m := range 4 {
 		j, t := m/2, m%2
 		if m%2 == 0 && j < len(b.numbers) {
 			ranks = k.lookUp(b, j)
+		}
+		if m == 0 || m == 2 && k.Group == 16 {
+			sums = append(sums, zeroSums(len(blocks)))
 		}
 		q := multishift(perByte(0, func(_, g, _, n int) int {
 			if k.Codebook.Width == 8 {
@@ -85,7 +86,7 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 			VPTERNLOGD(U8(0xe4), rank, signs[i], q) // q where rank has bits, else signs
 			VPERMB(table, q, q)
 		}
-		k.addProducts(sums[j*len(sums)/2], m, q)
+		k.addProducts(sums[len(sums)-1], m, q)
 	}
 	if k.Group == 16 {
 		k.addWide16(sums[0], sums[1], b.factors, nil, acc)
@@ -97,7 +98,7 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 // lookUp returns the words of 32 points of each block, those of register j.
 func (k *gemvKernel) lookUp(b wideBook, j int) []vector {
 	numbers, words := b.numbers[j], symbol("ranks"+k.Name)
-	top := bits.Len(uint(len(k.Codebook.Points()))) - 2
+	top := bits.Len(uint(k.points())) - 2
 	masks := map[int][]reg.Register{}
 	test := func(bit int) {
 		for i, n := range numbers {
@@ -182,18 +183,6 @@ func (k *gemvKernel) wideBook(blocks []weights) wideBook {
 		b.numbers, b.step = [][]vector{x}, 16
 		b.signs = wideCompleted(mapped(x, func(x vector) vector { v := ZMM(); VPSRLW(U8(9), x, v); return v }))
 		b.factors = k.wideNibbles(load(VPBROADCASTQ, 66))
-	case quant.IQ2_S:
-		x := load(VMOVDQU64, 2)
-		b.signs = take(x, func(s, g, n int) int { return 32 + 4*g + s + 2*(n%2) })
-		evenBytes()
-		b.numbers = [][]vector{take(x, func(s, g, n int) int { return 4*g + s + n })}
-		b.ninth = func(m reg.Register, i, _, bit int) {
-			v := ZMM()
-			VPBROADCASTQ(blocks[i](66), v)
-			VPSHUFB(resident(perByte(0, func(_, g, _, _ int) int { return g })), v, v)
-			VPTESTMW(perByte(0, func(s, _, _, n int) int { return (1 - n%2) << (2*s + 2*n + bit - 8) }), v, m)
-		}
-		b.factors = k.wideNibbles(load(VPBROADCASTQ, 74))
 	case quant.IQ3_S:
 		signs := load(VBROADCASTI64X4, 74)
 		b.signs = take(signs, func(s, g, n int) int { return 4*g + s + 2*(n%2) })

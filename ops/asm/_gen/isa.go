@@ -47,6 +47,20 @@ func zero(v ...vector) {
 	}
 }
 
+// ymm returns a register that an operation has set from m.
+func ymm(op any, m ...Op) vector {
+	v := YMM()
+	switch op := op.(type) {
+	case func(a, b Op):
+		op(m[0], v)
+	case func(a, b, c Op):
+		op(m[0], m[1], v)
+	case func(...Op):
+		op(append(m, v)...)
+	}
+	return v
+}
+
 // half is the register of half the width that is the low half of v.
 func (t isa) half(v vector) reg.Register {
 	if t == avx512 {

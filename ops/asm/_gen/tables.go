@@ -33,7 +33,10 @@ func typeTables(path string) {
 		}
 	}
 	wide := func(w weightType) string {
-		if gemv512Steps[w.shape] != nil {
+		switch {
+		case w.shape == grids256:
+			return "AVX2"
+		case gemv512Steps[w.shape] != nil:
 			return "VBMI"
 		}
 		return "AVX512"
@@ -44,7 +47,7 @@ func typeTables(path string) {
 	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", bytes32, nibbles32, nibbles256, sixes256, fields))
 	table("signedRowsAVX2 is the like, of quants with a sign.", "signedRowsAVX2", "unpackRowKernel", stored("signedRow", "AVX2", fields))
 	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", bytes32, nibbles32, nibbles256, sixes256))
-	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", grids256, shifted256))
+	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", grids256, ranks256))
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
 	table("gemms8AVX2 is the like for up to eight rows of activations.", "gemms8AVX2", "gemmKernel2", func(w weightType) string { return "gemm8" + w.form2() + "AVX2" })
 	table("gemmsAVX512 is like gemmsAVX2.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })

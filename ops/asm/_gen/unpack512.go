@@ -9,7 +9,7 @@ import (
 func unpackFamily() {
 	for _, f := range weightTypes {
 		switch f.shape {
-		case grids256, shifted256:
+		case grids256, ranks256:
 			unpackGrid(f)
 		case fields:
 			unpackFields("unpackRow"+f.Name+"AVX2", f, f.panelAbove(), f.planes())
@@ -130,6 +130,68 @@ func unpack512(f weightType) {
 		for _, p := range []Mem{scale, min, comp} {
 			ADDQ(U32(f.Items/f.Group*64), p.Base)
 		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// compensate512 emits what finds the compensation of a panel.
+func compensate512(group int) {
+	name := map[int]string{32: "compensate32AVX512", 16: "compensate16AVX512"}[group]
+	TEXT(name, NOSPLIT, "func(comp *int32, q *int8, groups int)")
+	Doc(name + " sets comp to -128 times the sums of the quants of that many groups of a panel, at least one.")
+	Pragma("noescape")
+	comp, q, groups := pointer("comp"), pointer("q"), integer("groups")
+	bias, order := avx512.repeat(0x80808080), ZMM()
+	// Word 4*l+i of sums is of row 4*i+l, or of row 8*(l/2)+2*i+l%2.
+	row := func(l, i int) int { return 4*i + l }
+	if group == 32 {
+		row = func(l, i int) int { return l/2*8 + 2*i + l%2 }
+	}
+	var from [64]byte
+	for l := range 4 {
+		for i := range 4 {
+			from[4*row(l, i)] = byte(4*l + i)
+		}
+	}
+	VMOVDQU32(byteTable(from), order)
+	loop("group", groups, func() {
+		four := func(at int) vector {
+			leaf := func(i int) vector {
+				d := ZMM()
+				zero(d)
+				c := ZMM()
+				VMOVDQU32(q.Offset(at+64*i), c)
+				VPDPBUSD(c, bias, d)
+				return d
+			}
+			fold := func(lo, hi func(...Op), a, b vector) vector {
+				t := ZMM()
+				lo(b, a, t)
+				hi(b, a, a)
+				VPADDD(t, a, a)
+				return a
+			}
+			a := fold(VPUNPCKLDQ, VPUNPCKHDQ, leaf(0), leaf(1))
+			b := fold(VPUNPCKLDQ, VPUNPCKHDQ, leaf(2), leaf(3))
+			return fold(VPUNPCKLQDQ, VPUNPCKHQDQ, a, b)
+		}
+		sum := four(0)
+		if group == 32 {
+			// Lanes are the halves of rows: those of 2*i, of 2*i+1, then of 8 more.
+			a, b := sum, four(256)
+			sum = ZMM()
+			VSHUFI32X4(U8(0x88), b, a, sum)
+			VSHUFI32X4(U8(0xdd), b, a, a)
+			VPADDD(a, sum, sum)
+		}
+		VPERMD(sum, order, sum)
+		d := ZMM()
+		zero(d)
+		VPSUBD(sum, d, d)
+		VMOVDQU32(d, comp)
+		ADDQ(U32(group*panelRows), q.Base)
+		ADDQ(U8(64), comp.Base)
 	})
 	VZEROUPPER()
 	RET()

@@ -22,7 +22,10 @@ type window struct {
 // together are the numbers of times eight groups that the wide steps take together:
 // what registers hold.
 func (w weightType) together() []int {
-	if w.shape == grids256 || w.Group == 16 && w.HasMin() {
+	switch {
+	case w.shape == ranks256 && w.points() <= 256:
+		return []int{4, 1}
+	case w.shape == ranks256 || w.Group == 16 && w.HasMin():
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
