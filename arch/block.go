@@ -9,6 +9,10 @@ import (
 // attention binds the matrices of attention, and the norms on queries and keys.
 func (b *binder) attention(i int, h *Hyper, l *Block) {
 	s, heads, kvHeads := b.spec, l.Heads, l.KVHeads
+	if s.Latent {
+		b.latent(i, h, l)
+		return
+	}
 	q, kv := heads*h.HeadDim, kvHeads*h.HeadDim
 	if name := block(i, nameQKV); s.QKVFused || b.has(WeightName(name)) {
 		fused := b.linear(Q, name, Required, s.QKVBias, h.Dim, q+2*kv)

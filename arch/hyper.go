@@ -121,7 +121,11 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		return h, shape
 	}
 	shape.heads = r.perLayer(keyHeads, h.Layers, maxHeads, nil)
-	shape.kvHeads = r.perLayer(keyKVHeads, h.Layers, maxHeads, shape.heads)
+	kvHeads := shape.heads
+	if s.Latent {
+		kvHeads = slices.Repeat([]int{1}, h.Layers)
+	}
+	shape.kvHeads = r.perLayer(keyKVHeads, h.Layers, maxHeads, kvHeads)
 	shape.ffn = r.perLayer(keyFFN, h.Layers, maxWidth, nil)
 	if r.err != nil {
 		return h, shape
@@ -131,12 +135,10 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	if r.err != nil {
 		return h, shape
 	}
-	if _, given := r.meta.Lookup(r.key(keyHeadDim)); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
-		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key(keyDim), h.Dim, r.key(keyHeads), h.Heads, maxHead))
-	}
-	h.HeadDim = r.positive(keyHeadDim, opt(r, keyHeadDim, h.Dim/h.Heads), maxHead)
-	if v := opt(r, keyValueDim, h.HeadDim); v != h.HeadDim {
-		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key(keyValueDim), v, h.HeadDim))
+	if s.Latent {
+		r.latent(&h, &shape)
+	} else {
+		r.headDim(&h)
 	}
 	for i := range shape.heads {
 		if r.err == nil && shape.kvHeads[i] > 0 && shape.heads[i]%shape.kvHeads[i] != 0 {
@@ -177,6 +179,9 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		attnScale = by
 	}
 	h.AttnScale = float32(attnScale.value(&h))
+	if s.Latent {
+		h.AttnScale = float32(1 / math.Sqrt(float64(h.KeyDim)))
+	}
 	if s.AttnScale == DefaultScale {
 		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
 	}
@@ -197,91 +202,6 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	r.rope(s, &h)
 	r.outlet(s, &h)
 	return h, shape
-}
-
-// expertLayers returns the number of experts of each layer; 0: a plain FFN.
-func (r *reader) expertLayers(s *Spec, h *Hyper) []int {
-	all := make([]int, h.Layers)
-	every := 0
-	if s.ExpertsEvery {
-		if every = opt(r, keyExpertsEvery, 0); every < 0 {
-			r.fail(fmt.Errorf("%s is %d", r.key(keyExpertsEvery), every))
-		}
-	}
-	dense := 0
-	if s.LeadingDense {
-		dense = opt(r, keyLeadingDense, 0)
-	}
-	for i := range all {
-		if i >= dense && (!s.ExpertsEvery || every > 0 && i%every == 1) {
-			all[i] = h.Experts
-		}
-	}
-	return all
-}
-
-// routing reads how experts are chosen and how wide they are.
-func (r *reader) routing(s *Spec, h *Hyper, shape *layerShape) {
-	if h.Experts == 0 {
-		return
-	}
-	rule := &s.Routing
-	h.Score, h.Normalize, h.WeightScale = rule.Score, rule.Normalize, 1
-	if rule.ScoreKey {
-		scores := map[int]Score{0: rule.Score, 1: SoftmaxAll, 2: Sigmoid}
-		if rule.Score == SoftmaxChosen { // no default
-			need[int](r, keyExpertScore)
-		}
-		v := opt(r, keyExpertScore, 0)
-		score, ok := scores[v]
-		if !ok {
-			r.fail(fmt.Errorf("%s is %d, want 1 (softmax) or 2 (sigmoid)", r.key(keyExpertScore), v))
-		}
-		h.Score = score
-	}
-	if rule.NormKey {
-		h.Normalize = opt(r, keyExpertNorm, false)
-	}
-	if rule.ScaleKey {
-		h.WeightScale = float32(cmp.Or(r.float(keyExpertScale, 0), 1))
-	}
-	if rule.Width {
-		shape.expertFFN = opt(r, keyExpertFFN, 0)
-		if shape.expertFFN == 0 {
-			shape.expertFFN = h.FFN
-			if rule.Divided {
-				shape.expertFFN /= max(h.Active, 1)
-			}
-		}
-		r.positive(keyExpertFFN, shape.expertFFN, maxWidth)
-	}
-	if rule.Shared != Absent {
-		shape.sharedFFN = r.sharedFFN(rule, h, shape.expertFFN)
-	}
-}
-
-// sharedFFN returns the width of the shared expert; 0: there is none.
-func (r *reader) sharedFFN(rule *Routing, h *Hyper, expertFFN int) int {
-	width, n := opt(r, keySharedFFN, 0), opt(r, keySharedExperts, 0)
-	if r.err == nil && (n < 0 || n > maxExperts) {
-		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedExperts), n, maxExperts))
-		return 0
-	}
-	if r.err == nil && (width < 0 || width > maxWidth) {
-		r.fail(fmt.Errorf("%s is %d, want 0 to %d", r.key(keySharedFFN), width, maxWidth))
-	}
-	if byCount := n * expertFFN; rule.SharedWidth == ByCount && width != 0 && width != byCount {
-		r.fail(fmt.Errorf("%s is %d, but %s times the width of an expert is %d", r.key(keySharedFFN), width, r.key(keySharedExperts), byCount))
-	} else if rule.SharedWidth == ByCount || rule.SharedWidth == ByCountOrWidth && (n == 0 || width == 0) {
-		width = byCount
-	}
-	if width == 0 && rule.Shared == Required {
-		width = h.FFN
-	}
-	if width > maxWidth {
-		r.fail(fmt.Errorf("%s is %d, which makes the shared expert %d wide", r.key(keySharedExperts), n, width))
-	}
-	return width
 }
 
 // activations are the values of the key hidden_activation.
@@ -394,6 +314,9 @@ func (r *reader) rope(s *Spec, h *Hyper) {
 		p.Attn = mscale(1) / mscale(mul) / (1 + 0.1*math.Log(factor)) // what ops multiplies by anyway
 	}
 	p.Attn *= r.float(keyRoPEAttnFactor, 1)
+	if s.Latent {
+		r.latentYaRN(h, &p)
+	}
 	h.RoPE = p
 	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
 	if s.WindowPeriod == 0 { // windows by the file's pattern alone: RoPE is the same on all layers

@@ -88,6 +88,8 @@ func honors(s *arch.Spec, key string) bool {
 		return s.Routing.ScoreKey
 	case "embedding_scale", "residual_scale":
 		return s.ScaleKeys
+	case "attention.q_lora_rank", "attention.key_length_swa", "attention.value_length_swa": // heads have other widths
+		return s.Latent
 	case "attention.temperature_scale":
 		return s.Temperature
 	case "rope.dimension_sections":

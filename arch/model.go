@@ -45,30 +45,39 @@ type Model struct {
 type Hyper struct {
 	Dim, Layers, Heads, KVHeads, HeadDim, FFN, Vocab, Context int
 
+	// With latent attention HeadDim is that of the latent and of the part that RoPE
+	// turns, and these are the widths of the latents (that of queries is 0 where they are
+	// made at once), and of keys and values of a head.
+	QLatent, KVLatent, KeyDim, ValueDim int
+
 	Eps             float32 // of every norm
 	Score           Score   // of experts
 	Normalize       bool    // the weights of those that are chosen
 	WeightScale     float32 // of them
 	Experts, Active int     // experts of a layer, and how many of them a token uses
-	Activation      Activation
-	XIELU           []XIELUShape // of each layer, with that activation
-	Pooling         Pooling      // what the file asks for
-	Dense           int          // width between the matrices behind the pooling
-	Labels          []string     // names of the scores of the classification head
-	Clamp           float32      // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
-	ALiBiScale      float32      // multiplies the slopes of ALiBi
-	MaxALiBi        float32      // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
-	AttnScale       float32      // multiplies query.key
-	AttnSoftcap     float32      // c*tanh(score/c); 0: none
-	Temperature     float32      // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
-	EmbedScale      float32
-	ResidualScale   float32 // of what branches write
-	LogitScale      float32
-	LogitSoftcap    float32
-	RoPE            RoPE // of global layers
-	WindowRoPE      RoPE // of layers with a sliding window
-	NoRoPE          bool // no layer has it
-	NextLayers      int  // layers at the end of the file that are left out
+	// Groups and ActiveGroups: experts are chosen from the ActiveGroups best of Groups equal
+	// groups. A group is as good as its best expert, or, with a Score of Sigmoid, as the sum of
+	// its two best (DeepSeek-AI 2024, arXiv 2405.04434 and 2412.19437). Groups is 1 where all are one.
+	Groups, ActiveGroups int
+	Activation           Activation
+	XIELU                []XIELUShape // of each layer, with that activation
+	Pooling              Pooling      // what the file asks for
+	Dense                int          // width between the matrices behind the pooling
+	Labels               []string     // names of the scores of the classification head
+	Clamp                float32      // queries, keys and values are clamped to [-Clamp, Clamp]; 0: not at all
+	ALiBiScale           float32      // multiplies the slopes of ALiBi
+	MaxALiBi             float32      // the steepest slope is 2^(-MaxALiBi/heads'); 0: no ALiBi
+	AttnScale            float32      // multiplies query.key
+	AttnSoftcap          float32      // c*tanh(score/c); 0: none
+	Temperature          float32      // queries are multiplied by 1 + Temperature*ln(floor(position/RoPE.OrigContext) + 1)
+	EmbedScale           float32
+	ResidualScale        float32 // of what branches write
+	LogitScale           float32
+	LogitSoftcap         float32
+	RoPE                 RoPE // of global layers
+	WindowRoPE           RoPE // of layers with a sliding window
+	NoRoPE               bool // no layer has it
+	NextLayers           int  // layers at the end of the file that are left out
 }
 
 // XIELUShape are the parameters of the activation xIELU (Huang and Schlag 2024, arXiv
@@ -112,6 +121,13 @@ type Block struct {
 	Window   int  // positions that a query sees, itself included, or in an encoder twice the distance to those; 0: all
 	Rotary   bool // RoPE is applied
 
+	// With latent attention (MLA; DeepSeek-AI 2024, arXiv 2405.04434) K makes the latent of keys
+	// and values, which KNorm normalizes, KRope the part of keys that RoPE turns, which all
+	// heads share, and KHeads and VHeads the rest of the keys, and the values, of that latent:
+	// one matrix a head, of which that of keys is stored transposed. QHeads makes the queries of
+	// the latent that Q makes and QNorm normalizes; its W is nil where Q makes them.
+	KRope, QHeads, KHeads, VHeads Linear
+
 	Q, K, V, O     Linear
 	Gate, Up, Down Linear       // with experts: one matrix an expert, stacked
 	Router         Linear       // W nil: no experts
@@ -125,8 +141,8 @@ type Block struct {
 }
 
 // A Linear is y = W x + B. Several may share one fused tensor: From and Rows
-// are its rows. With experts W holds one matrix of Rows rows for each, one after
-// the other.
+// are its rows. With experts, or with one matrix a head, W holds one matrix of
+// Rows rows for each, one after the other.
 type Linear struct {
 	Role       Role
 	Name       string // tensor name without suffix
@@ -174,7 +190,7 @@ func (b *Block) norms() []*Norm {
 
 // Linears lists the matrices of a block in the order of evaluation.
 func (b *Block) Linears() []*Linear {
-	return present(&b.Q, &b.K, &b.V, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
+	return present(&b.Q, &b.K, &b.KRope, &b.V, &b.QHeads, &b.KHeads, &b.VHeads, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
 		&b.SharedRouter, &b.SharedGate, &b.SharedUp, &b.SharedDown)
 }
 
@@ -320,7 +336,7 @@ func (b *Block) attnReaders() []*Linear {
 	if b.KVHeads == 0 {
 		return present(&b.O)
 	}
-	return present(&b.Q, &b.K, &b.V)
+	return present(&b.Q, &b.K, &b.KRope, &b.V)
 }
 
 // ffnReaders lists the matrices that read what the FFN reads.
@@ -364,6 +380,8 @@ func Parameters(f *gguf.File) int64 {
 // Bias returns whether the architecture has a place for the bias of a matrix.
 func (s *Spec) Bias(l *Linear) Presence {
 	switch {
+	case s.Latent && l.Role != O && strings.Contains(l.Name, ".attn_"):
+		return Absent
 	case l.Experts > 0 || l.Role == Router:
 		return s.Routing.Bias
 	case strings.HasSuffix(l.Name, suffixOfShared) || l.Role == Dense2 || l.Role == Dense3:

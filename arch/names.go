@@ -7,30 +7,33 @@ import "fmt"
 const (
 	NameEmbed = "token_embd" // the embedding, which a head may share
 
-	namePositions   = "position_embd"
-	nameQKV         = "attn_qkv" // queries, keys and values in one matrix
-	nameQNorm       = "attn_q_norm"
-	nameKNorm       = "attn_k_norm"
-	nameTokenTypes  = "token_types"
-	namePosBias     = "position_bias"
-	nameClassNorm   = "cls.norm"
-	nameFFNScales   = "ffn.act.scales" // has no suffix
-	nameRoPE        = "rope_freqs"
-	nameRoPEShort   = "rope_factors_short"
-	nameRoPELong    = "rope_factors_long"
-	nameSelectBias  = "exp_probs_b" // has a bias alone
-	nameSinks       = "attn_sinks"
-	nameGateUp      = "ffn_gate_up"
-	suffixOfExperts = "_exps"
-	suffixOfShared  = "_shexp"
-	suffixOfWeight  = ".weight"
-	suffixOfBias    = ".bias"
+	namePositions    = "position_embd"
+	nameQKV          = "attn_qkv" // queries, keys and values in one matrix
+	nameQNorm        = "attn_q_norm"
+	nameKNorm        = "attn_k_norm"
+	nameQLatentNorm  = "attn_q_a_norm"
+	nameKVLatentNorm = "attn_kv_a_norm"
+	nameTokenTypes   = "token_types"
+	namePosBias      = "position_bias"
+	nameClassNorm    = "cls.norm"
+	nameFFNScales    = "ffn.act.scales" // has no suffix
+	nameRoPE         = "rope_freqs"
+	nameRoPEShort    = "rope_factors_short"
+	nameRoPELong     = "rope_factors_long"
+	nameSelectBias   = "exp_probs_b" // has a bias alone
+	nameSinks        = "attn_sinks"
+	nameGateUp       = "ffn_gate_up"
+	suffixOfExperts  = "_exps"
+	suffixOfShared   = "_shexp"
+	suffixOfWeight   = ".weight"
+	suffixOfBias     = ".bias"
 )
 
 // matrixNames are the names of the matrices.
 var matrixNames = map[Role]string{
 	Q: "attn_q", K: "attn_k", V: "attn_v", O: "attn_output",
 	Gate: "ffn_gate", Up: "ffn_up", Down: "ffn_down", Router: "ffn_gate_inp",
+	QLatent: "attn_q_a", QHeads: "attn_q_b", KVLatent: "attn_kv_a_mqa", KHeads: "attn_k_b", VHeads: "attn_v_b",
 	EmbedProject: "token_embd_project", Head: "output", Dense2: "dense_2", Dense3: "dense_3", ClassDense: "cls", ClassOut: "cls.output",
 }
 

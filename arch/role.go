@@ -27,6 +27,12 @@ const (
 	Router Role = "router" // scores the experts
 	Head   Role = "head"   // reads the logits off the last hidden vector
 
+	QLatent  Role = "q_a"  // makes the latent of queries
+	QHeads   Role = "q_b"  // makes the queries of that
+	KVLatent Role = "kv_a" // makes the latent of keys and values, and the part of keys that RoPE turns
+	KHeads   Role = "k_b"  // makes the keys of that, one matrix a head, stored transposed
+	VHeads   Role = "v_b"  // and the values
+
 	EmbedProject Role = "project" // makes the residual stream of a narrower embedding
 
 	Dense2     Role = "dense_2" // behind the pooling

@@ -49,6 +49,17 @@ func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 	return all
 }
 
+// headDim reads the width of a head, which is the same for keys and values.
+func (r *reader) headDim(h *Hyper) {
+	if _, given := r.meta.Lookup(r.key(keyHeadDim)); !given && (h.Dim%h.Heads != 0 || h.Dim/h.Heads > maxHead) {
+		r.fail(fmt.Errorf("%s is %d, want a multiple of %s %d, and heads of up to %d", r.key(keyDim), h.Dim, r.key(keyHeads), h.Heads, maxHead))
+	}
+	h.HeadDim = r.positive(keyHeadDim, opt(r, keyHeadDim, h.Dim/h.Heads), maxHead)
+	if v := opt(r, keyValueDim, h.HeadDim); v != h.HeadDim {
+		r.fail(fmt.Errorf("%s is %d but keys are %d wide; only equal widths are supported", r.key(keyValueDim), v, h.HeadDim))
+	}
+}
+
 // layerShape is what may differ between layers.
 type layerShape struct {
 	heads, kvHeads, ffn, experts []int

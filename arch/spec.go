@@ -220,6 +220,7 @@ type Spec struct {
 	Sinks          Presence
 
 	QKVFused         bool // queries, keys and values are one matrix; otherwise they may be
+	Latent           bool // attention is to one latent vector a token, of which each head makes its keys and values; see [Block]
 	QKVBias, OutBias Presence
 	Clamp            Presence // the key attention.clamp_kqv
 	AttnScale        Scale
@@ -284,6 +285,9 @@ func (p Pooling) String() string {
 type Routing struct {
 	Score    Score // turns what the router computes into the weights of experts
 	ScoreKey bool  // the key expert_gating_func overrides it: 1 is softmax over all, 2 sigmoid
+	// SigmoidVocab is the vocabulary of models that take the sigmoid where that key is
+	// missing, as it is in their first files; 0: none.
+	SigmoidVocab int
 	// Normalize divides the weights of the chosen by their sum; with NormKey that
 	// is up to the key expert_weights_norm.
 	Normalize, NormKey bool
@@ -296,6 +300,9 @@ type Routing struct {
 	Width, Divided bool
 	// Fused tells that gates and ups of experts may be one tensor.
 	Fused bool
+	// GroupKey tells that the keys expert_group_count and expert_group_used_count are
+	// honored: experts are chosen from the best of equal groups, by [Hyper.Groups].
+	GroupKey bool
 	// Gateless tells that the experts of a file may have no gates.
 	Gateless bool
 	// Shared is an expert of every token. Where it is required and the file does

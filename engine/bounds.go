@@ -31,6 +31,10 @@ func (m *Model) bounds() {
 		b := &m.blocks[i]
 		q, kv := b.Heads*a.HeadDim, b.KVHeads*a.HeadDim
 		attention, ffn := q+2*kv, max(b.FFN, b.SharedFFN)
+		if b.kHeads != nil {
+			w.out = max(w.out, a.QLatent, b.Heads*a.ValueDim)
+			attention += b.Heads*max(a.KeyDim, a.ValueDim) + a.QLatent + a.KVLatent + max(a.KeyDim, a.ValueDim)
+		}
 		if b.gate.w.Rows > 0 || b.experts != nil {
 			ffn *= 2
 		}

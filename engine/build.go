@@ -157,9 +157,13 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		attnSum: b.norm(l.AttnSum, a.Eps), attnSum2: b.norm(l.AttnSum2, a.Eps), ffnSum: b.norm(l.FFNSum, a.Eps),
 		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
 		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
-		router: b.linear(&l.Router),
+		router: b.linear(&l.Router), kRope: b.linear(&l.KRope), qHeads: b.linear(&l.QHeads),
 		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
 			Bidirectional: a.Spec.Encoder, Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
+	}
+	for h := range l.KHeads.Experts {
+		out.kHeads = append(out.kHeads, b.expert(&l.KHeads, h))
+		out.vHeads = append(out.vHeads, b.expert(&l.VHeads, h))
 	}
 	if a.MaxALiBi > 0 {
 		out.attention.Slopes = ops.ALiBiSlopes(l.Heads, a.MaxALiBi)

@@ -30,7 +30,7 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		for a, l := range map[*arch.Linear]*linear{
-			&b.Block.Q: &b.q, &b.Block.K: &b.k, &b.Block.V: &b.v, &b.Block.O: &b.o,
+			&b.Block.KRope: &b.kRope, &b.Block.QHeads: &b.qHeads, &b.Block.Q: &b.q, &b.Block.K: &b.k, &b.Block.V: &b.v, &b.Block.O: &b.o,
 			&b.Block.Gate: &b.gate, &b.Block.Up: &b.up, &b.Block.Down: &b.down, &b.Block.Router: &b.router,
 		} {
 			if l.w.Rows > 0 { // a mixture has those of the FFN elsewhere
@@ -43,6 +43,10 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 			if l.w.Rows > 0 {
 				all[a] = []*linear{l}
 			}
+		}
+		for h := range b.kHeads {
+			all[&b.Block.KHeads] = append(all[&b.Block.KHeads], &b.kHeads[h])
+			all[&b.Block.VHeads] = append(all[&b.Block.VHeads], &b.vHeads[h])
 		}
 		for e := range b.experts {
 			x := &b.experts[e]

@@ -146,17 +146,17 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	m, n := p.model, p.rows
 	qd, kd := b.Heads*m.Arch.HeadDim, b.KVHeads*m.Arch.HeadDim
 	q, k, v := p.work[:n*qd], p.work[n*qd:][:n*kd], p.work[n*(qd+kd):][:n*kd]
-	p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
-	if c := m.Arch.Clamp; c > 0 {
-		clamp(q, c)
-		clamp(k, c)
-		clamp(v, c)
-	}
-	if b.qNorm != nil {
-		p.normalize(q, q, b.qNorm)
-	}
-	if b.kNorm != nil {
-		p.normalize(k, k, b.kNorm)
+	if b.kHeads != nil {
+		v = k // the latent, of which the values are made when the heads have read it
+		p.latent(b, in, q, k)
+	} else {
+		p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
+		if c := m.Arch.Clamp; c > 0 {
+			clamp(q, c)
+			clamp(k, c)
+			clamp(v, c)
+		}
+		p.normQK(b, q, k)
 	}
 	if b.Rotary {
 		rope, table := m.rope, p.rotations.global
@@ -178,8 +178,21 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 		}
 		p.pool.CachedAttention(q, q, k, v, &b.attention, p.timelines)
 	}
+	if b.vHeads != nil {
+		q, qd = p.values(b, q), b.Heads*m.Arch.ValueDim
+	}
 	p.pool.Prepare(&p.out, q, qd, p.forms(b.o.forms))
 	return &p.out
+}
+
+// normQK applies the norms on queries and keys, where there are any.
+func (p *pass) normQK(b *block, q, k []float32) {
+	if b.qNorm != nil {
+		p.normalize(q, q, b.qNorm)
+	}
+	if b.kNorm != nil {
+		p.normalize(k, k, b.kNorm)
+	}
 }
 
 // hidden returns act(up(x)), or act(gate(x)) * up(x), for the matrix down.

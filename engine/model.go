@@ -122,6 +122,8 @@ type block struct {
 	attnSum, attnSum2, ffnSum                          *norm
 	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
+	kRope, qHeads                                      linear   // of latent attention
+	kHeads, vHeads                                     []linear // one a head; nil without
 	experts                                            []expert
 	shared                                             expert // down.w.Rows is 0 if there is none
 	sharedRouter                                       linear

@@ -14,6 +14,7 @@ type mixture struct {
 	gates  []float32 // of the shared expert [rows]
 	rows   []float32 // rows of one expert, side by side [rows, Dim]
 	in     ops.Input // the same for its matrices
+	ranks  []float32 // by what experts are chosen [experts]
 	chosen []bool    // [experts]
 	of     []int     // which rows those are
 }
@@ -23,10 +24,10 @@ type mixture struct {
 func (p *pass) addExperts(x []float32, b *block, in *ops.Input) []float32 {
 	a, d, n, count := p.model.Arch, p.model.Arch.Dim, in.Count(), len(b.experts)
 	e := &p.experts
-	e.scores, e.chosen = sized(e.scores, n*count), sized(e.chosen, count)
+	e.scores, e.ranks, e.chosen = sized(e.scores, n*count), sized(e.ranks, count), sized(e.chosen, count)
 	p.apply(in, output{l: &b.router, y: e.scores})
 	for r := range n {
-		choose(row(e.scores, r, count), a.Active, e.chosen, b.selectBias, a)
+		choose(row(e.scores, r, count), e.ranks, e.chosen, b.selectBias, a)
 	}
 	factor := a.ResidualScale
 	if a.Spec.Routing.Half && b.shared.down.w.Rows > 0 {
@@ -101,11 +102,11 @@ func addWeighted(to, x []float32, weight float32) {
 // leastSum is by what a sum of weights is divided at least, as in llama.cpp.
 const leastSum = 0x1p-14
 
-// choose turns router scores into the weights of the k experts of the highest,
+// choose turns router scores into the weights of the experts of the highest,
 // by the rule of the architecture, and sets the others to 0. Of equal scores the
-// first wins. bias, if there is one, counts for the choice alone; chosen is
-// scratch of the same length.
-func choose(scores []float32, k int, chosen []bool, bias []float32, rule *arch.Model) {
+// first wins. bias, if there is one, counts for the choice alone; ranks and chosen
+// are scratch of the same length.
+func choose(scores, ranks []float32, chosen []bool, bias []float32, rule *arch.Model) {
 	clear(chosen)
 	switch rule.Score {
 	case arch.Sigmoid:
@@ -115,14 +116,18 @@ func choose(scores []float32, k int, chosen []bool, bias []float32, rule *arch.M
 	case arch.SoftmaxAll:
 		ops.Softmax(scores)
 	}
+	copy(ranks, scores)
+	for j, v := range bias {
+		ranks[j] += v
+	}
+	if rule.Groups > 1 {
+		keepGroups(ranks, rule)
+	}
 	var top float32
 	var sum float64
-	for i := range k {
+	for i := range rule.Active {
 		best, most := -1, float32(0)
-		for j, v := range scores {
-			if bias != nil {
-				v += bias[j]
-			}
+		for j, v := range ranks {
 			if !chosen[j] && (best < 0 || v > most) {
 				best, most = j, v
 			}
@@ -147,6 +152,34 @@ func choose(scores []float32, k int, chosen []bool, bias []float32, rule *arch.M
 			scores[j] = float32(float64(v) / max(sum, leastSum) * float64(rule.WeightScale))
 		default:
 			scores[j] = v * rule.WeightScale
+		}
+	}
+}
+
+// keepGroups sets the ranks of experts outside the best groups to -Inf.
+func keepGroups(ranks []float32, rule *arch.Model) {
+	each, inf := len(ranks)/rule.Groups, float32(math.Inf(-1))
+	worth := make([]float32, rule.Groups)
+	for g := range worth {
+		first, second := inf, inf
+		for _, v := range ranks[g*each:][:each] {
+			first, second = max(first, v), max(second, min(first, v))
+		}
+		if worth[g] = first; rule.Score == arch.Sigmoid {
+			worth[g] += second
+		}
+	}
+	for g, w := range worth {
+		better := 0 // groups; of equal ones the first
+		for other, v := range worth {
+			if v > w || v == w && other < g {
+				better++
+			}
+		}
+		if better >= rule.ActiveGroups {
+			for j := range each {
+				ranks[g*each+j] = inf
+			}
 		}
 	}
 }

@@ -273,6 +273,6 @@ var families = map[string]*family{
 			b.rotaryKeys("full_attention", 25000)
 		},
 	},
+	"deepseek_v2": deepseek2,
 	"gemma3":      {refused: "only the text model, gemma3_text, is read"},
-	"deepseek_v2": {refused: "latent attention is not read from folders"},
 }

@@ -255,7 +255,15 @@ func (b *builder) yarn(r rope, factor float64) {
 		return 0.1*by*math.Log(factor) + 1
 	}
 	whole := mscale(1)
-	if m, all := r.float(0, "mscale"), r.float(0, "mscale_all_dim"); m != 0 && all != 0 {
+	m, all := r.float(0, "mscale"), r.float(0, "mscale_all_dim")
+	if b.latent.latent > 0 { // scores are multiplied by mscale(all)^2 as well
+		if all == 0 || m != all || r.has("attention_factor") {
+			b.fail("rope scaling: YaRN is supported with mscale and mscale_all_dim equal, and without attention_factor")
+		}
+		b.f32(scaling+"yarn_log_multiplier", 0.1*all)
+		return
+	}
+	if m != 0 && all != 0 {
 		whole = mscale(m) / mscale(all)
 	}
 	whole = r.float(whole, "attention_factor")

@@ -108,6 +108,7 @@ type builder struct {
 // shape is what the transformations of tensors need.
 type shape struct {
 	dim, layers, heads, kvHeads, headDim, ffn, context, rotary, experts int
+	latent                                                              latentShape
 }
 
 func (b *builder) build(fam *family) error {

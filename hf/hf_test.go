@@ -45,7 +45,7 @@ func isDir(path string) bool {
 
 // refused are the forms that are refused, and by what word.
 var refused = map[string]string{
-	"opt-350m": "OPT-350m", "deepseek_v2": "deepseek_v2",
+	"opt-350m": "OPT-350m",
 }
 
 // readJSON reads a file of a folder; false if there is none.

@@ -42,6 +42,9 @@ var needed = map[string]uint32{
 	"expert_shared_count":        1,
 	"leading_dense_block_count":  1,
 	"interleave_moe_layer_step":  1,
+	"attention.kv_lora_rank":     16,
+	"attention.key_length_mla":   16,
+	"attention.value_length_mla": 8,
 }
 
 // Tiny returns a small shape of an architecture, with every optional tensor
@@ -66,6 +69,9 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		eps = "attention.layer_norm_rms_epsilon"
 	}
 	u32 := func(n int) uint32 { return uint32(n) }
+	if spec.Latent {
+		s.KVHeads, s.Rotary = 1, 8 // of the 16 of needed
+	}
 	kvs := []gguf.KV{
 		{Key: "general.architecture", Value: s.Arch},
 		{Key: "general.name", Value: fmt.Sprintf("random %s", s.Arch)},
@@ -113,6 +119,10 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	}
 	if spec.Windows == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.sliding_window", Value: u32(8)})
+	}
+	if spec.Latent {
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.q_lora_rank", Value: u32(24)},
+			gguf.KV{Key: s.Arch + ".attention.key_length", Value: u32(16 + 8)}, gguf.KV{Key: s.Arch + ".attention.value_length", Value: u32(16)})
 	}
 	if spec.Clamp == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.clamp_kqv", Value: float32(8)})
