@@ -13,7 +13,7 @@ var _ = register(Spec{
 	QKBias:    Unused,
 
 	Rotary:     HalfSplit,
-	RoPETables: OneTable,
+	RoPETables: ByScaling,
 	QKVBias:    Optional,
 	OutBias:    Optional,
 	AttnScale:  InvSqrtHead,

@@ -12,7 +12,7 @@ var _ = register(Spec{
 	Uneven:    true,
 
 	Rotary:     Pairwise,
-	RoPETables: OneTable,
+	RoPETables: ByScaling,
 	QKVBias:    Optional,
 	OutBias:    Optional,
 	AttnScale:  InvSqrtHead,
