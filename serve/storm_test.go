@@ -21,7 +21,7 @@ import (
 	"github.com/normswap/normswap/serve"
 )
 
-var storm = flag.Duration("storm", 20*time.Second, "how long TestStorm lasts; with -short it is a tenth of that")
+var storm = flag.Duration("storm", 6*time.Second, "how long TestStorm lasts; with -short it is a tenth of that")
 
 // A request of the storm, and what it gets alone.
 type wanted struct {
