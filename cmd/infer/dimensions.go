@@ -21,20 +21,12 @@ type dimensionsFlags struct {
 
 // A dimensionsReport is what infer dimensions writes as JSON.
 type dimensionsReport struct {
-	Kind        string                  `json:"kind"`
-	Version     string                  `json:"version"`
-	Model       string                  `json:"model"`
-	ModelSum    string                  `json:"model_sha256"`
-	Arch        string                  `json:"architecture"`
-	Norm        string                  `json:"norm"`
-	Text        string                  `json:"text"`
-	IDs         string                  `json:"text_sha256"` // of the token ids
-	Activations string                  `json:"activations"`
-	Windows     int                     `json:"windows"`
-	Tokens      int                     `json:"tokens_read"`
-	Sites       []eval.SiteDimensions   `json:"sites"`
-	Massive     []eval.MassiveDimension `json:"massive"`
-	Verdict     string                  `json:"verdict"`
+	provenance
+	Windows int                     `json:"windows"`
+	Tokens  int                     `json:"tokens_read"`
+	Sites   []eval.SiteDimensions   `json:"sites"`
+	Massive []eval.MassiveDimension `json:"massive"`
+	Verdict string                  `json:"verdict"`
 }
 
 func newDimensions() *cobra.Command {
@@ -90,10 +82,10 @@ func (o *dimensionsFlags) dimensions(ctx context.Context, w io.Writer, path stri
 	if err != nil {
 		return err
 	}
-	d := &dimensionsReport{
+	d := &dimensionsReport{Windows: r.Windows, Tokens: r.Tokens, provenance: provenance{
 		Kind: "dimensions", Version: r.Version, Model: r.Model, ModelSum: r.ModelSum, Arch: r.Arch, Norm: o.norm.value,
-		Text: r.Text, IDs: r.IDs, Activations: r.Activations, Windows: r.Windows, Tokens: r.Tokens,
-	}
+		Text: r.Text, IDs: r.IDs, Activations: r.Activations,
+	}}
 	d.Sites, err = await(ctx, func() ([]eval.SiteDimensions, error) { return eval.Dimensions(ctx, m, sites, windows, o.top) })
 	if err != nil {
 		return err

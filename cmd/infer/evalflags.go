@@ -219,7 +219,7 @@ func (o *evalFlags) resume(ctx context.Context, begin *eval.Report, names []stri
 }
 
 func (o *evalFlags) save(r *eval.Report) error {
-	return savePart(o.partFile, func(w io.Writer) error { return writeStatistics(w, r) })
+	return saveFile(o.partFile, func(w io.Writer) error { return writeStatistics(w, r) })
 }
 
 // writePart prints the part of a shard, if it has no file.

@@ -50,6 +50,11 @@ func writeFile(ctx context.Context, path string, replace bool, write func(w io.W
 	return cannotWrite(path, err)
 }
 
+// saveFile writes a file of results, or leaves what was there.
+func saveFile(path string, write func(w io.Writer) error) error {
+	return cannotWrite(path, gguf.WriteFile(path, write))
+}
+
 // cannotWrite says once what could not be written, where err is the system's and
 // names a temporary file.
 func cannotWrite(path string, err error) error {

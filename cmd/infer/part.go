@@ -199,7 +199,7 @@ func (p *part) save() error {
 		return nil
 	}
 	p.saved = time.Now()
-	return savePart(p.o.partFile, func(w io.Writer) error { return printJSON(w, p.state) })
+	return saveFile(p.o.partFile, func(w io.Writer) error { return printJSON(w, p.state) })
 }
 
 // addPart registers the flags of the file of a part.
@@ -221,9 +221,4 @@ func checkPart(path string, flush time.Duration) error {
 		err = fmt.Errorf("%s is no regular file; --part names one", path)
 	}
 	return err
-}
-
-// savePart writes the file of a part, or leaves what was there.
-func savePart(path string, write func(w io.Writer) error) error {
-	return cannotWrite(path, writeWhole(path, write))
 }

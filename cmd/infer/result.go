@@ -74,3 +74,16 @@ func (r *result) String() string {
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
 }
+
+// provenance says of what a result is, and how it was measured.
+type provenance struct {
+	Kind        string `json:"kind"`
+	Version     string `json:"version"` // of the program
+	Model       string `json:"model"`
+	ModelSum    string `json:"model_sha256"`
+	Arch        string `json:"architecture"`
+	Norm        string `json:"norm"`
+	Text        string `json:"text"`
+	IDs         string `json:"text_sha256"` // of the token ids
+	Activations string `json:"activations"`
+}

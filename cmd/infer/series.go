@@ -168,7 +168,7 @@ func drawSteps(file string, all []sweptModel) error {
 		}
 	}
 	run, _ := checkpoint(all[0].Model)
-	return writeWhole(file, func(w io.Writer) error {
+	return saveFile(file, func(w io.Writer) error {
 		return report.WriteStepPlot(w, fmt.Sprintf("%s, %s", run, all[0].Norm), y, points, filepath.Ext(file))
 	})
 }

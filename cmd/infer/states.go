@@ -33,19 +33,11 @@ type statesFlags struct {
 
 // A statesReport is what infer states --json prints, and the list of the files.
 type statesReport struct {
-	Kind        string      `json:"kind"`
-	Version     string      `json:"version"`
-	Model       string      `json:"model"`
-	ModelSum    string      `json:"model_sha256"`
-	Arch        string      `json:"architecture"`
-	Norm        string      `json:"norm"`
-	Text        string      `json:"text"`
-	IDs         string      `json:"text_sha256"` // of the token ids
-	Window      int         `json:"window"`      // tokens, the most of one
-	Activations string      `json:"activations"`
-	Cache       string      `json:"kv"`
-	Tokens      string      `json:"tokens"` // the table of the rows
-	Files       []stateFile `json:"files"`
+	provenance
+	Window int         `json:"window"` // tokens, the most of one
+	Cache  string      `json:"kv"`
+	Tokens string      `json:"tokens"` // the table of the rows
+	Files  []stateFile `json:"files"`
 }
 
 // A stateFile is an array.
@@ -142,8 +134,11 @@ func (o *statesFlags) dump(ctx context.Context, path string) error {
 		}
 	}
 	r := &statesReport{
-		Kind: "states", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.norm.value, Text: w.name, IDs: w.sum,
-		Window: w.size, Activations: o.act.value, Cache: o.kv.value, Tokens: o.stem() + ".tokens.csv", Files: files,
+		provenance: provenance{
+			Kind: "states", Version: versionName(), Model: modelName(path), Arch: m.Arch.Spec.Name, Norm: o.norm.value,
+			Text: w.name, IDs: w.sum, Activations: o.act.value,
+		},
+		Window: w.size, Cache: o.kv.value, Tokens: o.stem() + ".tokens.csv", Files: files,
 	}
 	if bare {
 		r.Tokens = ""

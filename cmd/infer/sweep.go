@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -291,20 +290,7 @@ func (o *sweepFlags) spend(ctx context.Context, r *eval.SweepReport, x *eval.Exp
 	if len(fit.Sites) == 0 {
 		return fmt.Errorf("no norm fits the budget of %g: there is no recipe to write", o.budget)
 	}
-	return writeWhole(o.recipe, func(w io.Writer) error { return plain.WriteJSON(w, &fit, " ") })
-}
-
-// writeWhole writes a file, or leaves what was there.
-func writeWhole(path string, write func(io.Writer) error) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".infer-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	if err := cmp.Or(write(temp), temp.Chmod(0o644), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
+	return saveFile(o.recipe, func(w io.Writer) error { return plain.WriteJSON(w, &fit, " ") })
 }
 
 // drawSweep plots the cost of single norms over depth, or of a budget over the number
@@ -340,7 +326,7 @@ func drawSweep(path string, r *eval.SweepReport) error {
 	if len(r.Rows) > 0 && r.Rows[0].Cosine != nil {
 		y = strings.NewReplacer("mean KL", "1 - cosine", " (nats)", "").Replace(y)
 	}
-	return writeWhole(path, func(w io.Writer) error {
+	return saveFile(path, func(w io.Writer) error {
 		return report.WriteDepthPlot(w, fmt.Sprintf("%s, %s", r.Model, r.Norm), x, y, points, filepath.Ext(path))
 	})
 }

@@ -33,7 +33,7 @@ func (o *sweepFlags) each(ctx context.Context, r *eval.SweepReport, x *eval.Expe
 		options.Keep = func(rows []eval.Row) error {
 			kept := *r
 			kept.Rows = rows
-			return writeWhole(o.part, func(w io.Writer) error { return plain.WriteJSON(w, &kept, " ") })
+			return saveFile(o.part, func(w io.Writer) error { return plain.WriteJSON(w, &kept, " ") })
 		}
 	}
 	progress, end := track("rows", "sweeping")
