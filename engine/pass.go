@@ -37,6 +37,7 @@ type pass struct {
 	rotations    rotations
 	experts      mixture
 	recurring    recurring
+	streams      streams
 }
 
 // A segment is rows of one session, consecutive tokens of its timeline, or a

@@ -224,7 +224,7 @@ func cutState(err error) error {
 // timeline after the others.
 func (s *Session) eachRows(ctx context.Context, kv []*ops.KV, f func(kv *ops.KV, pos int, k, v []float32) error) error {
 	for i, c := range kv {
-		width := s.model.blocks[i].KVHeads * s.model.Arch.HeadDim
+		width := s.model.blocks[i].CacheHeads() * s.model.Arch.HeadDim
 		if width == 0 {
 			continue
 		}
