@@ -59,9 +59,9 @@ static int embed_all(struct embedder * e, char ** texts, int n) {
 
 // embed waits to be timed, as tests/embedders/peer.py does: it prints the number of
 // tokens, and for each line on stdin the seconds of the clock and of the processor; a
-// line "vectors PATH" has it write the embeddings there, as float32 of length 1. As
-// llama-embedding it reads batches of at most 512 tokens (larger ones are slower, since
-// attention is computed between all tokens of a batch).
+// line "vectors PATH" has it write the embeddings there, as float32 of length 1. A batch
+// has at most opt.ub tokens: all-MiniLM-L6-v2 is fastest with 256 of 64 to 2048, since
+// attention is computed between all tokens of a batch.
 void embed(void) {
     if (!opt.texts) die("embed needs --texts");
     char *  text  = read_file(opt.texts);
@@ -72,7 +72,7 @@ void embed(void) {
 
     struct llama_model *        model  = load_model();
     struct llama_context_params params = llama_context_default_params();
-    struct embedder             e      = { .vocab = llama_model_get_vocab(model), .room = 512, .width = llama_model_n_embd(model) };
+    struct embedder             e      = { .vocab = llama_model_get_vocab(model), .room = opt.ub, .width = llama_model_n_embd(model) };
     params.n_ctx           = e.room;
     params.n_batch         = e.room;
     params.n_ubatch        = e.room;

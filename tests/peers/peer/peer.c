@@ -9,7 +9,7 @@
 //   peer bench  MODEL [-p 512] [-n 128] [-d 0] [-r 5] [-t N] [-fa auto|on|off] [--format jsonl] [--no-repack]
 //               [--load mmap|none]     the weights in the mapping of their file, or read into memory
 //               [--sessions 1,2,4,8]   instead of -n alone: sequences that generate at once, as llama-batched-bench
-//   peer embed  MODEL --texts FILE [-b 32] [-t N]   (answers lines on stdin; see embed.c)
+//   peer embed  MODEL --texts FILE [-b 32] [-ub 256] [-t N]   (answers lines on stdin; see embed.c)
 //   peer norms  [--dims 768,2048] [--rows 16]
 //   peer quantize MODEL --ftype 7 --out FILE   (a value of enum llama_ftype)
 //   peer version
@@ -50,7 +50,7 @@ static void quiet(enum ggml_log_level level, const char * text, void * user) {
 }
 
 struct options opt = {
-    .dims = "768,2048,4096,8192", .p = 512, .n = 128, .r = 5, .t = 1, .b = 32, .rows = 16, .repack = true,
+    .dims = "768,2048,4096,8192", .p = 512, .n = 128, .r = 5, .t = 1, .b = 32, .ub = 256, .rows = 16, .repack = true,
     .load = LLAMA_LOAD_MODE_MMAP, .flash = LLAMA_FLASH_ATTN_TYPE_AUTO,
 };
 
@@ -269,6 +269,7 @@ int main(int argc, char ** argv) {
         else if (!strcmp(arg, "-r")) opt.r = number(value, 1);
         else if (!strcmp(arg, "-t")) opt.t = number(value, 1);
         else if (!strcmp(arg, "-b")) opt.b = number(value, 1);
+        else if (!strcmp(arg, "-ub")) opt.ub = number(value, 1);
         else die("unknown option %s", arg);
     }
     void (*run)(void) = !strcmp(command, "logits") ? logits

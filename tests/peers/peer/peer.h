@@ -24,7 +24,7 @@ struct options {
     const char * dims;
     const char * sessions;
     const char * texts;
-    int          p, n, d, r, t, b, rows, ftype;
+    int          p, n, d, r, t, b, ub, rows, ftype;
     bool         repack;
 
     enum llama_load_mode       load;
