@@ -158,7 +158,7 @@ func TestReaders(t *testing.T) {
 			}
 			for i := range m.Blocks {
 				for _, l := range m.Blocks[i].Linears() {
-					if !slices.Contains([]arch.Role{arch.O, arch.Down, arch.QHeads, arch.KHeads, arch.VHeads}, l.Role) {
+					if !slices.Contains([]arch.Role{arch.O, arch.Down, arch.ScanIn, arch.Step, arch.QHeads, arch.KHeads, arch.VHeads}, l.Role) {
 						want[l] = 1
 					}
 				}

@@ -125,13 +125,24 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	if s.Latent {
 		kvHeads = slices.Repeat([]int{1}, h.Layers)
 	}
+	if s.Recurrence != NoRecurrence {
+		kvHeads = nil // which layers have attention is not to be guessed
+	}
 	shape.kvHeads = r.perLayer(keyKVHeads, h.Layers, maxHeads, kvHeads)
 	shape.ffn = r.perLayer(keyFFN, h.Layers, maxWidth, nil)
 	if r.err != nil {
 		return h, shape
 	}
-	h.Heads, h.KVHeads, h.FFN = shape.heads[0], shape.kvHeads[0], shape.ffn[0]
+	first := 0
+	if s.Recurrence != NoRecurrence {
+		first = max(0, slices.IndexFunc(shape.kvHeads, func(n int) bool { return n > 0 })) // with attention
+	}
+	h.Heads, h.KVHeads, h.FFN = shape.heads[first], shape.kvHeads[first], shape.ffn[0]
 	r.positive(keyHeads+" of the first layer", h.Heads, maxHeads)
+	if s.Recurrence != NoRecurrence {
+		r.recurrence(&h)
+		r.positive(keyKVHeads+" of every layer", h.KVHeads, maxHeads)
+	}
 	if r.err != nil {
 		return h, shape
 	}
@@ -141,7 +152,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		r.headDim(&h)
 	}
 	for i := range shape.heads {
-		if r.err == nil && shape.kvHeads[i] > 0 && shape.heads[i]%shape.kvHeads[i] != 0 {
+		if r.err == nil && shape.kvHeads[i] > 0 && (shape.heads[i]%shape.kvHeads[i] != 0 || shape.heads[i] == 0 && s.Recurrence != NoRecurrence) {
 			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key(keyKVHeads), shape.kvHeads[i], shape.heads[i], i)
 		}
 	}

@@ -187,6 +187,10 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	if s.Name == "" {
 		return nil
 	}
+	gain := site
+	if !s.NoSuffix {
+		gain = WeightName(site)
+	}
 	if s.Optional && !b.has(WeightName(site)) {
 		if bias := BiasName(site); s.Bias == Optional && b.has(bias) {
 			b.used[bias] = true
@@ -197,7 +201,7 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	return &Norm{
 		Site: site, Role: role, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1,
 		Residual: role == LN1 || role == LN2 || role == BeforeHead,
-		Gain:     b.tensor(WeightName(site), s.Gain, width),
+		Gain:     b.tensor(gain, s.Gain, width),
 		Bias:     b.tensor(BiasName(site), s.Bias, width),
 	}
 }
@@ -297,9 +301,13 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		b.leaveOut(i)
 		return Block{}
 	}
+	recurrent := s.Recurrence != NoRecurrence && kvHeads == 0
+	if recurrent {
+		l.Heads, l.Window, l.Rotary = 0, 0, false
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
-	if heads > 0 {
+	if heads > 0 || recurrent {
 		l.AttnNorm = b.norm(LN1, i, before, h.Dim)
 	}
 	l.FFNNorm = b.norm(LN2, i, s.FFNNorm, h.Dim)
@@ -317,6 +325,8 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.FFNSum = b.norm(LN2, i, s.FFNSum, h.Dim)
 
 	switch {
+	case recurrent:
+		b.recurrence(i, h, &l)
 	case kvHeads > 0:
 		b.attention(i, h, &l)
 	case heads > 0:

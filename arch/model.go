@@ -40,8 +40,8 @@ type Model struct {
 	Warnings []string
 }
 
-// Hyper holds the hyper-parameters. Heads, KVHeads and FFN are those of the
-// first layer; a [Block] has its own.
+// Hyper holds the hyper-parameters. Heads and KVHeads are those of the first layer with
+// attention, FFN that of the first layer; a [Block] has its own.
 type Hyper struct {
 	Dim, Layers, Heads, KVHeads, HeadDim, FFN, Vocab, Context int
 
@@ -49,6 +49,11 @@ type Hyper struct {
 	// turns, and these are the widths of the latents (that of queries is 0 where they are
 	// made at once), and of keys and values of a head.
 	QLatent, KVLatent, KeyDim, ValueDim int
+
+	// With a [Recurrence]: how many tokens, itself included, the convolution sees, and the
+	// width of what it reads; with Mamba the numbers of the state for each element of that,
+	// its heads, and the width of what their steps are made of.
+	ConvTaps, Inner, ScanState, ScanHeads, StepWidth int
 
 	Eps             float32 // of every norm
 	Score           Score   // of experts
@@ -128,6 +133,12 @@ type Block struct {
 	// the latent that Q makes and QNorm normalizes; its W is nil where Q makes them.
 	KRope, QHeads, KHeads, VHeads Linear
 
+	// In a layer with a [Recurrence] in place of attention.
+	In, ScanIn, Step       Linear
+	Conv                   *gguf.Tensor // [ConvTaps, Inner]; the last tap is that of the token itself
+	A, D                   *gguf.Tensor // [ScanHeads], or nil
+	BNorm, CNorm, StepNorm *Norm        // or nil
+
 	Q, K, V, O     Linear
 	Gate, Up, Down Linear       // with experts: one matrix an expert, stacked
 	Router         Linear       // W nil: no experts
@@ -185,12 +196,12 @@ func (m *Model) Norms() []*Norm {
 // norms lists the norms of a block in the order of evaluation; nil ones are
 // absent.
 func (b *Block) norms() []*Norm {
-	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.AttnPost, b.AttnSum, b.AttnSum2, b.FFNNorm, b.FFNPost, b.FFNSum}
+	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.BNorm, b.CNorm, b.StepNorm, b.AttnPost, b.AttnSum, b.AttnSum2, b.FFNNorm, b.FFNPost, b.FFNSum}
 }
 
 // Linears lists the matrices of a block in the order of evaluation.
 func (b *Block) Linears() []*Linear {
-	return present(&b.Q, &b.K, &b.KRope, &b.V, &b.QHeads, &b.KHeads, &b.VHeads, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
+	return present(&b.In, &b.ScanIn, &b.Step, &b.Q, &b.K, &b.KRope, &b.V, &b.QHeads, &b.KHeads, &b.VHeads, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
 		&b.SharedRouter, &b.SharedGate, &b.SharedUp, &b.SharedDown)
 }
 
@@ -222,7 +233,7 @@ func (m *Model) Tensors(layer int) []*gguf.Tensor {
 	} else {
 		b := &m.Blocks[layer]
 		norms, linears = b.norms(), b.Linears()
-		add(b.FFNScales, b.SelectBias, b.Sinks)
+		add(b.FFNScales, b.SelectBias, b.Sinks, b.Conv, b.A, b.D)
 	}
 	for _, n := range norms {
 		if n != nil {
@@ -333,7 +344,10 @@ func (m *Model) BareReaders() []*Linear {
 
 // attnReaders lists the matrices that read what attention reads.
 func (b *Block) attnReaders() []*Linear {
-	if b.KVHeads == 0 {
+	switch {
+	case b.Recurrent():
+		return present(&b.In)
+	case b.KVHeads == 0:
 		return present(&b.O)
 	}
 	return present(&b.Q, &b.K, &b.KRope, &b.V)
@@ -380,6 +394,10 @@ func Parameters(f *gguf.File) int64 {
 // Bias returns whether the architecture has a place for the bias of a matrix.
 func (s *Spec) Bias(l *Linear) Presence {
 	switch {
+	case l.Role == Step:
+		return Required
+	case l.Role == In || l.Role == ScanIn:
+		return Absent
 	case s.Latent && l.Role != O && strings.Contains(l.Name, ".attn_"):
 		return Absent
 	case l.Experts > 0 || l.Role == Router:

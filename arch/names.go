@@ -23,6 +23,7 @@ const (
 	nameSelectBias   = "exp_probs_b" // has a bias alone
 	nameSinks        = "attn_sinks"
 	nameGateUp       = "ffn_gate_up"
+	nameShortConv    = "shortconv."
 	suffixOfExperts  = "_exps"
 	suffixOfShared   = "_shexp"
 	suffixOfWeight   = ".weight"

@@ -10,7 +10,7 @@ const (
 	LN2          Role = "ln2"
 	BeforeHead   Role = "final"
 	OnEmbedding  Role = "embedding"
-	OnQueryKey   Role = "qk"   // head by head, or on all heads together
+	OnQueryKey   Role = "qk"   // head by head, or on all heads together; within what stands in place of attention
 	AfterBranch  Role = "post" // on what attention or the FFN writes, before it is added
 	InClassifier Role = "cls"
 )
@@ -32,6 +32,10 @@ const (
 	KVLatent Role = "kv_a" // makes the latent of keys and values, and the part of keys that RoPE turns
 	KHeads   Role = "k_b"  // makes the keys of that, one matrix a head, stored transposed
 	VHeads   Role = "v_b"  // and the values
+
+	In     Role = "in"     // reads the stream for what stands in place of attention, see [Recurrence]
+	ScanIn Role = "ssm_x"  // makes what the scan of Mamba reads
+	Step   Role = "ssm_dt" // makes the steps of its heads
 
 	EmbedProject Role = "project" // makes the residual stream of a narrower embedding
 

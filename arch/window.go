@@ -3,6 +3,7 @@ package arch
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/normswap/normswap/gguf"
 )
@@ -25,7 +26,7 @@ func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
 // windows returns the sliding window of each layer.
 func (r *reader) windows(s *Spec, layers int) []int {
 	all := make([]int, layers)
-	if s.WindowPeriod == 0 {
+	if s.WindowPeriod == 0 && !s.WindowAll {
 		// Converters write a window for models that run without one too. A pattern
 		// that names the layers is no accident.
 		_, pattern := flags(r.meta, r.key(keyWindowPattern))
@@ -46,6 +47,9 @@ func (r *reader) windows(s *Spec, layers int) []int {
 	}
 	if r.err != nil || width == 0 {
 		return all
+	}
+	if s.WindowAll {
+		return slices.Repeat([]int{width}, layers)
 	}
 	const key = keyWindowPattern
 	r.read[key] = true

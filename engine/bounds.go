@@ -35,6 +35,9 @@ func (m *Model) bounds() {
 			w.out = max(w.out, a.QLatent, b.Heads*a.ValueDim)
 			attention += b.Heads*max(a.KeyDim, a.ValueDim) + a.QLatent + a.KVLatent + max(a.KeyDim, a.ValueDim)
 		}
+		if r := b.recurrence; r != nil {
+			attention, w.out = r.work(), max(w.out, r.inner, r.step.w.Cols)
+		}
 		if b.gate.w.Rows > 0 || b.experts != nil {
 			ffn *= 2
 		}

@@ -44,6 +44,13 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 				all[a] = []*linear{l}
 			}
 		}
+		if r := b.recurrence; r != nil {
+			for a, l := range map[*arch.Linear]*linear{&b.Block.In: &r.in, &b.Block.ScanIn: &r.scanIn, &b.Block.Step: &r.step} {
+				if l.w.Rows > 0 {
+					all[a] = []*linear{l}
+				}
+			}
+		}
 		for h := range b.kHeads {
 			all[&b.Block.KHeads] = append(all[&b.Block.KHeads], &b.kHeads[h])
 			all[&b.Block.VHeads] = append(all[&b.Block.VHeads], &b.vHeads[h])

@@ -26,7 +26,7 @@ func (p *pass) forward(rows ...segment) ([]float32, error) {
 	if f := p.model.finalNorm; f != nil && p.tapped(f) { // logits may norm fewer rows, so it shows none
 		p.normalize(p.work[:len(x)], x, f)
 	}
-	return x, p.ctx.Err() // the last block may have been cut short
+	return x, p.end() // the last block may have been cut short
 }
 
 // block returns x + Attention(norm(x)), plus the FFN of the norm of that sum or,
@@ -71,11 +71,14 @@ func (p *pass) block(layer int, x []float32) []float32 {
 // attended returns what the output matrix of attention reads: the norm itself in a layer
 // without keys, and nil in one without attention.
 func (p *pass) attended(b *block, layer int, x []float32) *ops.Input {
-	if b.Heads == 0 {
+	if b.Heads == 0 && b.recurrence == nil {
 		return nil
 	}
 	in := p.norm(&p.in, x, b.attnNorm)
-	if b.KVHeads == 0 {
+	switch {
+	case b.recurrence != nil:
+		return p.recur(b, layer, in)
+	case b.KVHeads == 0:
 		return in
 	}
 	return p.attention(b, layer, in)

@@ -101,8 +101,9 @@ type Model struct {
 	embedProject, dense2, dense3, classDense, classOut linear
 	classNorm                                          *norm
 
-	queue  queue // of evaluations
-	floats bool  // products of the blocks have weights that are read as floats
+	queue     queue // of evaluations
+	stateSize int   // of the recurrent layers, in numbers; 0: there are none
+	floats    bool  // products of the blocks have weights that are read as floats
 
 	norms       map[*arch.Norm]*norm
 	choices     map[*arch.Norm]choice
@@ -122,8 +123,9 @@ type block struct {
 	attnSum, attnSum2, ffnSum                          *norm
 	centerStream                                       bool // once attention has read it
 	q, k, v, o, gate, up, down, router                 linear
-	kRope, qHeads                                      linear   // of latent attention
-	kHeads, vHeads                                     []linear // one a head; nil without
+	recurrence                                         *recurrence // in place of attention, or nil
+	kRope, qHeads                                      linear      // of latent attention
+	kHeads, vHeads                                     []linear    // one a head; nil without
 	experts                                            []expert
 	shared                                             expert // down.w.Rows is 0 if there is none
 	sharedRouter                                       linear
@@ -136,10 +138,11 @@ type block struct {
 // linear is y = W x + b, centered within groups of its outputs if means is
 // not nil: y - means[g].x for the outputs of group g.
 type linear struct {
-	w     ops.Matrix
-	b     []float32
-	means [][]float32
-	forms ops.Forms // what it reads
+	w       ops.Matrix
+	b       []float32
+	means   [][]float32
+	forms   ops.Forms    // what it reads
+	columns *ops.Columns // of w, for inputs with [ops.Outliers]; or nil
 }
 
 type expert struct{ gate, up, down linear }

@@ -14,6 +14,8 @@ type Product struct {
 	Bias []float32 // per output; nil: none
 	Add  bool      // add to Dst instead of overwriting it
 	Mean []float32 // per row of the input, subtracted from its outputs; nil: none
+	// Columns are those of W, which a product of integers with [Outliers] reads.
+	Columns *Columns
 }
 
 const (
@@ -53,6 +55,11 @@ func (p *Pool) MatMul(in *Input, products ...Product) {
 		t.cuts = min(in.panels(), (4*p.threads+panels-1)/panels)
 	}
 	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*in.rows*in.cols)))
+	if in.forms&Outliers != 0 {
+		in.sums = outlierSums{in, t.products}
+		p.Run(&in.sums, in.rows, max(1, rowGrain/in.cols))
+		in.sums = outlierSums{}
+	}
 	clear(t.products)
 }
 
@@ -69,6 +76,9 @@ func (d *Product) check(in *Input) {
 		panic(fmt.Sprintf("ops: means of %d for %d rows", len(d.Mean), in.rows))
 	}
 	in.check(d.W.Type, 0)
+	if in.forms&Outliers != 0 && in.storage(d.W.Type).route == integer && d.Columns == nil {
+		panic("ops: product without the columns that outliers meet")
+	}
 }
 
 // panels returns the number of panels of 16 outputs.

@@ -116,6 +116,9 @@ func blockText(s *arch.Spec) string {
 	if s.Encoder {
 		also = append(also, "encoder")
 	}
+	if s.Recurrence != arch.NoRecurrence {
+		also = append(also, s.Recurrence.String())
+	}
 	if s.QKNorm != arch.Absent {
 		also = append(also, "QK-norm")
 	}
