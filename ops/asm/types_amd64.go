@@ -356,4 +356,4 @@ var panelQuantsAVX2 = [types]panelQuants{
 }
 
 // offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.
-var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 800, 832, 864, 960}
+var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 1024, 1056, 1088, 1152, 1216, 1280, 1344}

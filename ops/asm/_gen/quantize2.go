@@ -100,6 +100,7 @@ func shuffle2() {
 			v := YMM()
 			VPERM2F128(U8(halves), groups[k+4], groups[k], v)
 			VMOVUPS(v, e.Offset(q8x8Paired+64*k+32*half))
+			VMOVUPS(groups[k+4*half], e.Offset(q8x8Alternating+64*k+32*half))
 		}
 	}
 	words := transposed8(groups)

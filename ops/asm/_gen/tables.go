@@ -62,8 +62,8 @@ func typeTables(path string) {
 		"panelQuantsAVX2", "panelQuants", func(w weightType) string {
 			return fmt.Sprintf("{%d, %d}", w.planes(), w.panelAbove())
 		})
-	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d}\n",
-		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8Bytes)
+	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d}\n",
+		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Alternating, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8HalfScale, q8x8ScaledHalfSum, q8x8Bytes)
 	text, err := format.Source([]byte(b.String()))
 	if err != nil {
 		log.Fatal(err)

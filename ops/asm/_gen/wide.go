@@ -25,7 +25,9 @@ func (w weightType) together() []int {
 	switch {
 	case w.shape == ranks256 && w.points() <= 256:
 		return []int{4, 1}
-	case w.shape == ranks256 || w.Group == 16 && w.HasMin():
+	case w.inPlanes():
+		return []int{3, 2, 1}
+	case w.shape == ranks256:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
@@ -142,6 +144,10 @@ func column(m, i int) int { return 32*(i/4%8) + 4*(4*(m/2)+2*(i/32)+m%2) + i%4 }
 // wideFields is the step of all types without one for their shape.
 func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	k.above = k.aboveWide()
+	if k.inPlanes() {
+		k.widePlanes(blocks, acc)
+		return
+	}
 	sums := [][]vector{zeroSums(len(blocks))}
 	if k.Group == 16 {
 		sums = append(sums, zeroSums(len(blocks)))
@@ -156,7 +162,7 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	}
 	scale, min := k.wideScales(blocks, w)
 	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], scale, min, acc)
+		k.addWide16(dots16(sums[0], sums[1]), scale, min, acc)
 		return
 	}
 	k.addWide(sums[0], scale, acc, VFMADD231PS)
@@ -234,13 +240,16 @@ func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *windo
 	}, w
 }
 
+// chainOrder is the group of 16 that is i-th in the order of the chains.
+func chainOrder(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
+
 // wideScales returns the scales and mins of the groups of every block: 16 in the
 // order of the chains, or eight in the lower half. Mins are to be subtracted.
 func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vector) {
 	order, scales := func(i int) int { return i % 8 }, avx2
 	if k.Group == 16 {
 		scales = avx512
-		order = func(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
+		order = chainOrder
 	}
 	// words takes one byte for each 32-bit word.
 	words := func(at func(g int) int, mask uint32) []vector {
@@ -335,6 +344,14 @@ func (t isa) halfOf(m Mem) vector {
 // wideInts returns arrays of integers of the groups of every block; one array that is
 // absent at the end is left out.
 func (k *gemvKernel) wideInts(blocks []weights, t isa, order func(int) int, arrays ...quant.Ints) (words [][]vector) {
+	for _, bytes := range k.wideBytes(blocks, order, arrays...) {
+		words = append(words, mapped(bytes, func(x vector) vector { v := t.reg(); VPMOVSXBD(x, v); return v }))
+	}
+	return words
+}
+
+// wideBytes is wideInts of a byte each.
+func (k *gemvKernel) wideBytes(blocks []weights, order func(int) int, arrays ...quant.Ints) (bytes [][]vector) {
 	groups, lo := k.Items/k.Group, k.Bytes-16
 	for _, n := range arrays {
 		for _, f := range []quant.Field{n.Low, n.High} {
@@ -392,14 +409,14 @@ func (k *gemvKernel) wideInts(blocks []weights, t isa, order func(int) int, arra
 				VPSUBB(z, v, v)
 			}
 		}
-		words = append(words, mapped(v, func(x vector) vector { v := t.reg(); VPMOVSXBD(x, v); return v }))
+		bytes = append(bytes, v)
 	}
-	return words
+	return bytes
 }
 
-// addWide16 adds 16 groups of each block to the chains: the sums of their first and
-// second quants of registers 0 and 1, and 2 and 3, their scales, and less their mins.
-func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
+// dots16 returns the sums of 16 groups in the order of the chains, of those of their
+// first quants in a and of the others in b.
+func dots16(a, b []vector) []vector {
 	// Of the sums of the first and the second halves of all groups, what
 	// begins with the former and the latter of four groups, and then of the
 	// others.
@@ -412,45 +429,37 @@ func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
 	for i := range dots {
 		VPERMT2Q(b[i], second, a[i])
 	}
-	var halves []vector
 	for i := range dots {
 		VPADDD(a[i], dots[i], dots[i])
-		if k.above > 0 || mins != nil {
-			halves = append(halves, resident(k.q8x8(i, q8x8HalfSum)))
-		}
 	}
+	return dots
+}
+
+// addWide16 adds 16 groups of each block to the chains: their sums, their scales, and
+// less their mins.
+func (k *gemvKernel) addWide16(dots, scale, min []vector, acc vector) {
 	if k.above > 0 {
-		for i := range dots {
-			off := halves[i]
-			if mins != nil {
-				off = resident(k.q8x8(i, q8x8HalfSum))
-			}
+		for i, d := range dots {
+			off := resident(k.q8x8(i, q8x8HalfSum))
 			k.timesAbove(off)
-			VPSUBD(off, dots[i], dots[i])
+			VPSUBD(off, d, d)
 		}
 	}
-	for i, f := range factors {
-		scale := ZMM()
-		VBROADCASTF64X4(k.q8x8(i, q8x8Scale), scale)
-		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
-		VMULPS(scale, f, f)
-		if mins != nil {
-			VCVTDQ2PS(halves[i], halves[i])
-			VMULPS(scale, halves[i], halves[i])
-		}
+	for i, s := range scale {
+		VMULPS(k.q8x8(i, q8x8HalfScale), s, s)
 	}
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
 	high := func(v vector) vector { return above([]vector{v})[0] }
-	for i := range dots {
-		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
-		if mins != nil {
-			VFNMADD231PS(asY(mins[i]), asY(halves[i]), acc)
+	for i, d := range dots {
+		VFMADD231PS(asY(scale[i]), asY(d), acc)
+		if min != nil {
+			VFNMADD231PS(k.q8x8(i, q8x8ScaledHalfSum), asY(min[i]), acc)
 		}
-		VFMADD231PS(high(factors[i]), high(dots[i]), acc)
-		if mins != nil {
-			VFNMADD231PS(high(mins[i]), high(halves[i]), acc)
+		VFMADD231PS(high(scale[i]), high(d), acc)
+		if min != nil {
+			VFNMADD231PS(k.q8x8(i, q8x8ScaledHalfSum+32), high(min[i]), acc)
 		}
 	}
 }
