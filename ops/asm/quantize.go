@@ -87,7 +87,7 @@ type Q8x8 struct {
 	Q                [8 * Group]int8
 	Paired           [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 quants of both, then the others
 	Transposed       [8 * Group]int8 // four quants of each group in turn: those from 4*n, n = 0, 2, 1, 3, 4, 6, 5, 7
-	Alternating      [8 * Group]int8 // groups 0, 4, 1, 5, ...
+	Interleaved      [8 * Group]int8 // see shuffleGeneric
 	Scale, ScaledSum [8]float32
 	Sum              [8]int32
 	_                [32]byte  // what follows begins with a cache line
@@ -133,8 +133,12 @@ func shuffleGeneric(e *Q8x8) {
 		copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
 		copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
 		copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
-		copy(e.Alternating[64*k:][:32], e.Q[32*k:])
-		copy(e.Alternating[64*k+32:][:32], e.Q[32*k+128:])
+	}
+	// Eight quants of two groups in turn, of the groups 0 and 1, then 4 and 5; from
+	// the ninth of 16 on; and so on from the groups 2 and 3 on.
+	for i := range 32 {
+		g, from := i/16*2+i%8/4*4+i%2, i%4/2*16+i/8%2*8
+		copy(e.Interleaved[8*i:][:8], e.Q[Group*g+from:])
 	}
 	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
 		for g := range 8 {

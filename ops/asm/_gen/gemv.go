@@ -56,7 +56,7 @@ const (
 	q8x8Q             = 0
 	q8x8Paired        = 256
 	q8x8Transposed    = 512
-	q8x8Alternating   = 768
+	q8x8Interleaved   = 768
 	q8x8Scale         = 1024
 	q8x8ScaledSum     = 1056
 	q8x8Sum           = 1088
@@ -146,7 +146,7 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 	}
 	switch {
 	case many == nil && w.Codebook != nil:
-		together, many = []int{gridBlocks, 1}, k.grids()
+		together, many = []int{gridBlocks, 3, 1}, k.grids()
 	case many == nil:
 		one := gemvSteps[w.shape](k)
 		together, step = []int{1}, func(_ int, acc vector) {

@@ -100,7 +100,13 @@ func shuffle2() {
 			v := YMM()
 			VPERM2F128(U8(halves), groups[k+4], groups[k], v)
 			VMOVUPS(v, e.Offset(q8x8Paired+64*k+32*half))
-			VMOVUPS(groups[k+4*half], e.Offset(q8x8Alternating+64*k+32*half))
+		}
+	}
+	for k := range 4 {
+		for half := range 2 {
+			v := YMM()
+			[]func(...Op){VPUNPCKLQDQ, VPUNPCKHQDQ}[k%2](groups[4*half+k/2*2+1], groups[4*half+k/2*2], v)
+			VMOVUPS(v, e.Offset(q8x8Interleaved+64*k+32*half))
 		}
 	}
 	words := transposed8(groups)

@@ -23,11 +23,7 @@ type window struct {
 // what registers hold.
 func (w weightType) together() []int {
 	switch {
-	case w.shape == ranks256 && w.points() <= 256:
-		return []int{4, 1}
-	case w.inPlanes():
-		return []int{3, 2, 1}
-	case w.shape == ranks256:
+	case w.inPlanes() || w.shape == ranks256 && w.points() > 256:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
@@ -160,12 +156,12 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	for m := range 4 {
 		k.addProducts(sums[m/2%len(sums)], m, quants(m))
 	}
-	scale, min := k.wideScales(blocks, w)
+	scale := k.wideScales(blocks, w)
 	if k.Group == 16 {
-		k.addWide16(dots16(sums[0], sums[1]), scale, min, acc)
+		k.addWide16(sums[0], sums[1], scale, acc)
 		return
 	}
-	k.addWide(sums[0], scale, acc, VFMADD231PS)
+	k.addWide(sums[0], scale, acc, nil)
 }
 
 // wideIntegers returns a function that takes the quants of register m out of arrays
@@ -243,9 +239,9 @@ func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *windo
 // chainOrder is the group of 16 that is i-th in the order of the chains.
 func chainOrder(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
 
-// wideScales returns the scales and mins of the groups of every block: 16 in the
-// order of the chains, or eight in the lower half. Mins are to be subtracted.
-func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vector) {
+// wideScales returns the scales of the groups of every block: 16 in the order of the
+// chains, or eight in the lower half.
+func (k *gemvKernel) wideScales(blocks []weights, w *window) []vector {
 	order, scales := func(i int) int { return i % 8 }, avx2
 	if k.Group == 16 {
 		scales = avx512
@@ -279,9 +275,9 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 			VPSLLD(U8(23), e, e)
 			VPMAXSD(small, e, e)
 			return e
-		}), nil
+		})
 	case s.Bits() == 0 && k.Items == 256:
-		return each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) }), nil
+		return each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
 	case s.Bits() == 0:
 		var places [64]int
 		for i := range places {
@@ -291,7 +287,7 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		for _, v := range v {
 			clearing(x86.VCVTPH2PS(v.AsX(), asY(v)))
 		}
-		return v, nil
+		return v
 	case k.D.Bits == 0:
 		// See halfUE4M3.
 		var places [64]int
@@ -312,25 +308,12 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		for _, v := range v {
 			VMULPS(power, v, v)
 		}
-		return v, nil
+		return v
 	}
-	ints := k.wideInts(blocks, scales, order, k.Scales, k.Mins)
-	if !k.HasMin() {
-		d := each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
-		scaled(ints[0], func(i int) vector { return d[i] })
-		return ints[0], nil
-	}
-	both := each(blocks, func(block weights) vector { // D and M, side by side
-		y, z := YMM(), ZMM()
-		VPBROADCASTD(block(k.D.At), y)
-		VCVTPH2PS(y, z)
-		return z
-	})
-	d := mapped(both, func(x vector) vector { v := ZMM(); VMOVSLDUP(x, v); return v })
-	scaled(ints[0], func(i int) vector { return d[i] })
-	m := mapped(both, func(x vector) vector { v := ZMM(); VMOVSHDUP(x, v); return v })
-	scaled(ints[1], func(i int) vector { return m[i] })
-	return ints[0], ints[1]
+	ints := k.wideInts(blocks, scales, order, k.Scales)[0]
+	d := each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
+	scaled(ints, func(i int) vector { return d[i] })
+	return ints
 }
 
 // halfOf returns a register full of a half-precision number.
@@ -414,9 +397,9 @@ func (k *gemvKernel) wideBytes(blocks []weights, order func(int) int, arrays ...
 	return bytes
 }
 
-// dots16 returns the sums of 16 groups in the order of the chains, of those of their
-// first quants in a and of the others in b.
-func dots16(a, b []vector) []vector {
+// addWide16 adds 16 groups of each block to the chains: the sums of their first and
+// second quants of registers 0 and 1, and 2 and 3, and their scales.
+func (k *gemvKernel) addWide16(a, b, factors []vector, acc vector) {
 	// Of the sums of the first and the second halves of all groups, what
 	// begins with the former and the latter of four groups, and then of the
 	// others.
@@ -432,34 +415,28 @@ func dots16(a, b []vector) []vector {
 	for i := range dots {
 		VPADDD(a[i], dots[i], dots[i])
 	}
-	return dots
-}
-
-// addWide16 adds 16 groups of each block to the chains: their sums, their scales, and
-// less their mins.
-func (k *gemvKernel) addWide16(dots, scale, min []vector, acc vector) {
-	if k.above > 0 {
-		for i, d := range dots {
-			off := resident(k.q8x8(i, q8x8HalfSum))
-			k.timesAbove(off)
-			VPSUBD(off, d, d)
-		}
-	}
-	for i, s := range scale {
-		VMULPS(k.q8x8(i, q8x8HalfScale), s, s)
+	k.subtractAbove(dots)
+	for i, f := range factors {
+		VMULPS(k.q8x8(i, q8x8HalfScale), f, f)
 	}
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
-	high := func(v vector) vector { return above([]vector{v})[0] }
+	highDots, highFactors := above(dots), above(factors)
 	for i, d := range dots {
-		VFMADD231PS(asY(scale[i]), asY(d), acc)
-		if min != nil {
-			VFNMADD231PS(k.q8x8(i, q8x8ScaledHalfSum), asY(min[i]), acc)
-		}
-		VFMADD231PS(high(scale[i]), high(d), acc)
-		if min != nil {
-			VFNMADD231PS(k.q8x8(i, q8x8ScaledHalfSum+32), high(min[i]), acc)
-		}
+		VFMADD231PS(asY(factors[i]), asY(d), acc)
+		VFMADD231PS(highFactors[i], highDots[i], acc)
+	}
+}
+
+// subtractAbove subtracts what the quants of 16 groups are above their value.
+func (k *gemvKernel) subtractAbove(dots []vector) {
+	if k.above == 0 {
+		return
+	}
+	for i, d := range dots {
+		off := resident(k.q8x8(i, q8x8HalfSum))
+		k.timesAbove(off)
+		VPSUBD(off, d, d)
 	}
 }
