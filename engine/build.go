@@ -229,6 +229,10 @@ func (m *Model) connect() {
 			}
 			for _, l := range linears[r] {
 				f |= l.forms
+				if m.Arch.Spec.Encoder && l.forms&ops.Quantized != 0 {
+					f |= ops.Outliers
+					l.columns = ops.ColumnsOf(&l.w)
+				}
 			}
 		}
 		return f

@@ -140,10 +140,11 @@ type block struct {
 // linear is y = W x + b, centered within groups of its outputs if means is
 // not nil: y - means[g].x for the outputs of group g.
 type linear struct {
-	w     ops.Matrix
-	b     []float32
-	means [][]float32
-	forms ops.Forms // what it reads
+	w       ops.Matrix
+	b       []float32
+	means   [][]float32
+	forms   ops.Forms    // what it reads
+	columns *ops.Columns // of w, for inputs with [ops.Outliers]; or nil
 }
 
 type expert struct{ gate, up, down linear }

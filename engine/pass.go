@@ -173,7 +173,7 @@ func (p *pass) apply(in *ops.Input, outputs ...output) {
 	n := in.Count()
 	p.products, p.means = p.products[:0], sized(p.means, n*len(outputs))
 	for i, o := range outputs {
-		product := ops.Product{Dst: o.y, W: &o.l.w, Bias: o.l.b, Add: o.add}
+		product := ops.Product{Dst: o.y, W: &o.l.w, Bias: o.l.b, Add: o.add, Columns: o.l.columns}
 		if len(o.l.means) == 1 {
 			product.Mean = row(p.means, i, n)
 			p.pool.ColumnDot(product.Mean, in, o.l.means[0], o.l.w.Type)
