@@ -58,6 +58,7 @@ type streams struct {
 	inputs    [][]float32 // of each layer [rows, InputWidth]
 	a, b      []float32   // scratch
 	in        ops.Input
+	task      streamTask
 	k, v      map[int][]float32 // of the layers that others read, in a pass of whole sequences
 }
 
@@ -142,28 +143,76 @@ func (p *pass) predict(b *block, x []float32) {
 	m, c := s.a[:p.rows*n], s.a[p.rows*n:]
 	p.modalities(u, u.routerNorm, m, x)
 	p.through(&u.predict, c, m)
-	now, next := make([]float32, n), make([]float32, n)
-	for r := range p.rows {
-		c := row(c, r, n*n)
-		for e := r * d; e < (r+1)*d; e++ {
-			now[0] = x[e]
-			for j, x := range s.x {
-				now[j+1] = x[e]
-			}
-			for i := range next {
-				var sum float32
-				for j, v := range now {
-					sum += c[i*n+j] * v
-				}
-				next[i] = sum + now[i]
-			}
-			x[e] = next[0]
-			for j, x := range s.x {
-				x[e] = next[j+1]
+	t := &s.task
+	t.first, t.others, t.c, t.width = x, s.x, c, d
+	t.scratch = sized(t.scratch, p.pool.Threads()*n*d)
+	p.pool.Run((*predicting)(t), p.rows, streamGrain/(n*n*d)+1)
+	s.predicted = append(s.predicted[:0], x...)
+}
+
+// streamTask is what the tasks on all streams work on.
+type streamTask struct {
+	first     []float32
+	others    [][]float32
+	predicted []float32
+	c         []float32 // coefficients of each row
+	width     int
+	scratch   []float32 // of each worker, a row of each stream
+}
+
+// streamGrain is how many products a piece of such a task should have.
+const streamGrain = 32 << 10
+
+// of returns row r of stream i.
+func (t *streamTask) of(i, r int) []float32 {
+	if i == 0 {
+		return row(t.first, r, t.width)
+	}
+	return row(t.others[i-1], r, t.width)
+}
+
+// predicting adds to each stream the sum of c_ij X_j.
+type predicting streamTask
+
+// Do handles rows.
+func (t *predicting) Do(worker, lo, hi int) {
+	s := (*streamTask)(t)
+	n, d := len(t.others)+1, t.width
+	next := row(t.scratch, worker, n*d)
+	for r := lo; r < hi; r++ {
+		c := row(t.c, r, n*n)
+		for i := range n {
+			y := row(next, i, d)
+			copy(y, s.of(i, r))
+			for j := range n {
+				addWeighted(y, s.of(j, r), c[i*n+j])
 			}
 		}
+		for i := range n {
+			copy(s.of(i, r), row(next, i, d))
+		}
 	}
-	s.predicted = append(s.predicted[:0], x...)
+}
+
+// correcting adds to each stream, of which the first is predicted, (1 + c_i) times what
+// the first has come to be more than that.
+type correcting streamTask
+
+// Do handles rows.
+func (t *correcting) Do(_, lo, hi int) {
+	n := len(t.others) + 1
+	for r := lo; r < hi; r++ {
+		c, x, predicted := row(t.c, r, n), row(t.first, r, t.width), row(t.predicted, r, t.width)
+		for i, v := range predicted {
+			x[i] -= v
+		}
+		for j, y := range t.others {
+			addWeighted(row(y, r, t.width), x, 1+c[j+1])
+		}
+		for i, v := range predicted {
+			x[i] = x[i]*(1+c[0]) + v
+		}
+	}
 }
 
 // laurel adds to x, to which attention has added, what it has read and the low-rank path
@@ -193,16 +242,9 @@ func (p *pass) correct(b *block, layer int, x []float32) {
 	m, c := s.a[:p.rows*n], s.a[p.rows*n:]
 	p.modalities(u, u.correctNorm, m, x)
 	p.through(&u.correct, c, m)
-	for r := range p.rows {
-		c := row(c, r, n)
-		for e := r * d; e < (r+1)*d; e++ {
-			innovation := x[e] - s.predicted[e]
-			x[e] = innovation*(c[0]+1) + s.predicted[e]
-			for j, y := range s.x {
-				y[e] += innovation * (c[j+1] + 1)
-			}
-		}
-	}
+	t := &s.task
+	t.first, t.others, t.predicted, t.c, t.width = x, s.x, s.predicted, c, d
+	p.pool.Run((*correcting)(t), p.rows, streamGrain/(n*d)+1)
 	width := u.inputGate.w.Rows
 	s.a, s.b = sized(s.a, p.rows*width), sized(s.b, len(x))
 	for i, v := range x {
