@@ -53,14 +53,17 @@ type gemvKernel struct {
 
 // The fields of asm.Q8x8.
 const (
-	q8x8Q          = 0
-	q8x8Paired     = 256
-	q8x8Transposed = 512
-	q8x8Scale      = 768
-	q8x8ScaledSum  = 800
-	q8x8Sum        = 832
-	q8x8HalfSum    = 864
-	q8x8Bytes      = 960
+	q8x8Q             = 0
+	q8x8Paired        = 256
+	q8x8Transposed    = 512
+	q8x8Interleaved   = 768
+	q8x8Scale         = 1024
+	q8x8ScaledSum     = 1056
+	q8x8Sum           = 1088
+	q8x8HalfSum       = 1152
+	q8x8HalfScale     = 1216
+	q8x8ScaledHalfSum = 1280
+	q8x8Bytes         = 1344
 )
 
 // load finds eight groups.
@@ -74,9 +77,7 @@ func (k *gemvKernel) load() {
 	}
 	if k.Group == 16 {
 		for h := range k.scale {
-			v := YMM()
-			VBROADCASTF128(k.at.Offset(q8x8Scale+16*h), v)
-			k.scale[h] = v
+			k.scale[h] = k.at.Offset(q8x8HalfScale + 32*h)
 		}
 	} else {
 		k.scale[0] = k.at.Offset(q8x8Scale)
@@ -145,7 +146,7 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 	}
 	switch {
 	case many == nil && w.Codebook != nil:
-		together, many = []int{gridBlocks, 1}, k.grids()
+		together, many = []int{gridBlocks, 3, 1}, k.grids()
 	case many == nil:
 		one := gemvSteps[w.shape](k)
 		together, step = []int{1}, func(_ int, acc vector) {
