@@ -106,12 +106,11 @@ func addRows(w *rowWork, lo, hi int) {
 // accuracy of float32.
 func SumSquares(x []float32) float64 { return asm.Squares(x) }
 
-// Mean returns the mean of x, 0 if x is empty. Its error is a few 2^-24 of
-// the standard deviation of x, not of its size.
+// Mean returns the mean of x, 0 if x is empty, to the accuracy of float64.
 func Mean(x []float32) float64 {
-	if len(x) == 0 {
-		return 0
+	var sum float64
+	for _, v := range x {
+		sum += float64(v)
 	}
-	mean, _ := asm.Moments(x)
-	return mean
+	return sum / float64(max(1, len(x)))
 }

@@ -102,6 +102,13 @@ var hardRows = map[string]func(r *rand.Rand, i int) float64{
 	"far below":     func(r *rand.Rand, i int) float64 { return -1e4 + 1e-2*r.NormFloat64() },
 	"outlier first": func(r *rand.Rand, i int) float64 { return []float64{r.NormFloat64(), 3e4}[b2i(i == 0)] },
 	"outlier":       func(r *rand.Rand, i int) float64 { return []float64{r.NormFloat64(), -3e4}[b2i(i == 100)] },
+	"giants":        func(r *rand.Rand, i int) float64 { return []float64{1e15, -1e15, r.NormFloat64()}[i%3] },
+	"giant first":   func(r *rand.Rand, i int) float64 { return []float64{r.NormFloat64(), 1e15}[b2i(i == 0)] },
+	"near the mean": func(r *rand.Rand, i int) float64 { return 0.5 + r.NormFloat64() },
+	"beyond it":     func(r *rand.Rand, i int) float64 { return -0.51 + r.NormFloat64() },
+	"an ulp":        func(r *rand.Rand, i int) float64 { return []float64{1e4, 1e4 + 0x1p-10}[b2i(i%5 == 0)] },
+	"an ulp once":   func(r *rand.Rand, i int) float64 { return []float64{3.3, 3.3 + 0x1p-22}[b2i(i == 7)] },
+	"far and giant": func(r *rand.Rand, i int) float64 { return 1e4 + []float64{1e-2 * r.NormFloat64(), 1e9}[b2i(i == 3)] },
 	"ramp":          func(r *rand.Rand, i int) float64 { return float64(i) },
 	"steps":         func(r *rand.Rand, i int) float64 { return []float64{0.9, -1.1}[b2i(i%1024 < 512)] },
 	"tiny":          func(r *rand.Rand, i int) float64 { return 1e-22 * r.NormFloat64() },
@@ -109,6 +116,7 @@ var hardRows = map[string]func(r *rand.Rand, i int) float64{
 	"constant":      func(r *rand.Rand, i int) float64 { return 3.3 },
 	"constant far":  func(r *rand.Rand, i int) float64 { return -1e4 },
 	"zero":          func(r *rand.Rand, i int) float64 { return 0 },
+	"denormal ends": func(r *rand.Rand, i int) float64 { return []float64{1e-40, r.NormFloat64()}[b2i(i%64 > 0)] },
 	"denormal":      func(r *rand.Rand, i int) float64 { return 1e-40 * r.NormFloat64() },
 	"least":         func(r *rand.Rand, i int) float64 { return math.SmallestNonzeroFloat32 },
 	"greatest":      func(r *rand.Rand, i int) float64 { return []float64{1, -1}[b2i(i%3 == 0)] * math.MaxFloat32 / 2 },
@@ -213,13 +221,14 @@ func BenchmarkNorm(b *testing.B) {
 	for _, width := range []int{768, 2048, 4096, 8192} {
 		rows := elements / width
 		x, dst, gain, bias := x[:rows*width], dst[:rows*width], randoms(r, width), randoms(r, width)
-		ln, rms := &Norm{gain, bias, 1e-5, true}, &Norm{gain, nil, 1e-5, false}
+		ln, rms, same := &Norm{gain, bias, 1e-5, true}, &Norm{gain, nil, 1e-5, false}, &Norm{gain, bias, 1e-5, false}
 		for _, op := range []struct {
 			name string
 			run  func()
 		}{
 			{"layernorm", func() { p.Norm(dst, x, width, ln) }},
 			{"rmsnorm", func() { p.Norm(dst, x, width, rms) }},
+			{"rmsnorm+bias", func() { p.Norm(dst, x, width, same) }},
 		} {
 			for _, tier := range asm.Tiers() {
 				if err := asm.Select(tier); err != nil {

@@ -19,15 +19,21 @@ func expSum(x []float32, m float32) float64 { return expSumGeneric(x, m) }
 
 func scale(x []float32, s float32) { scaleGeneric(x, s) }
 
-func moments(x []float32) (mean, squares float64) { return momentsGeneric(x) }
+func sums(x []float32, pivot float32) (sum, squares float64) { return sumsGeneric(x, pivot) }
 
-func sumSquares(x []float32) float64 { return squaresGeneric(x) }
+func sumSquares(x []float32) float64 {
+	_, squares := sumsGeneric(x, 0)
+	return squares
+}
 
 func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	normalizeGeneric(dst, x, gain, bias, c, scale, offset)
 }
 
-func layerNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
+func layerNormRows(_, x, _, _ []float32, width int, _ float64) (done int, sum, squares float64) {
+	sum, squares = sums(x[:width], 0)
+	return 0, sum, squares
+}
 
 func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
 

@@ -2,31 +2,31 @@
 
 package asm
 
-func moments(x []float32) (mean, squares float64) {
+import "unsafe"
+
+func sums(x []float32, pivot float32) (sum, squares float64) {
+	var last [sumLanes]float32
+	rows, rest := split(x, pivot, &last)
 	switch {
 	case useAVX512:
-		mean, squares = momentsAVX512(x)
+		return sumsAVX512(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)), pivot)
 	case useAVX2:
-		mean, squares = momentsAVX2(x)
+		return sumsAVX2(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)), pivot)
 	}
-	if inRange(squares) {
-		return mean, squares
-	}
-	return momentsGeneric(x)
+	return sumsGeneric(x, pivot)
 }
 
 func sumSquares(x []float32) float64 {
-	var s float64
+	var last [sumLanes]float32
+	rows, rest := split(x, 0, &last)
 	switch {
 	case useAVX512:
-		s = squaresAVX512(x)
+		return squaresAVX512(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)))
 	case useAVX2:
-		s = squaresAVX2(x)
+		return squaresAVX2(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)))
 	}
-	if inRange(s) {
-		return s
-	}
-	return squaresGeneric(x)
+	_, squares := sumsGeneric(x, 0)
+	return squares
 }
 
 func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
@@ -48,10 +48,11 @@ func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
 	}
 }
 
-func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
+func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) (done int, sum, squares float64) {
 	switch {
-	case !useAVX2 || gain == nil && bias != nil:
-		return 0
+	case !useAVX2 || gain == nil && bias != nil || width%sumLanes != 0:
+		sum, squares = sums(x[:width], 0)
+		return 0, sum, squares
 	case useAVX512 && bias != nil:
 		return layerNormGainBiasAVX512(dst, x, gain, bias, width, eps)
 	case useAVX512 && gain != nil:
@@ -68,7 +69,7 @@ func layerNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 
 func rmsNormRows(dst, x, gain, bias []float32, width int, eps float64) int {
 	switch {
-	case !useAVX2 || gain == nil && bias != nil:
+	case !useAVX2 || gain == nil && bias != nil || width%sumLanes != 0:
 		return 0
 	case useAVX512 && bias != nil:
 		return rmsNormGainBiasAVX512(dst, x, gain, bias, width, eps)

@@ -4,341 +4,293 @@
 
 #include "textflag.h"
 
-// func momentsAVX2(x []float32) (mean float64, squares float64)
-// Requires: AVX, AVX2, FMA3, SSE2
-TEXT ·momentsAVX2(SB), NOSPLIT, $0-40
-	XORQ         AX, AX
-	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS (CX)(AX*1), Y0
-	MOVQ         x_len+8(FP), DX
-	VXORPS       X1, X1, X1
-	VCVTSI2SDQ   DX, X1, X1
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD       X1, X2, X1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         DX, BX
-	ANDQ         $0x0000001f, BX
-	JZ           firstrestEnd
-	MOVQ         DX, AX
-	SUBQ         BX, AX
-	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000008
-	JL           firsttail
-
-firstvector:
-	VMOVUPS     (CX)(AX*1), Y4
-	VSUBPS      Y0, Y4, Y4
-	VFMADD231PS Y2, Y4, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         firstvector
-
-firsttail:
-	CMPQ        BX, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y4
-	VMASKMOVPS  (CX)(AX*1), Y4, Y5
-	VSUBPS      Y0, Y5, Y5
-	VANDPS      Y4, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-
-firstrestEnd:
-	MOVQ   DX, BX
-	ANDQ   $-32, BX
-	XORQ   AX, AX
-	CMPQ   BX, $0x00
-	JE     firstlast
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-firstchainStart:
-	MOVQ $0x00000008, SI
-
-firstchain:
-	VMOVUPS     (CX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(CX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VFMADD231PS Y2, Y9, Y4
-	VMOVUPS     64(CX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     96(CX)(AX*1), Y9
-	VSUBPS      Y0, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, BX
-	JE          firstfold
-	DECQ        SI
-	JNZ         firstchain
-
-firstfold:
-	VADDPS       Y4, Y3, Y3
-	VADDPS       Y6, Y5, Y5
-	VADDPS       Y5, Y3, Y3
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y3, Y8, Y8
-	CMPQ         BX, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y7, Y7
-	VADDPD       Y3, Y8, Y8
-
-firstreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X2
-	VADDPD       X2, X7, X7
-	VHADDPD      X7, X7, X7
-	VCVTSS2SD    X0, X0, X0
-	VFMADD132SD  X1, X0, X7
-	VCVTSD2SS    X7, X7, X0
-	VBROADCASTSS X0, Y0
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
+// func sumsAVX2(x *float32, rows int, last *float32, pivot float32) (sum float64, squares float64)
+// Requires: AVX, CMOV, FMA3, SSE2
+TEXT ·sumsAVX2(SB), NOSPLIT, $128-48
+	VBROADCASTSS pivot+24(FP), Y2
+	MOVQ         last+16(FP), AX
+	MOVQ         x+0(FP), CX
+	MOVQ         rows+8(FP), DX
+	MOVQ         DX, DX
+	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
-	MOVQ         DX, BX
-	ANDQ         $0x0000001f, BX
-	JZ           secondrestEnd
-	MOVQ         DX, AX
-	SUBQ         BX, AX
-	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000008
-	JL           secondtail
 
-secondvector:
-	VMOVUPS     (CX)(AX*1), Y2
-	VSUBPS      Y0, Y2, Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         secondvector
+block:
+	MOVQ    $0x0000000c, SI
+	MOVQ    DX, BX
+	CMPQ    DX, SI
+	CMOVQGT SI, BX
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	MOVQ    CX, DI
+	MOVQ    BX, R8
+	TESTQ   R8, R8
+	JZ      at0end
 
-secondtail:
-	CMPQ        BX, $0x00
-	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y2
-	VMASKMOVPS  (CX)(AX*1), Y2, Y3
-	VSUBPS      Y0, Y3, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+at0:
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(DI), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     64(DI), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     96(DI), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, DI
+	DECQ        R8
+	JNZ         at0
 
-secondrestEnd:
-	ANDQ   $-32, DX
-	XORQ   AX, AX
-	CMPQ   DX, $0x00
-	JE     secondlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    secondchainStart
+at0end:
+	CMPQ        BX, SI
+	JE          at0fold
+	TESTQ       AX, AX
+	JZ          at0fold
+	VMOVUPS     (AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     64(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     96(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
 
-secondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+at0fold:
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y3, (SP)
+	VMOVUPS Y4, 32(SP)
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y7, 64(SP)
+	VMOVUPS Y8, 96(SP)
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	MOVQ    BX, DI
+	TESTQ   DI, DI
+	JZ      at128end
 
-secondchainStart:
-	MOVQ $0x00000008, BX
+at128:
+	VMOVUPS     128(CX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     160(CX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     192(CX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     224(CX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, CX
+	DECQ        DI
+	JNZ         at128
 
-secondchain:
-	VMOVUPS     (CX)(AX*1), Y8
-	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y8, Y8, Y1
-	VMOVUPS     32(CX)(AX*1), Y8
-	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y8, Y8, Y2
-	VMOVUPS     64(CX)(AX*1), Y8
-	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y8, Y8, Y3
-	VMOVUPS     96(CX)(AX*1), Y8
-	VSUBPS      Y0, Y8, Y8
-	VFMADD231PS Y8, Y8, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, DX
-	JE          secondfold
-	DECQ        BX
-	JNZ         secondchain
+at128end:
+	CMPQ        BX, SI
+	JE          at128fold
+	TESTQ       AX, AX
+	JZ          at128fold
+	VMOVUPS     128(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     160(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     192(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     224(AX), Y11
+	VSUBPS      Y2, Y11, Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
 
-secondfold:
-	VADDPS       Y2, Y1, Y1
+at128fold:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       (SP), Y3, Y3
+	VADDPS       32(SP), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         DX, $0x00
-	JNE          secondblock
-	JMP          secondreduce
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VCVTPS2PD    X4, Y3
+	VADDPD       Y3, Y0, Y0
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VADDPS       64(SP), Y7, Y7
+	VADDPS       96(SP), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPS       X3, X7, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	SUBQ         BX, DX
+	JNZ          block
+	CMPQ         BX, SI
+	JNE          end
+	TESTQ        AX, AX
+	JNZ          block
 
-secondlast:
-	VCVTPS2PD    X1, Y0
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-secondreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X0
-	VADDPD       X0, X5, X5
-	VHADDPD      X5, X5, X5
+end:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VHADDPD      X0, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VHADDPD      X1, X1, X1
 	VZEROUPPER
-	MOVSD        X7, mean+24(FP)
-	MOVSD        X5, squares+32(FP)
+	MOVSD        X1, sum+32(FP)
+	MOVSD        X0, squares+40(FP)
 	RET
 
-DATA f64_3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
-GLOBL f64_3ff0000000000000<>(SB), RODATA|NOPTR, $8
-
-DATA f32_3f800000<>+0(SB)/4, $0x3f800000
-GLOBL f32_3f800000<>(SB), RODATA|NOPTR, $4
-
-DATA tailMasks<>+0(SB)/4, $0xffffffff
-DATA tailMasks<>+4(SB)/4, $0xffffffff
-DATA tailMasks<>+8(SB)/4, $0xffffffff
-DATA tailMasks<>+12(SB)/4, $0xffffffff
-DATA tailMasks<>+16(SB)/4, $0xffffffff
-DATA tailMasks<>+20(SB)/4, $0xffffffff
-DATA tailMasks<>+24(SB)/4, $0xffffffff
-DATA tailMasks<>+28(SB)/4, $0xffffffff
-DATA tailMasks<>+32(SB)/4, $0x00000000
-DATA tailMasks<>+36(SB)/4, $0x00000000
-DATA tailMasks<>+40(SB)/4, $0x00000000
-DATA tailMasks<>+44(SB)/4, $0x00000000
-DATA tailMasks<>+48(SB)/4, $0x00000000
-DATA tailMasks<>+52(SB)/4, $0x00000000
-DATA tailMasks<>+56(SB)/4, $0x00000000
-DATA tailMasks<>+60(SB)/4, $0x00000000
-GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
-
-// func squaresAVX2(x []float32) float64
-// Requires: AVX, FMA3, SSE2
-TEXT ·squaresAVX2(SB), NOSPLIT, $0-32
-	MOVQ   x_base+0(FP), CX
-	MOVQ   x_len+8(FP), DX
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+// func squaresAVX2(x *float32, rows int, last *float32) float64
+// Requires: AVX, CMOV, FMA3, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $64-32
+	MOVQ   last+16(FP), AX
+	MOVQ   x+0(FP), CX
+	MOVQ   rows+8(FP), DX
+	MOVQ   DX, DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   DX, BX
-	ANDQ   $0x0000001f, BX
-	JZ     firstrestEnd
-	MOVQ   DX, AX
-	SUBQ   BX, AX
-	SHLQ   $0x02, AX
-	CMPQ   BX, $0x00000008
-	JL     firsttail
 
-firstvector:
-	VMOVUPS     (CX)(AX*1), Y1
-	VFMADD231PS Y1, Y1, Y0
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         firstvector
+block:
+	MOVQ    $0x0000000c, SI
+	MOVQ    DX, BX
+	CMPQ    DX, SI
+	CMOVQGT SI, BX
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    CX, DI
+	MOVQ    BX, R8
+	TESTQ   R8, R8
+	JZ      at0end
 
-firsttail:
-	CMPQ        BX, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y1
-	VMASKMOVPS  (CX)(AX*1), Y1, Y2
-	VANDPS      Y1, Y2, Y2
-	VFMADD231PS Y2, Y2, Y0
+at0:
+	VMOVUPS     (DI), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(DI), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(DI), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(DI), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, DI
+	DECQ        R8
+	JNZ         at0
 
-firstrestEnd:
-	ANDQ   $-32, DX
-	XORQ   AX, AX
-	CMPQ   DX, $0x00
-	JE     firstlast
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	JMP    firstchainStart
+at0end:
+	CMPQ        BX, SI
+	JE          at0fold
+	TESTQ       AX, AX
+	JZ          at0fold
+	VMOVUPS     (AX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(AX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(AX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(AX), Y5
+	VFMADD231PS Y5, Y5, Y4
 
-firstblock:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+at0fold:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (SP)
+	VMOVUPS Y2, 32(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    BX, DI
+	TESTQ   DI, DI
+	JZ      at128end
 
-firstchainStart:
-	MOVQ $0x00000008, BX
+at128:
+	VMOVUPS     128(CX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(CX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(CX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(CX), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, CX
+	DECQ        DI
+	JNZ         at128
 
-firstchain:
-	VMOVUPS     (CX)(AX*1), Y6
-	VFMADD231PS Y6, Y6, Y0
-	VMOVUPS     32(CX)(AX*1), Y6
-	VFMADD231PS Y6, Y6, Y1
-	VMOVUPS     64(CX)(AX*1), Y6
-	VFMADD231PS Y6, Y6, Y2
-	VMOVUPS     96(CX)(AX*1), Y6
-	VFMADD231PS Y6, Y6, Y3
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, DX
-	JE          firstfold
-	DECQ        BX
-	JNZ         firstchain
+at128end:
+	CMPQ        BX, SI
+	JE          at128fold
+	TESTQ       AX, AX
+	JZ          at128fold
+	VMOVUPS     128(AX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(AX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(AX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(AX), Y5
+	VFMADD231PS Y5, Y5, Y4
 
-firstfold:
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y2, Y0, Y0
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y1, Y4, Y4
-	VADDPD       Y0, Y5, Y5
-	CMPQ         DX, $0x00
-	JNE          firstblock
-	JMP          firstreduce
+at128fold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       (SP), Y1, Y1
+	VADDPS       32(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         BX, DX
+	JNZ          block
+	CMPQ         BX, SI
+	JNE          end
+	TESTQ        AX, AX
+	JNZ          block
 
-firstlast:
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y1, Y4, Y4
-	VADDPD       Y0, Y5, Y5
-
-firstreduce:
-	VADDPD       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X0
-	VADDPD       X0, X4, X4
-	VHADDPD      X4, X4, X4
+end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 	VZEROUPPER
-	MOVSD        X4, ret+24(FP)
+	MOVSD        X0, ret+24(FP)
 	RET
 
 // func normalizeAVX2(dst []float32, x []float32, c float32, scale float32, offset float32)
@@ -412,9 +364,27 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·layerNormAVX2(SB), NOSPLIT, $0-72
+DATA tailMasks<>+0(SB)/4, $0xffffffff
+DATA tailMasks<>+4(SB)/4, $0xffffffff
+DATA tailMasks<>+8(SB)/4, $0xffffffff
+DATA tailMasks<>+12(SB)/4, $0xffffffff
+DATA tailMasks<>+16(SB)/4, $0xffffffff
+DATA tailMasks<>+20(SB)/4, $0xffffffff
+DATA tailMasks<>+24(SB)/4, $0xffffffff
+DATA tailMasks<>+28(SB)/4, $0xffffffff
+DATA tailMasks<>+32(SB)/4, $0x00000000
+DATA tailMasks<>+36(SB)/4, $0x00000000
+DATA tailMasks<>+40(SB)/4, $0x00000000
+DATA tailMasks<>+44(SB)/4, $0x00000000
+DATA tailMasks<>+48(SB)/4, $0x00000000
+DATA tailMasks<>+52(SB)/4, $0x00000000
+DATA tailMasks<>+56(SB)/4, $0x00000000
+DATA tailMasks<>+60(SB)/4, $0x00000000
+GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
+
+// func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE2
+TEXT ·layerNormAVX2(SB), NOSPLIT, $136-88
 	MOVQ       width+48(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -423,511 +393,309 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-72
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R8
+	SHRQ       $0x06, R8
 	XORQ       DI, DI
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R8
-	ANDQ         $0x0000001f, R8
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R8, AX
-	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000008
-	JL           alonefirsttail
-
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R8
-	CMPQ        R8, $0x00000008
-	JGE         alonefirstvector
-
-alonefirsttail:
-	CMPQ        R8, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R9
-	SHLQ        $0x02, R8
-	SUBQ        R8, R9
-	VMOVUPS     (R9), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
-
-alonefirstrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-32, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonefirstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
+	MOVQ   SI, AX
+	MOVQ   R8, R9
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R9
+aloneblock:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R9, R10
+	CMPQ    R9, R11
+	CMOVQGT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    AX, R11
+	MOVQ    R10, R12
+	TESTQ   R12, R12
+	JZ      aloneat0end
 
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
-	JE          alonefirstfold
-	DECQ        R9
-	JNZ         alonefirstchain
+aloneat0:
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R11), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R11), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R11), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R11
+	DECQ        R12
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R8, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
+aloneat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      aloneat128end
 
-alonefirstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
+aloneat128:
+	VMOVUPS     128(AX), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(AX), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(AX), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(AX), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, AX
+	DECQ        R11
+	JNZ         aloneat128
 
-alonefirstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R8
-	ANDQ         $0x0000001f, R8
-	JZ           alonesecondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R8, AX
-	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000008
-	JL           alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R8
-	CMPQ        R8, $0x00000008
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R8, $0x00
-	JE          alonesecondrestEnd
-	LEAQ        tailMasks<>+32(SB), R9
-	SHLQ        $0x02, R8
-	SUBQ        R8, R9
-	VMOVUPS     (R9), Y3
-	VMASKMOVPS  (SI)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-alonesecondrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-32, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonesecondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R9
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
-	JE          alonesecondfold
-	DECQ        R9
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aloneat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R8, $0x00
-	JNE          alonesecondblock
-	JMP          alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-alonesecondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R10, R9
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+56(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R8
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R9
-	VMOVD        X2, R10
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R11
-	VBROADCASTSS (R11), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R12
-	ANDQ         $0x0000001f, R12
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R12, AX
-	SHLQ         $0x02, AX
-	CMPQ         R12, $0x00000008
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+56(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R9
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R10
+	MOVQ      R8, R11
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R11)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R12
-	CMPQ        R12, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R10, R13
+	MOVQ    R12, R14
+	TESTQ   R14, R14
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R12, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R13
-	SHLQ        $0x02, R12
-	SUBQ        R12, R13
-	VMOVUPS     (R13), Y5
-	VMASKMOVPS  (R11)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
+aheadat0:
+	VMOVUPS     (R13), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R13), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R13), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R13), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R13
+	DECQ        R14
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-32, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     firstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-
-firstchainStart:
-	MOVQ $0x00000008, R13
-
-firstchain:
-	VMOVUPS     (R11)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(R11)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(R11)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(R11)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R12
-	JE          firstfold
+aheadat128:
+	VMOVUPS     128(R10), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(R10), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(R10), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(R10), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R10
 	DECQ        R13
-	JNZ         firstchain
+	JNZ         aheadat128
 
-firstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R12, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-
-firstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R12
-	ANDQ         $0x0000001f, R12
-	JZ           secondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R12, AX
-	SHLQ         $0x02, AX
-	CMPQ         R12, $0x00000008
-	JL           secondtail
-
-secondvector:
-	VMOVUPS     (R11)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R12
-	CMPQ        R12, $0x00000008
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R12, $0x00
-	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R13
-	SHLQ        $0x02, R12
-	SUBQ        R12, R13
-	VMOVUPS     (R13), Y3
-	VMASKMOVPS  (R11)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-secondrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-32, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     secondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-secondchainStart:
-	MOVQ $0x00000008, R13
-
-secondchain:
-	VMOVUPS     (R11)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(R11)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(R11)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(R11)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R12
-	JE          secondfold
-	DECQ        R13
-	JNZ         secondchain
-
-secondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aheadat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R12, $0x00
-	JNE          secondblock
-	JMP          secondreduce
-
-secondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-secondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R12, R11
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 write:
-	VMOVD        R10, X4
-	VBROADCASTSS X4, Y4
-	VMOVD        R9, X5
-	VBROADCASTSS X5, Y5
-	VMOVD        R8, X6
-	VBROADCASTSS X6, Y6
-	MOVQ         CX, R8
-	ANDQ         $0x0000001f, R8
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Y0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R8, AX
+	SUBQ         R9, AX
 	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000008
+	CMPQ         R9, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R8
-	CMPQ        R8, $0x00000008
+	SUBQ        $0x00000008, R9
+	CMPQ        R9, $0x00000008
 	JGE         writevector
 
 writetail:
-	CMPQ        R8, $0x00
+	CMPQ        R9, $0x00
 	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R9
-	SHLQ        $0x02, R8
-	SUBQ        R8, R9
-	VMOVUPS     (R9), Y7
-	VMASKMOVPS  (SI)(AX*1), Y7, Y8
-	VSUBPS      Y4, Y8, Y8
-	VFMADD213PS Y5, Y6, Y8
-	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
+	LEAQ        tailMasks<>+32(SB), R10
+	SHLQ        $0x02, R9
+	SUBQ        R9, R10
+	VMOVUPS     (R10), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VFMADD213PS Y0, Y1, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R8
-	ANDQ $-32, R8
+	MOVQ CX, R9
+	ANDQ $-32, R9
 	XORQ AX, AX
-	CMPQ R8, $0x00
+	CMPQ R9, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     Y7, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     Y7, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     Y7, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
+	SUBQ        $0x00000020, R9
 	JNE         writeiteration
 
 writedone:
@@ -941,9 +709,14 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+72(FP)
+	MOVSD X2, squares+80(FP)
 	VZEROUPPER
-	MOVQ DI, done+64(FP)
+	MOVQ  DI, done+64(FP)
 	RET
+
+DATA f64_3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+GLOBL f64_3ff0000000000000<>(SB), RODATA|NOPTR, $8
 
 DATA f64_3af0000000000000<>+0(SB)/8, $0x3af0000000000000
 GLOBL f64_3af0000000000000<>(SB), RODATA|NOPTR, $8
@@ -951,13 +724,16 @@ GLOBL f64_3af0000000000000<>(SB), RODATA|NOPTR, $8
 DATA f64_4770000000000000<>+0(SB)/8, $0x4770000000000000
 GLOBL f64_4770000000000000<>(SB), RODATA|NOPTR, $8
 
+DATA f64_3fd0000000000000<>+0(SB)/8, $0x3fd0000000000000
+GLOBL f64_3fd0000000000000<>(SB), RODATA|NOPTR, $8
+
 DATA u128_8000000000000000<>+0(SB)/8, $0x8000000000000000
 DATA u128_8000000000000000<>+8(SB)/8, $0x8000000000000000
 GLOBL u128_8000000000000000<>(SB), RODATA|NOPTR, $16
 
 // func rmsNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-72
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $72-72
 	MOVQ       width+48(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -966,269 +742,231 @@ TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-72
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R8
+	SHRQ       $0x06, R8
 	XORQ       DI, DI
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R8
-	ANDQ   $0x0000001f, R8
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R8, AX
-	SHLQ   $0x02, AX
-	CMPQ   R8, $0x00000008
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R8, R9
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R8
-	CMPQ        R8, $0x00000008
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R9, R10
+	CMPQ    R9, R11
+	CMOVQGT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    AX, R11
+	MOVQ    R10, R12
+	TESTQ   R12, R12
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R8, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R9
-	SHLQ        $0x02, R8
-	SUBQ        R8, R9
-	VMOVUPS     (R9), Y2
-	VMASKMOVPS  (SI)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aloneat0:
+	VMOVUPS     (R11), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R11), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R11), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R11), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R11
+	DECQ        R12
+	JNZ         aloneat0
 
-alonefirstrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-32, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonefirstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    alonefirstchainStart
+aloneat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      aloneat128end
 
-alonefirstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aloneat128:
+	VMOVUPS     128(AX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(AX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(AX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(AX), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, AX
+	DECQ        R11
+	JNZ         aloneat128
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R9
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R8
-	JE          alonefirstfold
-	DECQ        R9
-	JNZ         alonefirstchain
-
-alonefirstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aloneat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R8, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-alonefirstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R10, R9
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+56(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R8
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+56(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R9
-	VXORPS    Y5, Y5, Y5
-	VXORPS    Y6, Y6, Y6
-	VXORPS    Y1, Y1, Y1
-	MOVQ      CX, R10
-	ANDQ      $0x0000001f, R10
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R10, AX
-	SHLQ      $0x02, AX
-	CMPQ      R10, $0x00000008
-	JL        firsttail
+	MOVQ      R8, R10
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R9)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R9, R12
+	MOVQ    R11, R13
+	TESTQ   R13, R13
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R10, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y2
-	VMASKMOVPS  (R9)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aheadat0:
+	VMOVUPS     (R12), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R12), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R12), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R12), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R12
+	DECQ        R13
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-32, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     firstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aheadat128:
+	VMOVUPS     128(R9), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(R9), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(R9), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(R9), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R9
+	DECQ        R12
+	JNZ         aheadat128
 
-firstchainStart:
-	MOVQ $0x00000008, R11
-
-firstchain:
-	VMOVUPS     (R9)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(R9)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(R9)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(R9)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
-	JE          firstfold
-	DECQ        R11
-	JNZ         firstchain
-
-firstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aheadat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R10, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-firstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R11, R10
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 write:
-	VMOVD        R8, X2
-	VBROADCASTSS X2, Y2
-	MOVQ         CX, R8
-	ANDQ         $0x0000001f, R8
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R9
+	ANDQ         $0x0000001f, R9
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R8, AX
+	SUBQ         R9, AX
 	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000008
+	CMPQ         R9, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
 	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, R8
-	CMPQ    R8, $0x00000008
+	SUBQ    $0x00000008, R9
+	CMPQ    R9, $0x00000008
 	JGE     writevector
 
 writetail:
-	CMPQ       R8, $0x00
+	CMPQ       R9, $0x00
 	JE         writerestEnd
-	LEAQ       tailMasks<>+32(SB), R9
-	SHLQ       $0x02, R8
-	SUBQ       R8, R9
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS (SI)(AX*1), Y3, Y4
-	VMULPS     Y2, Y4, Y4
-	VMASKMOVPS Y4, Y3, (BX)(AX*1)
+	LEAQ       tailMasks<>+32(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    (R10), Y2
+	VMASKMOVPS (SI)(AX*1), Y2, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y2, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R8
-	ANDQ $-32, R8
+	MOVQ CX, R9
+	ANDQ $-32, R9
 	XORQ AX, AX
-	CMPQ R8, $0x00
+	CMPQ R9, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS (SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, 96(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 96(BX)(AX*1)
 	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, R8
+	SUBQ    $0x00000020, R9
 	JNE     writeiteration
 
 writedone:
@@ -1330,9 +1068,9 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·layerNormGainAVX2(SB), NOSPLIT, $0-96
+// func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE2
+TEXT ·layerNormGainAVX2(SB), NOSPLIT, $136-112
 	MOVQ       width+72(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -1342,523 +1080,321 @@ TEXT ·layerNormGainAVX2(SB), NOSPLIT, $0-96
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R9
+	SHRQ       $0x06, R9
 	XORQ       R8, R8
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
-	JL           alonefirsttail
-
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
-	JGE         alonefirstvector
-
-alonefirsttail:
-	CMPQ        R9, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
-
-alonefirstrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-32, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonefirstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
+	MOVQ   SI, AX
+	MOVQ   R9, R10
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R10
+aloneblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    AX, R12
+	MOVQ    R11, R13
+	TESTQ   R13, R13
+	JZ      aloneat0end
 
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
-	JE          alonefirstfold
-	DECQ        R10
-	JNZ         alonefirstchain
+aloneat0:
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R12), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R12), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R12), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R12
+	DECQ        R13
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R9, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
+aloneat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aloneat128end
 
-alonefirstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
+aloneat128:
+	VMOVUPS     128(AX), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(AX), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(AX), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(AX), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, AX
+	DECQ        R12
+	JNZ         aloneat128
 
-alonefirstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
-	JZ           alonesecondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
-	JL           alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R9, $0x00
-	JE          alonesecondrestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y3
-	VMASKMOVPS  (SI)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-alonesecondrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-32, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonesecondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R10
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
-	JE          alonesecondfold
-	DECQ        R10
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aloneat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R9, $0x00
-	JNE          alonesecondblock
-	JMP          alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-alonesecondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R11, R10
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+80(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R9
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R10
-	VMOVD        X2, R11
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R12
-	VBROADCASTSS (R12), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R13
-	ANDQ         $0x0000001f, R13
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R13, AX
-	SHLQ         $0x02, AX
-	CMPQ         R13, $0x00000008
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+80(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R10
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R11
+	MOVQ      R9, R12
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R12)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R13
-	CMPQ        R13, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R14
+	MOVQ    R12, R13
+	CMPQ    R12, R14
+	CMOVQGT R14, R13
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R11, R14
+	MOVQ    R13, R15
+	TESTQ   R15, R15
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R13, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R14
-	SHLQ        $0x02, R13
-	SUBQ        R13, R14
-	VMOVUPS     (R14), Y5
-	VMASKMOVPS  (R12)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
+aheadat0:
+	VMOVUPS     (R14), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R14), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R14), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R14), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R14
+	DECQ        R15
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R13
-	ANDQ   $-32, R13
-	XORQ   AX, AX
-	CMPQ   R13, $0x00
-	JE     firstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R13, R14
+	TESTQ   R14, R14
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-
-firstchainStart:
-	MOVQ $0x00000008, R14
-
-firstchain:
-	VMOVUPS     (R12)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(R12)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(R12)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(R12)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R13
-	JE          firstfold
+aheadat128:
+	VMOVUPS     128(R11), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(R11), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(R11), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(R11), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R11
 	DECQ        R14
-	JNZ         firstchain
+	JNZ         aheadat128
 
-firstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R13, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-
-firstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R13
-	ANDQ         $0x0000001f, R13
-	JZ           secondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R13, AX
-	SHLQ         $0x02, AX
-	CMPQ         R13, $0x00000008
-	JL           secondtail
-
-secondvector:
-	VMOVUPS     (R12)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R13
-	CMPQ        R13, $0x00000008
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R13, $0x00
-	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R14
-	SHLQ        $0x02, R13
-	SUBQ        R13, R14
-	VMOVUPS     (R14), Y3
-	VMASKMOVPS  (R12)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-secondrestEnd:
-	MOVQ   CX, R13
-	ANDQ   $-32, R13
-	XORQ   AX, AX
-	CMPQ   R13, $0x00
-	JE     secondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-secondchainStart:
-	MOVQ $0x00000008, R14
-
-secondchain:
-	VMOVUPS     (R12)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(R12)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(R12)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(R12)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R13
-	JE          secondfold
-	DECQ        R14
-	JNZ         secondchain
-
-secondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aheadat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R13, $0x00
-	JNE          secondblock
-	JMP          secondreduce
-
-secondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-secondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R13, R12
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 write:
-	VMOVD        R11, X4
-	VBROADCASTSS X4, Y4
-	VMOVD        R10, X5
-	VBROADCASTSS X5, Y5
-	VMOVD        R9, X6
-	VBROADCASTSS X6, Y6
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
+	VMOVD        R10, X0
+	VBROADCASTSS X0, Y0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R9, AX
+	SUBQ         R10, AX
 	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
+	CMPQ         R10, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     (DI)(AX*1), Y8
-	VMULPS      Y8, Y7, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
 	JGE         writevector
 
 writetail:
-	CMPQ        R9, $0x00
+	CMPQ        R10, $0x00
 	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y7
-	VMASKMOVPS  (SI)(AX*1), Y7, Y8
-	VSUBPS      Y4, Y8, Y8
-	VFMADD213PS Y5, Y6, Y8
-	VMASKMOVPS  (DI)(AX*1), Y7, Y9
-	VMULPS      Y9, Y8, Y8
-	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
+	LEAQ        tailMasks<>+32(SB), R11
+	SHLQ        $0x02, R10
+	SUBQ        R10, R11
+	VMOVUPS     (R11), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VFMADD213PS Y0, Y1, Y5
+	VMASKMOVPS  (DI)(AX*1), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-32, R9
+	MOVQ CX, R10
+	ANDQ $-32, R10
 	XORQ AX, AX
-	CMPQ R9, $0x00
+	CMPQ R10, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     (DI)(AX*1), Y8
-	VMULPS      Y8, Y7, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     32(DI)(AX*1), Y8
-	VMULPS      Y8, Y7, Y7
-	VMOVUPS     Y7, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     64(DI)(AX*1), Y8
-	VMULPS      Y8, Y7, Y7
-	VMOVUPS     Y7, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     96(DI)(AX*1), Y8
-	VMULPS      Y8, Y7, Y7
-	VMOVUPS     Y7, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     (DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     32(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     64(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     96(DI)(AX*1), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
+	SUBQ        $0x00000020, R10
 	JNE         writeiteration
 
 writedone:
@@ -1872,13 +1408,15 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+96(FP)
+	MOVSD X2, squares+104(FP)
 	VZEROUPPER
-	MOVQ R8, done+88(FP)
+	MOVQ  R8, done+88(FP)
 	RET
 
 // func rmsNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $0-96
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $72-96
 	MOVQ       width+72(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -1888,281 +1426,243 @@ TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $0-96
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R9
+	SHRQ       $0x06, R9
 	XORQ       R8, R8
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R9
-	ANDQ   $0x0000001f, R9
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R9, AX
-	SHLQ   $0x02, AX
-	CMPQ   R9, $0x00000008
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R9, R10
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    AX, R12
+	MOVQ    R11, R13
+	TESTQ   R13, R13
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R9, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y2
-	VMASKMOVPS  (SI)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aloneat0:
+	VMOVUPS     (R12), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R12), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R12), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R12), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R12
+	DECQ        R13
+	JNZ         aloneat0
 
-alonefirstrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-32, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonefirstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    alonefirstchainStart
+aloneat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aloneat128end
 
-alonefirstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aloneat128:
+	VMOVUPS     128(AX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(AX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(AX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(AX), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, AX
+	DECQ        R12
+	JNZ         aloneat128
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R10
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
-	JE          alonefirstfold
-	DECQ        R10
-	JNZ         alonefirstchain
-
-alonefirstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aloneat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R9, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-alonefirstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R11, R10
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+80(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R9
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+80(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R10
-	VXORPS    Y5, Y5, Y5
-	VXORPS    Y6, Y6, Y6
-	VXORPS    Y1, Y1, Y1
-	MOVQ      CX, R11
-	ANDQ      $0x0000001f, R11
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R11, AX
-	SHLQ      $0x02, AX
-	CMPQ      R11, $0x00000008
-	JL        firsttail
+	MOVQ      R9, R11
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R10)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R11
-	CMPQ        R11, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R10, R13
+	MOVQ    R12, R14
+	TESTQ   R14, R14
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R11, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R12
-	SHLQ        $0x02, R11
-	SUBQ        R11, R12
-	VMOVUPS     (R12), Y2
-	VMASKMOVPS  (R10)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aheadat0:
+	VMOVUPS     (R13), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R13), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R13), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R13), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R13
+	DECQ        R14
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R11
-	ANDQ   $-32, R11
-	XORQ   AX, AX
-	CMPQ   R11, $0x00
-	JE     firstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aheadat128:
+	VMOVUPS     128(R10), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(R10), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(R10), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(R10), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R10
+	DECQ        R13
+	JNZ         aheadat128
 
-firstchainStart:
-	MOVQ $0x00000008, R12
-
-firstchain:
-	VMOVUPS     (R10)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(R10)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(R10)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(R10)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R11
-	JE          firstfold
-	DECQ        R12
-	JNZ         firstchain
-
-firstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aheadat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R11, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-firstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R12, R11
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 write:
-	VMOVD        R9, X2
-	VBROADCASTSS X2, Y2
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R10
+	ANDQ         $0x0000001f, R10
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R9, AX
+	SUBQ         R10, AX
 	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
+	CMPQ         R10, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS (DI)(AX*1), Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
 	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, R9
-	CMPQ    R9, $0x00000008
+	SUBQ    $0x00000008, R10
+	CMPQ    R10, $0x00000008
 	JGE     writevector
 
 writetail:
-	CMPQ       R9, $0x00
+	CMPQ       R10, $0x00
 	JE         writerestEnd
-	LEAQ       tailMasks<>+32(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    (R10), Y3
-	VMASKMOVPS (SI)(AX*1), Y3, Y4
-	VMULPS     Y2, Y4, Y4
-	VMASKMOVPS (DI)(AX*1), Y3, Y5
-	VMULPS     Y5, Y4, Y4
-	VMASKMOVPS Y4, Y3, (BX)(AX*1)
+	LEAQ       tailMasks<>+32(SB), R11
+	SHLQ       $0x02, R10
+	SUBQ       R10, R11
+	VMOVUPS    (R11), Y2
+	VMASKMOVPS (SI)(AX*1), Y2, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS (DI)(AX*1), Y2, Y4
+	VMULPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-32, R9
+	MOVQ CX, R10
+	ANDQ $-32, R10
 	XORQ AX, AX
-	CMPQ R9, $0x00
+	CMPQ R10, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS (SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS (DI)(AX*1), Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS 32(DI)(AX*1), Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS 64(DI)(AX*1), Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS 96(DI)(AX*1), Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, 96(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (BX)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 32(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 64(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 64(BX)(AX*1)
+	VMOVUPS 96(SI)(AX*1), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 96(DI)(AX*1), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 96(BX)(AX*1)
 	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, R9
+	SUBQ    $0x00000020, R10
 	JNE     writeiteration
 
 writedone:
@@ -2271,9 +1771,9 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $0-120
+// func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE2
+TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $136-136
 	MOVQ       width+96(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -2284,529 +1784,327 @@ TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $0-120
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R10
+	SHRQ       $0x06, R10
 	XORQ       R9, R9
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
-	JL           alonefirsttail
-
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
-	JGE         alonefirstvector
-
-alonefirsttail:
-	CMPQ        R10, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y5
-	VMASKMOVPS  (SI)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
-
-alonefirstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-32, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonefirstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
+	MOVQ   SI, AX
+	MOVQ   R10, R11
+	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R11
+aloneblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    AX, R13
+	MOVQ    R12, R14
+	TESTQ   R14, R14
+	JZ      aloneat0end
 
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
-	JE          alonefirstfold
-	DECQ        R11
-	JNZ         alonefirstchain
+aloneat0:
+	VMOVUPS     (R13), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R13), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R13), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R13), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R13
+	DECQ        R14
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R10, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
+aloneat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aloneat128end
 
-alonefirstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
+aloneat128:
+	VMOVUPS     128(AX), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(AX), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(AX), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(AX), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, AX
+	DECQ        R13
+	JNZ         aloneat128
 
-alonefirstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
-	JZ           alonesecondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
-	JL           alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R10, $0x00
-	JE          alonesecondrestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y3
-	VMASKMOVPS  (SI)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-alonesecondrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-32, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonesecondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R11
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(SI)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
-	JE          alonesecondfold
-	DECQ        R11
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aloneat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R10, $0x00
-	JNE          alonesecondblock
-	JMP          alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-alonesecondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R12, R11
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+104(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R10
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R11
-	VMOVD        X2, R12
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R13
-	VBROADCASTSS (R13), Y1
-	VBROADCASTSS f32_3f800000<>+0(SB), Y2
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y3, Y3, Y3
-	MOVQ         CX, R14
-	ANDQ         $0x0000001f, R14
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R14, AX
-	SHLQ         $0x02, AX
-	CMPQ         R14, $0x00000008
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+104(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R11
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R12
+	MOVQ      R10, R13
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R13)(AX*1), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y5, Y3
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R14
-	CMPQ        R14, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R15
+	MOVQ    R13, R14
+	CMPQ    R13, R15
+	CMOVQGT R15, R14
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R12, R15
+	MOVQ    R14, BP
+	TESTQ   BP, BP
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R14, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R15
-	SHLQ        $0x02, R14
-	SUBQ        R14, R15
-	VMOVUPS     (R15), Y5
-	VMASKMOVPS  (R13)(AX*1), Y5, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y6, Y3
+aheadat0:
+	VMOVUPS     (R15), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     32(R15), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     64(R15), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     96(R15), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R15
+	DECQ        BP
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R14
-	ANDQ   $-32, R14
-	XORQ   AX, AX
-	CMPQ   R14, $0x00
-	JE     firstlast
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, 8(SP)
+	VMOVUPS Y1, 40(SP)
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS Y6, 72(SP)
+	VMOVUPS Y7, 104(SP)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    R14, R15
+	TESTQ   R15, R15
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-
-firstchainStart:
-	MOVQ $0x00000008, R15
-
-firstchain:
-	VMOVUPS     (R13)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y3
-	VMOVUPS     32(R13)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y5
-	VMOVUPS     64(R13)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y6
-	VMOVUPS     96(R13)(AX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y2, Y9, Y7
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R14
-	JE          firstfold
+aheadat128:
+	VMOVUPS     128(R12), Y10
+	VFMADD231PS Y10, Y10, Y0
+	VADDPS      Y10, Y6, Y6
+	VMOVUPS     160(R12), Y10
+	VFMADD231PS Y10, Y10, Y1
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     192(R12), Y10
+	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VMOVUPS     224(R12), Y10
+	VFMADD231PS Y10, Y10, Y5
+	VADDPS      Y10, Y9, Y9
+	ADDQ        $0x00000100, R12
 	DECQ        R15
-	JNZ         firstchain
+	JNZ         aheadat128
 
-firstfold:
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VCVTPS2PD    X3, Y5
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y5, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-	CMPQ         R14, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X3, Y2
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y2, Y4, Y4
-	VADDPD       Y3, Y8, Y8
-
-firstreduce:
-	VADDPD       Y8, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VHADDPD      X4, X4, X4
-	VCVTSS2SD    X1, X1, X1
-	VFMADD132SD  X0, X1, X4
-	VCVTSD2SS    X4, X4, X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, R14
-	ANDQ         $0x0000001f, R14
-	JZ           secondrestEnd
-	MOVQ         CX, AX
-	SUBQ         R14, AX
-	SHLQ         $0x02, AX
-	CMPQ         R14, $0x00000008
-	JL           secondtail
-
-secondvector:
-	VMOVUPS     (R13)(AX*1), Y3
-	VSUBPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R14
-	CMPQ        R14, $0x00000008
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R14, $0x00
-	JE          secondrestEnd
-	LEAQ        tailMasks<>+32(SB), R15
-	SHLQ        $0x02, R14
-	SUBQ        R14, R15
-	VMOVUPS     (R15), Y3
-	VMASKMOVPS  (R13)(AX*1), Y3, Y5
-	VSUBPS      Y2, Y5, Y5
-	VANDPS      Y3, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-
-secondrestEnd:
-	MOVQ   CX, R14
-	ANDQ   $-32, R14
-	XORQ   AX, AX
-	CMPQ   R14, $0x00
-	JE     secondlast
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y3, Y3, Y3
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-
-secondchainStart:
-	MOVQ $0x00000008, R15
-
-secondchain:
-	VMOVUPS     (R13)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y1
-	VMOVUPS     32(R13)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y3
-	VMOVUPS     64(R13)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     96(R13)(AX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VFMADD231PS Y9, Y9, Y6
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R14
-	JE          secondfold
-	DECQ        R15
-	JNZ         secondchain
-
-secondfold:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y6, Y5, Y5
+aheadat128end:
+	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-	CMPQ         R14, $0x00
-	JNE          secondblock
-	JMP          secondreduce
-
-secondlast:
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y3, Y7, Y7
-	VADDPD       Y1, Y8, Y8
-
-secondreduce:
-	VADDPD       Y8, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X1
-	VADDPD       X1, X7, X7
-	VHADDPD      X7, X7, X7
-	VMOVAPS      X7, X1
-	VMOVAPS      X2, X2
-	VCVTSS2SD    X2, X2, X3
-	VSUBSD       X3, X4, X3
+	VADDPS       8(SP), Y0, Y0
+	VADDPS       40(SP), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VCVTPS2PD    X1, Y0
+	VADDPD       Y0, Y2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       72(SP), Y6, Y6
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	SUBQ         R14, R13
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VHADDPD      X2, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
 
 write:
-	VMOVD        R12, X4
-	VBROADCASTSS X4, Y4
-	VMOVD        R11, X5
-	VBROADCASTSS X5, Y5
-	VMOVD        R10, X6
-	VBROADCASTSS X6, Y6
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Y0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R11
+	ANDQ         $0x0000001f, R11
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R10, AX
+	SUBQ         R11, AX
 	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
+	CMPQ         R11, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     (R8)(AX*1), Y8
-	VMOVUPS     (DI)(AX*1), Y9
-	VFMADD213PS Y8, Y9, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     (R8)(AX*1), Y5
+	VMOVUPS     (DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
+	SUBQ        $0x00000008, R11
+	CMPQ        R11, $0x00000008
 	JGE         writevector
 
 writetail:
-	CMPQ        R10, $0x00
+	CMPQ        R11, $0x00
 	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y7
-	VMASKMOVPS  (SI)(AX*1), Y7, Y8
-	VSUBPS      Y4, Y8, Y8
-	VFMADD213PS Y5, Y6, Y8
-	VMASKMOVPS  (R8)(AX*1), Y7, Y9
-	VMASKMOVPS  (DI)(AX*1), Y7, Y10
-	VFMADD213PS Y9, Y10, Y8
-	VMASKMOVPS  Y8, Y7, (BX)(AX*1)
+	LEAQ        tailMasks<>+32(SB), R12
+	SHLQ        $0x02, R11
+	SUBQ        R11, R12
+	VMOVUPS     (R12), Y4
+	VMASKMOVPS  (SI)(AX*1), Y4, Y5
+	VFMADD213PS Y0, Y1, Y5
+	VMASKMOVPS  (R8)(AX*1), Y4, Y6
+	VMASKMOVPS  (DI)(AX*1), Y4, Y7
+	VFMADD213PS Y6, Y7, Y5
+	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-32, R10
+	MOVQ CX, R11
+	ANDQ $-32, R11
 	XORQ AX, AX
-	CMPQ R10, $0x00
+	CMPQ R11, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     (R8)(AX*1), Y8
-	VMOVUPS     (DI)(AX*1), Y9
-	VFMADD213PS Y8, Y9, Y7
-	VMOVUPS     Y7, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     32(R8)(AX*1), Y8
-	VMOVUPS     32(DI)(AX*1), Y9
-	VFMADD213PS Y8, Y9, Y7
-	VMOVUPS     Y7, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     64(R8)(AX*1), Y8
-	VMOVUPS     64(DI)(AX*1), Y9
-	VFMADD213PS Y8, Y9, Y7
-	VMOVUPS     Y7, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y7
-	VSUBPS      Y4, Y7, Y7
-	VFMADD213PS Y5, Y6, Y7
-	VMOVUPS     96(R8)(AX*1), Y8
-	VMOVUPS     96(DI)(AX*1), Y9
-	VFMADD213PS Y8, Y9, Y7
-	VMOVUPS     Y7, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     (R8)(AX*1), Y5
+	VMOVUPS     (DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     32(R8)(AX*1), Y5
+	VMOVUPS     32(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     64(R8)(AX*1), Y5
+	VMOVUPS     64(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y4
+	VFMADD213PS Y0, Y1, Y4
+	VMOVUPS     96(R8)(AX*1), Y5
+	VMOVUPS     96(DI)(AX*1), Y6
+	VFMADD213PS Y5, Y6, Y4
+	VMOVUPS     Y4, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
+	SUBQ        $0x00000020, R11
 	JNE         writeiteration
 
 writedone:
@@ -2820,13 +2118,15 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+120(FP)
+	MOVSD X2, squares+128(FP)
 	VZEROUPPER
-	MOVQ R9, done+112(FP)
+	MOVQ  R9, done+112(FP)
 	RET
 
 // func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $0-120
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $72-120
 	MOVQ       width+96(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -2837,287 +2137,249 @@ TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $0-120
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R10
+	SHRQ       $0x06, R10
 	XORQ       R9, R9
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y1, Y1, Y1
-	MOVQ   CX, R10
-	ANDQ   $0x0000001f, R10
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R10, AX
-	SHLQ   $0x02, AX
-	CMPQ   R10, $0x00000008
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R10, R11
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    AX, R13
+	MOVQ    R12, R14
+	TESTQ   R14, R14
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R10, $0x00
-	JE          alonefirstrestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y2
-	VMASKMOVPS  (SI)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aloneat0:
+	VMOVUPS     (R13), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R13), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R13), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R13), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R13
+	DECQ        R14
+	JNZ         aloneat0
 
-alonefirstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-32, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonefirstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    alonefirstchainStart
+aloneat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aloneat128end
 
-alonefirstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aloneat128:
+	VMOVUPS     128(AX), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(AX), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(AX), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(AX), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, AX
+	DECQ        R13
+	JNZ         aloneat128
 
-alonefirstchainStart:
-	MOVQ $0x00000008, R11
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(SI)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
-	JE          alonefirstfold
-	DECQ        R11
-	JNZ         alonefirstchain
-
-alonefirstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aloneat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R10, $0x00
-	JNE          alonefirstblock
-	JMP          alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-alonefirstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R12, R11
+	JNZ          aloneblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+104(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R10
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+104(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R11
-	VXORPS    Y5, Y5, Y5
-	VXORPS    Y6, Y6, Y6
-	VXORPS    Y1, Y1, Y1
-	MOVQ      CX, R12
-	ANDQ      $0x0000001f, R12
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R12, AX
-	SHLQ      $0x02, AX
-	CMPQ      R12, $0x00000008
-	JL        firsttail
+	MOVQ      R10, R12
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R11)(AX*1), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R12
-	CMPQ        R12, $0x00000008
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R14
+	MOVQ    R12, R13
+	CMPQ    R12, R14
+	CMOVQGT R14, R13
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R11, R14
+	MOVQ    R13, R15
+	TESTQ   R15, R15
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R12, $0x00
-	JE          firstrestEnd
-	LEAQ        tailMasks<>+32(SB), R13
-	SHLQ        $0x02, R12
-	SUBQ        R12, R13
-	VMOVUPS     (R13), Y2
-	VMASKMOVPS  (R11)(AX*1), Y2, Y3
-	VANDPS      Y2, Y3, Y3
-	VFMADD231PS Y3, Y3, Y1
+aheadat0:
+	VMOVUPS     (R14), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(R14), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(R14), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(R14), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R14
+	DECQ        R15
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-32, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     firstlast
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	JMP    firstchainStart
+aheadat0end:
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y2, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    R13, R14
+	TESTQ   R14, R14
+	JZ      aheadat128end
 
-firstblock:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+aheadat128:
+	VMOVUPS     128(R11), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     160(R11), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     192(R11), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     224(R11), Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000100, R11
+	DECQ        R14
+	JNZ         aheadat128
 
-firstchainStart:
-	MOVQ $0x00000008, R13
-
-firstchain:
-	VMOVUPS     (R11)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y1
-	VMOVUPS     32(R11)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y2
-	VMOVUPS     64(R11)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y3
-	VMOVUPS     96(R11)(AX*1), Y7
-	VFMADD231PS Y7, Y7, Y4
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R12
-	JE          firstfold
-	DECQ        R13
-	JNZ         firstchain
-
-firstfold:
-	VADDPS       Y2, Y1, Y1
-	VADDPS       Y4, Y3, Y3
+aheadat128end:
 	VADDPS       Y3, Y1, Y1
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-	CMPQ         R12, $0x00
-	JNE          firstblock
-	JMP          firstreduce
-
-firstlast:
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y5, Y5
-	VADDPD       Y1, Y6, Y6
-
-firstreduce:
-	VADDPD       Y6, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VHADDPD      X5, X5, X5
-	VMOVAPS      X5, X1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       8(SP), Y1, Y1
+	VADDPS       40(SP), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X2
+	VCVTPS2PD    X2, Y1
+	VADDPD       Y1, Y0, Y0
+	SUBQ         R13, R12
+	JNZ          aheadblock
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 
 write:
-	VMOVD        R10, X2
-	VBROADCASTSS X2, Y2
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         CX, R11
+	ANDQ         $0x0000001f, R11
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R10, AX
+	SUBQ         R11, AX
 	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
+	CMPQ         R11, $0x00000008
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Y3
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     (R8)(AX*1), Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (R8)(AX*1), Y3
+	VMOVUPS     (DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (BX)(AX*1)
 	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
+	SUBQ        $0x00000008, R11
+	CMPQ        R11, $0x00000008
 	JGE         writevector
 
 writetail:
-	CMPQ        R10, $0x00
+	CMPQ        R11, $0x00
 	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y3
-	VMASKMOVPS  (SI)(AX*1), Y3, Y4
-	VMULPS      Y2, Y4, Y4
-	VMASKMOVPS  (R8)(AX*1), Y3, Y5
-	VMASKMOVPS  (DI)(AX*1), Y3, Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (BX)(AX*1)
+	LEAQ        tailMasks<>+32(SB), R12
+	SHLQ        $0x02, R11
+	SUBQ        R11, R12
+	VMOVUPS     (R12), Y2
+	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+	VMULPS      Y1, Y3, Y3
+	VMASKMOVPS  (R8)(AX*1), Y2, Y4
+	VMASKMOVPS  (DI)(AX*1), Y2, Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMASKMOVPS  Y3, Y2, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-32, R10
+	MOVQ CX, R11
+	ANDQ $-32, R11
 	XORQ AX, AX
-	CMPQ R10, $0x00
+	CMPQ R11, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Y3
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     (R8)(AX*1), Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y3
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     32(R8)(AX*1), Y4
-	VMOVUPS     32(DI)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y3
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     64(R8)(AX*1), Y4
-	VMOVUPS     64(DI)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y3
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     96(R8)(AX*1), Y4
-	VMOVUPS     96(DI)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMOVUPS     Y3, 96(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (R8)(AX*1), Y3
+	VMOVUPS     (DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (BX)(AX*1)
+	VMOVUPS     32(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     32(R8)(AX*1), Y3
+	VMOVUPS     32(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 32(BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     64(R8)(AX*1), Y3
+	VMOVUPS     64(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 64(BX)(AX*1)
+	VMOVUPS     96(SI)(AX*1), Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     96(R8)(AX*1), Y3
+	VMOVUPS     96(DI)(AX*1), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 96(BX)(AX*1)
 	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
+	SUBQ        $0x00000020, R11
 	JNE         writeiteration
 
 writedone:
@@ -3135,320 +2397,187 @@ stop:
 	MOVQ R9, done+112(FP)
 	RET
 
-// func momentsAVX512(x []float32) (mean float64, squares float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3, SSE2
-TEXT ·momentsAVX512(SB), NOSPLIT, $0-40
-	XORQ         AX, AX
-	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS (CX)(AX*1), Z0
-	MOVQ         x_len+8(FP), DX
-	VXORPS       X1, X1, X1
-	VCVTSI2SDQ   DX, X1, X1
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD       X1, X2, X1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z7, Z7, Z7
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         DX, BX
-	ANDQ         $0x0000003f, BX
-	JZ           firstrestEnd
-	MOVQ         DX, AX
-	SUBQ         BX, AX
-	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000010
-	JL           firsttail
+// func sumsAVX512(x *float32, rows int, last *float32, pivot float32) (sum float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE2
+TEXT ·sumsAVX512(SB), NOSPLIT, $0-48
+	VBROADCASTSS pivot+24(FP), Z2
+	MOVQ         last+16(FP), AX
+	MOVQ         x+0(FP), CX
+	MOVQ         rows+8(FP), DX
+	MOVQ         DX, DX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
 
-firstvector:
-	VMOVUPS     (CX)(AX*1), Z4
-	VSUBPS      Z0, Z4, Z4
-	VFMADD231PS Z2, Z4, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         firstvector
+block:
+	MOVQ    $0x0000000c, SI
+	MOVQ    DX, BX
+	CMPQ    DX, SI
+	CMOVQGT SI, BX
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	MOVQ    BX, DI
+	TESTQ   DI, DI
+	JZ      at0end
 
-firsttail:
-	CMPQ        BX, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (CX)(AX*1), K1, Z4
-	VSUBPS      Z0, Z4, Z4
-	VMOVAPS.Z   Z4, K1, Z4
-	VFMADD231PS Z2, Z4, Z3
+at0:
+	VMOVUPS     (CX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z3
+	VADDPS      Z11, Z7, Z7
+	VMOVUPS     64(CX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z4
+	VADDPS      Z11, Z8, Z8
+	VMOVUPS     128(CX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z5
+	VADDPS      Z11, Z9, Z9
+	VMOVUPS     192(CX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z6
+	VADDPS      Z11, Z10, Z10
+	ADDQ        $0x00000100, CX
+	DECQ        DI
+	JNZ         at0
 
-firstrestEnd:
-	MOVQ   DX, BX
-	ANDQ   $-64, BX
-	XORQ   AX, AX
-	CMPQ   BX, $0x00
-	JE     firstlast
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    firstchainStart
+at0end:
+	CMPQ        BX, SI
+	JE          at0fold
+	TESTQ       AX, AX
+	JZ          at0fold
+	VMOVUPS     (AX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z3
+	VADDPS      Z11, Z7, Z7
+	VMOVUPS     64(AX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z4
+	VADDPS      Z11, Z8, Z8
+	VMOVUPS     128(AX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z5
+	VADDPS      Z11, Z9, Z9
+	VMOVUPS     192(AX), Z11
+	VSUBPS      Z2, Z11, Z11
+	VFMADD231PS Z11, Z11, Z6
+	VADDPS      Z11, Z10, Z10
 
-firstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-firstchainStart:
-	MOVQ $0x00000008, SI
-
-firstchain:
-	VMOVUPS     (CX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(CX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VFMADD231PS Z2, Z9, Z4
-	VMOVUPS     128(CX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     192(CX)(AX*1), Z9
-	VSUBPS      Z0, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, BX
-	JE          firstfold
-	DECQ        SI
-	JNZ         firstchain
-
-firstfold:
+at0fold:
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z6, Z5, Z5
 	VADDPS        Z5, Z3, Z3
-	VCVTPS2PD     Y3, Z4
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z4, Z7, Z7
-	VADDPD        Z3, Z8, Z8
-	CMPQ          BX, $0x00
-	JNE           firstblock
-	JMP           firstreduce
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X4
+	VCVTPS2PD     X4, Y3
+	VADDPD        Y3, Y0, Y0
+	VADDPS        Z8, Z7, Z7
+	VADDPS        Z10, Z9, Z9
+	VADDPS        Z9, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X3
+	VADDPS        X3, X7, X3
+	VCVTPS2PD     X3, Y3
+	VADDPD        Y3, Y1, Y1
+	SUBQ          BX, DX
+	JNZ           block
+	CMPQ          BX, SI
+	JNE           end
+	TESTQ         AX, AX
+	JNZ           block
 
-firstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z7, Z7
-	VADDPD        Z3, Z8, Z8
+end:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VHADDPD      X0, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VHADDPD      X1, X1, X1
+	VZEROUPPER
+	MOVSD        X1, sum+32(FP)
+	MOVSD        X0, squares+40(FP)
+	RET
 
-firstreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y2
-	VADDPD        Y2, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X2
-	VADDPD        X2, X7, X7
-	VHADDPD       X7, X7, X7
-	VCVTSS2SD     X0, X0, X0
-	VFMADD132SD   X1, X0, X7
-	VCVTSD2SS     X7, X7, X0
-	VBROADCASTSS  X0, Z0
-	VXORPS        Z5, Z5, Z5
-	VXORPS        Z6, Z6, Z6
-	VXORPS        Z1, Z1, Z1
-	MOVQ          DX, BX
-	ANDQ          $0x0000003f, BX
-	JZ            secondrestEnd
-	MOVQ          DX, AX
-	SUBQ          BX, AX
-	SHLQ          $0x02, AX
-	CMPQ          BX, $0x00000010
-	JL            secondtail
+// func squaresAVX512(x *float32, rows int, last *float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE2
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   last+16(FP), AX
+	MOVQ   x+0(FP), CX
+	MOVQ   rows+8(FP), DX
+	MOVQ   DX, DX
+	VXORPS Y0, Y0, Y0
 
-secondvector:
-	VMOVUPS     (CX)(AX*1), Z2
-	VSUBPS      Z0, Z2, Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         secondvector
+block:
+	MOVQ    $0x0000000c, SI
+	MOVQ    DX, BX
+	CMPQ    DX, SI
+	CMOVQGT SI, BX
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    BX, DI
+	TESTQ   DI, DI
+	JZ      at0end
 
-secondtail:
-	CMPQ        BX, $0x00
-	JE          secondrestEnd
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (CX)(AX*1), K1, Z2
-	VSUBPS      Z0, Z2, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
+at0:
+	VMOVUPS     (CX), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(CX), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(CX), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(CX), Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x00000100, CX
+	DECQ        DI
+	JNZ         at0
 
-secondrestEnd:
-	ANDQ   $-64, DX
-	XORQ   AX, AX
-	CMPQ   DX, $0x00
-	JE     secondlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    secondchainStart
+at0end:
+	CMPQ        BX, SI
+	JE          at0fold
+	TESTQ       AX, AX
+	JZ          at0fold
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(AX), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(AX), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(AX), Z5
+	VFMADD231PS Z5, Z5, Z4
 
-secondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-secondchainStart:
-	MOVQ $0x00000008, BX
-
-secondchain:
-	VMOVUPS     (CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z8, Z8, Z1
-	VMOVUPS     64(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z8, Z8, Z2
-	VMOVUPS     128(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z8, Z8, Z3
-	VMOVUPS     192(CX)(AX*1), Z8
-	VSUBPS      Z0, Z8, Z8
-	VFMADD231PS Z8, Z8, Z4
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, DX
-	JE          secondfold
-	DECQ        BX
-	JNZ         secondchain
-
-secondfold:
+at0fold:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          DX, $0x00
-	JNE           secondblock
-	JMP           secondreduce
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          BX, DX
+	JNZ           block
+	CMPQ          BX, SI
+	JNE           end
+	TESTQ         AX, AX
+	JNZ           block
 
-secondlast:
-	VCVTPS2PD     Y1, Z0
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z0, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-secondreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X0
-	VADDPD        X0, X5, X5
-	VHADDPD       X5, X5, X5
+end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VHADDPD      X0, X0, X0
 	VZEROUPPER
-	MOVSD         X7, mean+24(FP)
-	MOVSD         X5, squares+32(FP)
-	RET
-
-// func squaresAVX512(x []float32) float64
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
-TEXT ·squaresAVX512(SB), NOSPLIT, $0-32
-	MOVQ   x_base+0(FP), CX
-	MOVQ   x_len+8(FP), DX
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z0, Z0, Z0
-	MOVQ   DX, BX
-	ANDQ   $0x0000003f, BX
-	JZ     firstrestEnd
-	MOVQ   DX, AX
-	SUBQ   BX, AX
-	SHLQ   $0x02, AX
-	CMPQ   BX, $0x00000010
-	JL     firsttail
-
-firstvector:
-	VMOVUPS     (CX)(AX*1), Z1
-	VFMADD231PS Z1, Z1, Z0
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         firstvector
-
-firsttail:
-	CMPQ        BX, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (CX)(AX*1), K1, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VFMADD231PS Z1, Z1, Z0
-
-firstrestEnd:
-	ANDQ   $-64, DX
-	XORQ   AX, AX
-	CMPQ   DX, $0x00
-	JE     firstlast
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-
-firstchainStart:
-	MOVQ $0x00000008, BX
-
-firstchain:
-	VMOVUPS     (CX)(AX*1), Z6
-	VFMADD231PS Z6, Z6, Z0
-	VMOVUPS     64(CX)(AX*1), Z6
-	VFMADD231PS Z6, Z6, Z1
-	VMOVUPS     128(CX)(AX*1), Z6
-	VFMADD231PS Z6, Z6, Z2
-	VMOVUPS     192(CX)(AX*1), Z6
-	VFMADD231PS Z6, Z6, Z3
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, DX
-	JE          firstfold
-	DECQ        BX
-	JNZ         firstchain
-
-firstfold:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z3, Z2, Z2
-	VADDPS        Z2, Z0, Z0
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VADDPD        Z1, Z4, Z4
-	VADDPD        Z0, Z5, Z5
-	CMPQ          DX, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VADDPD        Z1, Z4, Z4
-	VADDPD        Z0, Z5, Z5
-
-firstreduce:
-	VADDPD        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
-	VADDPD        X0, X4, X4
-	VHADDPD       X4, X4, X4
-	VZEROUPPER
-	MOVSD         X4, ret+24(FP)
+	MOVSD        X0, ret+24(FP)
 	RET
 
 // func normalizeAVX512(dst []float32, x []float32, c float32, scale float32, offset float32)
@@ -3521,9 +2650,9 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
-TEXT ·layerNormAVX512(SB), NOSPLIT, $0-72
+// func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+TEXT ·layerNormAVX512(SB), NOSPLIT, $8-88
 	MOVQ       width+48(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -3532,514 +2661,230 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $0-72
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R8
+	SHRQ       $0x06, R8
 	XORQ       DI, DI
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R8
-	ANDQ         $0x0000003f, R8
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R8, AX
-	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000010
-	JL           alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R8, R9
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R8
-	CMPQ        R8, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R9, R10
+	CMPQ    R9, R11
+	CMOVQGT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R8, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-alonefirstrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-64, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonefirstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R9
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
+aloneat0:
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(AX), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(AX), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(AX), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
-	JE          alonefirstfold
-	DECQ        R9
-	JNZ         alonefirstchain
+	DECQ        R11
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS        Z5, Z3, Z3
+aloneat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R8, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-alonefirstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R8
-	ANDQ          $0x0000003f, R8
-	JZ            alonesecondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R8, AX
-	SHLQ          $0x02, AX
-	CMPQ          R8, $0x00000010
-	JL            alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R8
-	CMPQ        R8, $0x00000010
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R8, $0x00
-	JE          alonesecondrestEnd
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-alonesecondrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-64, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonesecondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R9
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
-	JE          alonesecondfold
-	DECQ        R9
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R8, $0x00
-	JNE           alonesecondblock
-	JMP           alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-alonesecondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R10, R9
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+56(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R8
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R9
-	VMOVD        X2, R10
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R11
-	VBROADCASTSS (R11), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R12
-	ANDQ         $0x0000003f, R12
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R12, AX
-	SHLQ         $0x02, AX
-	CMPQ         R12, $0x00000010
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+56(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R9
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R10
+	MOVQ      R8, R11
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R11)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R12
-	CMPQ        R12, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R12, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R13
-	BZHIL       R12, R13, R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R11)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-firstrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-64, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     firstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-firstchainStart:
-	MOVQ $0x00000008, R13
-
-firstchain:
-	VMOVUPS     (R11)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(R11)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(R11)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(R11)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R12
-	JE          firstfold
+aheadat0:
+	VMOVUPS     (R10), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(R10), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(R10), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(R10), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
+	ADDQ        $0x00000100, R10
 	DECQ        R13
-	JNZ         firstchain
+	JNZ         aheadat0
 
-firstfold:
-	VADDPS        Z5, Z3, Z3
+aheadat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R12, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-firstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R12
-	ANDQ          $0x0000003f, R12
-	JZ            secondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R12, AX
-	SHLQ          $0x02, AX
-	CMPQ          R12, $0x00000010
-	JL            secondtail
-
-secondvector:
-	VMOVUPS     (R11)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R12
-	CMPQ        R12, $0x00000010
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R12, $0x00
-	JE          secondrestEnd
-	MOVL        $0xffffffff, R13
-	BZHIL       R12, R13, R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R11)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-secondrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-64, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     secondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-secondchainStart:
-	MOVQ $0x00000008, R13
-
-secondchain:
-	VMOVUPS     (R11)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(R11)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(R11)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(R11)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R12
-	JE          secondfold
-	DECQ        R13
-	JNZ         secondchain
-
-secondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R12, $0x00
-	JNE           secondblock
-	JMP           secondreduce
-
-secondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-secondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R12, R11
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 write:
-	VMOVD        R10, X4
-	VBROADCASTSS X4, Z4
-	VMOVD        R9, X5
-	VBROADCASTSS X5, Z5
-	VMOVD        R8, X6
-	VBROADCASTSS X6, Z6
-	MOVQ         CX, R8
-	ANDQ         $0x0000003f, R8
+	VMOVD        R9, X0
+	VBROADCASTSS X0, Z0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R9
+	ANDQ         $0x0000003f, R9
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R8, AX
+	SUBQ         R9, AX
 	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000010
+	CMPQ         R9, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R8
-	CMPQ        R8, $0x00000010
+	SUBQ        $0x00000010, R9
+	CMPQ        R9, $0x00000010
 	JGE         writevector
 
 writetail:
-	CMPQ        R8, $0x00
+	CMPQ        R9, $0x00
 	JE          writerestEnd
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, K1, (BX)(AX*1)
+	MOVL        $0xffffffff, R10
+	BZHIL       R9, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R8
-	ANDQ $-64, R8
+	MOVQ CX, R9
+	ANDQ $-64, R9
 	XORQ AX, AX
-	CMPQ R8, $0x00
+	CMPQ R9, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     Z7, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
+	SUBQ        $0x00000040, R9
 	JNE         writeiteration
 
 writedone:
@@ -4053,13 +2898,15 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+72(FP)
+	MOVSD X2, squares+80(FP)
 	VZEROUPPER
-	MOVQ DI, done+64(FP)
+	MOVQ  DI, done+64(FP)
 	RET
 
 // func rmsNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-72
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $8-72
 	MOVQ       width+48(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -4068,270 +2915,176 @@ TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-72
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R8
+	SHRQ       $0x06, R8
 	XORQ       DI, DI
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z1, Z1, Z1
-	MOVQ   CX, R8
-	ANDQ   $0x0000003f, R8
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R8, AX
-	SHLQ   $0x02, AX
-	CMPQ   R8, $0x00000010
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R8, R9
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R8
-	CMPQ        R8, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R9, R10
+	CMPQ    R9, R11
+	CMOVQGT R11, R10
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R8, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
-
-alonefirstrestEnd:
-	MOVQ   CX, R8
-	ANDQ   $-64, R8
-	XORQ   AX, AX
-	CMPQ   R8, $0x00
-	JE     alonefirstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R9
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
+aloneat0:
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(AX), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(AX), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(AX), Z5
+	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R8
-	JE          alonefirstfold
-	DECQ        R9
-	JNZ         alonefirstchain
+	DECQ        R11
+	JNZ         aloneat0
 
-alonefirstfold:
+aloneat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R8, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-alonefirstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R10, R9
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+56(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R8
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+56(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R9
-	VXORPS    Z5, Z5, Z5
-	VXORPS    Z6, Z6, Z6
-	VXORPS    Z1, Z1, Z1
-	MOVQ      CX, R10
-	ANDQ      $0x0000003f, R10
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R10, AX
-	SHLQ      $0x02, AX
-	CMPQ      R10, $0x00000010
-	JL        firsttail
+	MOVQ      R8, R10
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R9)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R10, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (R9)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
+aheadat0:
+	VMOVUPS     (R9), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(R9), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(R9), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(R9), Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x00000100, R9
+	DECQ        R12
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-64, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     firstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-firstchainStart:
-	MOVQ $0x00000008, R11
-
-firstchain:
-	VMOVUPS     (R9)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(R9)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(R9)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(R9)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
-	JE          firstfold
-	DECQ        R11
-	JNZ         firstchain
-
-firstfold:
+aheadat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R10, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-firstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R11, R10
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 write:
-	VMOVD        R8, X2
-	VBROADCASTSS X2, Z2
-	MOVQ         CX, R8
-	ANDQ         $0x0000003f, R8
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R9
+	ANDQ         $0x0000003f, R9
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R8, AX
+	SUBQ         R9, AX
 	SHLQ         $0x02, AX
-	CMPQ         R8, $0x00000010
+	CMPQ         R9, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
 	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, R8
-	CMPQ    R8, $0x00000010
+	SUBQ    $0x00000010, R9
+	CMPQ    R9, $0x00000010
 	JGE     writevector
 
 writetail:
-	CMPQ      R8, $0x00
+	CMPQ      R9, $0x00
 	JE        writerestEnd
-	MOVL      $0xffffffff, R9
-	BZHIL     R8, R9, R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z3
-	VMULPS    Z2, Z3, Z3
-	VMOVUPS   Z3, K1, (BX)(AX*1)
+	MOVL      $0xffffffff, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R8
-	ANDQ $-64, R8
+	MOVQ CX, R9
+	ANDQ $-64, R9
 	XORQ AX, AX
-	CMPQ R8, $0x00
+	CMPQ R9, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS (SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, 192(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 192(BX)(AX*1)
 	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, R8
+	SUBQ    $0x00000040, R9
 	JNE     writeiteration
 
 writedone:
@@ -4432,9 +3185,9 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
-TEXT ·layerNormGainAVX512(SB), NOSPLIT, $0-96
+// func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+TEXT ·layerNormGainAVX512(SB), NOSPLIT, $8-112
 	MOVQ       width+72(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -4444,526 +3197,242 @@ TEXT ·layerNormGainAVX512(SB), NOSPLIT, $0-96
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R9
+	SHRQ       $0x06, R9
 	XORQ       R8, R8
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R9
-	ANDQ         $0x0000003f, R9
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000010
-	JL           alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R9, R10
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R9, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-alonefirstrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-64, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonefirstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R10
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
+aloneat0:
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(AX), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(AX), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(AX), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
-	JE          alonefirstfold
-	DECQ        R10
-	JNZ         alonefirstchain
+	DECQ        R12
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS        Z5, Z3, Z3
+aloneat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R9, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-alonefirstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R9
-	ANDQ          $0x0000003f, R9
-	JZ            alonesecondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R9, AX
-	SHLQ          $0x02, AX
-	CMPQ          R9, $0x00000010
-	JL            alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R9, $0x00
-	JE          alonesecondrestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-alonesecondrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-64, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonesecondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R10
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
-	JE          alonesecondfold
-	DECQ        R10
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R9, $0x00
-	JNE           alonesecondblock
-	JMP           alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-alonesecondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R11, R10
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+80(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R9
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R10
-	VMOVD        X2, R11
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R12
-	VBROADCASTSS (R12), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R13
-	ANDQ         $0x0000003f, R13
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R13, AX
-	SHLQ         $0x02, AX
-	CMPQ         R13, $0x00000010
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+80(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R10
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R11
+	MOVQ      R9, R12
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R12)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R13
-	CMPQ        R13, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R14
+	MOVQ    R12, R13
+	CMPQ    R12, R14
+	CMOVQGT R14, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R13, R14
+	TESTQ   R14, R14
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R13, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R14
-	BZHIL       R13, R14, R14
-	KMOVW       R14, K1
-	VMOVUPS.Z   (R12)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-firstrestEnd:
-	MOVQ   CX, R13
-	ANDQ   $-64, R13
-	XORQ   AX, AX
-	CMPQ   R13, $0x00
-	JE     firstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-firstchainStart:
-	MOVQ $0x00000008, R14
-
-firstchain:
-	VMOVUPS     (R12)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(R12)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(R12)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(R12)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R13
-	JE          firstfold
+aheadat0:
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(R11), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(R11), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(R11), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
+	ADDQ        $0x00000100, R11
 	DECQ        R14
-	JNZ         firstchain
+	JNZ         aheadat0
 
-firstfold:
-	VADDPS        Z5, Z3, Z3
+aheadat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R13, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-firstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R13
-	ANDQ          $0x0000003f, R13
-	JZ            secondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R13, AX
-	SHLQ          $0x02, AX
-	CMPQ          R13, $0x00000010
-	JL            secondtail
-
-secondvector:
-	VMOVUPS     (R12)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R13
-	CMPQ        R13, $0x00000010
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R13, $0x00
-	JE          secondrestEnd
-	MOVL        $0xffffffff, R14
-	BZHIL       R13, R14, R14
-	KMOVW       R14, K1
-	VMOVUPS.Z   (R12)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-secondrestEnd:
-	MOVQ   CX, R13
-	ANDQ   $-64, R13
-	XORQ   AX, AX
-	CMPQ   R13, $0x00
-	JE     secondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-secondchainStart:
-	MOVQ $0x00000008, R14
-
-secondchain:
-	VMOVUPS     (R12)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(R12)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(R12)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(R12)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R13
-	JE          secondfold
-	DECQ        R14
-	JNZ         secondchain
-
-secondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R13, $0x00
-	JNE           secondblock
-	JMP           secondreduce
-
-secondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-secondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R13, R12
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 write:
-	VMOVD        R11, X4
-	VBROADCASTSS X4, Z4
-	VMOVD        R10, X5
-	VBROADCASTSS X5, Z5
-	VMOVD        R9, X6
-	VBROADCASTSS X6, Z6
-	MOVQ         CX, R9
-	ANDQ         $0x0000003f, R9
+	VMOVD        R10, X0
+	VBROADCASTSS X0, Z0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R10
+	ANDQ         $0x0000003f, R10
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R9, AX
+	SUBQ         R10, AX
 	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000010
+	CMPQ         R10, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     (DI)(AX*1), Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
+	SUBQ        $0x00000010, R10
+	CMPQ        R10, $0x00000010
 	JGE         writevector
 
 writetail:
-	CMPQ        R9, $0x00
+	CMPQ        R10, $0x00
 	JE          writerestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS.Z   (DI)(AX*1), K1, Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, K1, (BX)(AX*1)
+	MOVL        $0xffffffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS.Z   (DI)(AX*1), K1, Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-64, R9
+	MOVQ CX, R10
+	ANDQ $-64, R10
 	XORQ AX, AX
-	CMPQ R9, $0x00
+	CMPQ R10, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     (DI)(AX*1), Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     64(DI)(AX*1), Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     128(DI)(AX*1), Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     192(DI)(AX*1), Z8
-	VMULPS      Z8, Z7, Z7
-	VMOVUPS     Z7, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     (DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     64(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     128(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     192(DI)(AX*1), Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
+	SUBQ        $0x00000040, R10
 	JNE         writeiteration
 
 writedone:
@@ -4977,13 +3446,15 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+96(FP)
+	MOVSD X2, squares+104(FP)
 	VZEROUPPER
-	MOVQ R8, done+88(FP)
+	MOVQ  R8, done+88(FP)
 	RET
 
 // func rmsNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $0-96
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $8-96
 	MOVQ       width+72(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -4993,282 +3464,188 @@ TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $0-96
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R9
+	SHRQ       $0x06, R9
 	XORQ       R8, R8
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z1, Z1, Z1
-	MOVQ   CX, R9
-	ANDQ   $0x0000003f, R9
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R9, AX
-	SHLQ   $0x02, AX
-	CMPQ   R9, $0x00000010
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R9, R10
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R12
+	MOVQ    R10, R11
+	CMPQ    R10, R12
+	CMOVQGT R12, R11
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R11, R12
+	TESTQ   R12, R12
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R9, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
-
-alonefirstrestEnd:
-	MOVQ   CX, R9
-	ANDQ   $-64, R9
-	XORQ   AX, AX
-	CMPQ   R9, $0x00
-	JE     alonefirstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R10
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
+aloneat0:
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(AX), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(AX), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(AX), Z5
+	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
-	JE          alonefirstfold
-	DECQ        R10
-	JNZ         alonefirstchain
+	DECQ        R12
+	JNZ         aloneat0
 
-alonefirstfold:
+aloneat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R9, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-alonefirstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R11, R10
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+80(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R9
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+80(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R10
-	VXORPS    Z5, Z5, Z5
-	VXORPS    Z6, Z6, Z6
-	VXORPS    Z1, Z1, Z1
-	MOVQ      CX, R11
-	ANDQ      $0x0000003f, R11
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R11, AX
-	SHLQ      $0x02, AX
-	CMPQ      R11, $0x00000010
-	JL        firsttail
+	MOVQ      R9, R11
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R10)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R11
-	CMPQ        R11, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R11, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R12
-	BZHIL       R11, R12, R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (R10)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
+aheadat0:
+	VMOVUPS     (R10), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(R10), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(R10), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(R10), Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x00000100, R10
+	DECQ        R13
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R11
-	ANDQ   $-64, R11
-	XORQ   AX, AX
-	CMPQ   R11, $0x00
-	JE     firstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-firstchainStart:
-	MOVQ $0x00000008, R12
-
-firstchain:
-	VMOVUPS     (R10)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(R10)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(R10)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(R10)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R11
-	JE          firstfold
-	DECQ        R12
-	JNZ         firstchain
-
-firstfold:
+aheadat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R11, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-firstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R12, R11
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 write:
-	VMOVD        R9, X2
-	VBROADCASTSS X2, Z2
-	MOVQ         CX, R9
-	ANDQ         $0x0000003f, R9
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R10
+	ANDQ         $0x0000003f, R10
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R9, AX
+	SUBQ         R10, AX
 	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000010
+	CMPQ         R10, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS (SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS (DI)(AX*1), Z4
-	VMULPS  Z4, Z3, Z3
-	VMOVUPS Z3, (BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
 	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, R9
-	CMPQ    R9, $0x00000010
+	SUBQ    $0x00000010, R10
+	CMPQ    R10, $0x00000010
 	JGE     writevector
 
 writetail:
-	CMPQ      R9, $0x00
+	CMPQ      R10, $0x00
 	JE        writerestEnd
-	MOVL      $0xffffffff, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z3
-	VMULPS    Z2, Z3, Z3
-	VMOVUPS.Z (DI)(AX*1), K1, Z4
-	VMULPS    Z4, Z3, Z3
-	VMOVUPS   Z3, K1, (BX)(AX*1)
+	MOVL      $0xffffffff, R11
+	BZHIL     R10, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS.Z (DI)(AX*1), K1, Z3
+	VMULPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-64, R9
+	MOVQ CX, R10
+	ANDQ $-64, R10
 	XORQ AX, AX
-	CMPQ R9, $0x00
+	CMPQ R10, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS (SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS (DI)(AX*1), Z4
-	VMULPS  Z4, Z3, Z3
-	VMOVUPS Z3, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS 64(DI)(AX*1), Z4
-	VMULPS  Z4, Z3, Z3
-	VMOVUPS Z3, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS 128(DI)(AX*1), Z4
-	VMULPS  Z4, Z3, Z3
-	VMOVUPS Z3, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z3
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS 192(DI)(AX*1), Z4
-	VMULPS  Z4, Z3, Z3
-	VMOVUPS Z3, 192(BX)(AX*1)
+	VMOVUPS (SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (BX)(AX*1)
+	VMOVUPS 64(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 64(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(BX)(AX*1)
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 128(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 128(BX)(AX*1)
+	VMOVUPS 192(SI)(AX*1), Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 192(DI)(AX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 192(BX)(AX*1)
 	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, R9
+	SUBQ    $0x00000040, R10
 	JNE     writeiteration
 
 writedone:
@@ -5376,9 +3753,9 @@ writedone:
 	VZEROUPPER
 	RET
 
-// func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, FMA3
-TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $0-120
+// func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $8-136
 	MOVQ       width+96(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -5389,532 +3766,248 @@ TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $0-120
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R10
+	SHRQ       $0x06, R10
 	XORQ       R9, R9
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R10
-	ANDQ         $0x0000003f, R10
-	JZ           alonefirstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000010
-	JL           alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R10, R11
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R10, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-alonefirstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-64, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonefirstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R11
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
+aloneat0:
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(AX), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(AX), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(AX), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
-	JE          alonefirstfold
-	DECQ        R11
-	JNZ         alonefirstchain
+	DECQ        R13
+	JNZ         aloneat0
 
-alonefirstfold:
-	VADDPS        Z5, Z3, Z3
+aloneat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R10, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-alonefirstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R10
-	ANDQ          $0x0000003f, R10
-	JZ            alonesecondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R10, AX
-	SHLQ          $0x02, AX
-	CMPQ          R10, $0x00000010
-	JL            alonesecondtail
-
-alonesecondvector:
-	VMOVUPS     (SI)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
-	JGE         alonesecondvector
-
-alonesecondtail:
-	CMPQ        R10, $0x00
-	JE          alonesecondrestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-alonesecondrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-64, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonesecondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    alonesecondchainStart
-
-alonesecondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-alonesecondchainStart:
-	MOVQ $0x00000008, R11
-
-alonesecondchain:
-	VMOVUPS     (SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(SI)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
-	JE          alonesecondfold
-	DECQ        R11
-	JNZ         alonesecondchain
-
-alonesecondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R10, $0x00
-	JNE           alonesecondblock
-	JMP           alonesecondreduce
-
-alonesecondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-alonesecondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R12, R11
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 row:
-	VUCOMISD     f64_3af0000000000000<>+0(SB), X1
-	JBE          stop
-	VMOVSD       f64_4770000000000000<>+0(SB), X4
-	VUCOMISD     X1, X4
-	JBE          stop
-	VMULSD       X0, X1, X4
-	VFNMADD231SD X3, X3, X4
-	VXORPS       X5, X5, X5
-	VMAXSD       X5, X4, X4
-	VADDSD       eps+104(FP), X4, X4
-	VSQRTSD      X4, X4, X4
-	VMOVSD       f64_3ff0000000000000<>+0(SB), X5
-	VDIVSD       X4, X5, X5
-	VCVTSD2SS    X5, X5, X4
-	VMOVD        X4, R10
-	VMULSD       X3, X5, X3
-	VXORPD       u128_8000000000000000<>+0(SB), X3, X3
-	VCVTSD2SS    X3, X3, X4
-	VMOVD        X4, R11
-	VMOVD        X2, R12
-	CMPQ         DX, CX
-	JE           write
-	CMPQ         CX, $0x00000400
-	JG           write
-	LEAQ         (SI)(CX*4), R13
-	VBROADCASTSS (R13), Z1
-	VBROADCASTSS f32_3f800000<>+0(SB), Z2
-	VXORPS       Z4, Z4, Z4
-	VXORPS       Z8, Z8, Z8
-	VXORPS       Z3, Z3, Z3
-	MOVQ         CX, R14
-	ANDQ         $0x0000003f, R14
-	JZ           firstrestEnd
-	MOVQ         CX, AX
-	SUBQ         R14, AX
-	SHLQ         $0x02, AX
-	CMPQ         R14, $0x00000010
-	JL           firsttail
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X0
+	VUCOMISD  X2, X0
+	JBE       stop
+	VMULSD    (SP), X2, X1
+	VMULSD    (SP), X3, X0
+	VMULSD    X0, X0, X4
+	VSUBSD    X4, X1, X1
+	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
+	VUCOMISD  X4, X5
+	JB        stop
+	VADDSD    eps+104(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
+	VDIVSD    X1, X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, AX
+	VMULSD    X0, X4, X4
+	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
+	VCVTSD2SS X4, X4, X1
+	VMOVD     X1, R11
+	CMPQ      DX, CX
+	JE        write
+	CMPQ      CX, $0x00000400
+	JG        write
+	LEAQ      (SI)(CX*4), R12
+	MOVQ      R10, R13
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
 
-firstvector:
-	VMOVUPS     (R13)(AX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMADD231PS Z2, Z5, Z3
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R14
-	CMPQ        R14, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R15
+	MOVQ    R13, R14
+	CMPQ    R13, R15
+	CMOVQGT R15, R14
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	MOVQ    R14, R15
+	TESTQ   R15, R15
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R14, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R15
-	BZHIL       R14, R15, R15
-	KMOVW       R15, K1
-	VMOVUPS.Z   (R13)(AX*1), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VMOVAPS.Z   Z5, K1, Z5
-	VFMADD231PS Z2, Z5, Z3
-
-firstrestEnd:
-	MOVQ   CX, R14
-	ANDQ   $-64, R14
-	XORQ   AX, AX
-	CMPQ   R14, $0x00
-	JE     firstlast
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-
-firstchainStart:
-	MOVQ $0x00000008, R15
-
-firstchain:
-	VMOVUPS     (R13)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z3
-	VMOVUPS     64(R13)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z5
-	VMOVUPS     128(R13)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z6
-	VMOVUPS     192(R13)(AX*1), Z9
-	VSUBPS      Z1, Z9, Z9
-	VFMADD231PS Z2, Z9, Z7
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R14
-	JE          firstfold
+aheadat0:
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z10, Z0
+	VADDPS      Z10, Z6, Z6
+	VMOVUPS     64(R12), Z10
+	VFMADD231PS Z10, Z10, Z1
+	VADDPS      Z10, Z7, Z7
+	VMOVUPS     128(R12), Z10
+	VFMADD231PS Z10, Z10, Z4
+	VADDPS      Z10, Z8, Z8
+	VMOVUPS     192(R12), Z10
+	VFMADD231PS Z10, Z10, Z5
+	VADDPS      Z10, Z9, Z9
+	ADDQ        $0x00000100, R12
 	DECQ        R15
-	JNZ         firstchain
+	JNZ         aheadat0
 
-firstfold:
-	VADDPS        Z5, Z3, Z3
+aheadat0end:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VCVTPS2PD     X1, Y0
+	VADDPD        Y0, Y2, Y2
 	VADDPS        Z7, Z6, Z6
-	VADDPS        Z6, Z3, Z3
-	VCVTPS2PD     Y3, Z5
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z5, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-	CMPQ          R14, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y3, Z2
-	VEXTRACTF64X4 $0x01, Z3, Y3
-	VCVTPS2PD     Y3, Z3
-	VADDPD        Z2, Z4, Z4
-	VADDPD        Z3, Z8, Z8
-
-firstreduce:
-	VADDPD        Z8, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X2
-	VADDPD        X2, X4, X4
-	VHADDPD       X4, X4, X4
-	VCVTSS2SD     X1, X1, X1
-	VFMADD132SD   X0, X1, X4
-	VCVTSD2SS     X4, X4, X2
-	VBROADCASTSS  X2, Z2
-	VXORPS        Z7, Z7, Z7
-	VXORPS        Z8, Z8, Z8
-	VXORPS        Z1, Z1, Z1
-	MOVQ          CX, R14
-	ANDQ          $0x0000003f, R14
-	JZ            secondrestEnd
-	MOVQ          CX, AX
-	SUBQ          R14, AX
-	SHLQ          $0x02, AX
-	CMPQ          R14, $0x00000010
-	JL            secondtail
-
-secondvector:
-	VMOVUPS     (R13)(AX*1), Z3
-	VSUBPS      Z2, Z3, Z3
-	VFMADD231PS Z3, Z3, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R14
-	CMPQ        R14, $0x00000010
-	JGE         secondvector
-
-secondtail:
-	CMPQ        R14, $0x00
-	JE          secondrestEnd
-	MOVL        $0xffffffff, R15
-	BZHIL       R14, R15, R15
-	KMOVW       R15, K1
-	VMOVUPS.Z   (R13)(AX*1), K1, Z3
-	VSUBPS      Z2, Z3, Z3
-	VMOVAPS.Z   Z3, K1, Z3
-	VFMADD231PS Z3, Z3, Z1
-
-secondrestEnd:
-	MOVQ   CX, R14
-	ANDQ   $-64, R14
-	XORQ   AX, AX
-	CMPQ   R14, $0x00
-	JE     secondlast
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	JMP    secondchainStart
-
-secondblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z3, Z3, Z3
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-
-secondchainStart:
-	MOVQ $0x00000008, R15
-
-secondchain:
-	VMOVUPS     (R13)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z1
-	VMOVUPS     64(R13)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z3
-	VMOVUPS     128(R13)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z5
-	VMOVUPS     192(R13)(AX*1), Z9
-	VSUBPS      Z2, Z9, Z9
-	VFMADD231PS Z9, Z9, Z6
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R14
-	JE          secondfold
-	DECQ        R15
-	JNZ         secondchain
-
-secondfold:
-	VADDPS        Z3, Z1, Z1
-	VADDPS        Z6, Z5, Z5
-	VADDPS        Z5, Z1, Z1
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-	CMPQ          R14, $0x00
-	JNE           secondblock
-	JMP           secondreduce
-
-secondlast:
-	VCVTPS2PD     Y1, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z3, Z7, Z7
-	VADDPD        Z1, Z8, Z8
-
-secondreduce:
-	VADDPD        Z8, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF128  $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VHADDPD       X7, X7, X7
-	VMOVAPS       X7, X1
-	VMOVAPS       X2, X2
-	VCVTSS2SD     X2, X2, X3
-	VSUBSD        X3, X4, X3
+	VADDPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VCVTPS2PD     X0, Y0
+	VADDPD        Y0, Y3, Y3
+	SUBQ          R14, R13
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VHADDPD       X2, X2, X2
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VHADDPD       X3, X3, X3
 
 write:
-	VMOVD        R12, X4
-	VBROADCASTSS X4, Z4
-	VMOVD        R11, X5
-	VBROADCASTSS X5, Z5
-	VMOVD        R10, X6
-	VBROADCASTSS X6, Z6
-	MOVQ         CX, R10
-	ANDQ         $0x0000003f, R10
+	VMOVD        R11, X0
+	VBROADCASTSS X0, Z0
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R11
+	ANDQ         $0x0000003f, R11
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R10, AX
+	SUBQ         R11, AX
 	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000010
+	CMPQ         R11, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     (R8)(AX*1), Z8
-	VMOVUPS     (DI)(AX*1), Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     (R8)(AX*1), Z5
+	VMOVUPS     (DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
+	SUBQ        $0x00000010, R11
+	CMPQ        R11, $0x00000010
 	JGE         writevector
 
 writetail:
-	CMPQ        R10, $0x00
+	CMPQ        R11, $0x00
 	JE          writerestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS.Z   (R8)(AX*1), K1, Z8
-	VMOVUPS.Z   (DI)(AX*1), K1, Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, K1, (BX)(AX*1)
+	MOVL        $0xffffffff, R12
+	BZHIL       R11, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS.Z   (R8)(AX*1), K1, Z5
+	VMOVUPS.Z   (DI)(AX*1), K1, Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-64, R10
+	MOVQ CX, R11
+	ANDQ $-64, R11
 	XORQ AX, AX
-	CMPQ R10, $0x00
+	CMPQ R11, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     (R8)(AX*1), Z8
-	VMOVUPS     (DI)(AX*1), Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     64(R8)(AX*1), Z8
-	VMOVUPS     64(DI)(AX*1), Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     128(R8)(AX*1), Z8
-	VMOVUPS     128(DI)(AX*1), Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z7
-	VSUBPS      Z4, Z7, Z7
-	VFMADD213PS Z5, Z6, Z7
-	VMOVUPS     192(R8)(AX*1), Z8
-	VMOVUPS     192(DI)(AX*1), Z9
-	VFMADD213PS Z8, Z9, Z7
-	VMOVUPS     Z7, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     (R8)(AX*1), Z5
+	VMOVUPS     (DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     64(R8)(AX*1), Z5
+	VMOVUPS     64(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     128(R8)(AX*1), Z5
+	VMOVUPS     128(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z4
+	VFMADD213PS Z0, Z1, Z4
+	VMOVUPS     192(R8)(AX*1), Z5
+	VMOVUPS     192(DI)(AX*1), Z6
+	VFMADD213PS Z5, Z6, Z4
+	VMOVUPS     Z4, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
+	SUBQ        $0x00000040, R11
 	JNE         writeiteration
 
 writedone:
@@ -5928,13 +4021,15 @@ writedone:
 	JMP  alone
 
 stop:
+	MOVSD X3, sum+120(FP)
+	MOVSD X2, squares+128(FP)
 	VZEROUPPER
-	MOVQ R9, done+112(FP)
+	MOVQ  R9, done+112(FP)
 	RET
 
 // func rmsNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $0-120
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $8-120
 	MOVQ       width+96(FP), CX
 	MOVQ       x_len+32(FP), DX
 	MOVQ       dst_base+0(FP), BX
@@ -5945,288 +4040,194 @@ TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $0-120
 	VCVTSI2SDQ CX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
+	VMOVSD     X0, (SP)
+	MOVQ       CX, R10
+	SHRQ       $0x06, R10
 	XORQ       R9, R9
 	CMPQ       DX, $0x00
 	JE         stop
 
 alone:
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z1, Z1, Z1
-	MOVQ   CX, R10
-	ANDQ   $0x0000003f, R10
-	JZ     alonefirstrestEnd
-	MOVQ   CX, AX
-	SUBQ   R10, AX
-	SHLQ   $0x02, AX
-	CMPQ   R10, $0x00000010
-	JL     alonefirsttail
+	MOVQ   SI, AX
+	MOVQ   R10, R11
+	VXORPS Y0, Y0, Y0
 
-alonefirstvector:
-	VMOVUPS     (SI)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
-	JGE         alonefirstvector
+aloneblock:
+	MOVQ    $0x0000000c, R13
+	MOVQ    R11, R12
+	CMPQ    R11, R13
+	CMOVQGT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R12, R13
+	TESTQ   R13, R13
+	JZ      aloneat0end
 
-alonefirsttail:
-	CMPQ        R10, $0x00
-	JE          alonefirstrestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
-
-alonefirstrestEnd:
-	MOVQ   CX, R10
-	ANDQ   $-64, R10
-	XORQ   AX, AX
-	CMPQ   R10, $0x00
-	JE     alonefirstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    alonefirstchainStart
-
-alonefirstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-alonefirstchainStart:
-	MOVQ $0x00000008, R11
-
-alonefirstchain:
-	VMOVUPS     (SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(SI)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
+aloneat0:
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(AX), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(AX), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(AX), Z5
+	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
-	JE          alonefirstfold
-	DECQ        R11
-	JNZ         alonefirstchain
+	DECQ        R13
+	JNZ         aloneat0
 
-alonefirstfold:
+aloneat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R10, $0x00
-	JNE           alonefirstblock
-	JMP           alonefirstreduce
-
-alonefirstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-alonefirstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R12, R11
+	JNZ           aloneblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X1
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X2
-	VUCOMISD  X1, X2
+	VMOVSD    f64_4770000000000000<>+0(SB), X1
+	VUCOMISD  X0, X1
 	JBE       stop
-	VMULSD    X0, X1, X2
-	VADDSD    eps+104(FP), X2, X2
-	VSQRTSD   X2, X2, X2
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
-	VDIVSD    X2, X3, X3
-	VCVTSD2SS X3, X3, X2
-	VMOVD     X2, R10
+	VMULSD    (SP), X0, X1
+	VADDSD    eps+104(FP), X1, X1
+	VSQRTSD   X1, X1, X1
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
+	VDIVSD    X1, X2, X2
+	VCVTSD2SS X2, X2, X1
+	VMOVD     X1, AX
 	CMPQ      DX, CX
 	JE        write
 	CMPQ      CX, $0x00000400
 	JG        write
 	LEAQ      (SI)(CX*4), R11
-	VXORPS    Z5, Z5, Z5
-	VXORPS    Z6, Z6, Z6
-	VXORPS    Z1, Z1, Z1
-	MOVQ      CX, R12
-	ANDQ      $0x0000003f, R12
-	JZ        firstrestEnd
-	MOVQ      CX, AX
-	SUBQ      R12, AX
-	SHLQ      $0x02, AX
-	CMPQ      R12, $0x00000010
-	JL        firsttail
+	MOVQ      R10, R12
+	VXORPS    Y0, Y0, Y0
 
-firstvector:
-	VMOVUPS     (R11)(AX*1), Z2
-	VFMADD231PS Z2, Z2, Z1
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R12
-	CMPQ        R12, $0x00000010
-	JGE         firstvector
+aheadblock:
+	MOVQ    $0x0000000c, R14
+	MOVQ    R12, R13
+	CMPQ    R12, R14
+	CMOVQGT R14, R13
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    R13, R14
+	TESTQ   R14, R14
+	JZ      aheadat0end
 
-firsttail:
-	CMPQ        R12, $0x00
-	JE          firstrestEnd
-	MOVL        $0xffffffff, R13
-	BZHIL       R12, R13, R13
-	KMOVW       R13, K1
-	VMOVUPS.Z   (R11)(AX*1), K1, Z2
-	VMOVAPS.Z   Z2, K1, Z2
-	VFMADD231PS Z2, Z2, Z1
+aheadat0:
+	VMOVUPS     (R11), Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(R11), Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(R11), Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(R11), Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x00000100, R11
+	DECQ        R14
+	JNZ         aheadat0
 
-firstrestEnd:
-	MOVQ   CX, R12
-	ANDQ   $-64, R12
-	XORQ   AX, AX
-	CMPQ   R12, $0x00
-	JE     firstlast
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	JMP    firstchainStart
-
-firstblock:
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-
-firstchainStart:
-	MOVQ $0x00000008, R13
-
-firstchain:
-	VMOVUPS     (R11)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z1
-	VMOVUPS     64(R11)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z2
-	VMOVUPS     128(R11)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z3
-	VMOVUPS     192(R11)(AX*1), Z7
-	VFMADD231PS Z7, Z7, Z4
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R12
-	JE          firstfold
-	DECQ        R13
-	JNZ         firstchain
-
-firstfold:
+aheadat0end:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-	CMPQ          R12, $0x00
-	JNE           firstblock
-	JMP           firstreduce
-
-firstlast:
-	VCVTPS2PD     Y1, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z2, Z5, Z5
-	VADDPD        Z1, Z6, Z6
-
-firstreduce:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VHADDPD       X5, X5, X5
-	VMOVAPS       X5, X1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X2
+	VCVTPS2PD     X2, Y1
+	VADDPD        Y1, Y0, Y0
+	SUBQ          R13, R12
+	JNZ           aheadblock
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VHADDPD       X0, X0, X0
 
 write:
-	VMOVD        R10, X2
-	VBROADCASTSS X2, Z2
-	MOVQ         CX, R10
-	ANDQ         $0x0000003f, R10
+	VMOVD        AX, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         CX, R11
+	ANDQ         $0x0000003f, R11
 	JZ           writerestEnd
 	MOVQ         CX, AX
-	SUBQ         R10, AX
+	SUBQ         R11, AX
 	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000010
+	CMPQ         R11, $0x00000010
 	JL           writetail
 
 writevector:
-	VMOVUPS     (SI)(AX*1), Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS     (R8)(AX*1), Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, (BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (R8)(AX*1), Z3
+	VMOVUPS     (DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, (BX)(AX*1)
 	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
+	SUBQ        $0x00000010, R11
+	CMPQ        R11, $0x00000010
 	JGE         writevector
 
 writetail:
-	CMPQ        R10, $0x00
+	CMPQ        R11, $0x00
 	JE          writerestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS.Z   (R8)(AX*1), K1, Z4
-	VMOVUPS.Z   (DI)(AX*1), K1, Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, K1, (BX)(AX*1)
+	MOVL        $0xffffffff, R12
+	BZHIL       R11, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (SI)(AX*1), K1, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS.Z   (R8)(AX*1), K1, Z3
+	VMOVUPS.Z   (DI)(AX*1), K1, Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, K1, (BX)(AX*1)
 
 writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-64, R10
+	MOVQ CX, R11
+	ANDQ $-64, R11
 	XORQ AX, AX
-	CMPQ R10, $0x00
+	CMPQ R11, $0x00
 	JE   writedone
 
 writeiteration:
-	VMOVUPS     (SI)(AX*1), Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS     (R8)(AX*1), Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS     64(R8)(AX*1), Z4
-	VMOVUPS     64(DI)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS     128(R8)(AX*1), Z4
-	VMOVUPS     128(DI)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z3
-	VMULPS      Z2, Z3, Z3
-	VMOVUPS     192(R8)(AX*1), Z4
-	VMOVUPS     192(DI)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, 192(BX)(AX*1)
+	VMOVUPS     (SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (R8)(AX*1), Z3
+	VMOVUPS     (DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, (BX)(AX*1)
+	VMOVUPS     64(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     64(R8)(AX*1), Z3
+	VMOVUPS     64(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 64(BX)(AX*1)
+	VMOVUPS     128(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     128(R8)(AX*1), Z3
+	VMOVUPS     128(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 128(BX)(AX*1)
+	VMOVUPS     192(SI)(AX*1), Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     192(R8)(AX*1), Z3
+	VMOVUPS     192(DI)(AX*1), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS     Z2, 192(BX)(AX*1)
 	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
+	SUBQ        $0x00000040, R11
 	JNE         writeiteration
 
 writedone:

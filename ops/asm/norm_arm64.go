@@ -2,50 +2,41 @@
 
 package asm
 
-// The NEON kernels take a multiple of 4 elements; what is left over is done
-// by the definitions.
+import "unsafe"
 
+// sumsNEON is sumsGeneric of rows of 64 elements, and of last unless it is nil.
+//
 //go:noescape
-func diffSumNEON(x []float32, c float32) float64
+func sumsNEON(x *float32, rows int, last *float32, pivot float32) (sum, squares float64)
 
+// squaresNEON is the second sum of sumsGeneric with pivot 0.
+//
 //go:noescape
-func diffSquaresNEON(x []float32, c float32) float64
+func squaresNEON(x *float32, rows int, last *float32) float64
 
-// normalizeNEON takes an empty gain for ones, and an empty bias for zeros.
+// normalizeNEON takes a multiple of 4 elements, an empty gain for ones, and an empty
+// bias for zeros.
 //
 //go:noescape
 func normalizeNEON(dst, x, gain, bias []float32, c, scale, offset float32)
 
-func moments(x []float32) (mean, squares float64) {
+func sums(x []float32, pivot float32) (sum, squares float64) {
 	if !useNEON {
-		return momentsGeneric(x)
+		return sumsGeneric(x, pivot)
 	}
-	n := len(x) &^ 3
-	sum := diffSumNEON(x[:n], x[0])
-	for _, v := range x[n:] {
-		sum += float64(v) - float64(x[0])
-	}
-	mean = float64(x[0]) + sum/float64(len(x))
-	c := float32(mean)
-	squares = diffSquaresNEON(x[:n], c)
-	for _, v := range x[n:] {
-		squares += (float64(v) - float64(c)) * (float64(v) - float64(c))
-	}
-	if inRange(squares) {
-		return mean, squares
-	}
-	return momentsGeneric(x)
+	var last [sumLanes]float32
+	rows, rest := split(x, pivot, &last)
+	return sumsNEON(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)), pivot)
 }
 
 func sumSquares(x []float32) float64 {
 	if !useNEON {
-		return squaresGeneric(x)
+		_, squares := sumsGeneric(x, 0)
+		return squares
 	}
-	n := len(x) &^ 3
-	if s := diffSquaresNEON(x[:n], 0) + squaresGeneric(x[n:]); inRange(s) {
-		return s
-	}
-	return squaresGeneric(x)
+	var last [sumLanes]float32
+	rows, rest := split(x, 0, &last)
+	return squaresNEON(unsafe.SliceData(x), rows, (*float32)(unsafe.Pointer(rest)))
 }
 
 func normalize(dst, x, gain, bias []float32, c, scale, offset float32) {
@@ -63,6 +54,9 @@ func head(x []float32, n int) []float32 { return x[:min(n, len(x))] }
 // tail is x[n:], nil if x is.
 func tail(x []float32, n int) []float32 { return x[min(n, len(x)):] }
 
-func layerNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
+func layerNormRows(_, x, _, _ []float32, width int, _ float64) (done int, sum, squares float64) {
+	sum, squares = sums(x[:width], 0)
+	return 0, sum, squares
+}
 
 func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }

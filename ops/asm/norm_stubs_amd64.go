@@ -4,15 +4,15 @@
 
 package asm
 
-// momentsAVX2 returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.
+// sumsAVX2 is sumsGeneric of rows of 64 elements, and of last unless it is nil.
 //
 //go:noescape
-func momentsAVX2(x []float32) (mean float64, squares float64)
+func sumsAVX2(x *float32, rows int, last *float32, pivot float32) (sum float64, squares float64)
 
-// squaresAVX2 returns the sum of x[i]*x[i].
+// squaresAVX2 is the second sum of sumsGeneric with pivot 0.
 //
 //go:noescape
-func squaresAVX2(x []float32) float64
+func squaresAVX2(x *float32, rows int, last *float32) float64
 
 // normalizeAVX2 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
@@ -20,10 +20,11 @@ func squaresAVX2(x []float32) float64
 func normalizeAVX2(dst []float32, x []float32, c float32, scale float32, offset float32)
 
 // layerNormAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
+func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.
@@ -37,10 +38,11 @@ func rmsNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
 func normalizeGainAVX2(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
 
 // layerNormGainAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormGainAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.
@@ -54,10 +56,11 @@ func rmsNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps 
 func normalizeGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
 
 // layerNormGainBiasAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormGainBiasAVX2 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.
@@ -65,15 +68,15 @@ func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []fl
 //go:noescape
 func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
 
-// momentsAVX512 returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.
+// sumsAVX512 is sumsGeneric of rows of 64 elements, and of last unless it is nil.
 //
 //go:noescape
-func momentsAVX512(x []float32) (mean float64, squares float64)
+func sumsAVX512(x *float32, rows int, last *float32, pivot float32) (sum float64, squares float64)
 
-// squaresAVX512 returns the sum of x[i]*x[i].
+// squaresAVX512 is the second sum of sumsGeneric with pivot 0.
 //
 //go:noescape
-func squaresAVX512(x []float32) float64
+func squaresAVX512(x *float32, rows int, last *float32) float64
 
 // normalizeAVX512 sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].
 //
@@ -81,10 +84,11 @@ func squaresAVX512(x []float32) float64
 func normalizeAVX512(dst []float32, x []float32, c float32, scale float32, offset float32)
 
 // layerNormAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
+func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.
@@ -98,10 +102,11 @@ func rmsNormAVX512(dst []float32, x []float32, width int, eps float64) (done int
 func normalizeGainAVX512(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
 
 // layerNormGainAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
+func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormGainAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.
@@ -115,10 +120,11 @@ func rmsNormGainAVX512(dst []float32, x []float32, gain []float32, width int, ep
 func normalizeGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
 
 // layerNormGainBiasAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
-// stops at one whose sum of squares float32 does not hold. dst may be x.
+// stops at one whose sums do not give the variance: these are the other results.
+// dst may be x.
 //
 //go:noescape
-func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
+func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
 
 // rmsNormGainBiasAVX512 normalises rows of x, of the given width, into dst, and returns how many: it
 // stops at one whose sum of squares float32 does not hold. dst may be x.

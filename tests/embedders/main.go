@@ -5,16 +5,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,18 +20,17 @@ import (
 	"time"
 
 	"github.com/normswap/normswap/engine"
+	"github.com/normswap/normswap/internal/contender"
 	"github.com/normswap/normswap/internal/tales"
 	"github.com/normswap/normswap/tokenizer"
 )
 
-// A contender is a program that waits to be timed.
-type contender struct {
-	name    string
-	in      io.WriteCloser
-	out     *bufio.Scanner
-	tokens  float64
+// An embedder is a contender with what came of it.
+type embedder struct {
+	*contender.Contender
+	tokens  float64   // of all texts
 	speeds  []float64 // tokens a second, of each round
-	cosines []float64 // of its embeddings with those of the first contender, by text
+	cosines []float64 // of its embeddings with those of the first embedder, by text
 }
 
 func main() {
@@ -46,6 +42,7 @@ func main() {
 	python := flag.String("python", "", "the `interpreter` of the venv")
 	peer := flag.String("peer", "", "the `program` peer.py")
 	folder := flag.String("folder", "", "the `folder` of the model as transformers reads it")
+	llama := flag.String("llama", "", "the `program` of tests/peers that embeds with llama.cpp")
 	build := flag.String("build", "", "the `folder` with the converted models")
 	texts := flag.String("texts", "", "a `file` with a text a line")
 	child := flag.Bool("child", false, "be the contender of the arguments: MODEL ACTIVATIONS TEXTS THREADS BATCH")
@@ -54,7 +51,7 @@ func main() {
 	if *child {
 		err = serve(flag.Args())
 	} else {
-		r := race{python: *python, peer: *peer, folder: *folder, build: *build, texts: *texts, rounds: *rounds, cpu: *cpu}
+		r := race{python: *python, peer: *peer, llama: *llama, folder: *folder, build: *build, texts: *texts, rounds: *rounds, cpu: *cpu}
 		r.only = strings.FieldsFunc(*only, func(c rune) bool { return c == ',' })
 		err = r.compare(strings.Split(*threads, ","), strings.Split(*batches, ","))
 	}
@@ -114,27 +111,25 @@ func serve(args []string) error {
 	if _, err := run(); err != nil {
 		return err
 	}
-	fmt.Println(tokens)
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	return contender.Serve([]float64{float64(tokens)}, func(line string) ([]float64, error) {
 		start, used := time.Now(), processorSeconds()
 		vectors, err := run()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		seconds := time.Since(start).Seconds()
 		used = processorSeconds() - used
-		if _, path, ok := strings.Cut(lines.Text(), " "); ok {
+		if _, path, ok := strings.Cut(line, " "); ok {
 			var out []byte
 			for _, x := range slices.Concat(vectors...) {
 				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
 			}
 			if err := os.WriteFile(path, out, 0o600); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		fmt.Println(seconds, used)
-	}
-	return nil
+		return []float64{seconds, used}, nil
+	})
 }
 
 func processorSeconds() float64 {
@@ -145,89 +140,32 @@ func processorSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// start starts a contender and lets it warm up.
-func start(name, program string, args ...string) (*contender, error) {
-	c := exec.Command(program, args...)
-	c.Stderr = io.Discard
-	in, err := c.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	k := &contender{name: name, in: in, out: bufio.NewScanner(out)}
-	numbers, err := k.read(1)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
-	}
-	k.tokens = numbers[0]
-	return k, nil
-}
-
-// read reads a line of n numbers.
-func (c *contender) read(n int) ([]float64, error) {
-	if !c.out.Scan() {
-		return nil, fmt.Errorf("%s ended early", c.name)
-	}
-	var numbers []float64
-	for word := range strings.FieldsSeq(c.out.Text()) {
-		x, err := strconv.ParseFloat(word, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s says %q", c.name, c.out.Text())
-		}
-		numbers = append(numbers, x)
-	}
-	if len(numbers) != n {
-		return nil, fmt.Errorf("%s says %q", c.name, c.out.Text())
-	}
-	return numbers, nil
-}
-
-// pass has all texts embedded once; the embeddings go to a file unless that is "".
-func (c *contender) pass(cpu bool, path string) error {
-	line := "\n"
-	if path != "" {
-		line = "vectors " + path + "\n"
-	}
-	if _, err := io.WriteString(c.in, line); err != nil {
-		return fmt.Errorf("%s: %w", c.name, err)
-	}
-	seconds, err := c.read(2)
-	if err != nil {
-		return err
-	}
-	s := seconds[0]
-	if cpu {
-		s = seconds[1]
-	}
-	if path == "" {
-		c.speeds = append(c.speeds, c.tokens/s)
-	}
-	return nil
-}
-
 // A race is a comparison of all contenders.
 type race struct {
-	python, peer, folder, build, texts string
+	python, peer, llama, folder, build, texts string
 
 	rounds int
 	cpu    bool
 	only   []string
 }
 
-// contenders are all, with the arguments of peer.py, or of -child where kind is "".
+// contenders are all: programs in Python with the arguments of peer.py, llama.cpp with the
+// program of tests/peers, and this one where kind is "".
 var contenders = []struct{ name, kind, model, act string }{
 	{"infer, F32", "", "minilm-F32.gguf", "f32"}, {"infer, F16", "", "minilm-F16.gguf", "f32"},
 	{"infer, BF16", "", "minilm-BF16.gguf", "f32"}, {"infer, BF16, --act bf16", "", "minilm-BF16.gguf", "bf16"},
 	{"infer, Q8_0", "", "minilm-Q8_0.gguf", "q8"},
 	{"ONNX Runtime, F32", "onnx", "onnx/float32.onnx", ""}, {"ONNX Runtime, int8", "onnx", "onnx/int8.onnx", ""},
 	{"PyTorch, F32", "torch", "float32", ""}, {"PyTorch, BF16", "torch", "bfloat16", ""},
-	{"llama.cpp, F32", "llama", "minilm-F32.gguf", ""}, {"llama.cpp, Q8_0", "llama", "minilm-Q8_0.gguf", ""},
+	{"llama.cpp, F32", "llama", "minilm-F32.gguf", ""}, {"llama.cpp, F16", "llama", "minilm-F16.gguf", ""},
+	{"llama.cpp, BF16", "llama", "minilm-BF16.gguf", ""}, {"llama.cpp, Q8_0", "llama", "minilm-Q8_0.gguf", ""},
+}
+
+// pairs are the embedders whose ratio is printed.
+var pairs = [][2]string{
+	{"infer, F32", "ONNX Runtime, F32"}, {"infer, F16", "ONNX Runtime, F32"}, {"infer, Q8_0", "ONNX Runtime, int8"},
+	{"infer, BF16, --act bf16", "PyTorch, BF16"},
+	{"infer, F32", "llama.cpp, F32"}, {"infer, F16", "llama.cpp, F16"}, {"infer, BF16, --act bf16", "llama.cpp, BF16"}, {"infer, Q8_0", "llama.cpp, Q8_0"},
 }
 
 // compare times the contenders in turn, round by round, and prints a table for each number of
@@ -269,7 +207,7 @@ func (r *race) run(threads, batch, path string) error {
 	if err != nil {
 		return err
 	}
-	var all []*contender
+	var all []*embedder
 	for _, c := range contenders {
 		if len(r.only) > 0 && !slices.ContainsFunc(r.only, func(s string) bool { return strings.Contains(c.name, s) }) {
 			continue
@@ -279,40 +217,52 @@ func (r *race) run(threads, batch, path string) error {
 			model = filepath.Join(r.build, model)
 		}
 		program, args := self, []string{"-child", model, c.act, r.texts, threads, batch}
-		if c.kind != "" {
+		switch c.kind {
+		case "onnx", "torch":
 			program, args = r.python, []string{r.peer, c.kind, r.folder, model, r.texts, threads, batch}
+		case "llama":
+			program, args = r.llama, []string{"embed", model, "--texts", r.texts, "-t", threads, "-b", batch}
 		}
-		k, err := start(c.name, program, args...)
+		k, tokens, err := contender.Start(c.name, 1, program, args...)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "embedders: %s is left out: %v\n", c.name, err)
 			continue
 		}
-		defer k.in.Close()
-		all = append(all, k)
+		defer k.Close()
+		all = append(all, &embedder{Contender: k, tokens: tokens[0]})
 	}
 	if len(all) == 0 {
 		return errors.New("no contender runs")
 	}
-	cpu := r.cpu && threads == "1"
-	if err := vectors(all, cpu, path); err != nil {
+	if err := vectors(all, path); err != nil {
 		return err
 	}
-	for round := range r.rounds {
-		for i := range all {
-			if err := all[(i+round)%len(all)].pass(cpu, ""); err != nil {
-				return err
-			}
+	programs := make([]*contender.Contender, len(all))
+	for i, e := range all {
+		programs[i] = e.Contender
+	}
+	results, err := contender.Rounds(programs, r.rounds, func(c *contender.Contender) ([]float64, error) { return c.Ask("", 2) })
+	if err != nil {
+		return err
+	}
+	clock := 0 // of an answer: the seconds of the clock, and those of the processor
+	if r.cpu && threads == "1" {
+		clock = 1
+	}
+	for i, e := range all {
+		for _, seconds := range results[i] {
+			e.speeds = append(e.speeds, e.tokens/seconds[clock])
 		}
 	}
 	write(all, threads, batch)
 	return nil
 }
 
-// vectors compares the embeddings of all contenders with those of the first.
-func vectors(all []*contender, cpu bool, path string) error {
+// vectors compares the embeddings of all with those of the first.
+func vectors(all []*embedder, path string) error {
 	var first []float32
-	for i, c := range all {
-		if err := c.pass(cpu, path); err != nil {
+	for i, e := range all {
+		if _, err := e.Ask("vectors "+path, 2); err != nil {
 			return err
 		}
 		b, err := os.ReadFile(path)
@@ -326,7 +276,10 @@ func vectors(all []*contender, cpu bool, path string) error {
 		if i == 0 {
 			first = v
 		}
-		c.cosines = cosines(first, v)
+		if len(v) != len(first) {
+			return fmt.Errorf("%s gives %d numbers, %s %d", e.Name, len(v), all[0].Name, len(first))
+		}
+		e.cosines = cosines(first, v)
 	}
 	return nil
 }
@@ -344,38 +297,29 @@ func cosines(a, b []float32) (all []float64) {
 	return all
 }
 
-func write(all []*contender, threads, batch string) {
-	fmt.Printf("\n%s thread(s), %s text(s) at a time:\n\n| program | tokens/s | texts/s | cosine with %s, median / worst |\n|---|---|---|---|\n", threads, batch, all[0].name)
-	for _, c := range all {
-		speed := median(c.speeds)
-		fmt.Printf("| %s | %.0f | %.0f | %.6f / %.6f |\n", c.name, speed, speed*float64(len(c.cosines))/c.tokens, median(c.cosines), slices.Min(c.cosines))
+// write prints the speeds, and then the ratios.
+func write(all []*embedder, threads, batch string) {
+	fmt.Printf("\n%s, %s at a time:\n\n", count(threads, "thread"), count(batch, "text"))
+	fmt.Printf("| program | tokens/s | texts/s | cosine with %s, median / worst |\n|---|---:|---:|---|\n", all[0].Name)
+	by := map[string]*embedder{}
+	for _, e := range all {
+		by[e.Name] = e
+		speed := contender.Median(e.speeds)
+		fmt.Printf("| %s | %.0f | %.0f | %.6f / %.6f |\n", e.Name, speed, speed*float64(len(e.cosines))/e.tokens, contender.Median(e.cosines), slices.Min(e.cosines))
 	}
-	fmt.Println()
-	for _, pair := range [][2]string{
-		{"infer, F32", "ONNX Runtime, F32"}, {"infer, F16", "ONNX Runtime, F32"}, {"infer, Q8_0", "ONNX Runtime, int8"}, {"infer, BF16, --act bf16", "PyTorch, BF16"},
-	} {
-		var a, b *contender
-		for _, c := range all {
-			switch c.name {
-			case pair[0]:
-				a = c
-			case pair[1]:
-				b = c
-			}
+	fmt.Printf("\n| | beside | ratio | min..max |\n|---|---|---:|---|\n")
+	for _, pair := range pairs {
+		if a, b := by[pair[0]], by[pair[1]]; a != nil && b != nil {
+			median, low, high := contender.Ratio(a.speeds, b.speeds)
+			fmt.Printf("| %s | %s | %.2f | %.2f..%.2f |\n", a.Name, b.Name, median, low, high)
 		}
-		if a == nil || b == nil {
-			continue
-		}
-		var ratios []float64
-		for i := range a.speeds {
-			ratios = append(ratios, a.speeds[i]/b.speeds[i])
-		}
-		fmt.Printf("- %s is %.2f times as fast as %s (%.2f to %.2f in %d rounds).\n", a.name, median(ratios), b.name, slices.Min(ratios), slices.Max(ratios), len(ratios))
 	}
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+// count is "1 thread", "2 threads".
+func count(n, what string) string {
+	if n == "1" {
+		return n + " " + what
+	}
+	return n + " " + what + "s"
 }

@@ -2,7 +2,6 @@
 
     peer.py onnx FOLDER MODEL.onnx TEXTS THREADS BATCH
     peer.py torch FOLDER float32|bfloat16 TEXTS THREADS BATCH
-    peer.py llama FOLDER MODEL.gguf TEXTS THREADS BATCH
     peer.py export FOLDER OUT           writes OUT/float32.onnx and OUT/int8.onnx
 
 FOLDER is the model's, as transformers reads it. After a pass to warm up the program prints
@@ -80,18 +79,12 @@ def sentences(folder, kind, threads):
     return lambda texts: model.encode(texts, batch_size=len(texts), show_progress_bar=False)
 
 
-def llama(_, path, threads):
-    from llama_cpp import Llama
-    model = Llama(path, embedding=True, n_ctx=512, n_batch=512, n_ubatch=512, n_threads=threads, n_threads_batch=threads, verbose=False)
-    return lambda texts: model.embed(texts)
-
-
 def main():
     if sys.argv[1] == "export":
         return export(*sys.argv[2:])
     kind, folder, model, texts, threads, batch = sys.argv[1:]
     texts = open(texts, encoding="utf-8").read().splitlines()
-    run = {"onnx": onnx, "torch": sentences, "llama": llama}[kind](folder, model, int(threads))
+    run = {"onnx": onnx, "torch": sentences}[kind](folder, model, int(threads))
     batch = int(batch)
 
     def all_texts():

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,12 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	self, err := os.Executable()
+	if err == nil {
+		programs = filepath.Dir(self) // which compare put there
+		err = run(os.Args[1:])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "sidebyside:", err)
 		os.Exit(1)
 	}
@@ -31,6 +37,9 @@ func run(args []string) error {
 		folder  = fs.String("models", filepath.Join(here(), "..", "..", "bench-models"), "`folder` of the random models")
 		prompt  = fs.Int("p", 512, "tokens of the prompt")
 		gen     = fs.Int("n", 64, "tokens to generate")
+		depth   = fs.Int("d", 0, "tokens in the cache before")
+		flash   = fs.String("fa", "auto", "llama.cpp's flash attention: auto, on or off")
+		loads   = fs.String("load", "mmap,none", "`ways` in which llama.cpp loads a model: mmap: from the mapping of its file; none: read into memory; the better one counts")
 		threads = fs.String("t", "1,2", "numbers of `threads`")
 		count   = fs.String("sessions", "", "numbers of `sessions` that generate at once, such as 1,2,4,8,16, instead of one; -p 0 leaves the prompt out")
 		pairs   = fs.Int("pairs", 5, "runs of each side, in turn")
@@ -42,7 +51,7 @@ func run(args []string) error {
 		fs.PrintDefaults()
 	}
 	fs.Parse(args)
-	w := workload{prompt: *prompt, gen: *gen, pairs: *pairs, sessions: split(*count)}
+	w := workload{prompt: *prompt, gen: *gen, depth: *depth, pairs: *pairs, sessions: split(*count), loads: split(*loads), flash: *flash}
 	for _, s := range split(*threads) {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
@@ -52,11 +61,11 @@ func run(args []string) error {
 	}
 	models := fs.Args()
 	if *quick {
-		w = workload{prompt: 64, gen: 16, pairs: 1, threads: []int{1, 2}}
+		w.prompt, w.gen, w.pairs, w.threads = 64, 16, 1, []int{1, 2}
 		models = []string{filepath.Join(root(), "tests", "testdata", "trained", "stories260K-F32.gguf")}
 	}
-	if w.pairs < 1 || w.prompt < 0 || w.gen < 1 || len(w.threads) == 0 {
-		return fmt.Errorf("nothing to run: -n, -pairs and -t must be at least 1, -p at least 0")
+	if w.pairs < 1 || w.prompt < 0 || w.gen < 1 || w.depth < 0 || len(w.threads) == 0 || len(w.loads) == 0 {
+		return fmt.Errorf("nothing to run: -n, -pairs and -t must be at least 1, -p and -d at least 0, -load is mmap, none or both")
 	}
 	if len(models) == 0 {
 		var err error
@@ -65,15 +74,21 @@ func run(args []string) error {
 		}
 	}
 
-	fmt.Printf("Machine: %s. llama.cpp: release v0.5.0, the libraries of node-llama-cpp 3.22.1.\n", cpuModel())
+	llama, err := opponentIs()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Machine: %s, %d processors. %s.\n", cpuModel(), runtime.NumCPU(), llama)
 	fmt.Printf("Command: tests/peers/compare %s\n", strings.Join(args, " "))
 	fmt.Printf("Load when it started: %s. On a busy machine ratios mean little: whoever spins at a barrier loses.\n\n", loadAverage())
 	fmt.Printf("Tokens per second, medians of %d runs of each side in turn; the ratio is infer / llama.cpp,\n", w.pairs)
-	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. Of reading: the tokens\n", w.pairs)
-	fmt.Printf("per second in percent of those that a plain loop over the weights, in the same run, would allow.\n")
-	fmt.Printf("Memory is the most resident memory of a run, the mapped file included. Both: llama.cpp / infer.\n\n")
-	fmt.Println("| model | threads | test | llama.cpp | infer | ratio | min..max | verdict | of reading | memory |")
-	fmt.Println("|---|---:|---|---:|---:|---:|---|---|---|---|")
+	fmt.Printf("the median of the %d pairs' ratios with the smallest and the largest. llama.cpp loads the model\n", w.pairs)
+	fmt.Printf("in its better way (of %s: mmap is the mapping of the file, none reads it into memory); flash\n", strings.Join(w.loads, ", "))
+	fmt.Printf("attention is %s. Of reading: the tokens per second in percent of those that a plain loop over the\n", w.flash)
+	fmt.Printf("weights, in the same run, would allow. Memory is the most resident memory of a run, a mapped file\n")
+	fmt.Printf("included. Both: llama.cpp / infer.\n\n")
+	fmt.Println("| model | threads | test | llama.cpp | load | infer | ratio | min..max | verdict | of reading | memory |")
+	fmt.Println("|---|---:|---|---:|---|---:|---:|---|---|---|---|")
 	for _, model := range models {
 		for _, t := range w.threads {
 			rows, err := sideBySide(model, t, w)

@@ -110,7 +110,7 @@ func normKernels(pairs int) error {
 // peerNorms runs `peer norms` for one width and returns nanoseconds per row by
 // the chain's name.
 func peerNorms(d, rows int) (map[string]float64, error) {
-	out, err := execute("peer", nil, "norms", "--dims", strconv.Itoa(d), "--rows", strconv.Itoa(rows))
+	out, err := execute(opponent(), nil, "norms", "--dims", strconv.Itoa(d), "--rows", strconv.Itoa(rows))
 	if err != nil {
 		return nil, err
 	}

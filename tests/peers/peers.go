@@ -23,17 +23,19 @@ func here() string {
 	return filepath.Dir(file)
 }
 
+// programs is the folder of the programs that the script compare has compiled.
+var programs = filepath.Join(here(), "build")
+
 // A finished is what a program left behind.
 type finished struct {
 	stdout []byte
 	peak   int64 // most resident memory it ever had, in bytes
 }
 
-// execute runs build/NAME, which the script compare has compiled, with extra
-// environment variables ("KEY=value"). A program that fails is an error that
+// execute runs a program of that folder, with extra environment variables ("KEY=value"). A program that fails is an error that
 // carries its last words.
 func execute(name string, env []string, args ...string) (finished, error) {
-	path := filepath.Join(here(), "build", name)
+	path := filepath.Join(programs, name)
 	if _, err := os.Stat(path); err != nil {
 		return finished{}, fmt.Errorf("no program %s: run tests/peers/compare --install", path)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -8,8 +10,8 @@ import (
 
 func norm() {
 	for _, t := range []isa{avx2, avx512} {
-		t.moments()
-		t.squares()
+		t.sums("sums", true)
+		t.sums("squares", false)
 		for _, p := range []struct {
 			suffix string
 			params []string
@@ -22,25 +24,171 @@ func norm() {
 }
 
 const (
-	sumUnroll = 4
-	sumChain  = 8 // iterations before a sum is carried on in float64
+	sumLanes = 64
+	sumChain = 12 // rows of lanes whose sums stay in float32
+	unroll   = 4  // vectors of a walk's iteration
+	spread   = 0.25
 )
 
-func (t isa) moments() {
-	TEXT("moments"+t.name, NOSPLIT, "func(x []float32) (mean, squares float64)")
-	Doc("moments" + t.name + " returns the mean of x and the sum of (x[i]-float32(mean))^2. len(x) > 0.")
+// sums emits sumsGeneric, or the sum of squares alone, over rows of 64 elements and
+// one more at last, unless that is nil.
+func (t isa) sums(name string, both bool) {
+	if both {
+		TEXT(name+t.name, NOSPLIT, "func(x *float32, rows int, last *float32, pivot float32) (sum, squares float64)")
+		Doc(name + t.name + " is sumsGeneric of rows of 64 elements, and of last unless it is nil.")
+	} else {
+		TEXT(name+t.name, NOSPLIT, "func(x *float32, rows int, last *float32) float64")
+		Doc(name + t.name + " is the second sum of sumsGeneric with pivot 0.")
+	}
 	Pragma("noescape")
-	i := GP64()
-	XORQ(i, i)
-	x := slices(i, "x")[0]
-	first := t.reg()
-	VBROADCASTSS(x(0), first)
-	n := Load(Param("x").Len(), GP64())
-	mean, _, squares := t.twoPasses("", i, n, t.inverse(n), x, first)
+	s := t.newSums(both)
+	if both {
+		s.pivot = t.broadcast("pivot")
+	}
+	s.last = Load(Param("last"), GP64())
+	s.emit("", Load(Param("x"), GP64()), Load(Param("rows"), GP64()))
 	VZEROUPPER()
-	Store(mean, ReturnIndex(0))
-	Store(squares, ReturnIndex(1))
+	if both {
+		Store(s.total[1].AsX(), ReturnIndex(0))
+	}
+	Store(s.total[0].AsX(), ReturnIndex(both2int(both)))
 	RET()
+}
+
+func both2int(both bool) int {
+	if both {
+		return 1
+	}
+	return 0
+}
+
+// sums is the code of sumsGeneric. The 64 lanes are four vectors of AVX-512; AVX2
+// walks over a block twice, with half of them.
+type sums struct {
+	isa
+	total []vector     // of the squares, of the elements: four float64, in the end one
+	half  []Mem        // of AVX2: the lanes of the first half, added up to 16
+	pivot vector       // nil: zero
+	last  reg.Register // one more row of lanes, nil: none
+}
+
+func (t isa) newSums(both bool) *sums {
+	s := &sums{isa: t}
+	for range 1 + both2int(both) {
+		s.total = append(s.total, YMM())
+		if t == avx2 {
+			s.half = append(s.half, AllocLocal(2*t.size()))
+		}
+	}
+	return s
+}
+
+// emit emits the sums over rows of lanes at x, which are kept.
+func (s *sums) emit(label string, x, rows reg.Register) {
+	p, left, chain := copyOf(x), copyOf(rows), GP64()
+	zero(s.total...)
+	Label(label + "block")
+	limit := GP64()
+	MOVQ(U32(sumChain), limit)
+	MOVQ(left, chain)
+	CMPQ(left, limit)
+	CMOVQGT(limit, chain)
+	const rowSize = 4 * sumLanes
+	for at := 0; at < rowSize; at += unroll * s.size() {
+		here := fmt.Sprint(label, "at", at)
+		acc := [][]vector{s.regs(unroll)}
+		if len(s.total) > 1 {
+			acc = append(acc, s.regs(unroll))
+		}
+		for _, a := range acc {
+			zero(a...)
+		}
+		from, n := copyOf(p), copyOf(chain)
+		TESTQ(n, n)
+		JZ(LabelRef(here + "end"))
+		Label(here)
+		s.row(Mem{Base: from, Disp: at}, acc)
+		ADDQ(U32(rowSize), from)
+		DECQ(n)
+		JNZ(LabelRef(here))
+		Label(here + "end")
+		if s.last != nil {
+			CMPQ(chain, limit)
+			JE(LabelRef(here + "fold")) // last is in the next block
+			TESTQ(s.last, s.last)
+			JZ(LabelRef(here + "fold"))
+			s.row(Mem{Base: s.last, Disp: at}, acc)
+			Label(here + "fold")
+		}
+		for i := range acc {
+			s.fold(i, acc[i], at)
+		}
+		if at+unroll*s.size() == rowSize {
+			MOVQ(from, p)
+		}
+	}
+	SUBQ(chain, left)
+	JNZ(LabelRef(label + "block"))
+	if s.last != nil {
+		CMPQ(chain, limit)
+		JNE(LabelRef(label + "end"))
+		TESTQ(s.last, s.last)
+		JNZ(LabelRef(label + "block"))
+		Label(label + "end")
+	}
+	for _, t := range s.total {
+		hi := XMM()
+		VEXTRACTF128(U8(1), t, hi)
+		VADDPD(hi, t.AsX(), t.AsX())
+		VHADDPD(t.AsX(), t.AsX(), t.AsX())
+	}
+}
+
+// row adds the vectors at m to the lanes.
+func (s *sums) row(m Mem, acc [][]vector) {
+	for u := range unroll {
+		d := s.reg()
+		if s.pivot == nil {
+			VMOVUPS(m.Offset(u*s.size()), d)
+		} else {
+			VMOVUPS(m.Offset(u*s.size()), d)
+			VSUBPS(s.pivot, d, d)
+		}
+		VFMADD231PS(d, d, acc[0][u])
+		if len(acc) > 1 {
+			VADDPS(d, acc[1][u], acc[1][u])
+		}
+	}
+}
+
+// fold adds the lanes from at on to the total i, with AVX2 when it has both halves.
+func (s *sums) fold(i int, acc []vector, at int) {
+	var lo, hi vector // 16 lanes in all
+	if s.isa == avx512 {
+		VADDPS(acc[1], acc[0], acc[0])
+		VADDPS(acc[3], acc[2], acc[2])
+		VADDPS(acc[2], acc[0], acc[0])
+		lo, hi = YMM(), YMM()
+		VEXTRACTF64X4(U8(1), acc[0], hi)
+		lo = acc[0]
+	} else {
+		lo, hi = acc[0], acc[1]
+		VADDPS(acc[2], lo, lo)
+		VADDPS(acc[3], hi, hi)
+		if at == 0 {
+			VMOVUPS(lo, s.half[i])
+			VMOVUPS(hi, s.half[i].Offset(s.size()))
+			return
+		}
+		VADDPS(s.half[i], lo, lo)
+		VADDPS(s.half[i].Offset(s.size()), hi, hi)
+	}
+	VADDPS(hi.AsY(), lo.AsY(), lo.AsY())
+	upper, wide := XMM(), YMM()
+	VEXTRACTF128(U8(1), lo.AsY(), upper)
+	VADDPS(upper, lo.AsX(), upper)
+	VCVTPS2PD(upper, wide)
+	VADDPD(wide, s.total[i], s.total[i])
 }
 
 // inverse returns 1/n as a float64.
@@ -53,107 +201,6 @@ func (t isa) inverse(n reg.Register) reg.VecVirtual {
 	return v
 }
 
-// twoPasses emits the mean of n elements of x, itself rounded to float32 in
-// all lanes of c, and the sum of the squared differences from c, given 1/n and
-// the first element in all lanes.
-func (t isa) twoPasses(label string, i, n reg.Register, inverse vector, x func(int) Mem, first vector) (mean reg.Register, c vector, squares reg.Register) {
-	one := t.constant(0x3f800000)
-	mean = t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
-		d := a.load(x(disp))
-		VSUBPS(first, d, d)
-		a.keep(d)
-		VFMADD231PS(one, d, acc) // an addition, on the units that VSUBPS leaves free
-	})
-	f := XMM()
-	VCVTSS2SD(first.AsX(), first.AsX(), f)
-	VFMADD132SD(inverse, f, mean)
-	c = t.reg()
-	VCVTSD2SS(mean, mean, c.AsX())
-	VBROADCASTSS(c.AsX(), c)
-	squares = t.sum(walk{t, label + "second", i, n, sumUnroll}, func(a access, disp int, acc vector) {
-		d := a.load(x(disp))
-		VSUBPS(c, d, d)
-		a.keep(d)
-		VFMADD231PS(d, d, acc)
-	})
-	return mean, c, squares
-}
-
-func (t isa) squares() {
-	TEXT("squares"+t.name, NOSPLIT, "func(x []float32) float64")
-	Doc("squares" + t.name + " returns the sum of x[i]*x[i].")
-	Pragma("noescape")
-	i := GP64()
-	x, n := slices(i, "x")[0], Load(Param("x").Len(), GP64())
-	sum := t.onePass("", i, n, x)
-	VZEROUPPER()
-	Store(sum, ReturnIndex(0))
-	RET()
-}
-
-// onePass emits the sum of the squares of n elements of x.
-func (t isa) onePass(label string, i, n reg.Register, x func(int) Mem) reg.Register {
-	return t.sum(walk{t, label + "first", i, n, sumUnroll}, func(a access, disp int, acc vector) {
-		v := a.load(x(disp))
-		a.keep(v)
-		VFMADD231PS(v, v, acc)
-	})
-}
-
-// sum emits a sum over the walk, of which add adds one vector to acc, and
-// returns it as a float64.
-func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register {
-	acc, total := t.regs(w.unroll), t.regs(2)
-	zero(total...)
-	zero(acc[0])
-	f := func(a access, disp, u int) { add(a, disp, acc[u]) }
-	widen := func() {
-		lo, hi := t.reg(), t.reg()
-		VCVTPS2PD(t.half(acc[0]), lo)
-		VCVTPS2PD(t.high(acc[0]), hi)
-		VADDPD(lo, total[0], total[0])
-		VADDPD(hi, total[1], total[1])
-	}
-	w.rest(f)
-	m, left := w.iterationsOf(), GP64()
-	CMPQ(m, U8(0))
-	JE(LabelRef(w.label + "last"))
-	zero(acc[1:]...)
-	JMP(LabelRef(w.label + "chainStart"))
-	Label(w.label + "block")
-	zero(acc...)
-	Label(w.label + "chainStart")
-	MOVQ(U32(sumChain), left)
-	Label(w.label + "chain")
-	w.iteration(m, f)
-	JE(LabelRef(w.label + "fold"))
-	DECQ(left)
-	JNZ(LabelRef(w.label + "chain"))
-	Label(w.label + "fold")
-	for step := 1; step < w.unroll; step *= 2 {
-		for u := 0; u+step < w.unroll; u += 2 * step {
-			VADDPS(acc[u+step], acc[u], acc[u])
-		}
-	}
-	widen()
-	CMPQ(m, U8(0))
-	JNE(LabelRef(w.label + "block"))
-	JMP(LabelRef(w.label + "reduce"))
-	Label(w.label + "last")
-	widen()
-	Label(w.label + "reduce")
-	sum := total[0]
-	VADDPD(total[1], sum, sum)
-	if t == avx512 {
-		VADDPD(t.high(sum), sum.AsY(), sum.AsY())
-	}
-	hi := XMM()
-	VEXTRACTF128(U8(1), sum.AsY(), hi)
-	VADDPD(hi, sum.AsX(), sum.AsX())
-	VHADDPD(sum.AsX(), sum.AsX(), sum.AsX())
-	return sum.AsX()
-}
-
 func (t isa) normalize(name string, params []string) {
 	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, c, scale, offset float32)")
 	Doc(name + t.name + " sets dst[i] = (x[i]-c)*scale + offset, times gain[i], plus bias[i].")
@@ -161,7 +208,7 @@ func (t isa) normalize(name string, params []string) {
 	i := GP64()
 	p := slices(i, append([]string{"dst", "x"}, params...)...)
 	n := Load(Param("x").Len(), GP64())
-	t.write(walk{t, "write", i, n, sumUnroll}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
+	t.write(walk{t, "write", i, n, unroll}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
 	VZEROUPPER()
 	RET()
 }
@@ -175,14 +222,16 @@ func list(names string, more []string) string {
 }
 
 // write emits the last pass over the slices dst, x, gain, bias, the last two
-// or one of which need not be there. A nil c is zero.
+// or one of which need not be there. A nil c is zero, and so is a nil offset.
 func (t isa) write(w walk, p []func(int) Mem, c, scale, offset vector) {
 	w.each(func(a access, disp, _ int) {
 		v := a.load(p[1](disp))
-		if c == nil {
+		if c != nil {
+			VSUBPS(c, v, v)
+		}
+		if offset == nil {
 			VMULPS(scale, v, v)
 		} else {
-			VSUBPS(c, v, v)
 			VFMADD213PS(offset, scale, v)
 		}
 		switch len(p) {
@@ -199,14 +248,19 @@ func (t isa) write(w walk, p []func(int) Mem, c, scale, offset vector) {
 // and bias fit the first cache together.
 const aheadWidth = 1024
 
-// rows emits a whole norm over rows, with nothing but registers between the
-// passes. The sums of a row that is not too wide are made before the one ahead
-// of it is written: the square root and the division of that one have the time
-// they take.
+// rows emits a whole norm over rows of a multiple of 64 elements, with nothing but
+// registers between the passes. The sums of a row that is not too wide are made
+// before the one ahead of it is written: the square root and the division of that
+// one have the time they take.
 func (t isa) rows(name string, center bool, params []string) {
-	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, width int, eps float64) (done int)")
-	Doc(name+t.name+" normalises rows of x, of the given width, into dst, and returns how many: it",
-		"stops at one whose sum of squares float32 does not hold. dst may be x.")
+	result := "(done int)"
+	doc := []string{"stops at one whose sum of squares float32 does not hold. dst may be x."}
+	if center {
+		result = "(done int, sum, squares float64)"
+		doc = []string{"stops at one whose sums do not give the variance: these are the other results.", "dst may be x."}
+	}
+	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, width int, eps float64) "+result)
+	Doc(append([]string{name + t.name + " normalises rows of x, of the given width, into dst, and returns how many: it"}, doc...)...)
 	Pragma("noescape")
 	i, n := GP64(), Load(Param("width"), GP64())
 	left := Load(Param("x").Len(), GP64()) // elements
@@ -219,32 +273,20 @@ func (t isa) rows(name string, center bool, params []string) {
 		}
 		p = append(p, indexed(base, i))
 	}
-	inverse := t.inverse(n)
-	done := GP64()
+	inverse := AllocLocal(8)
+	VMOVSD(t.inverse(n), inverse)
+	done, lanes := GP64(), copyOf(n)
+	SHRQ(U8(6), lanes)
 	XORQ(done, done)
+	// Of the row whose sums are made.
+	s := t.newSums(center)
 	CMPQ(left, U8(0))
 	JE(LabelRef("stop"))
-	// Of the row whose sums are made: its sum of squares, its mean in float32,
-	// and what that lacks.
-	squares, c, rest := XMM(), XMM(), XMM()
-	sums := func(label string, base reg.Register) {
-		x := indexed(base, i)
-		if !center {
-			VMOVAPS(t.onePass(label, i, n, x), squares)
-			return
-		}
-		first := t.reg()
-		VBROADCASTSS(Mem{Base: base}, first)
-		mean, m, s := t.twoPasses(label, i, n, inverse, x, first)
-		VMOVAPS(s, squares)
-		VMOVAPS(m.AsX(), c)
-		VCVTSS2SD(c, c, rest)
-		VSUBSD(rest, mean, rest)
-	}
 	Label("alone")
-	sums("alone", rowPointers[1])
+	s.emit("alone", rowPointers[1], lanes)
 	Label("row")
 	// unordered, as below: a NaN stops too
+	squares := s.total[0].AsX()
 	VUCOMISD(constant64(0x1p-80), squares)
 	JBE(LabelRef("stop"))
 	high := XMM()
@@ -252,27 +294,30 @@ func (t isa) rows(name string, center bool, params []string) {
 	VUCOMISD(squares, high)
 	JBE(LabelRef("stop"))
 
-	variance, eps, one := XMM(), XMM(), XMM()
+	mean, variance, one := XMM(), XMM(), XMM()
 	VMULSD(inverse, squares, variance)
 	if center {
-		VFNMADD231SD(rest, rest, variance)
-		VXORPS(eps, eps, eps)
-		VMAXSD(eps, variance, variance)
+		square, most := XMM(), XMM()
+		VMULSD(inverse, s.total[1].AsX(), mean)
+		VMULSD(mean, mean, square)
+		VSUBSD(square, variance, variance)
+		VMULSD(constant64(spread), variance, most)
+		VUCOMISD(square, most)
+		JB(LabelRef("stop"))
 	}
 	VADDSD(param("eps"), variance, variance)
 	VSQRTSD(variance, variance, variance)
 	VMOVSD(constant64(1), one)
 	VDIVSD(variance, one, one)
-	scale, offset, center32 := GP32(), GP32(), GP32()
+	scale, offset := GP32(), GP32()
 	f := XMM()
 	VCVTSD2SS(one, one, f)
 	VMOVD(f, scale)
 	if center {
-		VMULSD(rest, one, rest)
-		VXORPD(constant128(1<<63), rest, rest)
-		VCVTSD2SS(rest, rest, f)
+		VMULSD(mean, one, one)
+		VXORPD(constant128(1<<63), one, one)
+		VCVTSD2SS(one, one, f)
 		VMOVD(f, offset)
-		VMOVD(c, center32)
 	}
 	CMPQ(left, n)
 	JE(LabelRef("write"))
@@ -280,7 +325,7 @@ func (t isa) rows(name string, center bool, params []string) {
 	JG(LabelRef("write"))
 	next := GP64()
 	LEAQ(Mem{Base: rowPointers[1], Index: n, Scale: 4}, next)
-	sums("", next)
+	s.emit("ahead", next, lanes)
 	Label("write")
 	all := func(bits reg.Register) vector {
 		v := t.reg()
@@ -288,11 +333,11 @@ func (t isa) rows(name string, center bool, params []string) {
 		VBROADCASTSS(v.AsX(), v)
 		return v
 	}
-	var mean, shift vector
+	var shift vector
 	if center {
-		mean, shift = all(center32), all(offset)
+		shift = all(offset)
 	}
-	t.write(walk{t, "write", i, n, sumUnroll}, p, mean, all(scale), shift)
+	t.write(walk{t, "write", i, n, unroll}, p, nil, all(scale), shift)
 	for _, base := range rowPointers {
 		LEAQ(Mem{Base: base, Index: n, Scale: 4}, base)
 	}
@@ -303,6 +348,10 @@ func (t isa) rows(name string, center bool, params []string) {
 	JLE(LabelRef("row"))
 	JMP(LabelRef("alone"))
 	Label("stop")
+	if center {
+		Store(s.total[1].AsX(), Return("sum"))
+		Store(s.total[0].AsX(), Return("squares"))
+	}
 	VZEROUPPER()
 	Store(done, Return("done"))
 	RET()

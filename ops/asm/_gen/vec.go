@@ -136,3 +136,59 @@ func (t isa) maxLane(v vector) reg.Register {
 	VMAXPS(hi, v.AsX(), v.AsX())
 	return v.AsX()
 }
+
+const expChain = 8 // iterations before a sum is carried on in float64
+
+// sum emits a sum over the walk, of which add adds one vector to acc, and
+// returns it as a float64.
+func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register {
+	acc, total := t.regs(w.unroll), t.regs(2)
+	zero(total...)
+	zero(acc[0])
+	f := func(a access, disp, u int) { add(a, disp, acc[u]) }
+	widen := func() {
+		lo, hi := t.reg(), t.reg()
+		VCVTPS2PD(t.half(acc[0]), lo)
+		VCVTPS2PD(t.high(acc[0]), hi)
+		VADDPD(lo, total[0], total[0])
+		VADDPD(hi, total[1], total[1])
+	}
+	w.rest(f)
+	m, left := w.iterationsOf(), GP64()
+	CMPQ(m, U8(0))
+	JE(LabelRef(w.label + "last"))
+	zero(acc[1:]...)
+	JMP(LabelRef(w.label + "chainStart"))
+	Label(w.label + "block")
+	zero(acc...)
+	Label(w.label + "chainStart")
+	MOVQ(U32(expChain), left)
+	Label(w.label + "chain")
+	w.iteration(m, f)
+	JE(LabelRef(w.label + "fold"))
+	DECQ(left)
+	JNZ(LabelRef(w.label + "chain"))
+	Label(w.label + "fold")
+	for step := 1; step < w.unroll; step *= 2 {
+		for u := 0; u+step < w.unroll; u += 2 * step {
+			VADDPS(acc[u+step], acc[u], acc[u])
+		}
+	}
+	widen()
+	CMPQ(m, U8(0))
+	JNE(LabelRef(w.label + "block"))
+	JMP(LabelRef(w.label + "reduce"))
+	Label(w.label + "last")
+	widen()
+	Label(w.label + "reduce")
+	sum := total[0]
+	VADDPD(total[1], sum, sum)
+	if t == avx512 {
+		VADDPD(t.high(sum), sum.AsY(), sum.AsY())
+	}
+	hi := XMM()
+	VEXTRACTF128(U8(1), sum.AsY(), hi)
+	VADDPD(hi, sum.AsX(), sum.AsX())
+	VHADDPD(sum.AsX(), sum.AsX(), sum.AsX())
+	return sum.AsX()
+}
