@@ -213,9 +213,9 @@ func (m *Model) connect() {
 		for _, l := range all {
 			l.forms = ops.FormsOf(m.opts.FloatActivations, &l.w)
 			if m.opts.BF16Activations && l.w.Type == quant.BF16 && l.w.Cols%2 == 0 && l.means == nil {
-				l.forms = ops.Halves | ops.Tiled
+				l.forms, m.halves = ops.Halves, true
 			}
-			m.floats = m.floats || l.forms&ops.Floats != 0 && l != &m.head
+			m.floats = m.floats || l.forms&(ops.Floats|ops.Halves) != 0 && l != &m.head
 			if l.means != nil {
 				l.forms |= ops.Dots
 			}

@@ -266,7 +266,7 @@ func (p *pass) logits(dst, x []float32, positions []int, way ops.Forms) error {
 	p.in.rows = sized(p.in.rows, len(x))
 	m.finalNorm.apply(p.pool, p.in.rows, x, positions)
 	forms := m.finalNorm.forms
-	if forms&ops.Floats != 0 {
+	if forms&(ops.Floats|ops.Halves) != 0 {
 		forms |= way
 	}
 	p.pool.Prepare(&p.in.Input, p.in.rows, m.Arch.Dim, forms)

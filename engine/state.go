@@ -288,6 +288,9 @@ func (s *Session) stateHeader(ctx context.Context) (h stateHeader, err error) {
 		}
 	}
 	h.Settings = fmt.Sprintf("float activations %v, GELU in its tanh form %v, folded gains %v, folded readers %v", o.FloatActivations, o.TanhGELU, o.FoldGain, o.FoldReaders)
+	if o.BF16Activations {
+		h.Settings += ", activations in BF16"
+	}
 	norms := sha256.New()
 	for _, n := range m.Arch.Norms() {
 		c := m.choices[n]

@@ -173,9 +173,12 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 			s.sums = grow(s.sums, n)
 			sums = s.sums[:n]
 		}
-		if st.route == integer {
+		switch st.route {
+		case integer:
 			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowQ8x8(r))
-		} else {
+		case halves:
+			asm.GemvBF16(sums, data, stride, in.rowB16(r))
+		default:
 			asm.GemvFloat(st.format, sums, data, stride, row(in.data, r, in.cols))
 		}
 		if d.Add {

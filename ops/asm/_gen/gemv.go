@@ -49,6 +49,7 @@ type gemvKernel struct {
 	scale      [2]Op // the second one if groups have 16 quants
 	scaledSums Op
 	offsets    [2]vector // above times the sums of the quants
+	ahead      []Mem     // what is still to be fetched
 }
 
 // The fields of asm.Q8x8.
@@ -112,6 +113,19 @@ func (k *gemvKernel) timesAbove(v vector) {
 // together. This is far enough for memory to be busy all the time.
 const fetchAhead = 12 << 10
 
+// fetchedAtOnce is how many lines wide steps fetch in one place.
+const fetchedAtOnce = 3
+
+// fetch fetches the next n lines of what lies ahead. Wide steps spread that over their
+// length: many at once wait for each other, and the loads behind them for them all.
+func (k *gemvKernel) fetch(n int) {
+	n = min(n, len(k.ahead))
+	for _, m := range k.ahead[:n] {
+		PREFETCHT0(m)
+	}
+	k.ahead = k.ahead[n:]
+}
+
 // gemv emits a kernel that multiplies rows of weights with an activation row,
 // eight groups of a row at a time, or as many times eight as many takes together.
 func gemv(name string, t isa, w weightType, many gemv512Step) {
@@ -168,9 +182,11 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 		CMPQ(eights, U8(n))
 		JL(LabelRef(name + "done"))
 		for i := 0; i < n*bytes; i += 64 {
-			PREFETCHT0(Mem{Base: p, Disp: fetchAhead + i})
+			k.ahead = append(k.ahead, Mem{Base: p, Disp: fetchAhead + i})
 		}
+		k.fetch(fetchedAtOnce)
 		step(n, acc)
+		k.fetch(len(k.ahead))
 		ADDQ(U32(n*bytes), p)
 		ADDQ(U32(n*q8x8Bytes), k.at.Base)
 		SUBQ(U8(n), eights)
