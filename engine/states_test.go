@@ -20,7 +20,7 @@ func TestStates(t *testing.T) {
 	for i := range text {
 		text[i] = rng.Int32N(128)
 	}
-	for _, name := range []string{"lfm2", "plamo2"} {
+	for _, name := range []string{"lfm2", "lfm2moe", "plamo2"} {
 		for _, typ := range []string{"F32", "Q8_0"} {
 			m, err := Load(t.Context(), toytest.Parse(t, toytest.Bytes(t, toy.Tiny(name, nil), typ, 1)), Options{Threads: 2})
 			if err != nil {
