@@ -209,14 +209,14 @@ func (k *gemvKernel) fields() gemvStep {
 			return c
 		}
 		if k.Group == 32 {
-			dots := sum8(dot)
+			dots := k.sum8(dot)
 			scale, _ := r.scales(row, true)
 			k.add(0, dots, scale[0], acc)
 			return
 		}
 		scale, min := r.scales(row, true)
 		for h := range 2 {
-			dots := sum4(func(i int) vector { return dot(4*h + i) })
+			dots := k.sum4(func(i int) vector { return dot(4*h + i) })
 			k.add(h, dots, scale[h], acc)
 			if min != nil {
 				VFMADD231PS(k.at.Offset(q8x8ScaledHalfSum+32*h), min[h], acc)
