@@ -10,6 +10,10 @@ func gemmBF16AVX512(c, w *float32, stride, pairs int, a *uint32)
 //go:noescape
 func roundBF16AVX512(dst *uint16, x *float32, n int)
 
+// bf16PeakAVX512 adds two products 1*1 to each lane of 12 registers in every round and
+// returns the sum of their first lanes.
+func bf16PeakAVX512(rounds int) float32
+
 // HasBF16 reports whether [GemmBF16] has a kernel here.
 func HasBF16() bool { return useAVX512 && cpu.X86.HasAVX512BF16 }
 
