@@ -166,26 +166,31 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	} else if st.route == integer && w.Cols < 8*asm.Group {
 		stride, data = s.precede(st.format, w, o, n)
 	}
-	s.sums = grow(s.sums, n)
-	sums := s.sums[:n]
 	for r := range in.rows {
-		if st.route == integer {
+		dst := d.Dst[r*w.Rows+o:][:n]
+		sums := dst
+		if d.Add {
+			s.sums = grow(s.sums, n)
+			sums = s.sums[:n]
+		}
+		switch st.route {
+		case integer:
 			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowQ8x8(r))
-		} else {
+		case halves:
+			asm.GemvBF16(sums, data, stride, in.rowB16(r))
+		default:
 			asm.GemvFloat(st.format, sums, data, stride, row(in.data, r, in.cols))
 		}
-		dst := d.Dst[r*w.Rows+o:][:n]
-		for i, v := range sums {
-			if d.Add {
-				v += dst[i]
+		if d.Add {
+			asm.ScaleAdd(dst, sums, 1, 1)
+		}
+		if d.Bias != nil {
+			asm.ScaleAdd(dst, d.Bias[o:][:n], 1, 1)
+		}
+		if d.Mean != nil {
+			for i := range dst {
+				dst[i] -= d.Mean[r]
 			}
-			if d.Bias != nil {
-				v += d.Bias[o+i]
-			}
-			if d.Mean != nil {
-				v -= d.Mean[r]
-			}
-			dst[i] = v
 		}
 	}
 }
