@@ -114,6 +114,9 @@ func TestMissingKeys(t *testing.T) {
 			f.Meta.Delete(kv.Key)
 			_, err := arch.Load(&f)
 			optional := !ok && kv.Key != "general.architecture" && !strings.HasPrefix(kv.Key, "xielu.") || slices.Contains([]string{"vocab_size", "rope.dimension_count", "rope.freq_base", "attention.head_count_kv"}, key)
+			if s.Recurrence != arch.NoRecurrence && key == "attention.head_count_kv" {
+				optional = false
+			}
 			switch {
 			case !s.Latent:
 			case key == "attention.q_lora_rank":

@@ -63,6 +63,16 @@ const (
 	keyNextLayers    = "nextn_predict_layers"
 	keyMoEStep       = "interleave_moe_layer_step"
 
+	keyShortConv  = "shortconv.l_cache"
+	keyConvTaps   = "ssm.conv_kernel"
+	keyInner      = "ssm.inner_size"
+	keyScanState  = "ssm.state_size"
+	keyScanHeads  = "ssm.time_step_rank"
+	keyScanGroups = "ssm.group_count"
+
+	keySharedKV = "attention.shared_kv_layers"
+	keySparsity = "activation_sparsity_scale"
+
 	keyEmbedScale    = "embedding_scale"
 	keyResidualScale = "residual_scale"
 	keyTemperature   = "attention.temperature_scale"

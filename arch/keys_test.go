@@ -67,7 +67,9 @@ func honors(s *arch.Spec, key string) bool {
 	case "attention.max_alibi_bias":
 		return s.ALiBi != arch.Absent
 	case "attention.sliding_window":
-		return s.WindowPeriod > 0
+		return s.WindowPeriod > 0 || s.WindowAll
+	case "ssm.state_size":
+		return s.Recurrence == arch.Mamba
 	case "logit_scale":
 		return s.LogitScale != arch.Absent
 	case "expert_count":

@@ -187,6 +187,10 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	if s.Name == "" {
 		return nil
 	}
+	gain := site
+	if !s.NoSuffix {
+		gain = WeightName(site)
+	}
 	if s.Optional && !b.has(WeightName(site)) {
 		if bias := BiasName(site); s.Bias == Optional && b.has(bias) {
 			b.used[bias] = true
@@ -197,7 +201,7 @@ func (b *binder) norm(role Role, layer int, s NormSpec, width int) *Norm {
 	return &Norm{
 		Site: site, Role: role, Layer: layer, Kind: b.spec.Norm, Width: width, Groups: 1,
 		Residual: role == LN1 || role == LN2 || role == BeforeHead,
-		Gain:     b.tensor(WeightName(site), s.Gain, width),
+		Gain:     b.tensor(gain, s.Gain, width),
 		Bias:     b.tensor(BiasName(site), s.Bias, width),
 	}
 }
@@ -263,6 +267,9 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 		}
 		m.PositionBias = b.tensor(name, s.PositionBias, distances, h.Heads)
 	}
+	if s.AltUp != nil {
+		m.AltUp = b.altUp(&h)
+	}
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
 	if !s.Encoder {
 		m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
@@ -281,13 +288,14 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 		}
 		m.Blocks[i] = b.layer(i, &h, shape.at(i), windows[i], parallel)
 	}
+	b.shareKV(m)
 	return m
 }
 
 // layer binds block i.
 func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Block {
 	s, heads, kvHeads, ffn := b.spec, is.heads, is.kvHeads, is.ffn
-	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
+	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel, KVFrom: i}
 	l.Rotary = h.RoPE.Rotary != NoRotary && !h.NoRoPE && (window > 0 || !s.WindowedRotary ||
 		s.WindowDepth > 0 && h.Layers != s.WindowDepth || h.Experts > 0 && is.experts == 0)
 	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
@@ -297,9 +305,13 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		b.leaveOut(i)
 		return Block{}
 	}
+	recurrent := s.Recurrence != NoRecurrence && kvHeads == 0
+	if recurrent {
+		l.Heads, l.Window, l.Rotary = 0, 0, false
+	}
 	before := s.AttnNorm
 	before.Optional = before.Optional || i == 0 && s.RawFirst
-	if heads > 0 {
+	if heads > 0 || recurrent {
 		l.AttnNorm = b.norm(LN1, i, before, h.Dim)
 	}
 	l.FFNNorm = b.norm(LN2, i, s.FFNNorm, h.Dim)
@@ -317,12 +329,17 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 	l.FFNSum = b.norm(LN2, i, s.FFNSum, h.Dim)
 
 	switch {
+	case recurrent:
+		b.recurrence(i, h, &l)
 	case kvHeads > 0:
 		b.attention(i, h, &l)
 	case heads > 0:
 		l.O = b.linear(O, O.Name(i), Required, s.OutBias, h.Dim, h.Dim)
 	}
 	b.ffn(i, h, &l, is)
+	if s.AltUp != nil {
+		b.altUpBlock(i, h, &l)
+	}
 	return l
 }
 

@@ -10,10 +10,10 @@ import (
 )
 
 // perLayer returns a key that is one number, from 1 to most, for all
-// layers or an array with one for each, of which uneven layers may have 0.
+// layers or an array with one for each, which may be 0 where layers have no attention.
 func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 	count := r.positive
-	if r.spec.Uneven {
+	if r.spec.Uneven || r.spec.Recurrence != NoRecurrence && k != keyFFN {
 		count = func(k string, v, most int) int {
 			if v == 0 {
 				return 0
@@ -38,7 +38,7 @@ func (r *reader) perLayer(k string, layers, most int, def []int) []int {
 		each, err := gguf.Get[[]int](r.meta, r.key(k))
 		r.fail(err)
 		if r.err == nil && len(each) != layers {
-			r.err = fmt.Errorf("arch: %s has %d elements, want one for each of %d layers", r.key(k), len(each), layers)
+			r.err = fmt.Errorf("arch: %s has %d elements, want one for each of %d layers (%s)", r.key(k), len(each), layers, r.key(keyLayers))
 		}
 		if r.err == nil {
 			for i, v := range each {

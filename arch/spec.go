@@ -44,6 +44,7 @@ type NormSpec struct {
 	Name       string // GGUF name without block prefix and suffix, such as "attn_norm"
 	Gain, Bias Presence
 	Optional   bool // the norm itself may be missing
+	NoSuffix   bool // the GGUF name of the gain has none
 }
 
 // GainForm tells what a norm on queries or keys normalises together, and which
@@ -141,6 +142,7 @@ const (
 	Twelve                    // 12
 	ByLayers                  // 1.4/sqrt(layers)
 	ByDim                     // 256/(model width)
+	One                       // 1
 )
 
 // A Spec describes one architecture: what its files do not tell. A field that
@@ -181,6 +183,7 @@ type Spec struct {
 	QKNorm    Presence // on the projected queries and keys
 	QKGain    GainForm
 	QKBias    Presence // its bias
+	VNorm     bool     // on each head of the values, without a gain
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int
 
@@ -192,6 +195,12 @@ type Spec struct {
 	// Encoder tells that attention is to all tokens of a sequence, and that the
 	// hidden vectors are the result: there are no logits.
 	Encoder bool
+	// Recurrence stands in place of attention in layers without heads for keys.
+	Recurrence Recurrence
+	AltUp      *AltUp // nil: none
+	// OwnKV is the number of leading layers with keys and values of their own. Those behind
+	// read what the last of these with the same window keeps. 0: all have their own.
+	OwnKV int
 	// RawFirst tells that the attention of the first layer may have no norm, and
 	// then reads the residual stream itself.
 	RawFirst bool
@@ -203,6 +212,7 @@ type Spec struct {
 	SectionsHalves bool     // RoPE in halves if the file divides the coordinates into sections, as for images
 	WindowPeriod   int      // of each group of this many layers the last is global, the others have a sliding window, unless the file has another pattern; 0: no windows
 	GlobalFirst    bool     // of each group the first layer is global instead of the last
+	WindowAll      bool     // no layer is global where the file has a window
 	Windows        Presence // the key attention.sliding_window; Optional: Window unless it is there
 	Window         int
 	WindowDepth    int // the number of layers of models with windows; 0: any

@@ -35,6 +35,9 @@ func (m *Model) bounds() {
 			w.out = max(w.out, a.QLatent, b.Heads*a.ValueDim)
 			attention += b.Heads*max(a.KeyDim, a.ValueDim) + a.QLatent + a.KVLatent + max(a.KeyDim, a.ValueDim)
 		}
+		if r := b.recurrence; r != nil {
+			attention, w.out = r.work(), max(w.out, r.inner, r.step.w.Cols)
+		}
 		if b.gate.w.Rows > 0 || b.experts != nil {
 			ffn *= 2
 		}
@@ -44,6 +47,9 @@ func (m *Model) bounds() {
 	// the stream there are itself, what a branch writes, and three inputs.
 	const forms = 3
 	row := 2*a.Dim + w.work + (forms-1)*w.out + 3*forms*a.Dim + 4*a.HeadDim + a.Experts
+	if u := a.Spec.AltUp; u != nil {
+		row += 2*u.Streams*a.Dim + 4*a.Layers*u.InputWidth + 2*forms*(u.InputWidth+u.LaurelRank)
+	}
 	room := minActivations
 	for i := range m.File.Tensors {
 		room = max(room, len(m.File.Tensors[i].Data))

@@ -44,6 +44,8 @@ func (m *Model) build() error {
 			m.blocks[i].xielu = &a.XIELU[i]
 		}
 	}
+	m.stateSize = stateSize(a)
+	m.altUp = b.altUp(a)
 	m.rope, m.windowRope = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
 	if a.RoPE.LongFactors != nil {
 		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
@@ -157,7 +159,10 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		attnSum: b.norm(l.AttnSum, a.Eps), attnSum2: b.norm(l.AttnSum2, a.Eps), ffnSum: b.norm(l.FFNSum, a.Eps),
 		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
 		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
-		router: b.linear(&l.Router), kRope: b.linear(&l.KRope), qHeads: b.linear(&l.QHeads),
+		recurrence: b.recurrence(a, l),
+		altUp:      b.altUpBlock(a, l),
+		vNorm:      b.norm(l.VNorm, a.Eps),
+		router:     b.linear(&l.Router), kRope: b.linear(&l.KRope), qHeads: b.linear(&l.QHeads),
 		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
 			Bidirectional: a.Spec.Encoder, Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
 	}
@@ -224,12 +229,19 @@ func (m *Model) connect() {
 			}
 			for _, l := range linears[r] {
 				f |= l.forms
+				if m.Arch.Spec.Encoder && l.forms&ops.Quantized != 0 {
+					f |= ops.Outliers
+					l.columns = ops.ColumnsOf(&l.w)
+				}
 			}
 		}
 		return f
 	}
 	for site, n := range m.norms {
 		n.forms = forms(m.Arch.Readers(site))
+		if site.Kept {
+			n.forms |= ops.Rows
+		}
 	}
 	m.bareForms = forms(m.Arch.BareReaders())
 }

@@ -10,7 +10,7 @@ import (
 // most some 256 MiB, comes to it, and copies of weights that norm modes make.
 type Estimate struct {
 	Weights   int64 `json:"weights"`       // as they are stored
-	Cache     int64 `json:"cache"`         // of one session, in float32, when it is full
+	Cache     int64 `json:"cache"`         // of one session, in float32, when it is full, with the states of recurrent layers
 	HalfCache int64 `json:"cache_f16"`     // the same in float16
 	Positions int   `json:"cache_context"` // that the cache has room for
 }
@@ -30,9 +30,11 @@ func EstimateMemory(f *gguf.File, m *arch.Model, positions int) Estimate {
 		e.Positions = 0
 		return e
 	}
+	e.Cache = int64(statesBytes(m))
+	e.HalfCache = e.Cache
 	for i := range m.Blocks {
-		e.Cache += int64(ops.NewKV(m.Blocks[i].KVHeads, m.HeadDim, e.Positions, false).MaxBytes())
-		e.HalfCache += int64(ops.NewKV(m.Blocks[i].KVHeads, m.HeadDim, e.Positions, true).MaxBytes())
+		e.Cache += int64(ops.NewKV(m.Blocks[i].CacheHeads(), m.HeadDim, e.Positions, false).MaxBytes())
+		e.HalfCache += int64(ops.NewKV(m.Blocks[i].CacheHeads(), m.HeadDim, e.Positions, true).MaxBytes())
 	}
 	return e
 }

@@ -24,7 +24,7 @@ func TestEstimateMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				full := 0.0
+				full := statesBytes(m.Arch)
 				for _, c := range s.kv {
 					full += c.MaxBytes()
 				}

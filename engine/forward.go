@@ -10,6 +10,9 @@ import (
 func (p *pass) forward(rows ...segment) ([]float32, error) {
 	p.begin(rows)
 	x := p.embed()
+	if p.model.altUp != nil {
+		p.widen(x)
+	}
 	watched := p.watched()
 	if watched {
 		p.showPart(-1, Stream, x)
@@ -23,10 +26,13 @@ func (p *pass) forward(rows ...segment) ([]float32, error) {
 			p.showPart(i, Stream, x)
 		}
 	}
+	if p.model.altUp != nil {
+		p.merge(x)
+	}
 	if f := p.model.finalNorm; f != nil && p.tapped(f) { // logits may norm fewer rows, so it shows none
 		p.normalize(p.work[:len(x)], x, f)
 	}
-	return x, p.ctx.Err() // the last block may have been cut short
+	return x, p.end() // the last block may have been cut short
 }
 
 // block returns x + Attention(norm(x)), plus the FFN of the norm of that sum or,
@@ -44,6 +50,9 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		p.showPart(layer, Attention, p.branch)
 		return p.addFFN(layer, x, b, forFFN)
 	}
+	if b.altUp != nil {
+		p.predict(b, x)
+	}
 	if b.attnSum2 != nil {
 		p.before = append(p.before[:0], x...)
 	}
@@ -53,6 +62,9 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		}
 		x = p.add(x, &b.o, heads, b.attnPost)
 		p.showPart(layer, Attention, p.branch)
+		if b.altUp != nil {
+			p.laurel(b, x)
+		}
 		x = p.normSum(x, b.attnSum)
 	} else {
 		p.showNothing(layer, Attention, x)
@@ -65,17 +77,24 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		p.showNothing(layer, FFN, x)
 		return x
 	}
-	return p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	x = p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	if b.altUp != nil {
+		p.correct(b, layer, x)
+	}
+	return x
 }
 
 // attended returns what the output matrix of attention reads: the norm itself in a layer
 // without keys, and nil in one without attention.
 func (p *pass) attended(b *block, layer int, x []float32) *ops.Input {
-	if b.Heads == 0 {
+	if b.Heads == 0 && b.recurrence == nil {
 		return nil
 	}
 	in := p.norm(&p.in, x, b.attnNorm)
-	if b.KVHeads == 0 {
+	switch {
+	case b.recurrence != nil:
+		return p.recur(b, layer, in)
+	case b.KVHeads == 0:
 		return in
 	}
 	return p.attention(b, layer, in)
@@ -150,13 +169,18 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 		v = k // the latent, of which the values are made when the heads have read it
 		p.latent(b, in, q, k)
 	} else {
-		p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
+		if b.KVFrom == layer {
+			p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
+		} else { // k and v are there
+			k, v = nil, nil
+			p.apply(in, output{l: &b.q, y: q})
+		}
 		if c := m.Arch.Clamp; c > 0 {
 			clamp(q, c)
 			clamp(k, c)
 			clamp(v, c)
 		}
-		p.normQK(b, q, k)
+		p.normQKV(b, q, k, v)
 	}
 	if b.Rotary {
 		rope, table := m.rope, p.rotations.global
@@ -164,14 +188,20 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 			rope, table = m.windowRope, p.rotations.window
 		}
 		p.pool.RoPE(rope, q, b.Heads, m.Arch.HeadDim, table)
-		p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+		if b.KVFrom == layer {
+			p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+		}
 	}
 	if m.Arch.Temperature != 0 {
 		p.heat(q, qd)
 	}
-	if p.lengths != nil { // no sequence sees another
+	switch {
+	case b.KVFrom != layer:
+		p.attendShared(b, q)
+	case p.lengths != nil: // no sequence sees another
+		p.keepShared(layer, k, v)
 		p.pool.SelfAttention(q, q, k, v, &b.attention, p.lengths)
-	} else {
+	default:
 		p.timelines = p.timelines[:0]
 		for _, s := range p.segments {
 			p.timelines = append(p.timelines, ops.Timeline{KV: s.session.kv[layer], Pos: s.pos, N: len(s.tokens)})
@@ -185,13 +215,16 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	return &p.out
 }
 
-// normQK applies the norms on queries and keys, where there are any.
-func (p *pass) normQK(b *block, q, k []float32) {
+// normQKV applies the norms on queries, keys and values, where there are any.
+func (p *pass) normQKV(b *block, q, k, v []float32) {
 	if b.qNorm != nil {
 		p.normalize(q, q, b.qNorm)
 	}
 	if b.kNorm != nil {
 		p.normalize(k, k, b.kNorm)
+	}
+	if b.vNorm != nil {
+		p.normalize(v, v, b.vNorm)
 	}
 }
 
@@ -210,6 +243,9 @@ func (p *pass) hidden(gate, up, down *linear, b *block, x *ops.Input) *ops.Input
 	} else {
 		u := p.work[n:][:n]
 		p.apply(x, output{l: gate, y: h}, output{l: up, y: u})
+		if b.Sparsity > 0 {
+			sparsify(h, gate.w.Rows, float64(b.Sparsity))
+		}
 		if p.model.Arch.Activation == arch.ClampedSiLU {
 			clampedSiLU(h, u)
 		} else {

@@ -14,7 +14,7 @@ var ErrMemory = errors.New("not enough memory")
 // can have. A context may be as long as a stranger's file says, and running out
 // of memory cannot be caught.
 func (s *Session) checkMemory() error {
-	need, have := 0.0, machine.Memory()
+	need, have := statesBytes(s.model.Arch), machine.Memory()
 	for _, c := range s.kv {
 		need += c.MaxBytes()
 	}

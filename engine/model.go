@@ -101,9 +101,11 @@ type Model struct {
 	embedProject, dense2, dense3, classDense, classOut linear
 	classNorm                                          *norm
 
-	queue  queue // of evaluations
-	floats bool  // products of the blocks have weights that are read as floats
-	halves bool  // some are multiplied with activations in BF16
+	queue     queue  // of evaluations
+	altUp     *altUp // or nil
+	stateSize int    // of the recurrent layers, in numbers; 0: there are none
+	floats    bool   // products of the blocks have weights that are read as floats
+	halves    bool   // some are multiplied with activations in BF16
 
 	norms       map[*arch.Norm]*norm
 	choices     map[*arch.Norm]choice
@@ -119,28 +121,31 @@ type Model struct {
 // block is arch.Block with its weights where ops can use them.
 type block struct {
 	*arch.Block
-	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm *norm
-	attnSum, attnSum2, ffnSum                          *norm
-	centerStream                                       bool // once attention has read it
-	q, k, v, o, gate, up, down, router                 linear
-	kRope, qHeads                                      linear   // of latent attention
-	kHeads, vHeads                                     []linear // one a head; nil without
-	experts                                            []expert
-	shared                                             expert // down.w.Rows is 0 if there is none
-	sharedRouter                                       linear
-	selectBias                                         []float32 // or nil
-	ffnScales                                          []float32
-	xielu                                              *arch.XIELUShape // nil: another activation
-	attention                                          ops.Attention
+	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm, vNorm *norm
+	attnSum, attnSum2, ffnSum                                 *norm
+	centerStream                                              bool // once attention has read it
+	q, k, v, o, gate, up, down, router                        linear
+	recurrence                                                *recurrence // in place of attention, or nil
+	altUp                                                     *altUpBlock // or nil
+	kRope, qHeads                                             linear      // of latent attention
+	kHeads, vHeads                                            []linear    // one a head; nil without
+	experts                                                   []expert
+	shared                                                    expert // down.w.Rows is 0 if there is none
+	sharedRouter                                              linear
+	selectBias                                                []float32 // or nil
+	ffnScales                                                 []float32
+	xielu                                                     *arch.XIELUShape // nil: another activation
+	attention                                                 ops.Attention
 }
 
 // linear is y = W x + b, centered within groups of its outputs if means is
 // not nil: y - means[g].x for the outputs of group g.
 type linear struct {
-	w     ops.Matrix
-	b     []float32
-	means [][]float32
-	forms ops.Forms // what it reads
+	w       ops.Matrix
+	b       []float32
+	means   [][]float32
+	forms   ops.Forms    // what it reads
+	columns *ops.Columns // of w, for inputs with [ops.Outliers]; or nil
 }
 
 type expert struct{ gate, up, down linear }

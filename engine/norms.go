@@ -39,14 +39,6 @@ const (
 // their mention.
 var NormModes = []NormMode{Native, RMSFolded, RMSNaive, RMSReaders, Centered}
 
-// ParseNormMode reads a mode.
-func ParseNormMode(name string) (NormMode, error) {
-	if _, err := forms.ParseRules(name); err != nil {
-		return "", fmt.Errorf("engine: %w", err)
-	}
-	return NormMode(name), nil
-}
-
 // ParseNormSites reads a list of places such as "0-3,7,final": numbers and
 // ranges of layers, "embed" for the norm on the embedding, "final" for the
 // last one. The function it returns accepts the norms of those places.

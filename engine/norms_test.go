@@ -207,9 +207,6 @@ func TestFoldCheck(t *testing.T) {
 }
 
 func TestNormOptions(t *testing.T) {
-	if _, err := ParseNormMode("rms"); err == nil {
-		t.Error("mode rms is accepted")
-	}
 	for _, list := range []string{"", "4", "3-1", "x", "0-", "-1"} {
 		if _, err := ParseNormSites(list, 4); err == nil {
 			t.Errorf("sites %q are accepted", list)

@@ -36,6 +36,8 @@ type pass struct {
 	products     []ops.Product
 	rotations    rotations
 	experts      mixture
+	recurring    recurring
+	streams      streams
 }
 
 // A segment is rows of one session, consecutive tokens of its timeline, or a
@@ -46,6 +48,8 @@ type segment struct {
 	tokens  []int32
 	pos     int // position of the first token
 	row     int // its row in the pass
+
+	from, to *states // of recurrent layers, see Session.begin; nil: none
 }
 
 // input is the input of products, with room for rows that ops did not norm.
@@ -72,6 +76,11 @@ func (p *pass) begin(rows []segment) {
 			p.lengths = append(p.lengths, len(s.tokens))
 		}
 	}
+	if m.stateSize > 0 && p.lengths == nil {
+		for i := range p.segments {
+			p.segments[i].session.begin(&p.segments[i], p.way)
+		}
+	}
 	p.work = sized(p.work, p.rows*m.widths.work)
 	if m.rope == nil {
 		return
@@ -87,6 +96,19 @@ func (p *pass) begin(rows []segment) {
 		rope.Tables(p.rotations.global[s.row*global:end*global], s.pos)
 		m.windowRope.Tables(p.rotations.window[s.row*window:end*window], s.pos)
 	}
+}
+
+// end ends a pass: the states of its sessions are kept if it was not cut short.
+func (p *pass) end() error {
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	for i := range p.segments {
+		if s := &p.segments[i]; s.to != nil {
+			s.session.keep(s)
+		}
+	}
+	return nil
 }
 
 // room is the number of positions of the timeline.
@@ -151,7 +173,7 @@ func (p *pass) apply(in *ops.Input, outputs ...output) {
 	n := in.Count()
 	p.products, p.means = p.products[:0], sized(p.means, n*len(outputs))
 	for i, o := range outputs {
-		product := ops.Product{Dst: o.y, W: &o.l.w, Bias: o.l.b, Add: o.add}
+		product := ops.Product{Dst: o.y, W: &o.l.w, Bias: o.l.b, Add: o.add, Columns: o.l.columns}
 		if len(o.l.means) == 1 {
 			product.Mean = row(p.means, i, n)
 			p.pool.ColumnDot(product.Mean, in, o.l.means[0], o.l.w.Type)

@@ -40,6 +40,9 @@ type Session struct {
 	logits []float32 // [rows, Vocab]
 	prompt int       // of the first tokens were evaluated as those of a prompt
 
+	states []*states // that recurrent layers have kept, by position
+	spare  *states   // whose memory is free, or nil
+
 	tap   *Tap
 	trace bool // SessionOptions.CheckFinite
 	f16   bool // the cache is
@@ -86,7 +89,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 
 // newKV returns an empty cache for a layer.
 func (s *Session) newKV(layer int) *ops.KV {
-	return ops.NewKV(s.model.blocks[layer].KVHeads, s.model.Arch.HeadDim, s.max, s.f16)
+	return ops.NewKV(s.model.blocks[layer].CacheHeads(), s.model.Arch.HeadDim, s.max, s.f16)
 }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.
@@ -101,7 +104,10 @@ func (s *Session) Max() int { return s.max }
 // Model returns the model that the session runs.
 func (s *Session) Model() *Model { return s.model }
 
-// Truncate drops the tokens from position n on.
+// Truncate drops the tokens from position n on. The states of recurrent layers cannot be
+// cut back: the next evaluation first evaluates again, in the way they were, the tokens
+// behind the last states before n that the session has kept, so that the result is the same
+// to the last bit, and takes longer.
 func (s *Session) Truncate(n int) {
 	if n < 0 || n > len(s.tokens) {
 		panic(fmt.Sprintf("engine: truncate %d tokens to %d", len(s.tokens), n))
@@ -199,6 +205,9 @@ func (s *Session) evaluate(ctx context.Context, tokens []int32, way ops.Forms, r
 	if err := s.check(tokens); err != nil {
 		return err
 	}
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
 	if err := s.model.passes.enter(); err != nil {
 		return err
 	}
@@ -242,6 +251,9 @@ func (s *Session) check(tokens []int32) error {
 func (s *Session) alone(ctx context.Context, tokens []int32, way, head ops.Forms, from func(n, done int) int, f func(i int, logits []float32) error) error {
 	defer s.note(len(s.tokens), way)
 	if err := s.check(tokens); err != nil {
+		return err
+	}
+	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
 	p, err := s.model.acquire(ctx)
@@ -294,6 +306,12 @@ func (s *Session) Fork() (*Session, error) {
 	for _, c := range s.kv {
 		f.kv = append(f.kv, c.Fork())
 	}
+	for _, t := range s.states {
+		if !t.shared {
+			t.shared = true
+		}
+	}
+	f.states = slices.Clone(s.states)
 	if err := f.checkMemory(); err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func TestSampler(t *testing.T) {
 
 // TestNoAllocation: a token costs no garbage, however it is drawn.
 func TestNoAllocation(t *testing.T) {
-	for _, name := range []string{"trained/stories260K-F32.gguf", "quantized/gpt2-256-Q4_K_M.gguf", "archs/dbrx.gguf"} {
+	for _, name := range []string{"trained/stories260K-F32.gguf", "quantized/gpt2-256-Q4_K_M.gguf", "archs/dbrx.gguf", "archs/lfm2.gguf", "archs/plamo2.gguf"} {
 		m := open(t, name, Options{Threads: 2})
 		s := newSession(t, m, SessionOptions{KV: quant.F16})
 		sampler, err := NewSampler(SampleOptions{Temperature: 0.8, TopK: 40, TopP: 0.9, MinP: 0.05, RepeatPenalty: 1.1})

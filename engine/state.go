@@ -21,8 +21,9 @@ import (
 
 // A state, as Save writes it: the line stateMagic, a length of four bytes, the
 // stateHeader as JSON of that length, the ids of the tokens, the keys and values of
-// each layer, position by position, as float32 or in half precision, and the SHA-256
-// of all that. Numbers are little-endian.
+// each layer, position by position, as float32 or in half precision, the states that
+// recurrent layers have kept, as float32, and the SHA-256 of all that. Numbers are
+// little-endian.
 type stateHeader struct {
 	Model    string `json:"model_sha256"`
 	Norms    string `json:"norms_sha256"`
@@ -30,6 +31,13 @@ type stateHeader struct {
 	Cache    string `json:"cache"`
 	Tokens   int    `json:"tokens"`
 	Prompt   int    `json:"prompt_tokens"` // the first ones, see Session.prompt
+
+	States []stateAt `json:"states,omitempty"` // that recurrent layers have kept, by position
+}
+
+type stateAt struct {
+	At    int  `json:"at"`
+	Tiled bool `json:"tiled"` // the tokens before it add up as those of a prompt
 }
 
 const (
@@ -52,6 +60,9 @@ func badState(format string, args ...any) error {
 // once for each model, for their hash. A session with norms of the caller's own
 // ([Options].ReplaceNorm) cannot be saved: nothing tells these from others.
 func (s *Session) Save(ctx context.Context, w io.Writer) error {
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
 	h, err := s.stateHeader(ctx)
 	if err != nil {
 		return err
@@ -75,6 +86,11 @@ func (s *Session) Save(ctx context.Context, w io.Writer) error {
 	})
 	if err != nil {
 		return err
+	}
+	for i := range h.States {
+		if err := s.states[i].each(func(x []float32) error { return binary.Write(to, binary.LittleEndian, x) }); err != nil {
+			return err
+		}
 	}
 	_, err = w.Write(sum.Sum(nil))
 	return err
@@ -106,6 +122,8 @@ func (s *Session) Restore(ctx context.Context, r io.Reader) error {
 		return badState("has a cache of %s, here it is %s", h.Cache, mine.Cache)
 	case h.Tokens < 0 || h.Tokens > s.max:
 		return badState("has %d tokens, room is for %d", h.Tokens, s.max)
+	case !s.model.canHave(h.States, h.Tokens):
+		return badState("is damaged: states at %v of %d tokens", h.States, h.Tokens)
 	case h.Prompt < 0 || h.Prompt > h.Tokens:
 		return badState("is damaged: %d tokens of the prompt, of %d", h.Prompt, h.Tokens)
 	}
@@ -133,6 +151,17 @@ func (s *Session) Restore(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	for _, at := range h.States {
+		t := read.newStates()
+		t.at, t.rows, t.way = at.At, at.At, ops.Apart
+		if at.Tiled {
+			t.way = ops.Tiled
+		}
+		if err := t.each(func(x []float32) error { return cutState(binary.Read(from, binary.LittleEndian, x)) }); err != nil {
+			return err
+		}
+		read.states = append(read.states, t)
+	}
 	var want [sha256.Size]byte
 	have := sum.Sum(nil)
 	if _, err := io.ReadFull(r, want[:]); err != nil {
@@ -144,7 +173,7 @@ func (s *Session) Restore(ctx context.Context, r io.Reader) error {
 	if n, _ := r.Read(want[:1]); n > 0 {
 		return badState("is damaged: it goes on behind its end")
 	}
-	s.tokens, s.kv, s.prompt = tokens, kv, h.Prompt
+	s.tokens, s.kv, s.prompt, s.states = tokens, kv, h.Prompt, read.states
 	return nil
 }
 
@@ -170,6 +199,19 @@ func readStateHeader(r io.Reader) (h stateHeader, err error) {
 	return h, nil
 }
 
+// canHave reports whether a session of some tokens can have kept states at positions.
+func (m *Model) canHave(at []stateAt, tokens int) bool {
+	if m.stateSize == 0 || tokens == 0 {
+		return len(at) == 0
+	}
+	for i, s := range at {
+		if s.At <= 0 || i > 0 && s.At <= at[i-1].At {
+			return false
+		}
+	}
+	return len(at) > 0 && len(at) <= keptStates && at[len(at)-1].At == tokens
+}
+
 // cutState is the error of a reader, which for an end that comes early says so.
 func cutState(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -182,7 +224,10 @@ func cutState(err error) error {
 // timeline after the others.
 func (s *Session) eachRows(ctx context.Context, kv []*ops.KV, f func(kv *ops.KV, pos int, k, v []float32) error) error {
 	for i, c := range kv {
-		width := s.model.blocks[i].KVHeads * s.model.Arch.HeadDim
+		width := s.model.blocks[i].CacheHeads() * s.model.Arch.HeadDim
+		if width == 0 {
+			continue
+		}
 		for pos := 0; pos < len(s.tokens); pos += stateRows {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -237,6 +282,11 @@ func (s *Session) stateHeader(ctx context.Context) (h stateHeader, err error) {
 		h.Cache = "F16"
 	}
 	o := &m.opts
+	for _, t := range s.states {
+		if t.at <= h.Tokens {
+			h.States = append(h.States, stateAt{t.at, t.way == ops.Tiled})
+		}
+	}
 	h.Settings = fmt.Sprintf("float activations %v, GELU in its tanh form %v, folded gains %v, folded readers %v", o.FloatActivations, o.TanhGELU, o.FoldGain, o.FoldReaders)
 	if o.BF16Activations {
 		h.Settings += ", activations in BF16"

@@ -64,16 +64,3 @@ func eachVector(h engine.Hidden, f func(x []float32, position int)) {
 		f(h.Rows[i*w:(i+1)*w], h.Pos+i/h.Site.Groups)
 	}
 }
-
-// Windows cuts ids into the sequences that Calibrate and an Experiment reads: of size tokens
-// each, the rest left out, with bos in place of the first token unless it is negative.
-func Windows(ids []int32, size int, bos int32) (all [][]int32) {
-	for ; len(ids) >= size; ids = ids[size:] {
-		s := append([]int32(nil), ids[:size]...)
-		if bos >= 0 {
-			s[0] = bos
-		}
-		all = append(all, s)
-	}
-	return all
-}

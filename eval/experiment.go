@@ -265,13 +265,16 @@ func (p *Experiment) Rounding(ctx context.Context) (*Sample, error) {
 }
 
 // mean returns the mean of a sum over all tokens, and its standard error, which takes
-// the windows for the independent draws (clusters).
+// the windows for the independent draws (clusters): NaN of one window.
 func (s *Sample) mean(of func(w Window) float64) (mean, se float64) {
 	var sum, n, squares float64
 	for _, w := range s.Windows {
 		sum, n = sum+of(w), n+float64(w.Tokens)
 	}
 	mean = sum / n
+	if len(s.Windows) < 2 {
+		return mean, math.NaN()
+	}
 	for _, w := range s.Windows {
 		d := of(w) - mean*float64(w.Tokens)
 		squares += d * d

@@ -268,7 +268,7 @@ func (e *Entry) sentence(first *Entry, rounding Number, to string) string {
 // cost says what becomes of the perplexity. A change within two standard errors
 // of the paired change cannot be distinguished from none.
 func (f *Figures) cost(first *Entry) string {
-	from := fmt.Sprintf("perplexity %.4f to %.4f", first.Perplexity, f.Perplexity)
+	from := fmt.Sprintf("perplexity %s to %s", plain.Fixed(float64(first.Perplexity), 4), plain.Fixed(float64(f.Perplexity), 4))
 	change, se := float64(f.Ratio)-1, float64(f.RatioSE)
 	switch {
 	case math.IsNaN(change) || math.IsInf(change, 0):

@@ -16,7 +16,7 @@ import (
 
 // windowsOf are random windows for a fixture.
 func windowsOf(m *engine.Model, n, size int) [][]int32 {
-	return Windows(randomIDs(m, n*size), size, -1)
+	return slices.Collect(slices.Chunk(randomIDs(m, n*size), size))
 }
 
 func experiment(t *testing.T, m *engine.Model, rules string) *Experiment {

@@ -18,6 +18,7 @@ type Input struct {
 	data      []float32   // the rows; nil if they are there in the packings alone
 	own       []float32   // memory of rows that a norm made
 	packings  packings    // those below that hold the rows
+	outliers  []outlier   // of the rows
 	q8        asm.Q8      // the rows, quantized
 	q8x8      []asm.Q8x8  // the same, eight groups side by side
 	q8Panel   asm.Q8Panel // the same, 16 rows side by side; panel i follows panel i-1
@@ -28,6 +29,7 @@ type Input struct {
 	prepare preparation // the tasks that run on this input
 	dots    columnDots
 	job     product
+	sums    outlierSums
 }
 
 // Forms is a set of the ways in which operations read the rows of an [Input].
@@ -52,6 +54,10 @@ const (
 	Halves
 	// Apart has many rows multiplied as few are, each by itself.
 	Apart
+	// Outliers, beside Quantized, takes from the quants of a row an element far
+	// above the others: products add what it contributes in float32, a mixed
+	// decomposition (Dettmers et al. 2022, LLM.int8(), arXiv 2208.07339) by rows.
+	Outliers
 )
 
 // FormsOf returns the forms that products with the matrices read. With
@@ -165,6 +171,9 @@ func (in *Input) begin(rows, cols int, f Forms) {
 	in.rows, in.cols, in.forms, in.packings = rows, cols, f, packingsOf(f, rows)
 	groups := cols / asm.Group
 	room := in.panels() * asm.PanelRows
+	if f&Outliers != 0 {
+		in.outliers = grow(in.outliers, rows)
+	}
 	if in.packings&plainQ8 != 0 && len(in.q8.Scale) < rows*groups {
 		in.q8 = asm.NewQ8(rows * groups)
 	}

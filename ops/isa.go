@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/normswap/normswap/ops/asm"
+	"github.com/normswap/normswap/quant"
 )
 
 // EnvISA is the environment variable that names the best instruction set to use,
@@ -18,6 +19,14 @@ func ISAs() []string { return asm.Tiers() }
 // ISA returns the best instruction set in use. Operations that have nothing for
 // it use the next lower one.
 func ISA() string { return asm.Active() }
+
+// RowISA returns the instruction set of the kernel that multiplies weights of type t
+// with one row: the best in use, or, where nobody has named one, that which is the
+// fastest for weights from memory. It is found out by measuring, once for each type.
+func RowISA(t quant.Type) string {
+	asm.Tune(t)
+	return asm.GemvTier(t)
+}
 
 // SelectISA makes operations use the named instruction set, in either case, and
 // those below it. An empty name restores what the program started with: the best,

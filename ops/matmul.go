@@ -14,6 +14,8 @@ type Product struct {
 	Bias []float32 // per output; nil: none
 	Add  bool      // add to Dst instead of overwriting it
 	Mean []float32 // per row of the input, subtracted from its outputs; nil: none
+	// Columns are those of W, which a product of integers with [Outliers] reads.
+	Columns *Columns
 }
 
 const (
@@ -53,6 +55,11 @@ func (p *Pool) MatMul(in *Input, products ...Product) {
 		t.cuts = min(in.panels(), (4*p.threads+panels-1)/panels)
 	}
 	p.Run(t, panels*t.cuts, max(1, inline*t.cuts/max(1, asm.PanelRows*in.rows*in.cols)))
+	if in.forms&Outliers != 0 {
+		in.sums = outlierSums{in, t.products}
+		p.Run(&in.sums, in.rows, max(1, rowGrain/in.cols))
+		in.sums = outlierSums{}
+	}
 	clear(t.products)
 }
 
@@ -69,6 +76,9 @@ func (d *Product) check(in *Input) {
 		panic(fmt.Sprintf("ops: means of %d for %d rows", len(d.Mean), in.rows))
 	}
 	in.check(d.W.Type, 0)
+	if in.forms&Outliers != 0 && in.storage(d.W.Type).route == integer && d.Columns == nil {
+		panic("ops: product without the columns that outliers meet")
+	}
 }
 
 // panels returns the number of panels of 16 outputs.
@@ -156,9 +166,13 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	} else if st.route == integer && w.Cols < 8*asm.Group {
 		stride, data = s.precede(st.format, w, o, n)
 	}
-	s.sums = grow(s.sums, n)
-	sums := s.sums[:n]
 	for r := range in.rows {
+		dst := d.Dst[r*w.Rows+o:][:n]
+		sums := dst
+		if d.Add {
+			s.sums = grow(s.sums, n)
+			sums = s.sums[:n]
+		}
 		switch st.route {
 		case integer:
 			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowQ8x8(r))
@@ -167,18 +181,16 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 		default:
 			asm.GemvFloat(st.format, sums, data, stride, row(in.data, r, in.cols))
 		}
-		dst := d.Dst[r*w.Rows+o:][:n]
-		for i, v := range sums {
-			if d.Add {
-				v += dst[i]
+		if d.Add {
+			asm.ScaleAdd(dst, sums, 1, 1)
+		}
+		if d.Bias != nil {
+			asm.ScaleAdd(dst, d.Bias[o:][:n], 1, 1)
+		}
+		if d.Mean != nil {
+			for i := range dst {
+				dst[i] -= d.Mean[r]
 			}
-			if d.Bias != nil {
-				v += d.Bias[o+i]
-			}
-			if d.Mean != nil {
-				v -= d.Mean[r]
-			}
-			dst[i] = v
 		}
 	}
 }

@@ -27,6 +27,7 @@ func NewMatrix(t quant.Type, rows, cols int, data []byte) (Matrix, error) {
 	if rows < 0 || stride > 0 && len(data)/stride != rows || len(data) != rows*stride {
 		return Matrix{}, fmt.Errorf("ops: %v matrix of %d x %d has %d bytes, want %d", t, rows, cols, len(data), rows*stride)
 	}
+	asm.Tune(t)
 	return Matrix{t, rows, cols, data}, nil
 }
 
@@ -93,6 +94,17 @@ var routes = func() (all [64]route) {
 	all[quant.F32], all[quant.F16], all[quant.BF16] = float, float, float
 	return all
 }()
+
+// WeightTypes returns the types that products read as they are stored, by fast
+// operations: those of the table of GGUF types that weights have.
+func WeightTypes() (types []quant.Type) {
+	for _, t := range quant.Types() {
+		if storageOf(t).route != decode {
+			types = append(types, t)
+		}
+	}
+	return types
+}
 
 // panelsAfter returns the weights of the n panels, or what there is of them,
 // behind the n from output o.

@@ -38,7 +38,7 @@ func (p *Pool) PrepareNorm(in *Input, x []float32, cols int, n *Norm, f Forms) {
 		in.own = grow(in.own, len(x))
 		in.data = in.own[:len(x)]
 	}
-	scalar := in.packings&^quantized == 0 && !n.Center && n.Gain == nil && n.Bias == nil
+	scalar := in.packings&^quantized == 0 && f&Outliers == 0 && !n.Center && n.Gain == nil && n.Bias == nil
 	in.prepare = preparation{p, in, x, n, scalar}
 	p.Run(&in.prepare, in.panels(), max(1, rowGrain/(2*asm.PanelRows*cols)))
 	in.prepare = preparation{}
@@ -75,6 +75,12 @@ func (t *preparation) Do(worker, lo, hi int) {
 		}
 		if in.packings&quantized != 0 {
 			asm.Quantize(q8, y)
+		}
+		if in.forms&Outliers != 0 {
+			groups := in.cols / asm.Group
+			for r := range len(y) / in.cols {
+				in.outliers[i*asm.PanelRows+r] = splitOutlier(q8.Groups(r*groups, (r+1)*groups), row(y, r, in.cols))
+			}
 		}
 		in.arrange(i, q8, y, s)
 	}
@@ -138,6 +144,11 @@ func (t *columnDots) Do(_, lo, hi int) {
 	from, to := lo*asm.PanelRows, min(hi*asm.PanelRows, in.rows)
 	if t.route == integer {
 		asm.DotQ8(t.dst[from:to], in.q8.Groups(from*groups, to*groups), t.c)
+		if in.forms&Outliers != 0 {
+			for r, o := range in.outliers[from:to] {
+				t.dst[from+r] += float32(t.c[o.column] * o.value)
+			}
+		}
 		return
 	}
 	asm.GemvFloat(quant.F32, t.dst[from:to], view[byte](in.data[from*in.cols:to*in.cols]), 4*in.cols, t.c)

@@ -325,6 +325,9 @@ func show(cell any, format string) string {
 		if math.IsNaN(v) {
 			return "-"
 		}
+		if math.Abs(v) >= 1e6 && strings.HasSuffix(format, "f") && format != "%.0f" { // as plain.Fixed
+			format = "%.4g"
+		}
 		return verb(v)
 	case Spread:
 		if math.IsNaN(v.SD) || math.IsInf(v.SD, 0) { // one number has no deviation

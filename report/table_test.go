@@ -59,6 +59,14 @@ func TestUnknownDeviation(t *testing.T) {
 	}
 }
 
+func TestLargeNumbers(t *testing.T) {
+	table := &Table{Columns: []Column{{Key: "a", Format: "%.4f"}, {Key: "b", Format: "%.0f"}}}
+	table.Add(1.23456e200, 12345678.)
+	if got := table.String(); !strings.Contains(got, "1.235e+200") || !strings.Contains(got, "12345678") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestNarrow(t *testing.T) {
 	want := `Speed
 

@@ -36,12 +36,6 @@ var sizes = map[string]int{
 	"U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
 }
 
-// Size returns the bytes of an element of a dtype; false if it is not known.
-func Size(dtype string) (int, bool) {
-	n, ok := sizes[dtype]
-	return n, ok
-}
-
 // Parse reads a file that is in memory. The tensors, in the order of their
 // data, are views of it. metadata are the strings under "__metadata__".
 func Parse(data []byte) (tensors []Tensor, metadata map[string]string, err error) {

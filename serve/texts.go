@@ -40,7 +40,9 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &o); err != nil {
 		return err
 	}
-	ids, err := s.encode(r.Context(), o.Prompt, tokenizer.EncodeOptions{AddSpecial: o.AddSpecial == nil || *o.AddSpecial, ParseSpecial: true, Continued: true})
+	ids, err := s.encode(r.Context(), o.Prompt, tokenizer.EncodeOptions{
+		AddSpecial: o.AddSpecial == nil || *o.AddSpecial, ParseSpecial: true, Continued: !s.o.Model.Arch.Spec.Encoder,
+	})
 	if err != nil {
 		return err
 	}

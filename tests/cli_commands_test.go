@@ -216,6 +216,9 @@ func TestVersion(t *testing.T) {
 	if got := works(t, "--version"); got != text {
 		t.Errorf("--version: %q, want %q", got, text)
 	}
+	if more := works(t, "version", "-v"); !strings.HasPrefix(more, text) || !strings.Contains(more, " Q4_K ") || !strings.Contains(more, "all else: ") {
+		t.Errorf("-v: %q", more)
+	}
 }
 
 func TestManual(t *testing.T) {
@@ -232,8 +235,13 @@ func TestManual(t *testing.T) {
 
 func TestInstructionSet(t *testing.T) {
 	t.Setenv("NORMSWAP_ISA", "generic")
-	if v := inferJSON[map[string]any](t, "version", "--json"); v["kernels"] != "generic" {
+	if v := inferJSON[map[string]any](t, "version", "--json"); v["kernels"] != "generic" || v["one_row"] != nil {
 		t.Errorf("%v", v)
+	}
+	if v := inferJSON[struct {
+		Rows map[string]string `json:"one_row"`
+	}](t, "version", "-v", "--json"); len(v.Rows) != 28 || v.Rows["IQ4_XS"] != "generic" {
+		t.Errorf("-v: %v", v)
 	}
 	t.Setenv("NORMSWAP_ISA", "abacus")
 	infer(t, "version").fails(t, 2, "NORMSWAP_ISA", "abacus", "generic")

@@ -76,4 +76,7 @@ func TestSweepPlots(t *testing.T) {
 		}
 	}
 	infer(t, "sweep", "--plot", "depth.gif").fails(t, 2, ".pdf")
+	for _, command := range []string{"sweep", "geometry", "dimensions", "calibrate"} {
+		infer(t, command, "--ctx", "100000").fails(t, 1, "--ctx 100000", "trained for")
+	}
 }

@@ -11,7 +11,7 @@ type EncodeOptions struct {
 	// AddSpecial puts BOS in front and EOS behind where the model asks for
 	// them. A WordPiece model gets BOS in front and SEP behind.
 	AddSpecial bool
-	// Continued says that the model is to continue the text: it gets no EOS.
+	// Continued says that the model is to continue the text: nothing is put behind it.
 	Continued bool
 	// ParseSpecial reads the text of a control token, such as <|eot_id|>, as
 	// that token. Without it such text is plain text: leave it off for text
@@ -83,9 +83,10 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opt EncodeOp
 		return nil, err
 	}
 	switch {
-	case opt.AddSpecial && t.model == "bert":
+	case !opt.AddSpecial || opt.Continued:
+	case t.model == "bert":
 		e.ids = append(e.ids, t.sep)
-	case opt.AddSpecial && t.addEOS && !opt.Continued:
+	case t.addEOS:
 		e.ids = append(e.ids, t.eos)
 	}
 	if e.unknown != nil {

@@ -227,7 +227,8 @@ func TestBeginAndEnd(t *testing.T) {
 		{spm, "<s>a", EncodeOptions{AddSpecial: true, ParseSpecial: true}, []int32{1, 1, 6, 2}, true},
 		{spm, "<s><s>a", EncodeOptions{ParseSpecial: true}, []int32{1, 1, 6}, true},
 		{wpm, "a", add, []int32{1, 3, 2}, false},
-		{wpm, "", EncodeOptions{AddSpecial: true, Continued: true}, []int32{1, 2}, false},
+		{wpm, "", add, []int32{1, 2}, false},
+		{wpm, "a", EncodeOptions{AddSpecial: true, Continued: true}, []int32{1, 3}, false},
 	} {
 		ids, err := c.tok.Encode(c.text, c.opt)
 		if err != nil || !slices.Equal(ids, c.want) || c.tok.DoubledBOS(ids) != c.doubled {

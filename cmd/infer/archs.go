@@ -116,6 +116,12 @@ func blockText(s *arch.Spec) string {
 	if s.Encoder {
 		also = append(also, "encoder")
 	}
+	if s.Recurrence != arch.NoRecurrence {
+		also = append(also, s.Recurrence.String())
+	}
+	if s.AltUp != nil {
+		also = append(also, "AltUp")
+	}
 	if s.QKNorm != arch.Absent {
 		also = append(also, "QK-norm")
 	}

@@ -48,8 +48,8 @@ mode is compared with the first mode of the same model: the geometric mean of
 the ratios of the rounds, its 95 % interval (Student's, of the logarithms),
 and what that allows to say. More rounds (-r) make the interval narrower.
 
-With --sessions so many sessions generate at once, and share passes over the
-weights, as llama-batched-bench has it: "tg128 x 8" is 8 sessions of 128 tokens
+With --sessions 8, 8 sessions generate at once and share passes over the weights,
+as llama-batched-bench has it: "tg128 x 8" is 8 sessions of 128 tokens
 each, and the speed is that of all together.
 
 Generating a token reads nearly all weights once. Beside it stand the bytes that

@@ -59,7 +59,7 @@ func (o *compareFlags) compareEmbeddings(ctx context.Context, w io.Writer, model
 // encoderTexts are the lines of the text, at most --chunks of them, and what the text is
 // called.
 func (o *compareFlags) encoderTexts(ctx context.Context, m *engine.Model) (texts [][]int32, name string, err error) {
-	options := corpus.Options{Size: windowSize(m, 0)}
+	options := corpus.Options{Size: min(defaultWindow, m.Context())}
 	if len(o.source.files) == 0 {
 		options.Limit = encoderTokens
 	}

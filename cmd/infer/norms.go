@@ -127,7 +127,10 @@ func (s *source) sequences(ctx context.Context, m *engine.Model, part extent) (a
 	if lines && part.size != 0 {
 		return nil, "", usagef("--ctx %d: an encoder reads a line of the text at once, and has no windows", part.size)
 	}
-	size := windowSize(m, part.size)
+	size, err := windowSize(m, part.size)
+	if err != nil {
+		return nil, "", err
+	}
 	text, err := s.read(ctx, m, corpus.Options{Size: size, Limit: part.tokens}, cmp.Or(part.tokens, calibrationTokens))
 	if err != nil {
 		return nil, "", err
@@ -222,9 +225,9 @@ func (o textFlags) calibrateTo(ctx context.Context, w io.Writer, path string) er
 }
 
 // windowSize is the number of tokens of a window; size 0 stands for the default.
-func windowSize(m *engine.Model, size int) int {
-	if size > 0 {
-		return size
+func windowSize(m *engine.Model, size int) (int, error) {
+	if size > m.Context() {
+		return 0, fmt.Errorf("--ctx %d: the model was trained for %d positions", size, m.Context())
 	}
-	return min(defaultWindow, m.Context())
+	return cmp.Or(size, min(defaultWindow, m.Context())), nil
 }

@@ -93,10 +93,10 @@ func writePerplexity(w io.Writer, r *eval.Report, asJSON bool) error {
 	f := r.Norms[0].Figures
 	deviation := "unknown" // of one token
 	if se := float64(f.PerplexitySE); !math.IsNaN(se) && !math.IsInf(se, 0) {
-		deviation = fmt.Sprintf("%.4f", se)
+		deviation = plain.Fixed(se, 4)
 	}
-	lines := []string{fmt.Sprintf("perplexity %.4f ± %s, %s with norms %s on %s: %s scored of %s of %d, %s tokens/s",
-		f.Perplexity, deviation, r.Model, f.Norm, r.Text, plain.Count(int(f.Tokens), "token"), plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))}
+	lines := []string{fmt.Sprintf("perplexity %s ± %s, %s with norms %s on %s: %s scored of %s of %d, %s tokens/s",
+		plain.Fixed(float64(f.Perplexity), 4), deviation, r.Model, f.Norm, r.Text, plain.Count(int(f.Tokens), "token"), plain.Count(chunksOf(r), "chunk"), r.Context, threeDigits(float64(f.Speed)))}
 	for _, s := range append(lines, r.Sentences()...) {
 		if _, err := fmt.Fprintln(w, plain.Line(s)); err != nil {
 			return err

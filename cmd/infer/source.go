@@ -191,8 +191,8 @@ type reading struct {
 // heldTokens is the most of a text that is kept in memory.
 const heldTokens = corpus.Whole / 4
 
-// hold returns the windows of a reading, at most so many (0: all), for what reads them more
-// than once; fewer says how a part is chosen.
+// hold returns the windows of a reading, at most that number (0: all), for what reads them
+// more than once; fewer says how a part is chosen.
 func (r *reading) hold(ctx context.Context, most int, fewer string) (all [][]int32, err error) {
 	if r.Blocked() && most == 0 {
 		return nil, fmt.Errorf("%s is longer than %s, too long to be in memory: %s", r.name, bytesText(corpus.Whole), fewer)

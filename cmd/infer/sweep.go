@@ -150,7 +150,11 @@ func (o *evalFlags) sequences(ctx context.Context, m *engine.Model, r *eval.Swee
 	}
 	part := extent{size: o.context, windows: o.chunks, fewer: "choose a part with --chunks"}
 	if len(o.source.files) == 0 || !m.Arch.Spec.Encoder {
-		part.tokens = o.chunks * windowSize(m, o.context)
+		size, err := windowSize(m, o.context)
+		if err != nil {
+			return nil, err
+		}
+		part.tokens = o.chunks * size
 	}
 	windows, sum, err := o.source.sequences(ctx, m, part)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
+	"github.com/normswap/normswap/internal/bench"
 	"github.com/normswap/normswap/internal/licenses"
 	"github.com/normswap/normswap/ops"
 	"github.com/spf13/cobra"
@@ -24,14 +26,24 @@ type build struct {
 	Arch     string `json:"arch"`
 	Kernels  string `json:"kernels"` // instruction set
 	CPUs     int    `json:"cpus"`
+
+	CPU  string            `json:"cpu,omitempty"`     // with -v
+	Rows map[string]string `json:"one_row,omitempty"` // instruction sets of the products with one row, by type of weights
 }
 
 func newVersion() *cobra.Command {
-	var asJSON, notice bool
+	var asJSON, notice, verbose bool
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version, and which kernels run on this machine",
-		Example: "  infer version\n  infer version --licenses\n  NORMSWAP_ISA=generic infer version",
+		Use:   "version",
+		Short: "Print the version, and which kernels run on this machine",
+		Long: `version prints the version, and the best instruction set in use.
+
+With -v it also prints which instruction set multiplies weights of each type
+with one row, as each generated token does. That is bound by memory, and the
+widest is not always the fastest there: it is measured, a few milliseconds for
+each type, when a model has weights of it. All give the same bits. ` + ops.EnvISA + `
+names an instruction set for all, and nothing is measured.`,
+		Example: "  infer version -v\n  infer version --licenses\n  NORMSWAP_ISA=generic infer version",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			if notice && asJSON {
@@ -42,14 +54,18 @@ func newVersion() *cobra.Command {
 				return err
 			}
 			b := readBuild()
+			if verbose {
+				b.readKernels()
+			}
 			if asJSON {
 				return printJSON(stdout, b)
 			}
-			_, err := fmt.Fprintln(stdout, b)
+			_, err := fmt.Fprint(stdout, b, "\n", b.kernels())
 			return err
 		},
 	}
 	addJSON(cmd, &asJSON)
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print the processor, and what multiplies weights of each type")
 	cmd.Flags().BoolVar(&notice, "licenses", false, "print what the program is made of, with the licenses")
 	return cmd
 }
@@ -91,4 +107,32 @@ func (b build) String() string {
 		commit += " and changes"
 	}
 	return fmt.Sprintf("infer %s%s, %s, %s/%s, %s kernels, %d CPUs", b.Version, commit, b.Go, b.OS, b.Arch, b.Kernels, b.CPUs)
+}
+
+// readKernels finds out what multiplies weights of each type with one row.
+func (b *build) readKernels() {
+	b.CPU, b.Rows = bench.CPU(), map[string]string{}
+	for _, t := range ops.WeightTypes() {
+		b.Rows[t.String()] = ops.RowISA(t)
+	}
+}
+
+// kernels returns what readKernels found in lines, none if it did not run.
+func (b build) kernels() string {
+	if b.Rows == nil {
+		return ""
+	}
+	text := b.CPU + "\nproducts with one row:\n"
+	for _, isa := range ops.ISAs() {
+		var names []string
+		for _, t := range ops.WeightTypes() {
+			if b.Rows[t.String()] == isa {
+				names = append(names, t.String())
+			}
+		}
+		if names != nil {
+			text += fmt.Sprintf("  %-8s %s\n", isa, strings.Join(names, " "))
+		}
+	}
+	return text + "all else: " + b.Kernels + "\n"
 }

@@ -84,7 +84,7 @@ func (o *textFlags) windows(ctx context.Context, m *engine.Model) (*windows, err
 // size is the number of tokens of a window; an encoder reads a line of the text at once.
 func (o *textFlags) size(m *engine.Model) (int, error) {
 	if !m.Arch.Spec.Encoder {
-		return windowSize(m, o.context), nil
+		return windowSize(m, o.context)
 	}
 	if o.context != 0 {
 		return 0, usagef("--ctx %d: an encoder reads a line of the text at once, and has no windows", o.context)

@@ -110,6 +110,15 @@ func Percent(share float64) string {
 	return fmt.Sprintf("%.0f %%", v)
 }
 
+// Fixed writes a number with some decimals, and from a million on with four digits: a
+// perplexity may be 1e200.
+func Fixed(v float64, decimals int) string {
+	if math.Abs(v) >= 1e6 {
+		return fmt.Sprintf("%.4g", v)
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
+
 // Count writes a number of things, whose plural ends in s.
 func Count(n int, thing string) string {
 	if n != 1 {

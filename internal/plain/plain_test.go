@@ -64,6 +64,11 @@ func TestPercent(t *testing.T) {
 	if got := Percent(math.Inf(1)); got != "+Inf %" {
 		t.Errorf("%q", got)
 	}
+	for in, want := range map[float64]string{12.34567: "12.3457", 999999.5: "999999.5000", 1e6: "1e+06", 1.23456e200: "1.235e+200", -2e7: "-2e+07", math.Inf(1): "+Inf"} {
+		if got := Fixed(in, 4); got != want {
+			t.Errorf("%v: %q, want %q", in, got, want)
+		}
+	}
 	if Count(1, "norm") != "1 norm" || Count(0, "norm") != "0 norms" || Count(12, "norm") != "12 norms" {
 		t.Error("wrong plural")
 	}

@@ -72,6 +72,16 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.Latent {
 		s.KVHeads, s.Rotary = 1, 8 // of the 16 of needed
 	}
+	kvHeads := any(u32(s.KVHeads))
+	if spec.Recurrence != arch.NoRecurrence { // in every other layer
+		list := make([]uint32, s.Layers)
+		for i := range list {
+			if (i%2 == 0) == (spec.Recurrence == arch.Mamba) || s.Layers == 1 {
+				list[i] = u32(s.KVHeads)
+			}
+		}
+		kvHeads = list
+	}
 	kvs := []gguf.KV{
 		{Key: "general.architecture", Value: s.Arch},
 		{Key: "general.name", Value: fmt.Sprintf("random %s", s.Arch)},
@@ -81,7 +91,7 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 		{Key: s.Arch + ".block_count", Value: u32(s.Layers)},
 		{Key: s.Arch + ".feed_forward_length", Value: u32(s.FFN)},
 		{Key: s.Arch + ".attention.head_count", Value: u32(s.Heads)},
-		{Key: s.Arch + ".attention.head_count_kv", Value: u32(s.KVHeads)},
+		{Key: s.Arch + ".attention.head_count_kv", Value: kvHeads},
 		{Key: s.Arch + "." + eps, Value: float32(1e-5)},
 		{Key: "tokenizer.ggml.model", Value: "none"},
 	}
@@ -123,6 +133,17 @@ func (s Shape) Meta() (*gguf.Meta, error) {
 	if spec.Latent {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.q_lora_rank", Value: u32(24)},
 			gguf.KV{Key: s.Arch + ".attention.key_length", Value: u32(16 + 8)}, gguf.KV{Key: s.Arch + ".attention.value_length", Value: u32(16)})
+	}
+	switch spec.Recurrence {
+	case arch.ShortConv:
+		kvs = append(kvs, gguf.KV{Key: s.Arch + ".shortconv.l_cache", Value: u32(3)})
+	case arch.Mamba:
+		for _, kv := range []struct {
+			key   string
+			value int
+		}{{"conv_kernel", 4}, {"inner_size", 2 * s.Dim}, {"state_size", 16}, {"time_step_rank", s.Heads}, {"group_count", 0}} {
+			kvs = append(kvs, gguf.KV{Key: s.Arch + ".ssm." + kv.key, Value: u32(kv.value)})
+		}
 	}
 	if spec.Clamp == arch.Required {
 		kvs = append(kvs, gguf.KV{Key: s.Arch + ".attention.clamp_kqv", Value: float32(8)})

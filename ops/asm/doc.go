@@ -26,6 +26,10 @@
 // tables. On amd64 types_amd64.go fills them: the generator writes it, as the
 // kernels themselves, from package quant's table of block layouts.
 //
+// The kernels of products with one row all have the bits of their definitions, on
+// every tier. Unless somebody names a tier, the one that reads weights of a type the
+// fastest from memory does it, whichever that is on the machine at hand: tune.go.
+//
 // # Types with a codebook
 //
 // IQ1, IQ2 and IQ3 name points of a grid (quant.Codebook): eight or four quants

@@ -42,7 +42,8 @@ func floatAt(t quant.Type, w []byte, i int) float32 {
 }
 
 // GemvFloat multiplies len(dst) rows of weights of type F32, F16 or BF16, stride
-// bytes apart, with x: dst[r] is the sum of w[r,i]*x[i], in several partial sums.
+// bytes apart, with x: dst[r] is the sum of w[r,i]*x[i], in 32 partial sums, to whose
+// sum the last len(x)%32 products are added in order, all with one rounding each.
 func GemvFloat(t quant.Type, dst []float32, w []byte, stride int, x []float32) {
 	if kernel := active.floats[t].gemv; kernel != nil && len(dst) > 0 && len(x) > 0 {
 		kernel(&dst[0], &w[0], stride, len(dst), len(x), &x[0])
@@ -51,16 +52,26 @@ func GemvFloat(t quant.Type, dst []float32, w []byte, stride int, x []float32) {
 	gemvFloatGeneric(t, dst, w, stride, x)
 }
 
-// gemvFloatGeneric is the definition of GemvFloat, up to the order of the
-// sums: kernels have partial sums of their own number.
+// gemvFloatGeneric is the definition of GemvFloat.
 func gemvFloatGeneric(t quant.Type, dst []float32, w []byte, stride int, x []float32) {
+	const lanes = 32
+	whole := len(x) / lanes * lanes
 	for r := range dst {
 		row := w[r*stride:]
-		var s [4]float32
-		for i, v := range x {
-			s[i%4] += v * floatAt(t, row, i)
+		var s [lanes]float32
+		for i, v := range x[:whole] {
+			s[i%lanes] = fma(floatAt(t, row, i), v, s[i%lanes])
 		}
-		dst[r] = (s[0] + s[1]) + (s[2] + s[3])
+		for n := lanes / 2; n > 2; n /= 2 {
+			for i := range n {
+				s[i] += s[n+i]
+			}
+		}
+		sum := (s[0] + s[1]) + (s[2] + s[3])
+		for i, v := range x[whole:] {
+			sum = fma(floatAt(t, row, whole+i), v, sum)
+		}
+		dst[r] = sum
 	}
 }
 

@@ -53,9 +53,9 @@
 	FMLA_4S(d+2, 2, 10) \
 	FMLA_4S(d+3, 3, 11)
 
-// GEMV_FLOAT multiplies rows with x: 32 partial sums, in V16 to V23, and one
-// of what is left over when their number is not divisible by four.
-#define GEMV_FLOAT(LOAD16, LOAD4, LOAD1) \
+// GEMV_FLOAT multiplies rows with x: 32 partial sums, in V16 to V23, to whose sum
+// what is left over is added one by one.
+#define GEMV_FLOAT(LOAD16, LOAD1) \
 	MOVD dst+0(FP), R0 \
 	MOVD w+8(FP), R1 \
 	MOVD stride+16(FP), R2 \
@@ -73,7 +73,6 @@ row: \
 	ZERO(21) \
 	ZERO(22) \
 	ZERO(23) \
-	ZERO(24) \
 	SUBS $32, R10, R8 \
 	BLT  rest \
 block: \
@@ -83,34 +82,23 @@ block: \
 	BGE  block \
 rest: \
 	ADD  $32, R8 \
-	SUBS $4, R8 \
-	BLT  tail \
-vector: \
-	LOAD4 \
-	VLD1.P 16(R5), [V8.S4] \
-	FMLA_4S(16, 0, 8) \
-	SUBS $4, R8 \
-	BGE  vector \
-tail: \
-	ADD  $4, R8 \
-	CBZ  R8, sum \
+	FADD_4S(16, 16, 20) \
+	FADD_4S(17, 17, 21) \
+	FADD_4S(18, 18, 22) \
+	FADD_4S(19, 19, 23) \
+	FADD_4S(16, 16, 18) \
+	FADD_4S(17, 17, 19) \
+	FADD_4S(16, 16, 17) \
+	FADDP_4S(16, 16, 16) \
+	FADDP_2S(16, 16) \
+	CBZ  R8, store \
 single: \
 	LOAD1 \
 	FMOVS.P 4(R5), F8 \
-	FMADDS  F0, F24, F8, F24 \
+	FMADDS  F0, F16, F8, F16 \
 	SUB  $1, R8 \
 	CBNZ R8, single \
-sum: \
-	FADD_4S(16, 16, 17) \
-	FADD_4S(18, 18, 19) \
-	FADD_4S(20, 20, 21) \
-	FADD_4S(22, 22, 23) \
-	FADD_4S(16, 16, 18) \
-	FADD_4S(20, 20, 22) \
-	FADD_4S(16, 16, 20) \
-	FADDP_4S(16, 16, 16) \
-	FADDP_2S(16, 16) \
-	FADDS   F24, F16, F16 \
+store: \
 	FMOVS.P F16, 4(R0) \
 	ADD  R2, R1 \
 	SUB  $1, R3 \
@@ -149,17 +137,17 @@ done:
 
 // func gemvF32NEON(dst *float32, w *byte, stride, rows, n int, x *float32)
 TEXT ·gemvF32NEON(SB), NOSPLIT, $0-48
-	GEMV_FLOAT(F32_16, F32_4, F32_1)
+	GEMV_FLOAT(F32_16, F32_1)
 	RET
 
 // func gemvF16NEON(dst *float32, w *byte, stride, rows, n int, x *float32)
 TEXT ·gemvF16NEON(SB), NOSPLIT, $0-48
-	GEMV_FLOAT(F16_16, F16_4, F16_1)
+	GEMV_FLOAT(F16_16, F16_1)
 	RET
 
 // func gemvBF16NEON(dst *float32, w *byte, stride, rows, n int, x *float32)
 TEXT ·gemvBF16NEON(SB), NOSPLIT, $0-48
-	GEMV_FLOAT(BF16_16, BF16_4, BF16_1)
+	GEMV_FLOAT(BF16_16, BF16_1)
 	RET
 
 // func widenF16NEON(dst *float32, w *byte, n int)

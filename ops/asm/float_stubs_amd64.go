@@ -5,7 +5,7 @@
 package asm
 
 // gemvF32AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
@@ -16,7 +16,7 @@ func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 func widenF16AVX2(dst *float32, w *byte, n int)
 
 // gemvF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
@@ -27,7 +27,7 @@ func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 func widenBF16AVX2(dst *float32, w *byte, n int)
 
 // gemvBF16AVX2 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
@@ -44,7 +44,7 @@ func gemmFloatAVX2(c *float32, w *float32, stride int, k int, a *float32, ahead 
 func addFloatsAVX2(sum *float64, x *float32, n int)
 
 // gemvF32AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
@@ -55,7 +55,7 @@ func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 func widenF16AVX512(dst *float32, w *byte, n int)
 
 // gemvF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
@@ -66,7 +66,7 @@ func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float3
 func widenBF16AVX512(dst *float32, w *byte, n int)
 
 // gemvBF16AVX512 sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.
-// Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.
+// Each row has 32 partial sums; the last n % 32 products are added one by one.
 //
 //go:noescape
 func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -77,6 +78,11 @@ func checkFloat(f quant.Type, x []float32, n, off int, r *rand.Rand) error {
 	}
 	got := make([]float32, PanelRows)
 	GemvFloat(f, got, w, len(w)/PanelRows, x)
+	want32 := make([]float32, len(got))
+	gemvFloatGeneric(f, want32, w, len(w)/PanelRows, x)
+	if !slices.Equal(got, want32) {
+		return fmt.Errorf("GemvFloat: %v, by its definition %v", got, want32)
+	}
 	for row, g := range got {
 		var sum, size float64
 		for i, a := range x {

@@ -74,8 +74,7 @@ func gemvGeneric(t quant.Type, dst []float32, w []byte, stride, groups int, a []
 				*acc = fma(float32(dot), scale[g]*e.Scale[in], *acc)
 				switch {
 				case hasMin && group == 16:
-					half := e.HalfSum[in/4*8+at/16%2*4+in%4]
-					*acc = fma(min[g], float32(half)*e.Scale[in], *acc)
+					*acc = fma(min[g], e.ScaledHalfSum[in/4*8+at/16%2*4+in%4], *acc)
 				case hasMin:
 					*acc = fma(min[g], e.ScaledSum[in], *acc)
 				}

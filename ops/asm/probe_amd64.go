@@ -2,6 +2,9 @@
 
 package asm
 
+// canFlush tells that flush takes memory out of the caches.
+const canFlush = true
+
 func read(sums *[8]uint64, x []byte) {
 	switch {
 	case useAVX512:

@@ -197,3 +197,17 @@ end:
 	MOVSS  X1, ret+8(FP)
 	VZEROUPPER
 	RET
+
+// func flush(x []byte)
+// Requires: CLFLUSH, SSE2
+TEXT ·flush(SB), NOSPLIT, $0-24
+	MOVQ x_base+0(FP), AX
+	MOVQ x_len+8(FP), CX
+
+line:
+	CLFLUSH (AX)
+	ADDQ    $0x40, AX
+	SUBQ    $0x40, CX
+	JG      line
+	MFENCE
+	RET

@@ -19,3 +19,8 @@ func readAVX512(sums *[8]uint64, x []byte)
 
 // peakAVX512 adds 1*1 to each lane of 12 registers in every round and returns the sum of their first lanes.
 func peakAVX512(rounds int) float32
+
+// flush takes x out of all caches.
+//
+//go:noescape
+func flush(x []byte)

@@ -81,16 +81,19 @@ func quantizeGeneric(a Q8, x []float32) {
 	}
 }
 
-// A Q8x8 is eight groups of an activation row, as [Gemv] reads them. Paired
-// and Transposed are there in tiers that read them: AVX2 and above.
+// A Q8x8 is eight groups of an activation row, as [Gemv] reads them. The other
+// orders of Q are there in tiers that read them: AVX2 and above.
 type Q8x8 struct {
 	Q                [8 * Group]int8
 	Paired           [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 quants of both, then the others
 	Transposed       [8 * Group]int8 // four quants of each group in turn: those from 4*n, n = 0, 2, 1, 3, 4, 6, 5, 7
+	Interleaved      [8 * Group]int8 // see shuffleGeneric
 	Scale, ScaledSum [8]float32
 	Sum              [8]int32
+	_                [32]byte  // what follows begins with a cache line
 	HalfSum          [16]int32 // of four groups, those of the first 16 quants, then of the others
-	_                [32]byte  // fills cache lines
+	// HalfScale is the scale that belongs to each HalfSum, ScaledHalfSum the product.
+	HalfScale, ScaledHalfSum [16]float32
 }
 
 // Q8x8Count returns how many Q8x8 a row of that many groups takes.
@@ -114,7 +117,8 @@ func PackQ8x8(dst []Q8x8, a Q8) {
 		copy(e.Sum[at:], part.Sum)
 		for k, s := range part.HalfSum {
 			g := at + k/2
-			e.HalfSum[g/4*8+k%2*4+g%4] = s
+			h := g/4*8 + k%2*4 + g%4
+			e.HalfSum[h], e.HalfScale[h], e.ScaledHalfSum[h] = s, e.Scale[g], float32(s)*e.Scale[g]
 		}
 		if active.shuffle != nil {
 			active.shuffle((*byte)(unsafe.Pointer(e)))
@@ -122,13 +126,19 @@ func PackQ8x8(dst []Q8x8, a Q8) {
 	}
 }
 
-// shuffleGeneric makes Paired and Transposed.
+// shuffleGeneric makes the other orders of Q.
 func shuffleGeneric(e *Q8x8) {
 	for k := range 4 {
 		copy(e.Paired[64*k:][:16], e.Q[32*k:])
 		copy(e.Paired[64*k+16:][:16], e.Q[32*k+128:])
 		copy(e.Paired[64*k+32:][:16], e.Q[32*k+16:])
 		copy(e.Paired[64*k+48:][:16], e.Q[32*k+144:])
+	}
+	// Eight quants of two groups in turn, of the groups 0 and 1, then 4 and 5; from
+	// the ninth of 16 on; and so on from the groups 2 and 3 on.
+	for i := range 32 {
+		g, from := i/16*2+i%8/4*4+i%2, i%4/2*16+i/8%2*8
+		copy(e.Interleaved[8*i:][:8], e.Q[Group*g+from:])
 	}
 	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
 		for g := range 8 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 )
 
 // A tier is an instruction set that kernels may use. Tiers form a ladder: a
@@ -84,7 +85,7 @@ func Select(name string) error {
 	if top < 0 {
 		return fmt.Errorf("no instruction set %q on this machine, have %s", name, strings.Join(names, ", "))
 	}
-	active = kernels{}
+	active, tuned, chosen = kernels{}, nil, [types]string{}
 	i := 0
 	for _, t := range tiers {
 		if t.available {
@@ -97,15 +98,19 @@ func Select(name string) error {
 	return nil
 }
 
-// Reset restores the choice made at program start: the best tier, or the one
-// that EnvISA names. If the machine has none of that name, it selects the best
+// Reset restores the choice made at program start: the best tier, with what [Tune]
+// chooses among those below it, or the one that EnvISA names. If the machine has none of that name, it selects the best
 // and returns an error.
 func Reset() error {
 	names := Tiers()
 	best := names[len(names)-1]
 	name := os.Getenv(EnvISA)
 	if name == "" {
-		return Select(best)
+		err := Select(best)
+		if canFlush {
+			tuned = new([types]sync.Once)
+		}
+		return err
 	}
 	err := Select(name)
 	if err != nil {

@@ -89,7 +89,7 @@ func kernelsAVX512() kernels {
 	for t := range weightTypes {
 		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			gemv := gemvsAVX512[t]
-			if needsVBMI[t] && !cpu.X86.HasAVX512VBMI {
+			if needsVBMI[t] && !(cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512GFNI) {
 				gemv = gemvsAVX2[t]
 			}
 			k.ints[t] = intKernels{

@@ -35,7 +35,7 @@ var gemvsAVX2 = [types]gemvKernel{
 	quant.Q2_0:    gemvQ2_0AVX2,
 }
 
-// gemvsAVX512 is the like, with VBMI where needsVBMI says so.
+// gemvsAVX512 is the like, with VBMI and GFNI where needsVBMI says so.
 var gemvsAVX512 = [types]gemvKernel{
 	quant.Q4_0:    gemvQ4_0VBMI,
 	quant.Q4_1:    gemvQ4_1VBMI,
@@ -64,7 +64,7 @@ var gemvsAVX512 = [types]gemvKernel{
 	quant.Q2_0:    gemvQ2_0VBMI,
 }
 
-// needsVBMI are the types whose gemvsAVX512 needs VBMI.
+// needsVBMI are the types whose gemvsAVX512 needs VBMI and GFNI.
 var needsVBMI = [types]bool{
 	quant.Q4_0:    true,
 	quant.Q4_1:    true,
@@ -356,4 +356,4 @@ var panelQuantsAVX2 = [types]panelQuants{
 }
 
 // offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.
-var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 800, 832, 864, 960}
+var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 1024, 1056, 1088, 1152, 1216, 1280, 1344}

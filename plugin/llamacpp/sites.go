@@ -100,7 +100,7 @@ func (k *learner) see(t *tensor) error {
 		}
 		k.norms = append(k.norms, n)
 		k.by[t] = n
-	case t.op == k.lib.op.mul && b != nil && strings.HasSuffix(b.String(), ".weight"):
+	case t.op == k.lib.op.mul && b != nil && isGain(b.String()):
 		if n := first(k.by, a); n != nil && n.gain == "" {
 			n.gain = b.String()
 			k.gains[t] = n
@@ -113,6 +113,11 @@ func (k *learner) see(t *tensor) error {
 		}
 	}
 	return nil
+}
+
+// isGain reports whether a tensor of this name is a gain; those of PLaMo 2 have no suffix.
+func isGain(name string) bool {
+	return strings.HasSuffix(name, ".weight") || strings.HasSuffix(name, "_norm")
 }
 
 // first looks up a tensor, or the one it is a view of.

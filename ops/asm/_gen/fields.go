@@ -219,10 +219,7 @@ func (k *gemvKernel) fields() gemvStep {
 			dots := sum4(func(i int) vector { return dot(4*h + i) })
 			k.add(h, dots, scale[h], acc)
 			if min != nil {
-				sums := YMM()
-				VCVTDQ2PS(k.at.Offset(q8x8HalfSum+32*h), sums)
-				VMULPS(k.scale[h], sums, sums)
-				VFMADD231PS(min[h], sums, acc)
+				VFMADD231PS(k.at.Offset(q8x8ScaledHalfSum+32*h), min[h], acc)
 			}
 		}
 	}

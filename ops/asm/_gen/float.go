@@ -110,14 +110,14 @@ func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32)")
 	Doc(name+" sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.",
-		"Each row has two vectors of partial sums; the last n % (2*lanes) products are added one by one.")
+		"Each row has 32 partial sums; the last n % 32 products are added one by one.")
 	Pragma("noescape")
 	p := pointers("dst", "w", "stride", "rows", "n", "x")
 	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
-	iterations := copyOf(n) // those that have 2*lanes products
-	ANDQ(I32(-2*t.lanes), iterations)
+	iterations := copyOf(n) // those that have 32 products
+	ANDQ(I32(-32), iterations)
 	loop("row", rows.(reg.GPVirtual), func() {
-		acc, v := t.regs(2), t.regs(2)
+		acc, v := t.regs(32/t.lanes), t.regs(32/t.lanes)
 		zero(acc...)
 		i := GP64()
 		XORQ(i, i)
@@ -137,11 +137,15 @@ func (t isa) gemvFloat(f floatFormat) {
 				VFMADD231PS(f.load(t, at), v[u], acc[u])
 			}
 		}
-		ADDQ(U8(2*t.lanes), i)
+		ADDQ(U8(32), i)
 		CMPQ(i, iterations)
 		JL(LabelRef("iteration"))
 		Label("tail")
-		VADDPS(acc[1], acc[0], acc[0])
+		for n := len(acc) / 2; n > 0; n /= 2 {
+			for u := range n {
+				VADDPS(acc[u+n], acc[u], acc[u])
+			}
+		}
 		sum := t.horizontal(acc[0])
 		Label("scalar")
 		CMPQ(i, n)

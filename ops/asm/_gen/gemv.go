@@ -49,18 +49,22 @@ type gemvKernel struct {
 	scale      [2]Op // the second one if groups have 16 quants
 	scaledSums Op
 	offsets    [2]vector // above times the sums of the quants
+	ahead      []Mem     // what is still to be fetched
 }
 
 // The fields of asm.Q8x8.
 const (
-	q8x8Q          = 0
-	q8x8Paired     = 256
-	q8x8Transposed = 512
-	q8x8Scale      = 768
-	q8x8ScaledSum  = 800
-	q8x8Sum        = 832
-	q8x8HalfSum    = 864
-	q8x8Bytes      = 960
+	q8x8Q             = 0
+	q8x8Paired        = 256
+	q8x8Transposed    = 512
+	q8x8Interleaved   = 768
+	q8x8Scale         = 1024
+	q8x8ScaledSum     = 1056
+	q8x8Sum           = 1088
+	q8x8HalfSum       = 1152
+	q8x8HalfScale     = 1216
+	q8x8ScaledHalfSum = 1280
+	q8x8Bytes         = 1344
 )
 
 // load finds eight groups.
@@ -74,9 +78,7 @@ func (k *gemvKernel) load() {
 	}
 	if k.Group == 16 {
 		for h := range k.scale {
-			v := YMM()
-			VBROADCASTF128(k.at.Offset(q8x8Scale+16*h), v)
-			k.scale[h] = v
+			k.scale[h] = k.at.Offset(q8x8HalfScale + 32*h)
 		}
 	} else {
 		k.scale[0] = k.at.Offset(q8x8Scale)
@@ -110,6 +112,19 @@ func (k *gemvKernel) timesAbove(v vector) {
 // kernel from memory then takes as long as the reading and the arithmetic
 // together. This is far enough for memory to be busy all the time.
 const fetchAhead = 12 << 10
+
+// fetchedAtOnce is how many lines wide steps fetch in one place.
+const fetchedAtOnce = 3
+
+// fetch fetches the next n lines of what lies ahead. Wide steps spread that over their
+// length: many at once wait for each other, and the loads behind them for them all.
+func (k *gemvKernel) fetch(n int) {
+	n = min(n, len(k.ahead))
+	for _, m := range k.ahead[:n] {
+		PREFETCHT0(m)
+	}
+	k.ahead = k.ahead[n:]
+}
 
 // gemv emits a kernel that multiplies rows of weights with an activation row,
 // eight groups of a row at a time, or as many times eight as many takes together.
@@ -145,7 +160,7 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 	}
 	switch {
 	case many == nil && w.Codebook != nil:
-		together, many = []int{gridBlocks, 1}, k.grids()
+		together, many = []int{gridBlocks, 3, 1}, k.grids()
 	case many == nil:
 		one := gemvSteps[w.shape](k)
 		together, step = []int{1}, func(_ int, acc vector) {
@@ -167,9 +182,11 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 		CMPQ(eights, U8(n))
 		JL(LabelRef(name + "done"))
 		for i := 0; i < n*bytes; i += 64 {
-			PREFETCHT0(Mem{Base: p, Disp: fetchAhead + i})
+			k.ahead = append(k.ahead, Mem{Base: p, Disp: fetchAhead + i})
 		}
+		k.fetch(fetchedAtOnce)
 		step(n, acc)
+		k.fetch(len(k.ahead))
 		ADDQ(U32(n*bytes), p)
 		ADDQ(U32(n*q8x8Bytes), k.at.Base)
 		SUBQ(U8(n), eights)

@@ -18,7 +18,7 @@ import (
 var gemv512Steps = map[shape]gemv512Step{
 	nibbles32:  (*gemvKernel).wideNibbles32,
 	nibbles256: (*gemvKernel).wideNibbles256,
-	sixes256:   (*gemvKernel).wideSixes256,
+	sixes256:   (*gemvKernel).widePlanes,
 	ranks256:   (*gemvKernel).wideRanks,
 	fields:     (*gemvKernel).wideFields,
 }
@@ -166,6 +166,7 @@ func zeroSums(n int) []vector {
 
 // addProducts adds the products of register m of the activations.
 func (k *gemvKernel) addProducts(sums []vector, m int, quants []vector) {
+	k.fetch(fetchedAtOnce)
 	for i, c := range quants {
 		VPDPBUSD(k.q8x8(i, q8x8Transposed+64*m), c, sums[i])
 	}
@@ -340,50 +341,4 @@ func scaleMinWide(blocks []weights) []vector {
 	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
 	scaled(factors, func(i int) vector { return d[i] })
 	return factors
-}
-
-func (k *gemvKernel) wideSixes256(blocks []weights, acc vector) {
-	// Group 4*h+i has its low bits in the nibbles i/2 of the bytes from
-	// 64*h+i%2*32 on, its high ones in the pairs i of those from 32*h on.
-	head, tail := loaded(blocks, k.Quants.Low.At), loaded(blocks, k.Quants.Low.At+64)
-	sums := [2][]vector{zeroSums(len(blocks)), zeroSums(len(blocks))}
-	for j, sum := range sums {
-		quads := resident(perQuad(func(s, p int) int { return p/2*4 + 2*j + s }))
-		pairs := each(blocks, func(block weights) vector { v := ZMM(); VPERMQ(block(k.Quants.High.At), quads, v); return v })
-		for t := range 2 {
-			at := perByte(2*j+t, func(_, g, n, b int) int {
-				if b > 0 {
-					return 0
-				}
-				return g/4*16 + g%2*8 + n
-			})
-			c := each(blocks, func(weights) vector { return resident(at) })
-			for i := range c {
-				VPERMI2D(tail[i], head[i], c[i])
-			}
-			nibble := resident(perByte(0, func(_, g, _, b int) int {
-				if b > 0 {
-					return 0
-				}
-				return g % 4 / 2 * 4
-			}))
-			for _, c := range c {
-				VPSRLVD(nibble, c, c)
-			}
-			mask(0x0f0f0f0f, c)
-			merge(0x30303030, perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g%4*2 - 4) & 63 }), pairs, c)
-			k.addProducts(sum, 2*j+t, c)
-		}
-	}
-	order := XMM()
-	VMOVDQU32(table(0x06040200, 0x07050301, 0x0e0c0a08, 0x0f0d0b09), order)
-	s := each(blocks, func(block weights) vector { v := XMM(); VMOVDQU32(block(k.Scales.Low.At), v); return v })
-	for _, s := range s {
-		VPSHUFB(order, s, s)
-	}
-	factors := mapped(s, func(s vector) vector { v := ZMM(); VPMOVSXBD(s, v); return v })
-	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTW(block(k.D.At), v); return v })
-	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
-	scaled(factors, func(i int) vector { return d[i] })
-	k.addWide16(sums[0], sums[1], factors, nil, acc)
 }

@@ -89,7 +89,7 @@ func (k *gemvKernel) wideRanks(blocks []weights, acc vector) {
 		k.addProducts(sums[len(sums)-1], m, q)
 	}
 	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], b.factors, nil, acc)
+		k.addWide16(sums[0], sums[1], b.factors, acc)
 		return
 	}
 	k.addWide(sums[0], b.factors, acc, nil)

@@ -12,6 +12,22 @@ func probe() {
 		read(t)
 		peak(t)
 	}
+	flush()
+}
+
+// flush takes memory out of all caches.
+func flush() {
+	TEXT("flush", NOSPLIT, "func(x []byte)")
+	Doc("flush takes x out of all caches.")
+	Pragma("noescape")
+	x, n := Load(Param("x").Base(), GP64()), Load(Param("x").Len(), GP64())
+	Label("line")
+	CLFLUSH(Mem{Base: x})
+	ADDQ(U8(64), x)
+	SUBQ(U8(64), n)
+	JG(LabelRef("line"))
+	MFENCE()
+	RET()
 }
 
 // read adds up words in registers: the loads are all there is to it.

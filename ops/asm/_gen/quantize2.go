@@ -102,6 +102,13 @@ func shuffle2() {
 			VMOVUPS(v, e.Offset(q8x8Paired+64*k+32*half))
 		}
 	}
+	for k := range 4 {
+		for half := range 2 {
+			v := YMM()
+			[]func(...Op){VPUNPCKLQDQ, VPUNPCKHQDQ}[k%2](groups[4*half+k/2*2+1], groups[4*half+k/2*2], v)
+			VMOVUPS(v, e.Offset(q8x8Interleaved+64*k+32*half))
+		}
+	}
 	words := transposed8(groups)
 	for k, n := range [8]int{0, 2, 1, 3, 4, 6, 5, 7} {
 		VMOVUPS(words[n], e.Offset(q8x8Transposed+32*k))

@@ -42,8 +42,8 @@ func typeTables(path string) {
 		return "AVX512"
 	}
 	table("gemvsAVX2 is the product of one row by type.", "gemvsAVX2", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + "AVX2" })
-	table("gemvsAVX512 is the like, with VBMI where needsVBMI says so.", "gemvsAVX512", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + wide(w) })
-	table("needsVBMI are the types whose gemvsAVX512 needs VBMI.", "needsVBMI", "bool", func(w weightType) string { return fmt.Sprint(wide(w) == "VBMI") })
+	table("gemvsAVX512 is the like, with VBMI and GFNI where needsVBMI says so.", "gemvsAVX512", "gemvKernel", func(w weightType) string { return "gemv" + w.Name + wide(w) })
+	table("needsVBMI are the types whose gemvsAVX512 needs VBMI and GFNI.", "needsVBMI", "bool", func(w weightType) string { return fmt.Sprint(wide(w) == "VBMI") })
 	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", bytes32, nibbles32, nibbles256, sixes256, fields))
 	table("signedRowsAVX2 is the like, of quants with a sign.", "signedRowsAVX2", "unpackRowKernel", stored("signedRow", "AVX2", fields))
 	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", bytes32, nibbles32, nibbles256, sixes256))
@@ -62,8 +62,8 @@ func typeTables(path string) {
 		"panelQuantsAVX2", "panelQuants", func(w weightType) string {
 			return fmt.Sprintf("{%d, %d}", w.planes(), w.panelAbove())
 		})
-	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d}\n",
-		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8Bytes)
+	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d}\n",
+		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Interleaved, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8HalfScale, q8x8ScaledHalfSum, q8x8Bytes)
 	text, err := format.Source([]byte(b.String()))
 	if err != nil {
 		log.Fatal(err)

@@ -23,9 +23,7 @@ type window struct {
 // what registers hold.
 func (w weightType) together() []int {
 	switch {
-	case w.shape == ranks256 && w.points() <= 256:
-		return []int{4, 1}
-	case w.shape == ranks256 || w.Group == 16 && w.HasMin():
+	case w.inPlanes() || w.shape == ranks256 && w.points() > 256:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}
@@ -142,6 +140,10 @@ func column(m, i int) int { return 32*(i/4%8) + 4*(4*(m/2)+2*(i/32)+m%2) + i%4 }
 // wideFields is the step of all types without one for their shape.
 func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	k.above = k.aboveWide()
+	if k.inPlanes() {
+		k.widePlanes(blocks, acc)
+		return
+	}
 	sums := [][]vector{zeroSums(len(blocks))}
 	if k.Group == 16 {
 		sums = append(sums, zeroSums(len(blocks)))
@@ -154,12 +156,12 @@ func (k *gemvKernel) wideFields(blocks []weights, acc vector) {
 	for m := range 4 {
 		k.addProducts(sums[m/2%len(sums)], m, quants(m))
 	}
-	scale, min := k.wideScales(blocks, w)
+	scale := k.wideScales(blocks, w)
 	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], scale, min, acc)
+		k.addWide16(sums[0], sums[1], scale, acc)
 		return
 	}
-	k.addWide(sums[0], scale, acc, VFMADD231PS)
+	k.addWide(sums[0], scale, acc, nil)
 }
 
 // wideIntegers returns a function that takes the quants of register m out of arrays
@@ -234,13 +236,16 @@ func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *windo
 	}, w
 }
 
-// wideScales returns the scales and mins of the groups of every block: 16 in the
-// order of the chains, or eight in the lower half. Mins are to be subtracted.
-func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vector) {
+// chainOrder is the group of 16 that is i-th in the order of the chains.
+func chainOrder(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
+
+// wideScales returns the scales of the groups of every block: 16 in the order of the
+// chains, or eight in the lower half.
+func (k *gemvKernel) wideScales(blocks []weights, w *window) []vector {
 	order, scales := func(i int) int { return i % 8 }, avx2
 	if k.Group == 16 {
 		scales = avx512
-		order = func(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
+		order = chainOrder
 	}
 	// words takes one byte for each 32-bit word.
 	words := func(at func(g int) int, mask uint32) []vector {
@@ -270,9 +275,9 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 			VPSLLD(U8(23), e, e)
 			VPMAXSD(small, e, e)
 			return e
-		}), nil
+		})
 	case s.Bits() == 0 && k.Items == 256:
-		return each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) }), nil
+		return each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
 	case s.Bits() == 0:
 		var places [64]int
 		for i := range places {
@@ -282,7 +287,7 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		for _, v := range v {
 			clearing(x86.VCVTPH2PS(v.AsX(), asY(v)))
 		}
-		return v, nil
+		return v
 	case k.D.Bits == 0:
 		// See halfUE4M3.
 		var places [64]int
@@ -303,25 +308,12 @@ func (k *gemvKernel) wideScales(blocks []weights, w *window) (scale, min []vecto
 		for _, v := range v {
 			VMULPS(power, v, v)
 		}
-		return v, nil
+		return v
 	}
-	ints := k.wideInts(blocks, scales, order, k.Scales, k.Mins)
-	if !k.HasMin() {
-		d := each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
-		scaled(ints[0], func(i int) vector { return d[i] })
-		return ints[0], nil
-	}
-	both := each(blocks, func(block weights) vector { // D and M, side by side
-		y, z := YMM(), ZMM()
-		VPBROADCASTD(block(k.D.At), y)
-		VCVTPH2PS(y, z)
-		return z
-	})
-	d := mapped(both, func(x vector) vector { v := ZMM(); VMOVSLDUP(x, v); return v })
-	scaled(ints[0], func(i int) vector { return d[i] })
-	m := mapped(both, func(x vector) vector { v := ZMM(); VMOVSHDUP(x, v); return v })
-	scaled(ints[1], func(i int) vector { return m[i] })
-	return ints[0], ints[1]
+	ints := k.wideInts(blocks, scales, order, k.Scales)[0]
+	d := each(blocks, func(block weights) vector { return scales.halfOf(block(k.D.At)) })
+	scaled(ints, func(i int) vector { return d[i] })
+	return ints
 }
 
 // halfOf returns a register full of a half-precision number.
@@ -335,6 +327,14 @@ func (t isa) halfOf(m Mem) vector {
 // wideInts returns arrays of integers of the groups of every block; one array that is
 // absent at the end is left out.
 func (k *gemvKernel) wideInts(blocks []weights, t isa, order func(int) int, arrays ...quant.Ints) (words [][]vector) {
+	for _, bytes := range k.wideBytes(blocks, order, arrays...) {
+		words = append(words, mapped(bytes, func(x vector) vector { v := t.reg(); VPMOVSXBD(x, v); return v }))
+	}
+	return words
+}
+
+// wideBytes is wideInts of a byte each.
+func (k *gemvKernel) wideBytes(blocks []weights, order func(int) int, arrays ...quant.Ints) (bytes [][]vector) {
 	groups, lo := k.Items/k.Group, k.Bytes-16
 	for _, n := range arrays {
 		for _, f := range []quant.Field{n.Low, n.High} {
@@ -392,14 +392,14 @@ func (k *gemvKernel) wideInts(blocks []weights, t isa, order func(int) int, arra
 				VPSUBB(z, v, v)
 			}
 		}
-		words = append(words, mapped(v, func(x vector) vector { v := t.reg(); VPMOVSXBD(x, v); return v }))
+		bytes = append(bytes, v)
 	}
-	return words
+	return bytes
 }
 
 // addWide16 adds 16 groups of each block to the chains: the sums of their first and
-// second quants of registers 0 and 1, and 2 and 3, their scales, and less their mins.
-func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
+// second quants of registers 0 and 1, and 2 and 3, and their scales.
+func (k *gemvKernel) addWide16(a, b, factors []vector, acc vector) {
 	// Of the sums of the first and the second halves of all groups, what
 	// begins with the former and the latter of four groups, and then of the
 	// others.
@@ -412,45 +412,31 @@ func (k *gemvKernel) addWide16(a, b, factors, mins []vector, acc vector) {
 	for i := range dots {
 		VPERMT2Q(b[i], second, a[i])
 	}
-	var halves []vector
 	for i := range dots {
 		VPADDD(a[i], dots[i], dots[i])
-		if k.above > 0 || mins != nil {
-			halves = append(halves, resident(k.q8x8(i, q8x8HalfSum)))
-		}
 	}
-	if k.above > 0 {
-		for i := range dots {
-			off := halves[i]
-			if mins != nil {
-				off = resident(k.q8x8(i, q8x8HalfSum))
-			}
-			k.timesAbove(off)
-			VPSUBD(off, dots[i], dots[i])
-		}
-	}
+	k.subtractAbove(dots)
 	for i, f := range factors {
-		scale := ZMM()
-		VBROADCASTF64X4(k.q8x8(i, q8x8Scale), scale)
-		VSHUFF32X4(U8(0x50), scale, scale, scale) // groups 0 to 3 twice, 4 to 7 twice
-		VMULPS(scale, f, f)
-		if mins != nil {
-			VCVTDQ2PS(halves[i], halves[i])
-			VMULPS(scale, halves[i], halves[i])
-		}
+		VMULPS(k.q8x8(i, q8x8HalfScale), f, f)
 	}
 	for _, d := range dots {
 		VCVTDQ2PS(d, d)
 	}
-	high := func(v vector) vector { return above([]vector{v})[0] }
-	for i := range dots {
-		VFMADD231PS(asY(factors[i]), asY(dots[i]), acc)
-		if mins != nil {
-			VFNMADD231PS(asY(mins[i]), asY(halves[i]), acc)
-		}
-		VFMADD231PS(high(factors[i]), high(dots[i]), acc)
-		if mins != nil {
-			VFNMADD231PS(high(mins[i]), high(halves[i]), acc)
-		}
+	highDots, highFactors := above(dots), above(factors)
+	for i, d := range dots {
+		VFMADD231PS(asY(factors[i]), asY(d), acc)
+		VFMADD231PS(highFactors[i], highDots[i], acc)
+	}
+}
+
+// subtractAbove subtracts what the quants of 16 groups are above their value.
+func (k *gemvKernel) subtractAbove(dots []vector) {
+	if k.above == 0 {
+		return
+	}
+	for i, d := range dots {
+		off := resident(k.q8x8(i, q8x8HalfSum))
+		k.timesAbove(off)
+		VPSUBD(off, d, d)
 	}
 }

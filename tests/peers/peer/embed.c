@@ -67,8 +67,9 @@ void embed(void) {
     char *  text  = read_file(opt.texts);
     char ** texts = check(malloc(sizeof(char *) * (strlen(text) + 1)), "malloc");
     int     n     = 0;
-    for (char * line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) texts[n++] = line;
-    if (n == 0) die("%s: no text", opt.texts);
+    const size_t length = strlen(text);
+    if (length > 0 && text[length - 1] == '\n') text[length - 1] = 0;
+    for (char * line; (line = strsep(&text, "\n"));) texts[n++] = line; // an empty line is a text
 
     struct llama_model *        model  = load_model();
     struct llama_context_params params = llama_context_default_params();
