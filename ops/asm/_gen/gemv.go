@@ -50,9 +50,11 @@ type gemvKernel struct {
 	quants     [8]Op
 	scale      [2]Op // the second one if groups have 16 quants
 	scaledSums Op
-	offsets    [2]vector // above times the sums of the quants
-	ahead      []Mem     // what is still to be fetched
-	ones       vector    // words of 16 bits
+	offsets    [2]vector      // above times the sums of the quants
+	ahead      []Mem          // what is still to be fetched
+	ones       vector         // words of 16 bits
+	held       map[Mem]vector // matrices of widePlanes
+	lowBits    vector
 }
 
 // The fields of asm.Q8x8.
@@ -170,6 +172,10 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 			k.load()
 			one(block(0), acc)
 		}
+	}
+	if t == avx512 && w.inPlanes() {
+		k.held = map[Mem]vector{}
+		k.holdPlanes()
 	}
 	acc := YMM()
 	MOVQ(param("rows"), left)
