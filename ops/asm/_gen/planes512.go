@@ -22,10 +22,6 @@ func (w weightType) inPlanes() bool {
 func (k *gemvKernel) widePlanes(blocks []weights, acc vector) {
 	q := k.Quants
 	low, high := k.planes(blocks, q.Low), k.planes(blocks, q.High)
-	var lowBits vector
-	if k.hasHigh() {
-		lowBits = avx512.repeat(uint32(1<<q.Low.Bits-1) * 0x01010101)
-	}
 	var sums [2][]vector
 	for p := range sums {
 		sums[p] = zeroSums(len(blocks))
@@ -35,7 +31,7 @@ func (k *gemvKernel) widePlanes(blocks []weights, acc vector) {
 				x := c
 				c = high(p, h, q.Low.Bits)
 				for b, c := range c {
-					VPTERNLOGD(U8(0xf8), x[b], lowBits, c)
+					VPTERNLOGD(U8(0xf8), x[b], k.lowBits, c)
 				}
 			}
 			k.fetch(fetchedAtOnce)
@@ -133,12 +129,34 @@ func (k *gemvKernel) matrix(f quant.Field, p, to int) vector {
 		}
 		same = same && [8]byte(t[8*i:]) == [8]byte(t[i%2*8:])
 	}
-	if !same {
-		return resident(byteTable(t))
+	m := byteTable(t)
+	v, ok := k.held[m]
+	if !ok {
+		v = ZMM()
+		if same {
+			VBROADCASTI32X4(m, v)
+		} else {
+			VMOVDQU64(m, v)
+		}
+		k.held[m] = v
 	}
-	v := ZMM()
-	VBROADCASTI32X4(byteTable(t), v)
 	return v
+}
+
+// holdPlanes loads what widePlanes takes quants out with: loads are what it waits for.
+func (k *gemvKernel) holdPlanes() {
+	q := k.Quants
+	for p := range 2 {
+		if _, same := k.shift(q.Low, p); !same || !k.hasHigh() {
+			k.matrix(q.Low, p, 0)
+		}
+		if k.hasHigh() {
+			k.matrix(q.High, p, q.Low.Bits)
+		}
+	}
+	if k.hasHigh() {
+		k.lowBits = avx512.repeat(uint32(1<<q.Low.Bits-1) * 0x01010101)
+	}
 }
 
 // addHalves adds the sums of groups of 16 to the chains.
