@@ -54,8 +54,9 @@ as llama-batched-bench has it: "tg128 x 8" is 8 sessions of 128 tokens
 each, and the speed is that of all together.
 
 Generating a token reads nearly all weights once. Beside it stand the bytes that
-it moves in a second at least, and these in percent of what the fastest of several
-loops over the weights reads, in turn with it.
+it moves in a second at least, and these in percent of the most that the machine
+read in a round: in the fastest of several loops over the weights, in turn with
+it, or for the tokens themselves.
 
 The memory of a single model is the most that the process had by the end of the
 test, the file included (Linux).`,
@@ -319,16 +320,15 @@ func benchTable(all []benchResult, ratios bool, format string) *report.Table {
 }
 
 // traffic returns what single tokens move through memory, in GB/s, and that in
-// percent of what a plain loop reads in the same round.
+// percent of the most that the machine read in a round: in a plain loop, or for the
+// tokens, if a loop had a bad moment.
 func (v *benchResult) traffic() []any {
 	if v.bytes == 0 {
 		return []any{nil, nil}
 	}
-	shares := make([]float64, len(v.tps))
-	for i, tps := range v.tps {
-		shares[i] = 100 * tps * float64(v.bytes) / v.reading[i]
-	}
-	return []any{bench.Mean(v.tps) * float64(v.bytes) / 1e9, bench.Mean(shares)}
+	speed := bench.Mean(v.tps) * float64(v.bytes)
+	limit := max(slices.Max(v.reading), slices.Max(v.tps)*float64(v.bytes))
+	return []any{speed / 1e9, 100 * speed / limit}
 }
 
 // machine says what the figures were measured on.

@@ -35,8 +35,8 @@ const (
 	tuneBytes  = 1 << 20
 	tuneAhead  = 64 << 10 // that kernels may fetch beyond
 	tuneCols   = 2048
-	tuneRounds = 8
-	tuneGain   = 1.05 // that a narrower kernel must be faster by
+	tuneRounds = 16
+	tuneGain   = 1.08 // that a narrower kernel must be faster by
 )
 
 func tune(t quant.Type) {
