@@ -158,8 +158,11 @@ func TestReaders(t *testing.T) {
 			}
 			for i := range m.Blocks {
 				for _, l := range m.Blocks[i].Linears() {
-					if !slices.Contains([]arch.Role{arch.O, arch.Down, arch.ScanIn, arch.Step, arch.QHeads, arch.KHeads, arch.VHeads}, l.Role) {
+					if !slices.Contains([]arch.Role{arch.O, arch.Down, arch.ScanIn, arch.Step, arch.Predict, arch.Correct, arch.LaurelR, arch.InputGate, arch.InputProject, arch.QHeads, arch.KHeads, arch.VHeads}, l.Role) {
 						want[l] = 1
+					}
+					if l.Role == arch.StreamRouter {
+						want[l] = 2 // of the prediction and of the correction
 					}
 				}
 				if n := m.Blocks[i].Up.Experts; m.Blocks[i].Router.Experts != 0 || n != m.Experts && !s.ExpertsEvery && !s.LeadingDense || (n > 0) != (m.Blocks[i].Router.W != nil) {

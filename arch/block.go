@@ -43,6 +43,9 @@ func (b *binder) attention(i int, h *Hyper, l *Block) {
 			b.fail("layer %d has a norm on queries, but none on keys", i)
 		}
 	}
+	if s.VNorm {
+		l.VNorm = &Norm{Site: block(i, nameVNorm), Role: OnQueryKey, Layer: i, Kind: s.Norm, Width: h.HeadDim, Groups: kvHeads}
+	}
 	l.O = b.linear(O, O.Name(i), Required, s.OutBias, q, h.Dim)
 	l.Sinks = b.tensor(WeightName(block(i, nameSinks)), s.Sinks, heads)
 }

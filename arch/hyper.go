@@ -94,13 +94,23 @@ func (r *reader) above0(k string, def float64) float64 {
 
 // hyper reads the hyper-parameters. vocab is the number of rows of the
 // embedding.
-func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
-	var h Hyper
-	var shape layerShape
+func (r *reader) hyper(s *Spec, vocab int) (h Hyper, shape layerShape) {
+	h.Vocab = vocab
+	for _, read := range []func(*Spec, *Hyper, *layerShape){r.size, r.heads, r.layers, r.attention, r.scales} {
+		if read(s, &h, &shape); r.err != nil {
+			return h, shape
+		}
+	}
+	r.rope(s, &h)
+	r.outlet(s, &h)
+	return h, shape
+}
+
+// size reads how wide and deep a model is.
+func (r *reader) size(s *Spec, h *Hyper, _ *layerShape) {
 	h.Dim = r.positive(keyDim, need[int](r, keyDim), maxWidth)
 	h.Layers = r.positive(keyLayers, need[int](r, keyLayers), maxLayers)
 	h.Context = r.positive(keyContext, need[int](r, keyContext), math.MaxInt32)
-	h.Vocab = vocab
 	if s.NextLayers {
 		next := opt(r, keyNextLayers, 0)
 		if r.err == nil && (next < 0 || next >= h.Layers) {
@@ -117,49 +127,54 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 			r.fail(fmt.Errorf("key %q %w", r.key(key), gguf.ErrMissing))
 		}
 	}
-	if r.err != nil {
-		return h, shape
-	}
+}
+
+// heads reads the heads of each layer, what stands in their place, and their width.
+func (r *reader) heads(s *Spec, h *Hyper, shape *layerShape) {
 	shape.heads = r.perLayer(keyHeads, h.Layers, maxHeads, nil)
 	kvHeads := shape.heads
-	if s.Latent {
+	switch {
+	case s.Latent:
 		kvHeads = slices.Repeat([]int{1}, h.Layers)
-	}
-	if s.Recurrence != NoRecurrence {
+	case s.Recurrence != NoRecurrence:
 		kvHeads = nil // which layers have attention is not to be guessed
 	}
 	shape.kvHeads = r.perLayer(keyKVHeads, h.Layers, maxHeads, kvHeads)
-	shape.ffn = r.perLayer(keyFFN, h.Layers, maxWidth, nil)
 	if r.err != nil {
-		return h, shape
+		return
 	}
 	first := 0
 	if s.Recurrence != NoRecurrence {
 		first = max(0, slices.IndexFunc(shape.kvHeads, func(n int) bool { return n > 0 })) // with attention
+		r.recurrence(h)
+		r.positive(keyKVHeads+" of every layer", shape.kvHeads[first], maxHeads)
 	}
-	h.Heads, h.KVHeads, h.FFN = shape.heads[first], shape.kvHeads[first], shape.ffn[0]
-	r.positive(keyHeads+" of the first layer", h.Heads, maxHeads)
-	if s.Recurrence != NoRecurrence {
-		r.recurrence(&h)
-		r.positive(keyKVHeads+" of every layer", h.KVHeads, maxHeads)
-	}
-	if r.err != nil {
-		return h, shape
-	}
-	if s.Latent {
-		r.latent(&h, &shape)
-	} else {
-		r.headDim(&h)
+	h.KVHeads = shape.kvHeads[first]
+	h.Heads = r.positive(keyHeads+" of the first layer", shape.heads[first], maxHeads)
+	switch {
+	case r.err != nil:
+		return
+	case s.Latent:
+		r.latent(h, shape)
+	default:
+		r.headDim(h)
 	}
 	for i := range shape.heads {
 		if r.err == nil && shape.kvHeads[i] > 0 && (shape.heads[i]%shape.kvHeads[i] != 0 || shape.heads[i] == 0 && s.Recurrence != NoRecurrence) {
 			r.err = fmt.Errorf("arch: %s %d does not divide %d heads in layer %d", r.key(keyKVHeads), shape.kvHeads[i], shape.heads[i], i)
 		}
 	}
+}
+
+// layers reads the norms' epsilon, and the FFN and the experts of each layer.
+func (r *reader) layers(s *Spec, h *Hyper, shape *layerShape) {
 	epsKey := s.epsKey()
 	need[float64](r, epsKey)
 	h.Eps = float32(r.float(epsKey, 0))
-
+	if shape.ffn = r.perLayer(keyFFN, h.Layers, maxWidth, nil); r.err != nil {
+		return
+	}
+	h.FFN = shape.ffn[0]
 	if s.Experts != Absent {
 		h.Experts = opt(r, KeyExperts, 0)
 		if h.Experts != 0 || s.Experts == Required {
@@ -167,13 +182,20 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 			h.Active = r.positive(KeyExpertsUsed, need[int](r, KeyExpertsUsed), h.Experts)
 		}
 	}
-	shape.experts = r.expertLayers(s, &h)
-	r.routing(s, &h, &shape)
+	shape.experts = r.expertLayers(s, h)
+	r.routing(s, h, shape)
 	h.FFN = shape.at(0).ffn
 	h.Activation = r.activation(s)
 	if h.Activation == XIELU {
 		h.XIELU = r.xielu(h.Layers)
 	}
+	if s.AltUp != nil {
+		h.Sparsity = r.sparsity(h.Layers)
+	}
+}
+
+// attention reads what changes scores.
+func (r *reader) attention(s *Spec, h *Hyper, _ *layerShape) {
 	h.Clamp = float32(r.byPresence(keyClamp, s.Clamp))
 	switch {
 	case s.ALiBiDepth > 0 && s.ALiBiDepth == h.Layers:
@@ -189,7 +211,7 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 	if by, ok := s.AttnScaleByDepth[h.Layers]; ok {
 		attnScale = by
 	}
-	h.AttnScale = float32(attnScale.value(&h))
+	h.AttnScale = float32(attnScale.value(h))
 	if s.Latent {
 		h.AttnScale = float32(1 / math.Sqrt(float64(h.KeyDim)))
 	}
@@ -197,22 +219,23 @@ func (r *reader) hyper(s *Spec, vocab int) (Hyper, layerShape) {
 		h.AttnScale = float32(r.float(keyAttnScale, float64(h.AttnScale)))
 	}
 	h.AttnSoftcap = float32(r.float(keyAttnSoftcap, s.AttnSoftcap))
+	if s.Temperature {
+		h.Temperature = float32(r.float(keyTemperature, 0))
+	}
+}
+
+// scales reads what multiplies the stream and the logits.
+func (r *reader) scales(s *Spec, h *Hyper, _ *layerShape) {
 	h.LogitSoftcap = float32(r.float(keyLogitSoftcap, s.LogitSoftcap))
-	h.EmbedScale, h.ResidualScale = float32(s.EmbedScale.or1(&h)), float32(s.ResidualScale.or1(&h))
+	h.EmbedScale, h.ResidualScale = float32(s.EmbedScale.or1(h)), float32(s.ResidualScale.or1(h))
 	if s.ScaleKeys {
 		h.EmbedScale = float32(cmp.Or(r.float(keyEmbedScale, float64(h.EmbedScale)), 1))
 		h.ResidualScale = float32(cmp.Or(r.float(keyResidualScale, float64(h.ResidualScale)), 1))
 	}
-	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), float32(s.LogitDivisor.or1(&h)))
+	h.LogitScale = cmp.Or(float32(r.byPresence(KeyLogitScale, s.LogitScale)), float32(s.LogitDivisor.or1(h)))
 	if s.ScaleKeys {
 		h.LogitScale = 1 / h.LogitScale
 	}
-	if s.Temperature {
-		h.Temperature = float32(r.float(keyTemperature, 0))
-	}
-	r.rope(s, &h)
-	r.outlet(s, &h)
-	return h, shape
 }
 
 // activations are the values of the key hidden_activation.
@@ -244,6 +267,8 @@ func (s Scale) value(h *Hyper) float64 {
 		return math.Sqrt(float64(h.Dim))
 	case InvSqrtQuery:
 		return 1 / math.Sqrt(float64(h.Dim/h.Heads))
+	case One:
+		return 1
 	case Twelve:
 		return 12
 	case ByLayers:
@@ -260,77 +285,4 @@ func (s Scale) or1(h *Hyper) float64 {
 		return 1
 	}
 	return s.value(h)
-}
-
-func (r *reader) rope(s *Spec, h *Hyper) {
-	if s.Rotary == NoRotary || s.ALiBiDepth > 0 && h.Layers == s.ALiBiDepth {
-		return
-	}
-	if s.FinetunedKey && !opt(r, keyRoPEFinetuned, true) {
-		h.NoRoPE = true
-	}
-	p := RoPE{Rotary: s.Rotary, Scale: 1, Attn: 1}
-	if s.SectionsHalves {
-		if sections := opt(r, keyRoPESections, []int(nil)); len(sections) > 1 && sections[0] > 0 && sections[1] > 0 {
-			p.Rotary = HalfSplit
-		}
-	}
-	p.Dims = opt(r, keyRoPEDims, h.HeadDim)
-	if r.err == nil && (p.Dims < 2 || p.Dims > h.HeadDim || p.Dims%2 != 0) {
-		r.err = fmt.Errorf("arch: %s is %d, want an even number up to the width of a head, %d (%s)", r.key(keyRoPEDims), p.Dims, h.HeadDim, r.key(keyHeadDim))
-	}
-	p.Base = r.above0(keyRoPEBase, 10000)
-	factorKey := keyRoPEFactor
-	if _, ok := r.meta.Lookup(r.key(keyRoPEFactor)); !ok {
-		factorKey = keyRoPELinear // in older files
-	}
-	r.read[keyRoPELinear] = true
-	factor := cmp.Or(r.float(factorKey, 0), 1)
-	p.Scale = 1 / factor
-	if r.err == nil && p.Scale > math.MaxFloat32 {
-		r.err = fmt.Errorf("arch: %s is %v, too small", r.key(factorKey), factor)
-	}
-	p.OrigContext = r.positive(keyRoPEOrigContext, opt(r, keyRoPEOrigContext, h.Context), math.MaxInt32)
-	p.BetaFast = r.float(keyYaRNBetaFast, 32)
-	p.BetaSlow = r.float(keyYaRNBetaSlow, 1)
-	kind := opt(r, keyRoPEType, "linear")
-	ext := 0.0
-	switch kind {
-	case "none":
-		p.Scale = 1
-		if factor != 1 && s.WindowRoPE.Scaled {
-			r.fail(fmt.Errorf("%s is none, but %s is %v", r.key(keyRoPEType), r.key(factorKey), factor))
-		}
-	case "linear":
-	case "longrope":
-		p.Long = true
-	case "yarn":
-		ext = 1
-	default:
-		r.fail(fmt.Errorf("%s is %.64q; known are none, linear, yarn and longrope", r.key(keyRoPEType), kind))
-	}
-	p.Ext = r.float(keyYaRNExt, ext)
-	if p.Ext != 0 && kind != "yarn" {
-		r.fail(fmt.Errorf("%s is %v, but %s is %.64q", r.key(keyYaRNExt), p.Ext, r.key(keyRoPEType), kind))
-	}
-	if mul := r.float(keyYaRNLogMul, 0); p.Ext != 0 {
-		// YaRN multiplies queries and keys by mscale(1); a logarithmic multiplier
-		// divides that by mscale(mul). A factor below 1 has neither.
-		mscale := func(mul float64) float64 {
-			if factor <= 1 {
-				return 1
-			}
-			return 1 + 0.1*mul*math.Log(factor)
-		}
-		p.Attn = mscale(1) / mscale(mul) / (1 + 0.1*math.Log(factor)) // what ops multiplies by anyway
-	}
-	p.Attn *= r.float(keyRoPEAttnFactor, 1)
-	if s.Latent {
-		r.latentYaRN(h, &p)
-	}
-	h.RoPE = p
-	h.WindowRoPE = r.windowRoPE(&s.WindowRoPE, p)
-	if s.WindowPeriod == 0 { // windows by the file's pattern alone: RoPE is the same on all layers
-		h.WindowRoPE = p
-	}
 }

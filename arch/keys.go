@@ -70,6 +70,9 @@ const (
 	keyScanHeads  = "ssm.time_step_rank"
 	keyScanGroups = "ssm.group_count"
 
+	keySharedKV = "attention.shared_kv_layers"
+	keySparsity = "activation_sparsity_scale"
+
 	keyEmbedScale    = "embedding_scale"
 	keyResidualScale = "residual_scale"
 	keyTemperature   = "attention.temperature_scale"

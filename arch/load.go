@@ -267,6 +267,9 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 		}
 		m.PositionBias = b.tensor(name, s.PositionBias, distances, h.Heads)
 	}
+	if s.AltUp != nil {
+		m.AltUp = b.altUp(&h)
+	}
 	m.FinalNorm = b.norm(BeforeHead, -1, s.FinalNorm, h.Dim)
 	if !s.Encoder {
 		m.Head = b.linear(Head, Head.Name(-1), s.Head, s.HeadBias, h.Dim, h.Vocab)
@@ -285,13 +288,14 @@ func (b *binder) model(h Hyper, shape layerShape, windows []int, parallel bool) 
 		}
 		m.Blocks[i] = b.layer(i, &h, shape.at(i), windows[i], parallel)
 	}
+	b.shareKV(m)
 	return m
 }
 
 // layer binds block i.
 func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Block {
 	s, heads, kvHeads, ffn := b.spec, is.heads, is.kvHeads, is.ffn
-	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel}
+	l := Block{Heads: heads, KVHeads: kvHeads, FFN: ffn, Window: window, Parallel: parallel, KVFrom: i}
 	l.Rotary = h.RoPE.Rotary != NoRotary && !h.NoRoPE && (window > 0 || !s.WindowedRotary ||
 		s.WindowDepth > 0 && h.Layers != s.WindowDepth || h.Experts > 0 && is.experts == 0)
 	if n := s.RotaryPeriod; n > 0 && i%n == n-1 {
@@ -333,6 +337,9 @@ func (b *binder) layer(i int, h *Hyper, is layer, window int, parallel bool) Blo
 		l.O = b.linear(O, O.Name(i), Required, s.OutBias, h.Dim, h.Dim)
 	}
 	b.ffn(i, h, &l, is)
+	if s.AltUp != nil {
+		b.altUpBlock(i, h, &l)
+	}
 	return l
 }
 

@@ -26,9 +26,10 @@ type Model struct {
 	// ends. [2n+1, Heads], or nil.
 	PositionBias *gguf.Tensor
 	Blocks       []Block
-	FinalNorm    *Norm  // or nil
-	Head         Linear // its W is Embed when the file has no head of its own; encoders have none
-	Tied         bool   // W is Embed
+	AltUp        *AltUpModel // or nil
+	FinalNorm    *Norm       // or nil
+	Head         Linear      // its W is Embed when the file has no head of its own; encoders have none
+	Tied         bool        // W is Embed
 
 	// What stands behind the pooling; a W is nil where there is none.
 	Dense2, Dense3       Linear
@@ -66,6 +67,7 @@ type Hyper struct {
 	Groups, ActiveGroups int
 	Activation           Activation
 	XIELU                []XIELUShape // of each layer, with that activation
+	Sparsity             []float32    // of the gates of each layer, with [AltUp]
 	Pooling              Pooling      // what the file asks for
 	Dense                int          // width between the matrices behind the pooling
 	Labels               []string     // names of the scores of the classification head
@@ -121,10 +123,15 @@ type Block struct {
 	FFNSum   *Norm
 	QNorm    *Norm // nil: none
 	KNorm    *Norm
+	VNorm    *Norm
 
 	Parallel bool
 	Window   int  // positions that a query sees, itself included, or in an encoder twice the distance to those; 0: all
 	Rotary   bool // RoPE is applied
+	KVFrom   int  // the layer whose keys and values attention reads, which may be an earlier one
+
+	AltUp    *AltUpBlock // or nil
+	Sparsity float32     // of the gates of the FFN, see [AltUp]; 0: not sparse
 
 	// With latent attention (MLA; DeepSeek-AI 2024, arXiv 2405.04434) K makes the latent of keys
 	// and values, which KNorm normalizes, KRope the part of keys that RoPE turns, which all
@@ -173,213 +180,7 @@ type Norm struct {
 	Width      int          // elements that are normalised together
 	Groups     int          // vectors of Width side by side (heads); the gain covers one or all of them
 	Residual   bool         // its input is the residual stream
-}
-
-// Norms lists every norm of the graph in the order of evaluation.
-func (m *Model) Norms() []*Norm {
-	var all []*Norm
-	add := func(ns ...*Norm) {
-		for _, n := range ns {
-			if n != nil {
-				all = append(all, n)
-			}
-		}
-	}
-	add(m.EmbedNorm)
-	for i := range m.Blocks {
-		add(m.Blocks[i].norms()...)
-	}
-	add(m.FinalNorm, m.ClassNorm)
-	return all
-}
-
-// norms lists the norms of a block in the order of evaluation; nil ones are
-// absent.
-func (b *Block) norms() []*Norm {
-	return []*Norm{b.AttnNorm, b.QNorm, b.KNorm, b.BNorm, b.CNorm, b.StepNorm, b.AttnPost, b.AttnSum, b.AttnSum2, b.FFNNorm, b.FFNPost, b.FFNSum}
-}
-
-// Linears lists the matrices of a block in the order of evaluation.
-func (b *Block) Linears() []*Linear {
-	return present(&b.In, &b.ScanIn, &b.Step, &b.Q, &b.K, &b.KRope, &b.V, &b.QHeads, &b.KHeads, &b.VHeads, &b.O, &b.Router, &b.Gate, &b.Up, &b.Down,
-		&b.SharedRouter, &b.SharedGate, &b.SharedUp, &b.SharedDown)
-}
-
-// Outlets lists the matrices outside the blocks.
-func (m *Model) Outlets() []*Linear {
-	return present(&m.EmbedProject, &m.Head, &m.Dense2, &m.Dense3, &m.ClassDense, &m.ClassOut)
-}
-
-// present returns those of some matrices that there are.
-func present(some ...*Linear) []*Linear {
-	return slices.DeleteFunc(some, func(l *Linear) bool { return l.W == nil })
-}
-
-// Tensors lists the tensors of a layer, or, for layer -1, those outside the
-// layers: each once.
-func (m *Model) Tensors(layer int) []*gguf.Tensor {
-	var all []*gguf.Tensor
-	add := func(ts ...*gguf.Tensor) {
-		for _, t := range ts {
-			if t != nil && !slices.Contains(all, t) {
-				all = append(all, t)
-			}
-		}
-	}
-	norms := []*Norm{m.EmbedNorm, m.FinalNorm, m.ClassNorm}
-	linears := m.Outlets()
-	if layer < 0 {
-		add(m.Embed, m.TokenTypes, m.Positions, m.PositionBias)
-	} else {
-		b := &m.Blocks[layer]
-		norms, linears = b.norms(), b.Linears()
-		add(b.FFNScales, b.SelectBias, b.Sinks, b.Conv, b.A, b.D)
-	}
-	for _, n := range norms {
-		if n != nil {
-			add(n.Gain, n.Bias)
-		}
-	}
-	for _, l := range linears {
-		add(l.W, l.B)
-	}
-	return all
-}
-
-// A Writer is a term that is added to the residual stream.
-type Writer struct {
-	Name  string // tensor name without suffix, or the site of a norm
-	Layer int    // -1 outside the blocks
-	// Exactly one of the following.
-	Rows   *gguf.Tensor // a table: each stored row is one term (embeddings, positions)
-	Linear *Linear      // a matrix: its output, bias included, is the term
-	Norm   *Norm        // a norm: its output is the term (BLOOM's embedding norm, post-norms), or the stream (norms of sums)
-}
-
-// Writers lists what writes the residual stream, in the order of evaluation.
-func (m *Model) Writers() []Writer {
-	var all []Writer
-	switch {
-	case m.EmbedProject.W != nil:
-		all = append(all, Writer{Name: m.EmbedProject.Name, Layer: -1, Linear: &m.EmbedProject})
-	case m.EmbedNorm != nil:
-		all = append(all, Writer{Name: m.EmbedNorm.Site, Layer: -1, Norm: m.EmbedNorm})
-	default:
-		all = append(all, Writer{Name: NameEmbed, Layer: -1, Rows: m.Embed})
-		if m.TokenTypes != nil {
-			all = append(all, Writer{Name: nameTokenTypes, Layer: -1, Rows: m.TokenTypes})
-		}
-		if m.Positions != nil {
-			all = append(all, Writer{Name: namePositions, Layer: -1, Rows: m.Positions})
-		}
-	}
-	for i := range m.Blocks {
-		l := &m.Blocks[i]
-		for _, branch := range []struct {
-			out  *Linear
-			post *Norm
-			sums []*Norm
-		}{{&l.O, l.AttnPost, []*Norm{l.AttnSum, l.AttnSum2}}, {&l.Down, l.FFNPost, []*Norm{l.FFNSum}}} {
-			if branch.post != nil {
-				all = append(all, Writer{Name: branch.post.Site, Layer: i, Norm: branch.post})
-			} else {
-				all = append(all, Writer{Name: branch.out.Name, Layer: i, Linear: branch.out})
-			}
-			if branch.out == &l.Down && l.SharedDown.W != nil {
-				all = append(all, Writer{Name: l.SharedDown.Name, Layer: i, Linear: &l.SharedDown})
-			}
-			for _, sum := range branch.sums {
-				if sum != nil {
-					all = append(all, Writer{Name: sum.Site, Layer: i, Norm: sum})
-				}
-			}
-		}
-	}
-	return all
-}
-
-// Readers lists all matrices that read the output of norm n, in the order of
-// evaluation. It is empty for norms whose output is not read by matrices (on
-// queries and keys, after branches) or is the residual stream (on the embedding,
-// on sums), and for the last norm of an encoder, behind which is the pooling.
-func (m *Model) Readers(n *Norm) []*Linear {
-	switch {
-	case n == m.FinalNorm:
-		return present(&m.Head)
-	case n == m.ClassNorm:
-		return present(&m.ClassOut)
-	case n == m.EmbedNorm:
-		return present(&m.EmbedProject)
-	case n.Layer < 0:
-		return nil
-	}
-	b := &m.Blocks[n.Layer]
-	switch n {
-	case b.AttnNorm:
-		if b.ffnReads() == n {
-			return append(b.attnReaders(), b.ffnReaders()...)
-		}
-		return b.attnReaders()
-	case b.FFNNorm:
-		return b.ffnReaders()
-	}
-	return nil
-}
-
-// BareReaders lists the matrices that read the residual stream without a
-// norm before them.
-func (m *Model) BareReaders() []*Linear {
-	var bare []*Linear
-	for i := range m.Blocks {
-		b := &m.Blocks[i]
-		if b.AttnNorm == nil {
-			bare = append(bare, b.attnReaders()...)
-		}
-		if b.ffnReads() == nil {
-			bare = append(bare, b.ffnReaders()...)
-		}
-	}
-	return bare
-}
-
-// attnReaders lists the matrices that read what attention reads.
-func (b *Block) attnReaders() []*Linear {
-	switch {
-	case b.Recurrent():
-		return present(&b.In)
-	case b.KVHeads == 0:
-		return present(&b.O)
-	}
-	return present(&b.Q, &b.K, &b.KRope, &b.V)
-}
-
-// ffnReaders lists the matrices that read what the FFN reads.
-func (b *Block) ffnReaders() []*Linear {
-	return present(&b.Router, &b.Gate, &b.Up, &b.SharedRouter, &b.SharedGate, &b.SharedUp)
-}
-
-// ffnReads returns the norm whose output the FFN reads; nil if it reads the
-// residual stream.
-func (b *Block) ffnReads() *Norm {
-	if b.FFNNorm == nil && b.Parallel {
-		return b.AttnNorm
-	}
-	return b.FFNNorm
-}
-
-// Projection returns the matrix whose output norm n reads; nil if n does not
-// act on queries or keys.
-func (m *Model) Projection(n *Norm) *Linear {
-	if n.Layer < 0 {
-		return nil
-	}
-	switch b := &m.Blocks[n.Layer]; n {
-	case b.QNorm:
-		return &b.Q
-	case b.KNorm:
-		return &b.K
-	}
-	return nil
+	Kept       bool         // its output is not read by matrices alone, so that its gain stays
 }
 
 // Parameters returns the number of weights of the model.
@@ -391,12 +192,14 @@ func Parameters(f *gguf.File) int64 {
 	return n
 }
 
+var altUpRoles = []Role{InputModel, Widen, Merge, StreamRouter, Predict, Correct, LaurelL, LaurelR, InputGate, InputProject}
+
 // Bias returns whether the architecture has a place for the bias of a matrix.
 func (s *Spec) Bias(l *Linear) Presence {
 	switch {
 	case l.Role == Step:
 		return Required
-	case l.Role == In || l.Role == ScanIn:
+	case l.Role == In || l.Role == ScanIn || slices.Contains(altUpRoles, l.Role):
 		return Absent
 	case s.Latent && l.Role != O && strings.Contains(l.Name, ".attn_"):
 		return Absent

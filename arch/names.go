@@ -11,6 +11,7 @@ const (
 	nameQKV          = "attn_qkv" // queries, keys and values in one matrix
 	nameQNorm        = "attn_q_norm"
 	nameKNorm        = "attn_k_norm"
+	nameVNorm        = "attn_v_norm" // has no tensor
 	nameQLatentNorm  = "attn_q_a_norm"
 	nameKVLatentNorm = "attn_kv_a_norm"
 	nameTokenTypes   = "token_types"
@@ -35,6 +36,9 @@ var matrixNames = map[Role]string{
 	Q: "attn_q", K: "attn_k", V: "attn_v", O: "attn_output",
 	Gate: "ffn_gate", Up: "ffn_up", Down: "ffn_down", Router: "ffn_gate_inp",
 	QLatent: "attn_q_a", QHeads: "attn_q_b", KVLatent: "attn_kv_a_mqa", KHeads: "attn_k_b", VHeads: "attn_v_b",
+	InputModel: "per_layer_model_proj", Widen: "altup_proj", Merge: "altup_unembd_proj",
+	StreamRouter: "altup_router", Predict: "altup_predict_coef", Correct: "altup_correct_coef", LaurelL: "laurel_l", LaurelR: "laurel_r",
+	InputGate: "inp_gate", InputProject: "proj",
 	EmbedProject: "token_embd_project", Head: "output", Dense2: "dense_2", Dense3: "dense_3", ClassDense: "cls", ClassOut: "cls.output",
 }
 

@@ -10,8 +10,9 @@ const (
 	LN2          Role = "ln2"
 	BeforeHead   Role = "final"
 	OnEmbedding  Role = "embedding"
-	OnQueryKey   Role = "qk"   // head by head, or on all heads together; within what stands in place of attention
-	AfterBranch  Role = "post" // on what attention or the FFN writes, before it is added
+	OnQueryKey   Role = "qk"    // head by head, or on all heads together; within what stands in place of attention
+	AfterBranch  Role = "post"  // on what attention or the FFN writes, before it is added
+	OnStreams    Role = "altup" // of what routes between residual streams, and of the inputs of layers
 	InClassifier Role = "cls"
 )
 
@@ -36,6 +37,18 @@ const (
 	In     Role = "in"     // reads the stream for what stands in place of attention, see [Recurrence]
 	ScanIn Role = "ssm_x"  // makes what the scan of Mamba reads
 	Step   Role = "ssm_dt" // makes the steps of its heads
+
+	// Of AltUp; see [AltUp].
+	InputModel   Role = "input_model"
+	Widen        Role = "widen"
+	Merge        Role = "merge"
+	StreamRouter Role = "stream_router"
+	Predict      Role = "predict"
+	Correct      Role = "correct"
+	LaurelL      Role = "laurel_l"
+	LaurelR      Role = "laurel_r"
+	InputGate    Role = "input_gate"
+	InputProject Role = "input_project"
 
 	EmbedProject Role = "project" // makes the residual stream of a narrower embedding
 

@@ -142,6 +142,7 @@ const (
 	Twelve                    // 12
 	ByLayers                  // 1.4/sqrt(layers)
 	ByDim                     // 256/(model width)
+	One                       // 1
 )
 
 // A Spec describes one architecture: what its files do not tell. A field that
@@ -182,6 +183,7 @@ type Spec struct {
 	QKNorm    Presence // on the projected queries and keys
 	QKGain    GainForm
 	QKBias    Presence // its bias
+	VNorm     bool     // on each head of the values, without a gain
 	// QKNormLayers is the least number of layers of a model with a QKNorm.
 	QKNormLayers int
 
@@ -195,6 +197,10 @@ type Spec struct {
 	Encoder bool
 	// Recurrence stands in place of attention in layers without heads for keys.
 	Recurrence Recurrence
+	AltUp      *AltUp // nil: none
+	// OwnKV is the number of leading layers with keys and values of their own. Those behind
+	// read what the last of these with the same window keeps. 0: all have their own.
+	OwnKV int
 	// RawFirst tells that the attention of the first layer may have no norm, and
 	// then reads the residual stream itself.
 	RawFirst bool

@@ -41,7 +41,6 @@ var neutral = map[string][]float64{
 	"attention.temperature_length":           {0},
 	"attention.temperature_scale":            {0},
 	"attention.relative_buckets_count":       {0},
-	"attention.shared_kv_layers":             {0},
 	"attention.recurrent_layers":             {0},
 	"attention.rope_pattern":                 {1},
 	"attention.group_norm_epsilon":           {0},
@@ -178,6 +177,19 @@ func (r *reader) neutral(key string, h *Hyper) ([]float64, bool) {
 		return []float64{float64(h.HeadDim)}, true
 	case "rope.dimension_count_swa":
 		return []float64{0, float64(h.RoPE.Dims)}, true
+	case keySharedKV:
+		if own := r.spec.OwnKV; own > 0 {
+			return []float64{float64(max(0, h.Layers-own))}, true
+		}
+		return []float64{0}, true
+	case "altup.num_inputs":
+		if u := r.spec.AltUp; u != nil {
+			return []float64{float64(u.Streams)}, true
+		}
+	case "embedding_length_per_layer_input":
+		if u := r.spec.AltUp; u != nil {
+			return []float64{float64(u.InputWidth)}, true
+		}
 	case keyExpertNorm:
 		return []float64{0}, h.Experts > 0 && !h.Normalize && h.Score != SoftmaxChosen
 	case "expert_feed_forward_length":

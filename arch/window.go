@@ -1,27 +1,11 @@
 package arch
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/normswap/normswap/gguf"
 )
-
-// windowRoPE returns the rotary embedding of layers with a sliding window; p is
-// that of global layers.
-func (r *reader) windowRoPE(s *WindowRoPE, p RoPE) RoPE {
-	if s.BaseKey {
-		p.Base = r.above0(keyRoPEWindowBase, cmp.Or(s.Base, p.Base))
-	}
-	if !s.Scaled {
-		p.Scale, p.Ext = 1, 0
-	}
-	if !s.AttnFactor {
-		p.Attn = 1
-	}
-	return p
-}
 
 // windows returns the sliding window of each layer.
 func (r *reader) windows(s *Spec, layers int) []int {
@@ -96,34 +80,4 @@ func flags(m *gguf.Meta, key string) ([]bool, bool) {
 		on[i] = v != 0
 	}
 	return on, true
-}
-
-// ropeTables binds the tables of frequency factors.
-func (b *binder) ropeTables(m *Model) {
-	table := func(name string) []float32 {
-		if b.err != nil || !b.has(name) {
-			return nil
-		}
-		t := b.tensor(name, Required, m.RoPE.Dims/2)
-		if b.err != nil {
-			return nil
-		}
-		f, err := t.Float32s()
-		if err != nil {
-			b.err = fmt.Errorf("arch: %w", err)
-		}
-		for i, v := range f {
-			if v == 0 || v-v != 0 {
-				b.fail("tensor %s has %v at %d, want finite factors other than 0", name, v, i)
-			}
-		}
-		return f
-	}
-	switch t := m.Spec.RoPETables; {
-	case t == LongShort, t == ByScaling && m.RoPE.Long:
-		m.RoPE.Factors, m.RoPE.LongFactors = table(WeightName(nameRoPEShort)), table(WeightName(nameRoPELong))
-	case t == OneTable, t == ByScaling:
-		m.RoPE.Factors = table(WeightName(nameRoPE))
-		m.WindowRoPE.Factors = m.RoPE.Factors
-	}
 }

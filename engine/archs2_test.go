@@ -32,8 +32,12 @@ func TestMoreArchitectures(t *testing.T) {
 		run++
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".gguf"), func(t *testing.T) {
 			m := open(t, name, Options{})
-			if e := testdata.NMSE(allLogits(t, m, testdata.Tokens()), testdata.Logits(t, name)); !(e <= 1e-10) {
-				t.Errorf("NMSE %.2g, want <= 1e-10", e)
+			bound := 1e-10
+			if m.Arch.Spec.Activation == arch.GELU { // llama.cpp's is a table in half precision
+				bound = 1e-7
+			}
+			if e := testdata.NMSE(allLogits(t, m, testdata.Tokens()), testdata.Logits(t, name)); !(e <= bound) {
+				t.Errorf("NMSE %.2g, want <= %.0g", e, bound)
 			} else {
 				t.Logf("NMSE %.2g", e)
 			}

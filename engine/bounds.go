@@ -47,6 +47,9 @@ func (m *Model) bounds() {
 	// the stream there are itself, what a branch writes, and three inputs.
 	const forms = 3
 	row := 2*a.Dim + w.work + (forms-1)*w.out + 3*forms*a.Dim + 4*a.HeadDim + a.Experts
+	if u := a.Spec.AltUp; u != nil {
+		row += 2*u.Streams*a.Dim + 4*a.Layers*u.InputWidth + 2*forms*(u.InputWidth+u.LaurelRank)
+	}
 	room := minActivations
 	for i := range m.File.Tensors {
 		room = max(room, len(m.File.Tensors[i].Data))

@@ -45,6 +45,7 @@ func (m *Model) build() error {
 		}
 	}
 	m.stateSize = stateSize(a)
+	m.altUp = b.altUp(a)
 	m.rope, m.windowRope = newRoPE(a.RoPE, a.RoPE.Factors), newRoPE(a.WindowRoPE, a.WindowRoPE.Factors)
 	if a.RoPE.LongFactors != nil {
 		m.longRope = newRoPE(a.RoPE, a.RoPE.LongFactors)
@@ -159,6 +160,8 @@ func (b *builder) block(a *arch.Model, l *arch.Block) block {
 		qNorm: b.norm(l.QNorm, a.Eps), kNorm: b.norm(l.KNorm, a.Eps),
 		q: b.linear(&l.Q), k: b.linear(&l.K), v: b.linear(&l.V), o: b.linear(&l.O),
 		recurrence: b.recurrence(a, l),
+		altUp:      b.altUpBlock(a, l),
+		vNorm:      b.norm(l.VNorm, a.Eps),
 		router:     b.linear(&l.Router), kRope: b.linear(&l.KRope), qHeads: b.linear(&l.QHeads),
 		attention: ops.Attention{Heads: l.Heads, KVHeads: l.KVHeads, HeadDim: a.HeadDim,
 			Bidirectional: a.Spec.Encoder, Scale: a.AttnScale, Softcap: a.AttnSoftcap, Window: l.Window},
@@ -210,9 +213,9 @@ func (m *Model) connect() {
 		for _, l := range all {
 			l.forms = ops.FormsOf(m.opts.FloatActivations, &l.w)
 			if m.opts.BF16Activations && l.w.Type == quant.BF16 && l.w.Cols%2 == 0 && l.means == nil {
-				l.forms = ops.Halves | ops.Tiled
+				l.forms, m.halves = ops.Halves, true
 			}
-			m.floats = m.floats || l.forms&ops.Floats != 0 && l != &m.head
+			m.floats = m.floats || l.forms&(ops.Floats|ops.Halves) != 0 && l != &m.head
 			if l.means != nil {
 				l.forms |= ops.Dots
 			}
@@ -236,6 +239,9 @@ func (m *Model) connect() {
 	}
 	for site, n := range m.norms {
 		n.forms = forms(m.Arch.Readers(site))
+		if site.Kept {
+			n.forms |= ops.Rows
+		}
 	}
 	m.bareForms = forms(m.Arch.BareReaders())
 }

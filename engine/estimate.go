@@ -33,8 +33,8 @@ func EstimateMemory(f *gguf.File, m *arch.Model, positions int) Estimate {
 	e.Cache = int64(statesBytes(m))
 	e.HalfCache = e.Cache
 	for i := range m.Blocks {
-		e.Cache += int64(ops.NewKV(m.Blocks[i].KVHeads, m.HeadDim, e.Positions, false).MaxBytes())
-		e.HalfCache += int64(ops.NewKV(m.Blocks[i].KVHeads, m.HeadDim, e.Positions, true).MaxBytes())
+		e.Cache += int64(ops.NewKV(m.Blocks[i].CacheHeads(), m.HeadDim, e.Positions, false).MaxBytes())
+		e.HalfCache += int64(ops.NewKV(m.Blocks[i].CacheHeads(), m.HeadDim, e.Positions, true).MaxBytes())
 	}
 	return e
 }

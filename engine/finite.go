@@ -161,7 +161,11 @@ func (w *watch) place(h *Hidden, r int) string {
 // around are the tensors outside the layers that these read.
 func (w *watch) around() []*gguf.Tensor {
 	a := w.model.Arch
-	return []*gguf.Tensor{a.EmbedProject.W, a.EmbedProject.B, a.PositionBias}
+	all := []*gguf.Tensor{a.EmbedProject.W, a.EmbedProject.B, a.PositionBias}
+	if u := a.AltUp; u != nil {
+		all = append(all, u.InputEmbed, u.InputModel.W, u.Widen.W, u.Merge.W)
+	}
+	return all
 }
 
 // tensorRow returns row i of a matrix as a tensor of its own.

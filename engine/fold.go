@@ -27,6 +27,14 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 			all[a] = []*linear{l}
 		}
 	}
+	if u := m.altUp; u != nil {
+		of := m.Arch.AltUp
+		all[&of.InputModel] = []*linear{&u.inputModel}
+		for i := range u.widen {
+			all[&of.Widen] = append(all[&of.Widen], &u.widen[i])
+			all[&of.Merge] = append(all[&of.Merge], &u.merge[i])
+		}
+	}
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		for a, l := range map[*arch.Linear]*linear{
@@ -49,6 +57,15 @@ func (m *Model) linears() map[*arch.Linear][]*linear {
 				if l.w.Rows > 0 {
 					all[a] = []*linear{l}
 				}
+			}
+		}
+		if u := b.altUp; u != nil {
+			of := b.Block.AltUp
+			for a, l := range map[*arch.Linear]*linear{
+				&of.Router: &u.router, &of.Predict: &u.predict, &of.Correct: &u.correct, &of.LaurelL: &u.laurelL, &of.LaurelR: &u.laurelR,
+				&of.InputGate: &u.inputGate, &of.InputProject: &u.inputProject,
+			} {
+				all[a] = []*linear{l}
 			}
 		}
 		for h := range b.kHeads {

@@ -10,6 +10,9 @@ import (
 func (p *pass) forward(rows ...segment) ([]float32, error) {
 	p.begin(rows)
 	x := p.embed()
+	if p.model.altUp != nil {
+		p.widen(x)
+	}
 	watched := p.watched()
 	if watched {
 		p.showPart(-1, Stream, x)
@@ -22,6 +25,9 @@ func (p *pass) forward(rows ...segment) ([]float32, error) {
 		if watched {
 			p.showPart(i, Stream, x)
 		}
+	}
+	if p.model.altUp != nil {
+		p.merge(x)
 	}
 	if f := p.model.finalNorm; f != nil && p.tapped(f) { // logits may norm fewer rows, so it shows none
 		p.normalize(p.work[:len(x)], x, f)
@@ -44,6 +50,9 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		p.showPart(layer, Attention, p.branch)
 		return p.addFFN(layer, x, b, forFFN)
 	}
+	if b.altUp != nil {
+		p.predict(b, x)
+	}
 	if b.attnSum2 != nil {
 		p.before = append(p.before[:0], x...)
 	}
@@ -53,6 +62,9 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		}
 		x = p.add(x, &b.o, heads, b.attnPost)
 		p.showPart(layer, Attention, p.branch)
+		if b.altUp != nil {
+			p.laurel(b, x)
+		}
 		x = p.normSum(x, b.attnSum)
 	} else {
 		p.showNothing(layer, Attention, x)
@@ -65,7 +77,11 @@ func (p *pass) block(layer int, x []float32) []float32 {
 		p.showNothing(layer, FFN, x)
 		return x
 	}
-	return p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	x = p.normSum(p.addFFN(layer, x, b, p.norm(&p.in, x, b.ffnNorm)), b.ffnSum)
+	if b.altUp != nil {
+		p.correct(b, layer, x)
+	}
+	return x
 }
 
 // attended returns what the output matrix of attention reads: the norm itself in a layer
@@ -153,13 +169,18 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 		v = k // the latent, of which the values are made when the heads have read it
 		p.latent(b, in, q, k)
 	} else {
-		p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
+		if b.KVFrom == layer {
+			p.apply(in, output{l: &b.q, y: q}, output{l: &b.k, y: k}, output{l: &b.v, y: v})
+		} else { // k and v are there
+			k, v = nil, nil
+			p.apply(in, output{l: &b.q, y: q})
+		}
 		if c := m.Arch.Clamp; c > 0 {
 			clamp(q, c)
 			clamp(k, c)
 			clamp(v, c)
 		}
-		p.normQK(b, q, k)
+		p.normQKV(b, q, k, v)
 	}
 	if b.Rotary {
 		rope, table := m.rope, p.rotations.global
@@ -167,14 +188,20 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 			rope, table = m.windowRope, p.rotations.window
 		}
 		p.pool.RoPE(rope, q, b.Heads, m.Arch.HeadDim, table)
-		p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+		if b.KVFrom == layer {
+			p.pool.RoPE(rope, k, b.KVHeads, m.Arch.HeadDim, table)
+		}
 	}
 	if m.Arch.Temperature != 0 {
 		p.heat(q, qd)
 	}
-	if p.lengths != nil { // no sequence sees another
+	switch {
+	case b.KVFrom != layer:
+		p.attendShared(b, q)
+	case p.lengths != nil: // no sequence sees another
+		p.keepShared(layer, k, v)
 		p.pool.SelfAttention(q, q, k, v, &b.attention, p.lengths)
-	} else {
+	default:
 		p.timelines = p.timelines[:0]
 		for _, s := range p.segments {
 			p.timelines = append(p.timelines, ops.Timeline{KV: s.session.kv[layer], Pos: s.pos, N: len(s.tokens)})
@@ -188,13 +215,16 @@ func (p *pass) attention(b *block, layer int, in *ops.Input) *ops.Input {
 	return &p.out
 }
 
-// normQK applies the norms on queries and keys, where there are any.
-func (p *pass) normQK(b *block, q, k []float32) {
+// normQKV applies the norms on queries, keys and values, where there are any.
+func (p *pass) normQKV(b *block, q, k, v []float32) {
 	if b.qNorm != nil {
 		p.normalize(q, q, b.qNorm)
 	}
 	if b.kNorm != nil {
 		p.normalize(k, k, b.kNorm)
+	}
+	if b.vNorm != nil {
+		p.normalize(v, v, b.vNorm)
 	}
 }
 
@@ -213,6 +243,9 @@ func (p *pass) hidden(gate, up, down *linear, b *block, x *ops.Input) *ops.Input
 	} else {
 		u := p.work[n:][:n]
 		p.apply(x, output{l: gate, y: h}, output{l: up, y: u})
+		if b.Sparsity > 0 {
+			sparsify(h, gate.w.Rows, float64(b.Sparsity))
+		}
 		if p.model.Arch.Activation == arch.ClampedSiLU {
 			clampedSiLU(h, u)
 		} else {
@@ -233,7 +266,7 @@ func (p *pass) logits(dst, x []float32, positions []int, way ops.Forms) error {
 	p.in.rows = sized(p.in.rows, len(x))
 	m.finalNorm.apply(p.pool, p.in.rows, x, positions)
 	forms := m.finalNorm.forms
-	if forms&ops.Floats != 0 {
+	if forms&(ops.Floats|ops.Halves) != 0 {
 		forms |= way
 	}
 	p.pool.Prepare(&p.in.Input, p.in.rows, m.Arch.Dim, forms)

@@ -27,7 +27,7 @@ func (m *Model) foldGain(ctx context.Context) error {
 	for _, site := range m.Arch.Norms() {
 		readers, n := m.Arch.Readers(site), m.built(site)
 		center := m.opts.FoldReaders && site.Kind == arch.LayerNorm
-		if !site.Residual || len(readers) == 0 || n == nil || n.Gain == nil && n.Bias == nil && !center {
+		if !site.Residual || site.Kept || len(readers) == 0 || n == nil || n.Gain == nil && n.Bias == nil && !center {
 			continue
 		}
 		if i := slices.IndexFunc(readers, func(l *arch.Linear) bool { return !isFloat(l.W.Type) }); i >= 0 {

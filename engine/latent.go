@@ -28,7 +28,7 @@ func (p *pass) latent(b *block, in *ops.Input, q, k []float32) {
 		first = take(a.QLatent)
 	}
 	p.apply(in, output{l: &b.q, y: first}, output{l: &b.k, y: latent}, output{l: &b.kRope, y: rope})
-	p.normQK(b, first, latent)
+	p.normQKV(b, first, latent, nil)
 	if b.qNorm != nil {
 		p.pool.Prepare(&p.out, first, a.QLatent, p.forms(b.qHeads.forms))
 		p.apply(&p.out, output{l: &b.qHeads, y: queries})

@@ -34,9 +34,9 @@ type Options struct {
 	// quantized, instead of quantizing them to 8 bits for the dot products.
 	// It is slower and exact to float32 rounding.
 	FloatActivations bool
-	// BF16Activations rounds the activations that an encoder multiplies with weights in BF16
-	// to BF16 as well, as PyTorch does: faster, and exact to three digits. It is an error on
-	// a machine that has no instructions for it (AVX512_BF16), and for a decoder.
+	// BF16Activations rounds the activations that are multiplied with weights in BF16 to BF16
+	// as well, as PyTorch does: faster, and exact to three digits. It is an error on a
+	// machine that has no instructions for it (AVX512_BF16), and for a model without such weights.
 	BF16Activations bool
 	// Mapped leaves the weights in the mapping of their file, shared with other
 	// processes. Otherwise the weights of a large model are read into huge pages
@@ -101,9 +101,11 @@ type Model struct {
 	embedProject, dense2, dense3, classDense, classOut linear
 	classNorm                                          *norm
 
-	queue     queue // of evaluations
-	stateSize int   // of the recurrent layers, in numbers; 0: there are none
-	floats    bool  // products of the blocks have weights that are read as floats
+	queue     queue  // of evaluations
+	altUp     *altUp // or nil
+	stateSize int    // of the recurrent layers, in numbers; 0: there are none
+	floats    bool   // products of the blocks have weights that are read as floats
+	halves    bool   // some are multiplied with activations in BF16
 
 	norms       map[*arch.Norm]*norm
 	choices     map[*arch.Norm]choice
@@ -119,20 +121,21 @@ type Model struct {
 // block is arch.Block with its weights where ops can use them.
 type block struct {
 	*arch.Block
-	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm *norm
-	attnSum, attnSum2, ffnSum                          *norm
-	centerStream                                       bool // once attention has read it
-	q, k, v, o, gate, up, down, router                 linear
-	recurrence                                         *recurrence // in place of attention, or nil
-	kRope, qHeads                                      linear      // of latent attention
-	kHeads, vHeads                                     []linear    // one a head; nil without
-	experts                                            []expert
-	shared                                             expert // down.w.Rows is 0 if there is none
-	sharedRouter                                       linear
-	selectBias                                         []float32 // or nil
-	ffnScales                                          []float32
-	xielu                                              *arch.XIELUShape // nil: another activation
-	attention                                          ops.Attention
+	attnNorm, ffnNorm, attnPost, ffnPost, qNorm, kNorm, vNorm *norm
+	attnSum, attnSum2, ffnSum                                 *norm
+	centerStream                                              bool // once attention has read it
+	q, k, v, o, gate, up, down, router                        linear
+	recurrence                                                *recurrence // in place of attention, or nil
+	altUp                                                     *altUpBlock // or nil
+	kRope, qHeads                                             linear      // of latent attention
+	kHeads, vHeads                                            []linear    // one a head; nil without
+	experts                                                   []expert
+	shared                                                    expert // down.w.Rows is 0 if there is none
+	sharedRouter                                              linear
+	selectBias                                                []float32 // or nil
+	ffnScales                                                 []float32
+	xielu                                                     *arch.XIELUShape // nil: another activation
+	attention                                                 ops.Attention
 }
 
 // linear is y = W x + b, centered within groups of its outputs if means is
@@ -254,10 +257,7 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 			return nil, err
 		}
 	}
-	switch {
-	case o.BF16Activations && !m.Arch.Spec.Encoder:
-		return nil, fmt.Errorf("engine: activations in BF16 are for encoders; %s is none", m.Arch.Spec.Name)
-	case o.BF16Activations && !ops.BF16():
+	if o.BF16Activations && !ops.BF16() {
 		return nil, errors.New("engine: this machine has no instructions for activations in BF16 (AVX512_BF16)")
 	}
 	if err := m.build(); err != nil {
@@ -286,7 +286,9 @@ func load(ctx context.Context, f *gguf.File, o Options, base *Model) (*Model, er
 		}
 	}
 	m.pool.SetContext(context.Background())
-	m.connect()
+	if m.connect(); o.BF16Activations && !m.halves {
+		return nil, errors.New("engine: activations in BF16 are for weights in BF16, and no matrix of this model can be multiplied so")
+	}
 	m.queue.init(m)
 	if err := m.checkFold(ctx); err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type pass struct {
 	rotations    rotations
 	experts      mixture
 	recurring    recurring
+	streams      streams
 }
 
 // A segment is rows of one session, consecutive tokens of its timeline, or a
@@ -122,7 +123,7 @@ func (s *segment) room() int {
 // way, so that a row gives the same whatever is beside it; with quantized weights
 // both ways give the same, and the number of rows chooses the faster.
 func (p *pass) forms(f ops.Forms) ops.Forms {
-	if f&ops.Floats != 0 {
+	if f&(ops.Floats|ops.Halves) != 0 {
 		f |= p.way
 	}
 	return f

@@ -198,9 +198,10 @@ func (t *scanning) Do(_, lo, hi int) {
 				for e, v := range x {
 					one, add := row(of, e, r.scan), v*float32(step)
 					var sum float32
-					for j := range one {
-						one[j] = one[j]*decay + b[j]*add
-						sum += one[j] * c[j]
+					for j, old := range one {
+						now := old*decay + b[j]*add
+						one[j] = now
+						sum += now * c[j]
 					}
 					y[e] = sum + r.d[h]*v
 				}

@@ -89,7 +89,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 
 // newKV returns an empty cache for a layer.
 func (s *Session) newKV(layer int) *ops.KV {
-	return ops.NewKV(s.model.blocks[layer].KVHeads, s.model.Arch.HeadDim, s.max, s.f16)
+	return ops.NewKV(s.model.blocks[layer].CacheHeads(), s.model.Arch.HeadDim, s.max, s.f16)
 }
 
 // Tokens returns the tokens of the timeline. The slice is the session's own.

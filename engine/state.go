@@ -224,7 +224,7 @@ func cutState(err error) error {
 // timeline after the others.
 func (s *Session) eachRows(ctx context.Context, kv []*ops.KV, f func(kv *ops.KV, pos int, k, v []float32) error) error {
 	for i, c := range kv {
-		width := s.model.blocks[i].KVHeads * s.model.Arch.HeadDim
+		width := s.model.blocks[i].CacheHeads() * s.model.Arch.HeadDim
 		if width == 0 {
 			continue
 		}
@@ -288,6 +288,9 @@ func (s *Session) stateHeader(ctx context.Context) (h stateHeader, err error) {
 		}
 	}
 	h.Settings = fmt.Sprintf("float activations %v, GELU in its tanh form %v, folded gains %v, folded readers %v", o.FloatActivations, o.TanhGELU, o.FoldGain, o.FoldReaders)
+	if o.BF16Activations {
+		h.Settings += ", activations in BF16"
+	}
 	norms := sha256.New()
 	for _, n := range m.Arch.Norms() {
 		c := m.choices[n]

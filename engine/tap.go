@@ -17,11 +17,12 @@ const (
 func (s Stage) String() string { return [...]string{"in", "std", "out"}[s] }
 
 // A Part is a place of a block where hidden vectors are seen: what one of its branches
-// adds to the residual stream, or the stream itself.
+// adds to the residual stream, or the stream itself. With [arch.AltUp] that is the first
+// stream, which is more than the sum of its parts.
 type Part uint8
 
 const (
-	Attention Part = iota // what attention adds, behind a norm on it
+	Attention Part = iota // what attention adds, or what stands in its place, behind a norm on it
 	FFN                   // what the feed-forward network adds, behind a norm on it
 	Stream                // the residual stream behind the block
 )

@@ -24,7 +24,7 @@ type EmbeddingReport struct {
 	Arch        string             `json:"architecture"`
 	Version     string             `json:"version"`      // of the program
 	ModelSum    string             `json:"model_sha256"` // of the first model's file
-	Activations string             `json:"activations"`  // f32, or q8: 8 bits against quantized weights
+	Activations string             `json:"activations"`  // f32; q8: 8 bits against quantized weights; or bf16: BF16 against such
 	Weights     int64              `json:"parameters"`
 	Text        string             `json:"text"`
 	IDs         string             `json:"text_sha256"` // of the token ids, little-endian int32
@@ -218,7 +218,7 @@ func (r *EmbeddingReport) Sentences() []string {
 	var all []string
 	for _, f := range r.Norms[1:] {
 		if f.Norm == Rounding {
-			all = append(all, fmt.Sprintf("Rounding activations to 8 bits alone, without any change of a norm, leaves a mean cosine of %.6f (%.4f at worst): smaller differences say nothing of norms.", f.Cosine, f.CosineWorst))
+			all = append(all, fmt.Sprintf("Rounding activations to %s alone, without any change of a norm, leaves a mean cosine of %.6f (%.4f at worst): smaller differences say nothing of norms.", roundedTo(r.Activations), f.Cosine, f.CosineWorst))
 			continue
 		}
 		text := fmt.Sprintf("%s: embeddings keep a mean cosine of %.4f with those of %s (%.3f at worst)", f.Norm, f.Cosine, r.Norms[0].Norm, f.CosineWorst)

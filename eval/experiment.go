@@ -241,11 +241,11 @@ func (p *Experiment) Measure(ctx context.Context, on []bool) (*Sample, error) {
 	return s, nil
 }
 
-// Rounding measures what activations of float32 in place of 8 bits do to the model with its
+// Rounding measures what activations of float32 in place of rounded ones do to the model with its
 // norms as trained: what rounding alone does to the figures of the experiment.
 func (p *Experiment) Rounding(ctx context.Context) (*Sample, error) {
 	o := p.options
-	o.Norm, o.NormSites, o.Recipe, o.FloatActivations = "", nil, nil, true
+	o.Norm, o.NormSites, o.Recipe, o.FloatActivations, o.BF16Activations = "", nil, nil, true, false
 	m, err := p.base.Variant(ctx, o)
 	if err != nil {
 		return nil, err

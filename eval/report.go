@@ -28,7 +28,7 @@ type Report struct {
 	Arch        string  `json:"architecture"`
 	Version     string  `json:"version"`               // of the program
 	ModelSum    string  `json:"model_sha256"`          // of the first model's file
-	Activations string  `json:"activations"`           // f32, or q8: 8 bits against quantized weights
+	Activations string  `json:"activations"`           // f32; q8: 8 bits against quantized weights; or bf16: BF16 against such
 	KV          string  `json:"kv"`                    // type of the cache
 	Tokenizer   string  `json:"tokenizer,omitempty"`   // whose ids a text gets
 	NormLayers  string  `json:"norm_layers,omitempty"` // that are swapped; empty: all
@@ -227,14 +227,22 @@ func (r *Report) Sentences() []string {
 		}
 	}
 	for i := range r.Norms[1:] {
-		all = append(all, r.Norms[1+i].sentence(&r.Norms[0], rounding))
+		all = append(all, r.Norms[1+i].sentence(&r.Norms[0], rounding, roundedTo(r.Activations)))
 	}
 	return all
 }
 
+// roundedTo says in words what activations other than f32 are rounded to.
+func roundedTo(activations string) string {
+	if activations == "bf16" {
+		return "BF16"
+	}
+	return "8 bits"
+}
+
 // sentence says what became of the predictions. A norm is not blamed for what rounding
 // alone could have done.
-func (e *Entry) sentence(first *Entry, rounding Number) string {
+func (e *Entry) sentence(first *Entry, rounding Number, to string) string {
 	f := &e.Figures
 	if f.Tokens == 0 {
 		return fmt.Sprintf("%s: nothing was scored.", f.Norm)
@@ -242,13 +250,13 @@ func (e *Entry) sentence(first *Entry, rounding Number) string {
 	cost := f.cost(first)
 	switch {
 	case f.Norm == Rounding:
-		return fmt.Sprintf("Rounding activations to 8 bits alone, without any change of a norm, has a mean KL of %.2g%s nats and moves %s of the top-1 predictions: smaller differences say nothing of norms.", f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement))
+		return fmt.Sprintf("Rounding activations to %s alone, without any change of a norm, has a mean KL of %.2g%s nats and moves %s of the top-1 predictions: smaller differences say nothing of norms.", to, f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement))
 	case f.KLMax == 0 && f.MaxLogit == 0:
 		return fmt.Sprintf("%s gives the same logits to the bit.", f.Norm)
 	case f.Norm == "rms-folded" && f.KLMean <= exactKL:
 		return fmt.Sprintf("The fold is exact to a mean KL of %.1g nats, which is rounding.", f.KLMean)
 	case f.Norm == "rms-folded":
-		return fmt.Sprintf("The fold moves the predictions by a mean KL of %.1g nats, which is the rounding of activations to 8 bits: %s.", f.KLMean, cost)
+		return fmt.Sprintf("The fold moves the predictions by a mean KL of %.1g nats, which is the rounding of activations to %s: %s.", f.KLMean, to, cost)
 	case f.Norm == "rms-naive" && f.KLMean > 4*rounding:
 		return fmt.Sprintf("Leaving the mean out costs a mean KL of %.2g%s nats and moves %s of the top-1 predictions: %s.", f.KLMean, plusMinus(f.KLSE), moved(1-f.TopAgreement), cost)
 	case f.Norm == "layer" && f.KLMean > 4*rounding:

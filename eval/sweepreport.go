@@ -31,7 +31,7 @@ type SweepReport struct {
 	IDs         string   `json:"text_sha256"`      // of the token ids, little-endian int32
 	Calibration string   `json:"calibration_text"` // "": no form is calibrated
 	CalibIDs    string   `json:"calibration_text_sha256"`
-	Activations string   `json:"activations"` // f32, or q8: 8 bits against quantized weights
+	Activations string   `json:"activations"` // f32; q8: 8 bits against quantized weights; or bf16: BF16 against such
 	KV          string   `json:"kv"`          // type of the cache
 	Context     int      `json:"context"`     // largest number of tokens of a window
 	Windows     int      `json:"windows"`
@@ -126,11 +126,11 @@ func (r *SweepReport) Missing() []int { return missing(r.Shards, r.Of) }
 // SetRows sets the rows of a sweep, in their order, and the verdict.
 func (r *SweepReport) SetRows(rows []Row) {
 	sortRows(rows)
-	r.Rows, r.Verdict = rows, sweepSentence(rows, r.Norm)
+	r.Rows, r.Verdict = rows, sweepSentence(rows, r.Norm, r.Activations)
 }
 
 // sweepSentence says in words what a sweep found.
-func sweepSentence(rows []Row, form string) string {
+func sweepSentence(rows []Row, form, activations string) string {
 	var sites []Row
 	var all, rounding *Row
 	for i, r := range rows {
@@ -156,7 +156,7 @@ func sweepSentence(rows []Row, form string) string {
 			form, plain.Count(len(sites), "norm"), all.Cost(), worst.Site, worst.Cost(), least.Site, least.Cost())
 	}
 	if rounding != nil {
-		text += fmt.Sprintf(" Rounding activations to 8 bits alone, without any change of a norm, costs %.2g: smaller figures say nothing of norms.", rounding.Cost())
+		text += fmt.Sprintf(" Rounding activations to %s alone, without any change of a norm, costs %.2g: smaller figures say nothing of norms.", roundedTo(activations), rounding.Cost())
 	}
 	if len(sites) > 2 && sites[0].Explanation != nil {
 		var told []string

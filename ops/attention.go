@@ -100,8 +100,12 @@ func (a *Attention) checkCache(c *KV, pos, n int) {
 	}
 }
 
-// attnRows is about how many query rows share one pass over a block of keys.
+// attnRows is about how many query rows share one pass over the blocks of keys, which they
+// read asm.MulRows at a time from the cache of the processor.
 const attnRows = 48
+
+// log2E makes scores powers of two: softmax(x) is 2^(x*log2E) over the sum of these.
+const log2E = float32(math.Log2E)
 
 // attnGrain is how much work, as Attention counts it, a piece should have.
 const attnGrain = 64 << 10
@@ -129,14 +133,14 @@ type attnWork struct {
 
 // attnScratch is what one worker needs for an item.
 type attnScratch struct {
-	q     []float32 // [rows][dim]
-	s     []float32 // [rows][kvBlock]
+	q     []float32 // [rows][dim], times the scale and log2E
+	s     []float32 // [asm.MulRows][kvBlock]
 	block attnPart
 	total attnPart
 }
 
 // attnPart is attention over some of the keys: per query row the largest
-// score, the sum of exp(score-max) and the values weighted by these.
+// score, in units of log2E, the sum of 2^(score-max) and the values weighted by these.
 type attnPart struct {
 	max []float32 // [rows]
 	sum []float64 // [rows]
@@ -210,7 +214,7 @@ func (t *attnWork) reserve(workers, group int) {
 }
 
 func (w *attnScratch) reserve(rows, dim int) {
-	w.q, w.s = grow(w.q, rows*dim), grow(w.s, rows*kvBlock)
+	w.q, w.s = grow(w.q, rows*dim), grow(w.s, asm.MulRows*kvBlock)
 	w.block.grow(rows, padLanes(dim))
 	w.total.grow(rows, padLanes(dim))
 }
@@ -227,15 +231,15 @@ func (t *attnWork) Do(worker, lo, hi int) {
 // read a key-value head.
 func (t *queries) attend(w *attnScratch, head, first, n int) {
 	t.gather(w, head, first, n)
-	total := &w.total
-	total.reset()
 	from, _ := t.a.visible(t.pos+first, t.length())
 	_, end := t.a.visible(t.pos+first+n-1, t.length())
-	for b := from / kvBlock; b <= (end-1)/kvBlock; b++ {
+	b := from / kvBlock
+	t.block(&w.total, w, head, b, first, n)
+	for b++; b <= (end-1)/kvBlock; b++ {
 		t.block(&w.block, w, head, b, first, n)
-		total.merge(&w.block, n*t.a.group(), padLanes(t.a.HeadDim))
+		w.total.merge(&w.block, n*t.a.group(), padLanes(t.a.HeadDim))
 	}
-	t.finish(total, head, first, n)
+	t.finish(&w.total, head, first, n)
 }
 
 // attnBlocks computes one block of one key-value head, for one query.
@@ -263,7 +267,9 @@ func (t *attnMerge) Do(worker, lo, hi int) {
 	total := &t.worker[worker].total
 	from, _ := t.a.visible(t.pos, t.length())
 	for head := lo; head < hi; head++ {
-		total.reset()
+		for r := range total.max {
+			total.max[r] = float32(math.Inf(-1))
+		}
 		for b := from / kvBlock; b <= t.pos/kvBlock; b++ {
 			total.merge(&t.parts[head+b*t.a.KVHeads], t.a.group(), padLanes(t.a.HeadDim))
 		}
@@ -272,84 +278,88 @@ func (t *attnMerge) Do(worker, lo, hi int) {
 }
 
 // gather copies the queries first to first+n-1 of all query heads that read a
-// key-value head into rows.
+// key-value head into rows, which it scales.
 func (t *queries) gather(w *attnScratch, head, first, n int) {
 	a := t.a
 	size := a.group() * a.HeadDim
 	for i := range n {
 		copy(w.q[i*size:(i+1)*size], t.q[(first+i)*a.Heads*a.HeadDim+head*size:])
 	}
+	asm.Scale(w.q[:n*size], a.Scale*log2E)
 }
 
-// block attends to the keys of block b of a head.
+// block attends to the keys of block b of a head, asm.MulRows rows at a time: each sees few
+// keys that it need not, and their scores stay in the nearest cache.
 func (t *queries) block(part *attnPart, w *attnScratch, head, b, first, n int) {
 	a, c := t.a, t.c
 	group, pad := a.group(), padLanes(a.HeadDim)
-	rows, start := n*group, b*kvBlock
-	at := head % c.heads * c.size
-	// positions lo to hi-1 of the block are seen by some row
-	from, _ := a.visible(t.pos+first, t.length())
-	_, end := a.visible(t.pos+first+n-1, t.length())
-	lo, hi := max(0, from-start), min(kvBlock, end-start)
-	panel := lo / asm.PanelCols * asm.PanelCols
-	c.mulKeys(w.s[panel:], w.q, b, at+panel*a.HeadDim, rows, (hi-panel+asm.PanelCols-1)/asm.PanelCols)
-	for r := range rows {
-		pos := t.pos + first + r/group
-		x := w.s[r*kvBlock:][:kvBlock]
-		from, end := a.visible(pos, t.length())
-		l, h := min(max(lo, from-start), hi), max(lo, min(hi, end-start))
-		clear(x[lo:l])
-		clear(x[min(max(l, h), hi):hi])
-		part.max[r], part.sum[r] = float32(math.Inf(-1)), 0
-		if l < h {
-			part.max[r] = a.score(x[l:h], head*group+r%group, start+l-pos)
-			part.sum[r] = asm.ExpSum(x[l:h], part.max[r])
+	start, at := b*kvBlock, head%c.heads*c.size
+	biased := a.Softcap != 0 || a.Slopes != nil || a.Distances != nil
+	for r := 0; r < n*group; r += asm.MulRows {
+		rows := min(asm.MulRows, n*group-r)
+		pos, g := t.pos+first+r/group, r%group // of row r: its position, and its head in the group
+		// positions lo to hi-1 of the block are seen by some row
+		from, _ := a.visible(pos, t.length())
+		_, end := a.visible(t.pos+first+(r+rows-1)/group, t.length())
+		lo, hi := max(0, from-start), min(kvBlock, end-start)
+		if lo < hi {
+			panel := lo / asm.PanelCols * asm.PanelCols
+			c.mulKeys(w.s[panel:], w.q[r*a.HeadDim:], b, at+panel*a.HeadDim, rows, (hi-panel+asm.PanelCols-1)/asm.PanelCols)
+		}
+		for i := range rows {
+			x := w.s[i*kvBlock:][:kvBlock]
+			from, end := a.visible(pos, t.length())
+			switch l, h := max(lo, from-start), min(hi, end-start); {
+			case l < h:
+				if lo < l {
+					clear(x[lo:l])
+				}
+				if h < hi {
+					clear(x[h:hi])
+				}
+				if biased {
+					a.score(x[l:h], head*group+g, start+l-pos)
+				}
+				part.max[r+i], part.sum[r+i] = asm.Exp2Sum(x[l:h])
+			default: // the query of this row sees none
+				part.max[r+i], part.sum[r+i] = float32(math.Inf(-1)), 0
+				if lo < hi {
+					clear(x[lo:hi])
+				}
+			}
+			if g++; g == group {
+				pos, g = pos+1, 0
+			}
+		}
+		if lo < hi {
+			c.mulValues(part.out[r*pad:], w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 		}
 	}
-	c.mulValues(part.out, w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 }
 
-// score turns dot products of one query head with consecutive keys, the first
-// of them at the given distance, into scores, and returns the largest.
-func (a *Attention) score(x []float32, head, distance int) float32 {
-	scale, slope := a.Scale, float32(0)
+// score turns products of a scaled query of one head with consecutive keys, the first
+// of them at the given distance, into scores.
+func (a *Attention) score(x []float32, head, distance int) {
 	if a.Softcap != 0 {
-		asm.Softcap(x, scale/a.Softcap, a.Softcap)
-		scale = 1
+		limit := a.Softcap * log2E
+		asm.Softcap(x, 1/limit, limit)
 	}
-	if a.Slopes != nil {
-		slope = a.Slopes[head]
+	if a.Slopes != nil && a.Slopes[head] != 0 {
+		slope, before := a.Slopes[head]*log2E, min(max(0, -distance), len(x)) // keys may follow the query, too
+		asm.Bias(x[:before], slope, float32(distance))
+		asm.Bias(x[before:], -slope, float32(distance+before))
 	}
-	if slope != 0 && distance+len(x) > 1 { // keys follow the query, too
-		before := max(0, -distance)
-		after := asm.Bias(x[before:], scale, -slope, float32(max(0, distance)))
-		if before == 0 {
-			return after
-		}
-		return max(after, asm.Bias(x[:before], scale, slope, float32(distance)))
-	}
-	largest := asm.Bias(x, scale, slope, float32(distance))
 	if a.Distances != nil {
-		return a.byDistance(x, head, distance)
+		a.byDistance(x, head, distance)
 	}
-	return largest
 }
 
-// byDistance adds to scores the biases of distances, the first of which is given,
-// and returns the largest.
-func (a *Attention) byDistance(x []float32, head, distance int) float32 {
+// byDistance adds to scores the biases of distances, the first of which is given.
+func (a *Attention) byDistance(x []float32, head, distance int) {
 	n := len(a.Distances) / a.Heads
-	table, largest := a.Distances[head*n:][:n], float32(math.Inf(-1))
+	table := a.Distances[head*n:][:n]
 	for i := range x {
-		x[i] += table[min(max(distance+i+n/2, 0), n-1)]
-		largest = max(largest, x[i])
-	}
-	return largest
-}
-
-func (t *attnPart) reset() {
-	for r := range t.max {
-		t.max[r] = float32(math.Inf(-1))
+		x[i] += log2E * table[min(max(distance+i+n/2, 0), n-1)]
 	}
 }
 
@@ -363,25 +373,35 @@ func (t *attnPart) merge(u *attnPart, rows, pad int) {
 			t.max[r], t.sum[r] = u.max[r], u.sum[r]
 			copy(row(t.out, r, pad), row(u.out, r, pad))
 		default:
-			m := max(t.max[r], u.max[r])
-			x, y := float32(math.Exp(float64(t.max[r]-m))), float32(math.Exp(float64(u.max[r]-m)))
-			t.max[r], t.sum[r] = m, t.sum[r]*float64(x)+u.sum[r]*float64(y)
+			x, y := float32(1), float32(1)
+			if u.max[r] > t.max[r] {
+				x, t.max[r] = exp2(t.max[r]-u.max[r]), u.max[r]
+			} else {
+				y = exp2(u.max[r] - t.max[r])
+			}
+			t.sum[r] = t.sum[r]*float64(x) + u.sum[r]*float64(y)
 			asm.ScaleAdd(row(t.out, r, pad), row(u.out, r, pad), x, y)
 		}
 	}
 }
 
+func exp2(x float32) float32 { return float32(math.Exp(math.Ln2 * float64(x))) }
+
 // finish writes the rows of a key-value head to dst.
 func (t *queries) finish(total *attnPart, head, first, n int) {
 	a := t.a
 	group, pad := a.group(), padLanes(a.HeadDim)
-	for r := range n * group {
-		dst := t.dst[((first+r/group)*a.Heads+head*group+r%group)*a.HeadDim:][:a.HeadDim]
-		copy(dst, row(total.out, r, pad))
-		sum := total.sum[r]
-		if a.Sinks != nil {
-			sum += math.Exp(float64(a.Sinks[head*group+r%group]) - float64(total.max[r]))
+	r := 0
+	for i := range n {
+		for h := head * group; h < (head+1)*group; h++ {
+			dst := t.dst[((first+i)*a.Heads+h)*a.HeadDim:][:a.HeadDim]
+			copy(dst, row(total.out, r, pad))
+			sum := total.sum[r]
+			if a.Sinks != nil {
+				sum += math.Exp(float64(a.Sinks[h]) - math.Ln2*float64(total.max[r]))
+			}
+			asm.Scale(dst, float32(1/sum))
+			r++
 		}
-		asm.Scale(dst, float32(1/sum))
 	}
 }

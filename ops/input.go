@@ -23,7 +23,8 @@ type Input struct {
 	q8x8      []asm.Q8x8  // the same, eight groups side by side
 	q8Panel   asm.Q8Panel // the same, 16 rows side by side; panel i follows panel i-1
 	f32Panels []uint32    // 16 rows side by side, float32 bits
-	b16Panels []uint32    // the same in BF16, two columns a word
+	b16       []uint32    // the rows in BF16, two columns a word
+	b16Panels []uint32    // the same, 16 rows side by side
 
 	prepare preparation // the tasks that run on this input
 	dots    columnDots
@@ -49,7 +50,7 @@ const (
 	// not depend on their number.
 	Tiled
 	// Halves serve products with weights in BF16: the activations are rounded to BF16.
-	// They need Tiled, and a machine that has [BF16].
+	// They need an even number of columns, and a machine that has [BF16].
 	Halves
 	// Apart has many rows multiplied as few are, each by itself.
 	Apart
@@ -120,6 +121,7 @@ const (
 	panelsQ8                       // q8Panel
 	panelsF32                      // f32Panels
 	plainF32                       // data
+	plainB16                       // b16
 	panelsB16                      // b16Panels
 
 	quantized = plainQ8 | blockedQ8 | panelsQ8
@@ -127,9 +129,9 @@ const (
 
 // packingsOf returns the packings of a number of rows in the forms.
 func packingsOf(f Forms, rows int) packings {
-	ints, floats := blockedQ8, plainF32
+	ints, floats, halves := blockedQ8, plainF32, plainB16
 	if f.tiled(rows) {
-		ints, floats = panelsQ8, panelsF32
+		ints, floats, halves = panelsQ8, panelsF32, panelsB16
 	}
 	var l packings
 	if f&Quantized != 0 {
@@ -139,7 +141,7 @@ func packingsOf(f Forms, rows int) packings {
 		l |= floats
 	}
 	if f&Halves != 0 {
-		l |= panelsB16
+		l |= halves
 	}
 	if f&Dots != 0 && f&Quantized != 0 {
 		l |= plainQ8
@@ -155,7 +157,7 @@ func (in *Input) tiled() bool { return in.forms.tiled(in.rows) }
 
 func (f Forms) tiled(rows int) bool {
 	from := sideBySide
-	if f&Floats == 0 { // both ways give the same
+	if f&(Floats|Halves) == 0 { // both ways give the same
 		from = asm.TileFrom()
 	}
 	return f&Tiled != 0 || rows >= from && f&Apart == 0
@@ -185,6 +187,9 @@ func (in *Input) begin(rows, cols int, f Forms) {
 	}
 	if in.packings&panelsF32 != 0 {
 		in.f32Panels = grow(in.f32Panels, room*cols)
+	}
+	if in.packings&plainB16 != 0 {
+		in.b16 = grow(in.b16, rows*cols/2)
 	}
 	if in.packings&panelsB16 != 0 { // and one more panel, that the last may have a second beside it
 		in.b16Panels = grow(in.b16Panels, (room+asm.PanelRows)*cols/2)
@@ -227,6 +232,9 @@ func (in *Input) arrange(i int, q8 asm.Q8, x []float32, s *scratch) {
 	if in.packings&panelsF32 != 0 {
 		asm.Transpose(in.f32Panels[i*asm.PanelRows*in.cols:], view[uint32](x), in.cols, rows, in.cols, 0)
 	}
+	if in.packings&plainB16 != 0 {
+		asm.RoundBF16(view[uint16](in.b16[i*asm.PanelRows*in.cols/2:]), x)
+	}
 	if in.packings&panelsB16 != 0 {
 		words := in.cols / 2
 		s.words = grow(s.words, asm.PanelRows*words)
@@ -257,6 +265,9 @@ func (in *Input) f32PanelsAt(i, panels int) []float32 {
 	n := asm.PanelRows * in.cols
 	return view[float32](in.f32Panels[i*n:][:panels*n])
 }
+
+// rowB16 returns the BF16 form of row r of few rows.
+func (in *Input) rowB16(r int) []uint32 { return row(in.b16, r, in.cols/2) }
 
 // b16PanelsAt returns the BF16 form of two panels, the rows from 16*i.
 func (in *Input) b16PanelsAt(i int) []uint32 {

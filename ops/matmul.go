@@ -173,9 +173,12 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 			s.sums = grow(s.sums, n)
 			sums = s.sums[:n]
 		}
-		if st.route == integer {
+		switch st.route {
+		case integer:
 			asm.Gemv(st.format, sums, data, stride, w.Cols/asm.Group, in.rowQ8x8(r))
-		} else {
+		case halves:
+			asm.GemvBF16(sums, data, stride, in.rowB16(r))
+		default:
 			asm.GemvFloat(st.format, sums, data, stride, row(in.data, r, in.cols))
 		}
 		if d.Add {
@@ -196,14 +199,18 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	in, w := t.in, d.W
 	st := in.storage(w.Type)
-	var from [together]int
+	var from, words [together]int
+	var rows [together][]float32
 	for k := range n {
-		if at := o + k*asm.PanelRows; st.route == integer {
+		switch at := o + k*asm.PanelRows; {
+		case st.route == integer:
 			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
-		} else if from[k] = at; st.route == halves {
-			s.stack(k, w, at)
-		} else {
+		case st.route == halves || st.route == float && st.format == quant.F32:
+			from[k], rows[k], words[k] = s.stored(k, w, at)
+		default:
+			from[k] = at
 			s.widen(k, st, w, at, 0, w.Cols)
+			rows[k], words[k] = s.wide[k], w.Cols+pad
 		}
 	}
 	ahead := w.panelsAfter(o, n)
@@ -220,12 +227,12 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			case st.route == integer:
 				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
 			case st.route == halves:
-				asm.GemmBF16(&s.out, s.wide[k], w.Cols/2+pad, in.b16PanelsAt(i))
+				asm.GemmBF16(&s.out, rows[k], words[k], in.b16PanelsAt(i))
 				asm.Fetch(take(&ahead, piece))
 			case many == 1:
-				asm.GemmFloat(one, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
+				asm.GemmFloat(one, rows[k], words[k], in.f32PanelsAt(i, 1), take(&ahead, asm.FetchBytes*w.Cols))
 			default:
-				asm.GemmFloat2(&s.out, s.wide[k], w.Cols+pad, in.f32PanelsAt(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
+				asm.GemmFloat2(&s.out, rows[k], words[k], in.f32PanelsAt(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
 				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.PanelRows:])

@@ -108,6 +108,8 @@ func (t *preparation) describe(s *Span, _ int) {
 		s.Op, s.Bytes = fmt.Sprintf("RMSNorm %d, prepare", t.in.cols), 2*s.Bytes
 	case t.in.packings&panelsF32 != 0:
 		s.Op = fmt.Sprintf("transpose activations %d", t.in.cols)
+	case t.in.packings&(plainB16|panelsB16) != 0:
+		s.Op = fmt.Sprintf("round activations %d", t.in.cols)
 	default:
 		s.Op = fmt.Sprintf("quantize activations %d", t.in.cols)
 	}

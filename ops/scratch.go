@@ -96,14 +96,24 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 	}
 }
 
-// stack copies up to 16 rows of BF16 from row o on to wide panel i, (Cols/2)+pad words apart.
-func (s *scratch) stack(i int, w *Matrix, o int) {
-	words, stride := w.Cols/2+pad, w.stride()
+// setBytes is how far apart lines are that fall on each other in a first-level cache.
+const setBytes = 4096
+
+// stored returns the first of 16 rows of F32, or of BF16, two numbers a word, that row o is
+// among, words from there, and their distance: those of the matrix, unless its rows fall on
+// each other in the cache, which those of wide panel i do not.
+func (s *scratch) stored(i int, w *Matrix, o int) (from int, rows []float32, stride int) {
+	from, data, bytes := s.window(w, o)
+	if bytes%setBytes != 0 {
+		return from, view[float32](data), bytes / 4
+	}
+	words := bytes/4 + pad
 	s.wide[i] = grow(s.wide[i], asm.PanelRows*words)
 	to := view[byte](s.wide[i])
-	for r := range min(asm.PanelRows, w.Rows-o) {
-		copy(to[4*r*words:], w.Data[(o+r)*stride:][:stride])
+	for r := range asm.PanelRows {
+		copy(to[4*r*words:], data[r*bytes:][:bytes])
 	}
+	return from, s.wide[i], words
 }
 
 // outSize is the number of products of a panel with a tile.

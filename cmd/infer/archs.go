@@ -119,6 +119,9 @@ func blockText(s *arch.Spec) string {
 	if s.Recurrence != arch.NoRecurrence {
 		also = append(also, s.Recurrence.String())
 	}
+	if s.AltUp != nil {
+		also = append(also, "AltUp")
+	}
 	if s.QKNorm != arch.Absent {
 		also = append(also, "QK-norm")
 	}

@@ -55,7 +55,7 @@ pairs of texts, and how many keep their nearest neighbor and their ten nearest.
 Other files with the same vocabulary, such as folded ones, are compared as they
 are; padding makes no difference. ± are standard errors that take chunks for the
 independent draws, but for the perplexity's, which is llama-perplexity's. With
---act q8 a row says what rounding activations to 8 bits does by itself. --norm-layers limits rms-naive and layer to some norms.`,
+--act q8 or bf16 a row says what rounding activations does by itself. --norm-layers limits rms-naive and layer to some norms.`,
 		Example: compareExample,
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			return completeModels(cmd, nil, word)
@@ -164,7 +164,7 @@ func (o *compareFlags) compare(ctx context.Context, w io.Writer, paths []string)
 	return cmp.Or(err, failed)
 }
 
-// exact is a model with the same norms and float32 activations, beside one with 8 bits; nil
+// exact is a model with the same norms and float32 activations, beside one with rounded ones; nil
 // where the model has float32 activations already.
 func (o *modelFlags) exact(ctx context.Context, m *engine.Model, norm engine.NormMode) (*engine.Model, error) {
 	if o.act.value == "f32" {

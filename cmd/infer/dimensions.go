@@ -62,7 +62,7 @@ last lines say from which norm on.`,
 	f.IntVar(&o.top, "top", 5, "list this `number` of dimensions for each norm")
 	addSites(cmd, &o.sites)
 	o.addThreads(cmd)
-	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
+	addActivations(cmd, &o.act, "f32")
 	addTokenizer(cmd, &o.tokenizer)
 	o.addNorm(cmd)
 	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")

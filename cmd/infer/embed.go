@@ -33,7 +33,7 @@ func (o *embedFlags) add(cmd *cobra.Command, file string) {
 	addChoice(cmd, &o.gelu, "gelu", "trained", "GELU as of the model's training, or in the tanh form, as llama.cpp computes it", "trained", "tanh")
 	addTokenizer(cmd, &o.tokenizer)
 	o.addThreads(cmd)
-	addChoice(cmd, &o.act, "act", "q8", "activations against quantised weights: 8 bits, or float and slower; bf16: those against weights in BF16 rounded to BF16, and faster", "q8", "f32", "bf16")
+	addActivations(cmd, &o.act, "q8")
 	f.BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
 	addNormFlag(cmd, &o.norm)
 	f.StringVar(&o.normLayers, "norm-layers", "", "swap the norms of these `layers` only, such as 0-3,final")

@@ -64,9 +64,13 @@ func (o *modelFlags) addMeasured(cmd *cobra.Command) { o.addNumbers(cmd, "f32", 
 
 func (o *modelFlags) addNumbers(cmd *cobra.Command, kv, act string) {
 	addChoice(cmd, &o.kv, "kv", kv, "type of the cached keys and values", "f16", "f32")
-	addChoice(cmd, &o.act, "act", act, "activations against quantised weights: 8 bits, or float and slower", "q8", "f32")
+	addActivations(cmd, &o.act, act)
 	cmd.Flags().BoolVar(&o.mmap, "mmap", false, "leave large models in the mapping of their file, shared with other processes, instead of reading them into huge pages")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "say on stderr where the weights are")
+}
+
+func addActivations(cmd *cobra.Command, act *choice, value string) {
+	addChoice(cmd, act, "act", value, "activations against quantised weights: 8 bits, or float and slower; bf16: those against weights in BF16 rounded to BF16, and faster", "q8", "f32", "bf16")
 }
 
 // addNorm registers the flags that swap norms.

@@ -20,7 +20,7 @@ import (
 const sitesUsage = "only these `norms`: names, patterns such as blk.*.attn_norm, roles (ln1, ln2, final, embedding, qk, post) or layers (0-3), with commas between"
 
 // siteRoles are the roles that --sites knows.
-var siteRoles = []arch.Role{arch.LN1, arch.LN2, arch.BeforeHead, arch.OnEmbedding, arch.OnQueryKey, arch.AfterBranch}
+var siteRoles = []arch.Role{arch.LN1, arch.LN2, arch.BeforeHead, arch.OnEmbedding, arch.OnQueryKey, arch.AfterBranch, arch.OnStreams}
 
 func addSites(cmd *cobra.Command, list *string) {
 	cmd.Flags().StringVar(list, "sites", "", sitesUsage)

@@ -93,7 +93,7 @@ from there when the same command is given again.`,
 	f.StringVar(&o.shard, "shard", "", "measure the rows i with i mod N = I only, given as `I/N`, and write JSON for infer merge")
 	f.StringVar(&o.part, "part", "", "keep what is measured in this `file`, and begin with what it has")
 	o.addThreads(cmd)
-	addChoice(cmd, &o.act, "act", "f32", "activations against quantised weights: float, or 8 bits", "q8", "f32")
+	addActivations(cmd, &o.act, "f32")
 	addTokenizer(cmd, &o.tokenizer)
 	addFormat(cmd, &o.format, "", "text", "md", "csv", "json")
 	return cmd

@@ -88,15 +88,31 @@ func spread16Generic(dst []uint16, x []float32, stride int) {
 	}
 }
 
-// Bias sets x[i] = x[i]*scale + (first+i)*slope and returns the largest.
-func Bias(x []float32, scale, slope, first float32) float32 { return bias(x, scale, slope, first) }
+// Bias sets x[i] += (first+i)*slope.
+func Bias(x []float32, slope, first float32) { bias(x, slope, first) }
 
 // biasGeneric is the definition of Bias.
-func biasGeneric(x []float32, scale, slope, first float32) float32 {
+func biasGeneric(x []float32, slope, first float32) {
 	for i := range x {
-		x[i] = fma(x[i], scale, (first+float32(i))*slope)
+		x[i] = fma(first+float32(i), slope, x[i])
 	}
-	return maxGeneric(x)
+}
+
+// exp2Low is the least exponent of Exp2Sum: what it gives is a normal number.
+const exp2Low = -125
+
+// Exp2Sum sets x[i] = 2^max(x[i]-top, -125), where top is the largest x[i], and returns top
+// and the sum of the new x. The vector versions differ from the definition by at most
+// 2 ulp; NaN gives NaN.
+func Exp2Sum(x []float32) (top float32, sum float64) { return exp2Sum(x) }
+
+// exp2SumGeneric is the definition of Exp2Sum, given top.
+func exp2SumGeneric(x []float32, top float32) (sum float64) {
+	for i, v := range x {
+		x[i] = float32(math.Exp2(float64(max(v-top, exp2Low))))
+		sum += float64(x[i])
+	}
+	return sum
 }
 
 // Softcap sets x[i] = limit * tanh(x[i]*scale).

@@ -2,16 +2,16 @@
 
 package asm
 
-// panelRowsMax is how many rows the kernels for panels take, at most.
-const panelRowsMax = 6
+// MulRows is how many rows MulPanels takes side by side.
+const MulRows = 6
 
 func mulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
 	if !useAVX2 {
 		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
 		return
 	}
-	for r := 0; r < rows; r += panelRowsMax {
-		c, a, n := c[r*ldc:], a[r*lda:], min(panelRowsMax, rows-r)
+	for r := 0; r < rows; r += MulRows {
+		c, a, n := c[r*ldc:], a[r*lda:], min(MulRows, rows-r)
 		if useAVX512 {
 			mulPanels32AVX512(c, a, b, n, k, panels, ldc, lda, stride)
 		} else {
@@ -25,8 +25,8 @@ func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride i
 		mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
 		return
 	}
-	for r := 0; r < rows; r += panelRowsMax {
-		c, a, n := c[r*ldc:], a[r*lda:], min(panelRowsMax, rows-r)
+	for r := 0; r < rows; r += MulRows {
+		c, a, n := c[r*ldc:], a[r*lda:], min(MulRows, rows-r)
 		if useAVX512 {
 			mulPanels16AVX512(c, a, b, n, k, panels, ldc, lda, stride)
 		} else {
@@ -35,14 +35,26 @@ func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride i
 	}
 }
 
-func bias(x []float32, scale, slope, first float32) float32 {
+func bias(x []float32, slope, first float32) {
 	switch {
 	case useAVX512:
-		return biasAVX512(x, scale, slope, first)
+		biasAVX512(x, slope, first)
 	case useAVX2:
-		return biasAVX2(x, scale, slope, first)
+		biasAVX2(x, slope, first)
+	default:
+		biasGeneric(x, slope, first)
 	}
-	return biasGeneric(x, scale, slope, first)
+}
+
+func exp2Sum(x []float32) (top float32, sum float64) {
+	switch {
+	case useAVX512:
+		return exp2SumAVX512(x)
+	case useAVX2:
+		return exp2SumAVX2(x)
+	}
+	top = maxGeneric(x)
+	return top, exp2SumGeneric(x, top)
 }
 
 func softcap(x []float32, scale, limit float32) {

@@ -1114,16 +1114,14 @@ rows1end:
 	VZEROUPPER
 	RET
 
-// func biasAVX2(x []float32, scale float32, slope float32, first float32) float32
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·biasAVX2(SB), NOSPLIT, $0-44
+// func biasAVX2(x []float32, slope float32, first float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·biasAVX2(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), CX
 	MOVQ         x_len+8(FP), DX
-	VBROADCASTSS scale+24(FP), Y0
-	VBROADCASTSS slope+28(FP), Y1
-	VBROADCASTSS first+32(FP), Y2
-	VADDPS       iota16<>+0(SB), Y2, Y2
-	VMOVUPS      full_ff800000<>+0(SB), Y3
+	VBROADCASTSS slope+24(FP), Y0
+	VBROADCASTSS first+28(FP), Y1
+	VADDPS       iota16<>+0(SB), Y1, Y1
 	MOVQ         DX, BX
 	ANDQ         $0x00000007, BX
 	JZ           restEnd
@@ -1133,20 +1131,16 @@ TEXT ·biasAVX2(SB), NOSPLIT, $0-44
 	LEAQ         tailMasks<>+32(SB), SI
 	SHLQ         $0x02, BX
 	SUBQ         BX, SI
-	VMOVUPS      (SI), Y4
+	VMOVUPS      (SI), Y2
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
-	VXORPS       X5, X5, X5
-	VCVTSI2SSQ   BX, X5, X5
-	VBROADCASTSS X5, Y5
-	VADDPS       Y2, Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VMASKMOVPS   (CX)(AX*1), Y4, Y6
-	VFMADD213PS  Y5, Y0, Y6
-	VMASKMOVPS   Y6, Y4, (CX)(AX*1)
-	VMOVUPS      full_ff800000<>+0(SB), Y5
-	VBLENDVPS    Y4, Y6, Y5, Y6
-	VMAXPS       Y6, Y3, Y3
+	VXORPS       X3, X3, X3
+	VCVTSI2SSQ   BX, X3, X3
+	VBROADCASTSS X3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMASKMOVPS   (CX)(AX*1), Y2, Y4
+	VFMADD231PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y2, (CX)(AX*1)
 
 restEnd:
 	ANDQ $-8, DX
@@ -1157,28 +1151,19 @@ restEnd:
 iteration:
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
-	VXORPS       X4, X4, X4
-	VCVTSI2SSQ   BX, X4, X4
-	VBROADCASTSS X4, Y4
-	VADDPS       Y2, Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVUPS      (CX)(AX*1), Y5
-	VFMADD213PS  Y4, Y0, Y5
-	VMOVUPS      Y5, (CX)(AX*1)
-	VMAXPS       Y5, Y3, Y3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   BX, X2, X2
+	VBROADCASTSS X2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (CX)(AX*1), Y3
+	VFMADD231PS  Y0, Y2, Y3
+	VMOVUPS      Y3, (CX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, DX
 	JNE          iteration
 
 done:
-	VEXTRACTF128 $0x01, Y3, X0
-	VMAXPS       X0, X3, X3
-	VPERMILPS    $0x4e, X3, X0
-	VMAXPS       X0, X3, X3
-	VPERMILPS    $0xb1, X3, X0
-	VMAXPS       X0, X3, X3
 	VZEROUPPER
-	MOVSS        X3, ret+40(FP)
 	RET
 
 DATA iota16<>+0(SB)/4, $(0.0)
@@ -1199,6 +1184,242 @@ DATA iota16<>+56(SB)/4, $(14.0)
 DATA iota16<>+60(SB)/4, $(15.0)
 GLOBL iota16<>(SB), RODATA|NOPTR, $64
 
+DATA tailMasks<>+0(SB)/4, $0xffffffff
+DATA tailMasks<>+4(SB)/4, $0xffffffff
+DATA tailMasks<>+8(SB)/4, $0xffffffff
+DATA tailMasks<>+12(SB)/4, $0xffffffff
+DATA tailMasks<>+16(SB)/4, $0xffffffff
+DATA tailMasks<>+20(SB)/4, $0xffffffff
+DATA tailMasks<>+24(SB)/4, $0xffffffff
+DATA tailMasks<>+28(SB)/4, $0xffffffff
+DATA tailMasks<>+32(SB)/4, $0x00000000
+DATA tailMasks<>+36(SB)/4, $0x00000000
+DATA tailMasks<>+40(SB)/4, $0x00000000
+DATA tailMasks<>+44(SB)/4, $0x00000000
+DATA tailMasks<>+48(SB)/4, $0x00000000
+DATA tailMasks<>+52(SB)/4, $0x00000000
+DATA tailMasks<>+56(SB)/4, $0x00000000
+DATA tailMasks<>+60(SB)/4, $0x00000000
+GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
+
+// func exp2SumAVX2(x []float32) (top float32, sum float64)
+// Requires: AVX, AVX2, FMA3, SSE, SSE2
+TEXT ·exp2SumAVX2(SB), NOSPLIT, $0-40
+	MOVQ    x_len+8(FP), CX
+	MOVQ    x_base+0(FP), DX
+	VMOVUPS full_ff800000<>+0(SB), Y0
+	VMOVUPS full_ff800000<>+0(SB), Y1
+	VMOVUPS full_ff800000<>+0(SB), Y2
+	VMOVUPS full_ff800000<>+0(SB), Y3
+	MOVQ    CX, BX
+	ANDQ    $0x0000001f, BX
+	JZ      maxrestEnd
+	MOVQ    CX, AX
+	SUBQ    BX, AX
+	SHLQ    $0x02, AX
+	CMPQ    BX, $0x00000008
+	JL      maxtail
+
+maxvector:
+	VMOVUPS (DX)(AX*1), Y4
+	VMAXPS  Y4, Y0, Y0
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, BX
+	CMPQ    BX, $0x00000008
+	JGE     maxvector
+
+maxtail:
+	CMPQ       BX, $0x00
+	JE         maxrestEnd
+	LEAQ       tailMasks<>+32(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (DX)(AX*1), Y4, Y5
+	VMOVUPS    full_ff800000<>+0(SB), Y6
+	VBLENDVPS  Y4, Y5, Y6, Y5
+	VMAXPS     Y5, Y0, Y0
+
+maxrestEnd:
+	MOVQ CX, BX
+	ANDQ $-32, BX
+	XORQ AX, AX
+	CMPQ BX, $0x00
+	JE   maxdone
+
+maxiteration:
+	VMOVUPS (DX)(AX*1), Y4
+	VMAXPS  Y4, Y0, Y0
+	VMOVUPS 32(DX)(AX*1), Y4
+	VMAXPS  Y4, Y1, Y1
+	VMOVUPS 64(DX)(AX*1), Y4
+	VMAXPS  Y4, Y2, Y2
+	VMOVUPS 96(DX)(AX*1), Y4
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, BX
+	JNE     maxiteration
+
+maxdone:
+	VMAXPS       Y1, Y0, Y0
+	VMAXPS       Y3, Y2, Y2
+	VMAXPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	MOVSS        X0, top+24(FP)
+	VBROADCASTSS X0, Y0
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	MOVQ         CX, BX
+	ANDQ         $0x0000000f, BX
+	JZ           restEnd
+	MOVQ         CX, AX
+	SUBQ         BX, AX
+	SHLQ         $0x02, AX
+	CMPQ         BX, $0x00000008
+	JL           tail
+
+vector:
+	VMOVUPS     (DX)(AX*1), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     full_c2fa0000<>+0(SB), Y5
+	VMAXPS      Y2, Y5, Y2
+	VROUNDPS    $0x00, Y2, Y5
+	VSUBPS      Y5, Y2, Y2
+	VMOVUPS     full_3920a7b1<>+0(SB), Y6
+	VFMADD213PS full_3aaf8244<>+0(SB), Y2, Y6
+	VFMADD213PS full_3c1d9706<>+0(SB), Y2, Y6
+	VFMADD213PS full_3d6357c3<>+0(SB), Y2, Y6
+	VFMADD213PS full_3e75fdee<>+0(SB), Y2, Y6
+	VFMADD213PS full_3f317218<>+0(SB), Y2, Y6
+	VFMADD213PS full_3f800000<>+0(SB), Y2, Y6
+	VCVTPS2DQ   Y5, Y5
+	VPSLLD      $0x17, Y5, Y5
+	VPADDD      Y5, Y6, Y6
+	VMOVUPS     Y6, (DX)(AX*1)
+	VADDPS      Y6, Y1, Y1
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, BX
+	CMPQ        BX, $0x00000008
+	JGE         vector
+
+tail:
+	CMPQ        BX, $0x00
+	JE          restEnd
+	LEAQ        tailMasks<>+32(SB), SI
+	SHLQ        $0x02, BX
+	SUBQ        BX, SI
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (DX)(AX*1), Y2, Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     full_c2fa0000<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VROUNDPS    $0x00, Y5, Y6
+	VSUBPS      Y6, Y5, Y5
+	VMOVUPS     full_3920a7b1<>+0(SB), Y7
+	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
+	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
+	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
+	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ   Y6, Y6
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      Y6, Y7, Y7
+	VMASKMOVPS  Y7, Y2, (DX)(AX*1)
+	VANDPS      Y2, Y7, Y7
+	VADDPS      Y7, Y1, Y1
+
+restEnd:
+	ANDQ   $-16, CX
+	XORQ   AX, AX
+	CMPQ   CX, $0x00
+	JE     last
+	VXORPS Y2, Y2, Y2
+	JMP    chainStart
+
+block:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+chainStart:
+	MOVQ $0x00000008, BX
+
+chain:
+	VMOVUPS     (DX)(AX*1), Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     full_c2fa0000<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VROUNDPS    $0x00, Y5, Y6
+	VSUBPS      Y6, Y5, Y5
+	VMOVUPS     full_3920a7b1<>+0(SB), Y7
+	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
+	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
+	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
+	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ   Y6, Y6
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      Y6, Y7, Y7
+	VMOVUPS     Y7, (DX)(AX*1)
+	VADDPS      Y7, Y1, Y1
+	VMOVUPS     32(DX)(AX*1), Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     full_c2fa0000<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VROUNDPS    $0x00, Y5, Y6
+	VSUBPS      Y6, Y5, Y5
+	VMOVUPS     full_3920a7b1<>+0(SB), Y7
+	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
+	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
+	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
+	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
+	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ   Y6, Y6
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      Y6, Y7, Y7
+	VMOVUPS     Y7, 32(DX)(AX*1)
+	VADDPS      Y7, Y2, Y2
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, CX
+	JE          fold
+	DECQ        BX
+	JNZ         chain
+
+fold:
+	VADDPS       Y2, Y1, Y1
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y3, Y3
+	VADDPD       Y1, Y4, Y4
+	CMPQ         CX, $0x00
+	JNE          block
+	JMP          reduce
+
+last:
+	VCVTPS2PD    X1, Y0
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y1, Y4, Y4
+
+reduce:
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VHADDPD      X3, X3, X3
+	VZEROUPPER
+	MOVSD        X3, sum+32(FP)
+	RET
+
 DATA full_ff800000<>+0(SB)/4, $0xff800000
 DATA full_ff800000<>+4(SB)/4, $0xff800000
 DATA full_ff800000<>+8(SB)/4, $0xff800000
@@ -1217,23 +1438,149 @@ DATA full_ff800000<>+56(SB)/4, $0xff800000
 DATA full_ff800000<>+60(SB)/4, $0xff800000
 GLOBL full_ff800000<>(SB), RODATA|NOPTR, $64
 
-DATA tailMasks<>+0(SB)/4, $0xffffffff
-DATA tailMasks<>+4(SB)/4, $0xffffffff
-DATA tailMasks<>+8(SB)/4, $0xffffffff
-DATA tailMasks<>+12(SB)/4, $0xffffffff
-DATA tailMasks<>+16(SB)/4, $0xffffffff
-DATA tailMasks<>+20(SB)/4, $0xffffffff
-DATA tailMasks<>+24(SB)/4, $0xffffffff
-DATA tailMasks<>+28(SB)/4, $0xffffffff
-DATA tailMasks<>+32(SB)/4, $0x00000000
-DATA tailMasks<>+36(SB)/4, $0x00000000
-DATA tailMasks<>+40(SB)/4, $0x00000000
-DATA tailMasks<>+44(SB)/4, $0x00000000
-DATA tailMasks<>+48(SB)/4, $0x00000000
-DATA tailMasks<>+52(SB)/4, $0x00000000
-DATA tailMasks<>+56(SB)/4, $0x00000000
-DATA tailMasks<>+60(SB)/4, $0x00000000
-GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
+DATA full_c2fa0000<>+0(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+4(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+8(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+12(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+16(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+20(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+24(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+28(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+32(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+36(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+40(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+44(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+48(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+52(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+56(SB)/4, $0xc2fa0000
+DATA full_c2fa0000<>+60(SB)/4, $0xc2fa0000
+GLOBL full_c2fa0000<>(SB), RODATA|NOPTR, $64
+
+DATA full_3f800000<>+0(SB)/4, $0x3f800000
+DATA full_3f800000<>+4(SB)/4, $0x3f800000
+DATA full_3f800000<>+8(SB)/4, $0x3f800000
+DATA full_3f800000<>+12(SB)/4, $0x3f800000
+DATA full_3f800000<>+16(SB)/4, $0x3f800000
+DATA full_3f800000<>+20(SB)/4, $0x3f800000
+DATA full_3f800000<>+24(SB)/4, $0x3f800000
+DATA full_3f800000<>+28(SB)/4, $0x3f800000
+DATA full_3f800000<>+32(SB)/4, $0x3f800000
+DATA full_3f800000<>+36(SB)/4, $0x3f800000
+DATA full_3f800000<>+40(SB)/4, $0x3f800000
+DATA full_3f800000<>+44(SB)/4, $0x3f800000
+DATA full_3f800000<>+48(SB)/4, $0x3f800000
+DATA full_3f800000<>+52(SB)/4, $0x3f800000
+DATA full_3f800000<>+56(SB)/4, $0x3f800000
+DATA full_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL full_3f800000<>(SB), RODATA|NOPTR, $64
+
+DATA full_3f317218<>+0(SB)/4, $0x3f317218
+DATA full_3f317218<>+4(SB)/4, $0x3f317218
+DATA full_3f317218<>+8(SB)/4, $0x3f317218
+DATA full_3f317218<>+12(SB)/4, $0x3f317218
+DATA full_3f317218<>+16(SB)/4, $0x3f317218
+DATA full_3f317218<>+20(SB)/4, $0x3f317218
+DATA full_3f317218<>+24(SB)/4, $0x3f317218
+DATA full_3f317218<>+28(SB)/4, $0x3f317218
+DATA full_3f317218<>+32(SB)/4, $0x3f317218
+DATA full_3f317218<>+36(SB)/4, $0x3f317218
+DATA full_3f317218<>+40(SB)/4, $0x3f317218
+DATA full_3f317218<>+44(SB)/4, $0x3f317218
+DATA full_3f317218<>+48(SB)/4, $0x3f317218
+DATA full_3f317218<>+52(SB)/4, $0x3f317218
+DATA full_3f317218<>+56(SB)/4, $0x3f317218
+DATA full_3f317218<>+60(SB)/4, $0x3f317218
+GLOBL full_3f317218<>(SB), RODATA|NOPTR, $64
+
+DATA full_3e75fdee<>+0(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+4(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+8(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+12(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+16(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+20(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+24(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+28(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+32(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+36(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+40(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+44(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+48(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+52(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+56(SB)/4, $0x3e75fdee
+DATA full_3e75fdee<>+60(SB)/4, $0x3e75fdee
+GLOBL full_3e75fdee<>(SB), RODATA|NOPTR, $64
+
+DATA full_3d6357c3<>+0(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+4(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+8(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+12(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+16(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+20(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+24(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+28(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+32(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+36(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+40(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+44(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+48(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+52(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+56(SB)/4, $0x3d6357c3
+DATA full_3d6357c3<>+60(SB)/4, $0x3d6357c3
+GLOBL full_3d6357c3<>(SB), RODATA|NOPTR, $64
+
+DATA full_3c1d9706<>+0(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+4(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+8(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+12(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+16(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+20(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+24(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+28(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+32(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+36(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+40(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+44(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+48(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+52(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+56(SB)/4, $0x3c1d9706
+DATA full_3c1d9706<>+60(SB)/4, $0x3c1d9706
+GLOBL full_3c1d9706<>(SB), RODATA|NOPTR, $64
+
+DATA full_3aaf8244<>+0(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+4(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+8(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+12(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+16(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+20(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+24(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+28(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+32(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+36(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+40(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+44(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+48(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+52(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+56(SB)/4, $0x3aaf8244
+DATA full_3aaf8244<>+60(SB)/4, $0x3aaf8244
+GLOBL full_3aaf8244<>(SB), RODATA|NOPTR, $64
+
+DATA full_3920a7b1<>+0(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+4(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+8(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+12(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+16(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+20(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+24(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+28(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+32(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+36(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+40(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+44(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+48(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+52(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+56(SB)/4, $0x3920a7b1
+DATA full_3920a7b1<>+60(SB)/4, $0x3920a7b1
+GLOBL full_3920a7b1<>(SB), RODATA|NOPTR, $64
 
 // func softcapAVX2(x []float32, scale float32, limit float32)
 // Requires: AVX, AVX2, FMA3
@@ -1414,24 +1761,6 @@ DATA full_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
 DATA full_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
 GLOBL full_3fb8aa3b<>(SB), RODATA|NOPTR, $64
 
-DATA full_3f317218<>+0(SB)/4, $0x3f317218
-DATA full_3f317218<>+4(SB)/4, $0x3f317218
-DATA full_3f317218<>+8(SB)/4, $0x3f317218
-DATA full_3f317218<>+12(SB)/4, $0x3f317218
-DATA full_3f317218<>+16(SB)/4, $0x3f317218
-DATA full_3f317218<>+20(SB)/4, $0x3f317218
-DATA full_3f317218<>+24(SB)/4, $0x3f317218
-DATA full_3f317218<>+28(SB)/4, $0x3f317218
-DATA full_3f317218<>+32(SB)/4, $0x3f317218
-DATA full_3f317218<>+36(SB)/4, $0x3f317218
-DATA full_3f317218<>+40(SB)/4, $0x3f317218
-DATA full_3f317218<>+44(SB)/4, $0x3f317218
-DATA full_3f317218<>+48(SB)/4, $0x3f317218
-DATA full_3f317218<>+52(SB)/4, $0x3f317218
-DATA full_3f317218<>+56(SB)/4, $0x3f317218
-DATA full_3f317218<>+60(SB)/4, $0x3f317218
-GLOBL full_3f317218<>(SB), RODATA|NOPTR, $64
-
 DATA full_b102e308<>+0(SB)/4, $0xb102e308
 DATA full_b102e308<>+4(SB)/4, $0xb102e308
 DATA full_b102e308<>+8(SB)/4, $0xb102e308
@@ -1539,24 +1868,6 @@ DATA full_3efffffe<>+52(SB)/4, $0x3efffffe
 DATA full_3efffffe<>+56(SB)/4, $0x3efffffe
 DATA full_3efffffe<>+60(SB)/4, $0x3efffffe
 GLOBL full_3efffffe<>(SB), RODATA|NOPTR, $64
-
-DATA full_3f800000<>+0(SB)/4, $0x3f800000
-DATA full_3f800000<>+4(SB)/4, $0x3f800000
-DATA full_3f800000<>+8(SB)/4, $0x3f800000
-DATA full_3f800000<>+12(SB)/4, $0x3f800000
-DATA full_3f800000<>+16(SB)/4, $0x3f800000
-DATA full_3f800000<>+20(SB)/4, $0x3f800000
-DATA full_3f800000<>+24(SB)/4, $0x3f800000
-DATA full_3f800000<>+28(SB)/4, $0x3f800000
-DATA full_3f800000<>+32(SB)/4, $0x3f800000
-DATA full_3f800000<>+36(SB)/4, $0x3f800000
-DATA full_3f800000<>+40(SB)/4, $0x3f800000
-DATA full_3f800000<>+44(SB)/4, $0x3f800000
-DATA full_3f800000<>+48(SB)/4, $0x3f800000
-DATA full_3f800000<>+52(SB)/4, $0x3f800000
-DATA full_3f800000<>+56(SB)/4, $0x3f800000
-DATA full_3f800000<>+60(SB)/4, $0x3f800000
-GLOBL full_3f800000<>(SB), RODATA|NOPTR, $64
 
 DATA full_0000007f<>+0(SB)/4, $0x0000007f
 DATA full_0000007f<>+4(SB)/4, $0x0000007f
@@ -3505,16 +3816,14 @@ rows1end:
 	VZEROUPPER
 	RET
 
-// func biasAVX512(x []float32, scale float32, slope float32, first float32) float32
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·biasAVX512(SB), NOSPLIT, $0-44
+// func biasAVX512(x []float32, slope float32, first float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·biasAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), CX
 	MOVQ         x_len+8(FP), DX
-	VBROADCASTSS scale+24(FP), Z0
-	VBROADCASTSS slope+28(FP), Z1
-	VBROADCASTSS first+32(FP), Z2
-	VADDPS       iota16<>+0(SB), Z2, Z2
-	VMOVUPS      full_ff800000<>+0(SB), Z3
+	VBROADCASTSS slope+24(FP), Z0
+	VBROADCASTSS first+28(FP), Z1
+	VADDPS       iota16<>+0(SB), Z1, Z1
 	MOVQ         DX, BX
 	ANDQ         $0x0000000f, BX
 	JZ           restEnd
@@ -3526,17 +3835,13 @@ TEXT ·biasAVX512(SB), NOSPLIT, $0-44
 	KMOVW        SI, K1
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
-	VXORPS       X4, X4, X4
-	VCVTSI2SSQ   BX, X4, X4
-	VBROADCASTSS X4, Z4
-	VADDPS       Z2, Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS.Z    (CX)(AX*1), K1, Z5
-	VFMADD213PS  Z4, Z0, Z5
-	VMOVUPS      Z5, K1, (CX)(AX*1)
-	KNOTW        K1, K1
-	VMOVUPS      full_ff800000<>+0(SB), K1, Z5
-	VMAXPS       Z5, Z3, Z3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   BX, X2, X2
+	VBROADCASTSS X2, Z2
+	VADDPS       Z1, Z2, Z2
+	VMOVUPS.Z    (CX)(AX*1), K1, Z3
+	VFMADD231PS  Z0, Z2, Z3
+	VMOVUPS      Z3, K1, (CX)(AX*1)
 
 restEnd:
 	ANDQ $-16, DX
@@ -3547,30 +3852,235 @@ restEnd:
 iteration:
 	MOVQ         AX, BX
 	SHRQ         $0x02, BX
-	VXORPS       X4, X4, X4
-	VCVTSI2SSQ   BX, X4, X4
-	VBROADCASTSS X4, Z4
-	VADDPS       Z2, Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      (CX)(AX*1), Z5
-	VFMADD213PS  Z4, Z0, Z5
-	VMOVUPS      Z5, (CX)(AX*1)
-	VMAXPS       Z5, Z3, Z3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   BX, X2, X2
+	VBROADCASTSS X2, Z2
+	VADDPS       Z1, Z2, Z2
+	VMOVUPS      (CX)(AX*1), Z3
+	VFMADD231PS  Z0, Z2, Z3
+	VMOVUPS      Z3, (CX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, DX
 	JNE          iteration
 
 done:
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VMAXPS        Y0, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X0
-	VMAXPS        X0, X3, X3
-	VPERMILPS     $0x4e, X3, X0
-	VMAXPS        X0, X3, X3
-	VPERMILPS     $0xb1, X3, X0
-	VMAXPS        X0, X3, X3
 	VZEROUPPER
-	MOVSS         X3, ret+40(FP)
+	RET
+
+// func exp2SumAVX512(x []float32) (top float32, sum float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE, SSE2
+TEXT ·exp2SumAVX512(SB), NOSPLIT, $0-40
+	MOVQ    x_len+8(FP), CX
+	MOVQ    x_base+0(FP), DX
+	VMOVUPS full_ff800000<>+0(SB), Z0
+	VMOVUPS full_ff800000<>+0(SB), Z1
+	VMOVUPS full_ff800000<>+0(SB), Z2
+	VMOVUPS full_ff800000<>+0(SB), Z3
+	MOVQ    CX, BX
+	ANDQ    $0x0000003f, BX
+	JZ      maxrestEnd
+	MOVQ    CX, AX
+	SUBQ    BX, AX
+	SHLQ    $0x02, AX
+	CMPQ    BX, $0x00000010
+	JL      maxtail
+
+maxvector:
+	VMOVUPS (DX)(AX*1), Z4
+	VMAXPS  Z4, Z0, Z0
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, BX
+	CMPQ    BX, $0x00000010
+	JGE     maxvector
+
+maxtail:
+	CMPQ      BX, $0x00
+	JE        maxrestEnd
+	MOVL      $0xffffffff, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*1), K1, Z4
+	KNOTW     K1, K1
+	VMOVUPS   full_ff800000<>+0(SB), K1, Z4
+	VMAXPS    Z4, Z0, Z0
+
+maxrestEnd:
+	MOVQ CX, BX
+	ANDQ $-64, BX
+	XORQ AX, AX
+	CMPQ BX, $0x00
+	JE   maxdone
+
+maxiteration:
+	VMOVUPS (DX)(AX*1), Z4
+	VMAXPS  Z4, Z0, Z0
+	VMOVUPS 64(DX)(AX*1), Z4
+	VMAXPS  Z4, Z1, Z1
+	VMOVUPS 128(DX)(AX*1), Z4
+	VMAXPS  Z4, Z2, Z2
+	VMOVUPS 192(DX)(AX*1), Z4
+	VMAXPS  Z4, Z3, Z3
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x00000040, BX
+	JNE     maxiteration
+
+maxdone:
+	VMAXPS        Z1, Z0, Z0
+	VMAXPS        Z3, Z2, Z2
+	VMAXPS        Z2, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VMAXPS        X1, X0, X0
+	MOVSS         X0, top+24(FP)
+	VBROADCASTSS  X0, Z0
+	VMOVUPS       full_c2fa0000<>+0(SB), Z1
+	VMOVUPS       full_3f800000<>+0(SB), Z2
+	VMOVUPS       full_3f317218<>+0(SB), Z3
+	VMOVUPS       full_3e75fdee<>+0(SB), Z4
+	VMOVUPS       full_3d6357c3<>+0(SB), Z5
+	VMOVUPS       full_3c1d9706<>+0(SB), Z6
+	VMOVUPS       full_3aaf8244<>+0(SB), Z7
+	VMOVUPS       full_3920a7b1<>+0(SB), Z8
+	VXORPS        Z11, Z11, Z11
+	VXORPS        Z12, Z12, Z12
+	VXORPS        Z9, Z9, Z9
+	MOVQ          CX, BX
+	ANDQ          $0x0000001f, BX
+	JZ            restEnd
+	MOVQ          CX, AX
+	SUBQ          BX, AX
+	SHLQ          $0x02, AX
+	CMPQ          BX, $0x00000010
+	JL            tail
+
+vector:
+	VMOVUPS     (DX)(AX*1), Z10
+	VSUBPS      Z0, Z10, Z10
+	VMAXPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x00, Z10, Z13
+	VSUBPS      Z13, Z10, Z10
+	VMOVUPS     Z8, Z14
+	VFMADD213PS Z7, Z10, Z14
+	VFMADD213PS Z6, Z10, Z14
+	VFMADD213PS Z5, Z10, Z14
+	VFMADD213PS Z4, Z10, Z14
+	VFMADD213PS Z3, Z10, Z14
+	VFMADD213PS Z2, Z10, Z14
+	VSCALEFPS   Z13, Z14, Z14
+	VMOVUPS     Z14, (DX)(AX*1)
+	VADDPS      Z14, Z9, Z9
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, BX
+	CMPQ        BX, $0x00000010
+	JGE         vector
+
+tail:
+	CMPQ        BX, $0x00
+	JE          restEnd
+	MOVL        $0xffffffff, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX)(AX*1), K1, Z10
+	VSUBPS      Z0, Z10, Z10
+	VMAXPS      Z10, Z1, Z10
+	VRNDSCALEPS $0x00, Z10, Z13
+	VSUBPS      Z13, Z10, Z10
+	VMOVUPS     Z8, Z14
+	VFMADD213PS Z7, Z10, Z14
+	VFMADD213PS Z6, Z10, Z14
+	VFMADD213PS Z5, Z10, Z14
+	VFMADD213PS Z4, Z10, Z14
+	VFMADD213PS Z3, Z10, Z14
+	VFMADD213PS Z2, Z10, Z14
+	VSCALEFPS   Z13, Z14, Z14
+	VMOVUPS     Z14, K1, (DX)(AX*1)
+	VMOVAPS.Z   Z14, K1, Z14
+	VADDPS      Z14, Z9, Z9
+
+restEnd:
+	ANDQ   $-32, CX
+	XORQ   AX, AX
+	CMPQ   CX, $0x00
+	JE     last
+	VXORPS Z10, Z10, Z10
+	JMP    chainStart
+
+block:
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+
+chainStart:
+	MOVQ $0x00000008, BX
+
+chain:
+	VMOVUPS     (DX)(AX*1), Z13
+	VSUBPS      Z0, Z13, Z13
+	VMAXPS      Z13, Z1, Z13
+	VRNDSCALEPS $0x00, Z13, Z14
+	VSUBPS      Z14, Z13, Z13
+	VMOVUPS     Z8, Z15
+	VFMADD213PS Z7, Z13, Z15
+	VFMADD213PS Z6, Z13, Z15
+	VFMADD213PS Z5, Z13, Z15
+	VFMADD213PS Z4, Z13, Z15
+	VFMADD213PS Z3, Z13, Z15
+	VFMADD213PS Z2, Z13, Z15
+	VSCALEFPS   Z14, Z15, Z15
+	VMOVUPS     Z15, (DX)(AX*1)
+	VADDPS      Z15, Z9, Z9
+	VMOVUPS     64(DX)(AX*1), Z13
+	VSUBPS      Z0, Z13, Z13
+	VMAXPS      Z13, Z1, Z13
+	VRNDSCALEPS $0x00, Z13, Z14
+	VSUBPS      Z14, Z13, Z13
+	VMOVUPS     Z8, Z15
+	VFMADD213PS Z7, Z13, Z15
+	VFMADD213PS Z6, Z13, Z15
+	VFMADD213PS Z5, Z13, Z15
+	VFMADD213PS Z4, Z13, Z15
+	VFMADD213PS Z3, Z13, Z15
+	VFMADD213PS Z2, Z13, Z15
+	VSCALEFPS   Z14, Z15, Z15
+	VMOVUPS     Z15, 64(DX)(AX*1)
+	VADDPS      Z15, Z10, Z10
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, CX
+	JE          fold
+	DECQ        BX
+	JNZ         chain
+
+fold:
+	VADDPS        Z10, Z9, Z9
+	VCVTPS2PD     Y9, Z10
+	VEXTRACTF64X4 $0x01, Z9, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z10, Z11, Z11
+	VADDPD        Z9, Z12, Z12
+	CMPQ          CX, $0x00
+	JNE           block
+	JMP           reduce
+
+last:
+	VCVTPS2PD     Y9, Z0
+	VEXTRACTF64X4 $0x01, Z9, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z0, Z11, Z11
+	VADDPD        Z1, Z12, Z12
+
+reduce:
+	VADDPD        Z12, Z11, Z11
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VEXTRACTF128  $0x01, Y11, X0
+	VADDPD        X0, X11, X11
+	VHADDPD       X11, X11, X11
+	VZEROUPPER
+	MOVSD         X11, sum+32(FP)
 	RET
 
 // func softcapAVX512(x []float32, scale float32, limit float32)

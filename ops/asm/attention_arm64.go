@@ -2,6 +2,9 @@
 
 package asm
 
+// MulRows is how many rows MulPanels takes side by side.
+const MulRows = 4
+
 // The NEON kernels for panels take 4 rows or 1; the others a multiple of 4
 // elements.
 
@@ -18,7 +21,10 @@ func mulPanels16x4NEON(c, a []float32, b []uint16, k, panels, ldc, lda, stride i
 func mulPanels16x1NEON(c, a []float32, b []uint16, k, panels, stride int)
 
 //go:noescape
-func biasNEON(x []float32, scale, slope, first float32) float32
+func biasNEON(x []float32, slope, first float32)
+
+//go:noescape
+func exp2SumNEON(x []float32, top float32) (sum float64)
 
 //go:noescape
 func softcapNEON(x []float32, scale, limit float32)
@@ -70,9 +76,16 @@ func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride i
 	}
 }
 
-func bias(x []float32, scale, slope, first float32) float32 {
+func bias(x []float32, slope, first float32) {
 	n := whole(len(x))
-	return max(biasNEON(x[:n], scale, slope, first), biasGeneric(x[n:], scale, slope, first+float32(n)))
+	biasNEON(x[:n], slope, first)
+	biasGeneric(x[n:], slope, first+float32(n))
+}
+
+func exp2Sum(x []float32) (top float32, sum float64) {
+	n := whole(len(x))
+	top = largest(x)
+	return top, exp2SumNEON(x[:n], top) + exp2SumGeneric(x[n:], top)
 }
 
 func softcap(x []float32, scale, limit float32) {

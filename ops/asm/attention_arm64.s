@@ -261,36 +261,91 @@ DATA iota<>+8(SB)/4, $0x40000000
 DATA iota<>+12(SB)/4, $0x40400000
 GLOBL iota<>(SB), RODATA|NOPTR, $16
 
-// func biasNEON(x []float32, scale, slope, first float32) float32
-TEXT ·biasNEON(SB), NOSPLIT, $0-44
+// func biasNEON(x []float32, slope, first float32)
+TEXT ·biasNEON(SB), NOSPLIT, $0-32
 	MOVD  x_base+0(FP), R0
 	MOVD  x_len+8(FP), R1
-	FMOVS scale+24(FP), F28
-	FMOVS slope+28(FP), F29
-	FMOVS first+32(FP), F30
-	VDUP  V28.S[0], V28.S4
+	FMOVS slope+24(FP), F29
+	FMOVS first+28(FP), F30
 	VDUP  V29.S[0], V29.S4
 	VDUP  V30.S[0], V30.S4
 	MOVD  $iota<>(SB), R2
 	VLD1  (R2), [V0.S4]
 	FADD_4S(30, 30, 0)
 	SPLAT(0x40800000, V31) // 4
-	SPLAT(0xff800000, V27) // -Inf
 
 vector:
 	CBZ    R1, done
 	VLD1   (R0), [V0.S4]
-	FMUL_4S(1, 30, 29)
-	VFMLA  V28.S4, V0.S4, V1.S4
-	VST1.P [V1.S4], 16(R0)
-	FMAX_4S(27, 27, 1)
+	VFMLA  V29.S4, V30.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
 	FADD_4S(30, 30, 31)
 	SUB    $4, R1
 	B      vector
 
 done:
-	FMAXV_4S(27, 27)
-	FMOVS F27, ret+40(FP)
+	RET
+
+// func exp2SumNEON(x []float32, top float32) (sum float64)
+//
+// The coefficients are those of _gen/attention.go.
+TEXT ·exp2SumNEON(SB), NOSPLIT, $0-40
+	MOVD  x_base+0(FP), R0
+	MOVD  x_len+8(FP), R1
+	FMOVS top+24(FP), F31
+	VDUP  V31.S[0], V31.S4
+	SPLAT(0xc2fa0000, V16) // -125
+	SPLAT(0x3920a7b1, V17)
+	SPLAT(0x3aaf8245, V18)
+	SPLAT(0x3c1d9706, V19)
+	SPLAT(0x3d6357c4, V20)
+	SPLAT(0x3e75fdee, V21)
+	SPLAT(0x3f317218, V22)
+	SPLAT(0x3f800000, V23)
+	VEOR  V29.B16, V29.B16, V29.B16
+	VEOR  V30.B16, V30.B16, V30.B16
+
+block: // 8 iterations of 4 floats, summed up in float32
+	VEOR V28.B16, V28.B16, V28.B16
+	MOVD $8, R2
+
+chain:
+	CBZ    R1, fold
+	VLD1   (R0), [V0.S4]
+	FSUB_4S(0, 0, 31)
+	FMAX_4S(0, 0, 16)
+	FRINTN_4S(1, 0)
+	FSUB_4S(0, 0, 1)
+	FCVTNS_4S(1, 1)
+	VSHL   $23, V1.S4, V1.S4
+	VORR   V18.B16, V18.B16, V3.B16
+	VFMLA  V0.S4, V17.S4, V3.S4
+	VORR   V19.B16, V19.B16, V2.B16
+	VFMLA  V0.S4, V3.S4, V2.S4
+	VORR   V20.B16, V20.B16, V3.B16
+	VFMLA  V0.S4, V2.S4, V3.S4
+	VORR   V21.B16, V21.B16, V2.B16
+	VFMLA  V0.S4, V3.S4, V2.S4
+	VORR   V22.B16, V22.B16, V3.B16
+	VFMLA  V0.S4, V2.S4, V3.S4
+	VORR   V23.B16, V23.B16, V2.B16
+	VFMLA  V0.S4, V3.S4, V2.S4
+	VADD   V1.S4, V2.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
+	FADD_4S(28, 28, 0)
+	SUB    $4, R1
+	SUB    $1, R2
+	CBNZ   R2, chain
+
+fold:
+	FCVTL_2D(0, 28)
+	FCVTL2_2D(1, 28)
+	FADD_2D(29, 29, 0)
+	FADD_2D(30, 30, 1)
+	CBNZ  R1, block
+	FADD_2D(29, 29, 30)
+	FADDP_2D(29, 29)
+	FMOVD F29, sum+32(FP)
 	RET
 
 // func scaleAddNEON(x, y []float32, a, b float32)

@@ -16,10 +16,16 @@ func mulPanels32AVX2(c []float32, a []float32, b []float32, rows int, k int, pan
 //go:noescape
 func mulPanels16AVX2(c []float32, a []float32, b []uint16, rows int, k int, panels int, ldc int, lda int, stride int)
 
-// biasAVX2 sets x[i] = x[i]*scale + (first+i)*slope and returns the largest.
+// biasAVX2 sets x[i] += (first+i)*slope.
 //
 //go:noescape
-func biasAVX2(x []float32, scale float32, slope float32, first float32) float32
+func biasAVX2(x []float32, slope float32, first float32)
+
+// exp2SumAVX2 sets x[i] = 2^max(x[i]-top, -125), top being the largest, and returns the sum of the
+// new x.
+//
+//go:noescape
+func exp2SumAVX2(x []float32) (top float32, sum float64)
 
 // softcapAVX2 sets x[i] = limit * tanh(x[i]*scale).
 //
@@ -55,10 +61,16 @@ func mulPanels32AVX512(c []float32, a []float32, b []float32, rows int, k int, p
 //go:noescape
 func mulPanels16AVX512(c []float32, a []float32, b []uint16, rows int, k int, panels int, ldc int, lda int, stride int)
 
-// biasAVX512 sets x[i] = x[i]*scale + (first+i)*slope and returns the largest.
+// biasAVX512 sets x[i] += (first+i)*slope.
 //
 //go:noescape
-func biasAVX512(x []float32, scale float32, slope float32, first float32) float32
+func biasAVX512(x []float32, slope float32, first float32)
+
+// exp2SumAVX512 sets x[i] = 2^max(x[i]-top, -125), top being the largest, and returns the sum of the
+// new x.
+//
+//go:noescape
+func exp2SumAVX512(x []float32) (top float32, sum float64)
 
 // softcapAVX512 sets x[i] = limit * tanh(x[i]*scale).
 //

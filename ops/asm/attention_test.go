@@ -102,13 +102,32 @@ var attentionTests = []kernelTest{
 	{"Bias", func(o *operands, n int) (func(), func() error) {
 		x := o.floats(n)
 		old := slices.Clone(x)
-		var got float32
-		return func() { got = Bias(x, 0.125, 0.25, -7) }, func() error {
-			want := biasGeneric(old, 0.125, 0.25, -7)
-			if got != want {
-				return fmt.Errorf("largest: got %v, want %v", got, want)
-			}
+		return func() { Bias(x, 0.25, -7) }, func() error {
+			biasGeneric(old, 0.25, -7)
 			return equal("x", x, old)
+		}
+	}},
+	{"Exp2Sum", func(o *operands, n int) (func(), func() error) {
+		x := o.floats(n)
+		if n > 5 {
+			x[n/2], x[n/3], x[n/5] = 5.25, -130, -119.5
+		}
+		old := slices.Clone(x)
+		var top float32
+		var got float64
+		return func() { copy(x, old); top, got = Exp2Sum(x) }, func() error {
+			if want := maxGeneric(old); top != want {
+				return fmt.Errorf("largest: got %v, want %v", top, want)
+			}
+			var sum float64
+			for i, v := range old {
+				want := math.Exp2(float64(max(v-top, exp2Low)))
+				if err := within(fmt.Sprintf("2^%v", v-top), float64(x[i]), want, 2*ulp(want)); err != nil {
+					return err
+				}
+				sum += float64(x[i])
+			}
+			return within("sum", got, sum, sumTolerance(sum))
 		}
 	}},
 	{"Softcap", func(o *operands, n int) (func(), func() error) {
@@ -161,6 +180,7 @@ var attentionTests = []kernelTest{
 func FuzzMulPanels32(f *testing.F)  { fuzzKernel(f, "MulPanels32") }
 func FuzzMulPanels16(f *testing.F)  { fuzzKernel(f, "MulPanels16") }
 func FuzzBias(f *testing.F)         { fuzzKernel(f, "Bias") }
+func FuzzExp2Sum(f *testing.F)      { fuzzKernel(f, "Exp2Sum") }
 func FuzzSoftcap(f *testing.F)      { fuzzKernel(f, "Softcap") }
 func FuzzScaleAdd(f *testing.F)     { fuzzKernel(f, "ScaleAdd") }
 func FuzzRotateHalves(f *testing.F) { fuzzKernel(f, "RotateHalves") }
@@ -195,6 +215,7 @@ func BenchmarkMulPanels(b *testing.B) {
 	}
 }
 func BenchmarkBias(b *testing.B)         { benchKernel(b, "Bias", 256) }
+func BenchmarkExp2Sum(b *testing.B)      { benchKernel(b, "Exp2Sum", 256, 4096) }
 func BenchmarkSoftcap(b *testing.B)      { benchKernel(b, "Softcap", 256) }
 func BenchmarkScaleAdd(b *testing.B)     { benchKernel(b, "ScaleAdd", 128) }
 func BenchmarkRotateHalves(b *testing.B) { benchKernel(b, "RotateHalves", 64, 128) }

@@ -1,6 +1,9 @@
 package asm
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // RoundBF16 rounds numbers to BF16: to nearest, ties to even. What is below the smallest
 // normal number may become zero.
@@ -18,6 +21,40 @@ func roundBF16Generic(dst []uint16, x []float32) {
 	}
 }
 
+// GemvBF16 multiplies len(dst) rows of weights in BF16, stride bytes apart, with x in BF16,
+// two numbers a word: word i of both gives the products of both numbers, the second one first, to
+// sum i%32, each rounded to float32. The sums are added in halves: 16 to 16, then 8 to 8,
+// down to one. Numbers below the smallest normal one count as zero.
+func GemvBF16(dst []float32, w []byte, stride int, x []uint32) {
+	if len(dst) > 0 && len(x) > 0 {
+		gemvBF16(dst, w, stride, x)
+		return
+	}
+	clear(dst)
+}
+
+// gemvBF16Generic is the definition of GemvBF16.
+func gemvBF16Generic(dst []float32, w []byte, stride int, x []uint32) {
+	for r := range dst {
+		row := w[r*stride:]
+		var sums [32]float32
+		for i, v := range x {
+			word := binary.LittleEndian.Uint32(row[4*i:])
+			sums[i%32] += highHalf(word) * highHalf(v) // exact, and so is what follows but for the sums
+			sums[i%32] += highHalf(word<<16) * highHalf(v<<16)
+		}
+		for n := 16; n > 0; n /= 2 {
+			for i := range n {
+				sums[i] += sums[i+n]
+			}
+		}
+		dst[r] = sums[0]
+	}
+}
+
+// highHalf returns the number in the upper half of a word.
+func highHalf(word uint32) float32 { return math.Float32frombits(word &^ 0xffff) }
+
 // GemmBF16 multiplies 16 rows of weights in BF16 with two panels of activations in BF16,
 // one after the other in a: row r is the stride words from w[r*stride], a word being two
 // numbers side by side, and word k of the n-th row of a panel is at k*16+n of it. c[r*16+n] is the sum over k
@@ -33,7 +70,6 @@ func GemmBF16(c *[2 * len(Tile{})]float32, w []float32, stride int, a []uint32) 
 
 // gemmBF16Generic is the definition of GemmBF16.
 func gemmBF16Generic(c *[2 * len(Tile{})]float32, w []float32, stride int, a []uint32) {
-	high := func(word uint32) float32 { return math.Float32frombits(word &^ 0xffff) }
 	half := len(a) / 2
 	for p := range 2 {
 		for r := range PanelRows {
@@ -41,8 +77,8 @@ func gemmBF16Generic(c *[2 * len(Tile{})]float32, w []float32, stride int, a []u
 				var sum float32
 				for k := range half / PanelRows {
 					v, x := math.Float32bits(w[r*stride+k]), a[p*half+k*PanelRows+n]
-					sum += high(v) * high(x) // exact, and so is what follows but for the sums
-					sum += high(v<<16) * high(x<<16)
+					sum += highHalf(v) * highHalf(x) // as above
+					sum += highHalf(v<<16) * highHalf(x<<16)
 				}
 				c[p*len(Tile{})+r*PanelRows+n] = sum
 			}

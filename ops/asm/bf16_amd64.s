@@ -91,6 +91,73 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemvPairsBF16AVX512(dst *float32, w *byte, stride, rows int, x *uint32, words int)
+//
+// It multiplies rows, at least one, of weights, stride bytes apart, with x.
+TEXT ·gemvPairsBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ  dst+0(FP), DI
+	MOVQ  w+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), CX
+	MOVQ  x+32(FP), R10
+	MOVQ  words+40(FP), R11
+	MOVQ  R11, R12
+	ANDQ  $~31, R12 // words in iterations
+	SUBQ  R12, R11
+	MOVQ  $-1, AX
+	BZHIQ R11, AX, AX
+	KMOVW AX, K1
+	SHRQ  $16, AX
+	KMOVW AX, K2
+
+row:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   R13, R13
+	CMPQ   R13, R12
+	JGE    tail
+
+iteration:
+	PREFETCHT0 1024(SI)(R13*4)
+	PREFETCHT0 1088(SI)(R13*4)
+	VMOVDQU32  (SI)(R13*4), Z18
+	VMOVDQU32  64(SI)(R13*4), Z19
+	VMOVDQU32  (R10)(R13*4), Z16
+	VMOVDQU32  64(R10)(R13*4), Z17
+	DP(0xB2, 0x6E, 0xC0)
+	DP(0xB2, 0x66, 0xC9)
+	ADDQ       $32, R13
+	CMPQ       R13, R12
+	JL         iteration
+
+tail:
+	CMPQ        R11, $0
+	JE          sum
+	VMOVDQU32.Z (SI)(R13*4), K1, Z18
+	VMOVDQU32.Z 64(SI)(R13*4), K2, Z19
+	VMOVDQU32.Z (R10)(R13*4), K1, Z16
+	VMOVDQU32.Z 64(R10)(R13*4), K2, Z17
+	DP(0xB2, 0x6E, 0xC0)
+	DP(0xB2, 0x66, 0xC9)
+
+sum:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $1, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x0E, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x01, X0, X1
+	VADDSS        X1, X0, X0
+	VMOVSS        X0, (DI)
+	ADDQ          $4, DI
+	ADDQ          DX, SI
+	DECQ          CX
+	JNZ           row
+	VZEROUPPER
+	RET
+
 // func roundBF16AVX512(dst *uint16, x *float32, n int)
 //
 // It rounds n numbers, a multiple of 16.
@@ -107,5 +174,58 @@ next:
 	ADDQ    $32, DI
 	SUBQ    $16, CX
 	JNZ     next
+	VZEROUPPER
+	RET
+
+// func bf16PeakAVX512(rounds int) float32
+TEXT ·bf16PeakAVX512(SB), NOSPLIT, $0-12
+	MOVQ rounds+0(FP), CX
+	MOVL $0x3f803f80, AX
+	VPBROADCASTD AX, Z16
+	VPBROADCASTD AX, Z18
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+round:
+	TESTQ CX, CX
+	JZ    end
+	DP(0xB2, 0x6E, 0xC0)
+	DP(0xB2, 0x6E, 0xC8)
+	DP(0xB2, 0x6E, 0xD0)
+	DP(0xB2, 0x6E, 0xD8)
+	DP(0xB2, 0x6E, 0xE0)
+	DP(0xB2, 0x6E, 0xE8)
+	DP(0xB2, 0x6E, 0xF0)
+	DP(0xB2, 0x6E, 0xF8)
+	DP(0x32, 0x6E, 0xC0)
+	DP(0x32, 0x6E, 0xC8)
+	DP(0x32, 0x6E, 0xD0)
+	DP(0x32, 0x6E, 0xD8)
+	DECQ CX
+	JMP  round
+
+end:
+	VADDSS X1, X0, X0
+	VADDSS X2, X0, X0
+	VADDSS X3, X0, X0
+	VADDSS X4, X0, X0
+	VADDSS X5, X0, X0
+	VADDSS X6, X0, X0
+	VADDSS X7, X0, X0
+	VADDSS X8, X0, X0
+	VADDSS X9, X0, X0
+	VADDSS X10, X0, X0
+	VADDSS X11, X0, X0
+	VMOVSS X0, ret+8(FP)
 	VZEROUPPER
 	RET

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // TestBF16: kernels give what the definitions do, to the bit.
@@ -39,6 +40,16 @@ func TestBF16(t *testing.T) {
 		for i := range a {
 			row, k := i%16+i/(8*cols)*16, i%(8*cols)/16
 			a[i] = uint32(got[row*cols+2*k]) | uint32(got[row*cols+2*k+1])<<16
+		}
+		few, many := make([]float32, 16), make([]float32, 16)
+		rows := unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), 4*len(w))[:4*(15*stride+cols/2)]
+		row := unsafe.Slice((*uint32)(unsafe.Pointer(&got[cols])), cols/2)
+		GemvBF16(few, rows, 4*stride, row)
+		gemvBF16Generic(many, rows, 4*stride, row)
+		for i := range few {
+			if math.Float32bits(few[i]) != math.Float32bits(many[i]) {
+				t.Fatalf("%d columns, row %d: %v, want %v", cols, i, few[i], many[i])
+			}
 		}
 		var c, d [2 * len(Tile{})]float32
 		GemmBF16(&c, w, stride, a)

@@ -13,9 +13,11 @@ func pause() {}
 
 func fetchRows(*float32, int, int) {}
 
-func read(sums *[8]uint64, x []byte) { readGeneric(sums, x) }
+func read(sums *[8]uint64, x []byte, blocks, _, _, _ int) { readGeneric(sums, x, blocks) }
 
 func peak(rounds int) (lanes int, sum float32) { return 1, peakGeneric(rounds) }
+
+func intPeak(rounds int) (products int, sum int32) { return 4, intPeakGeneric(rounds) }
 
 func largest(x []float32) float32 { return maxGeneric(x) }
 
@@ -41,6 +43,9 @@ func layerNormRows(_, x, _, _ []float32, width int, _ float64) (done int, sum, s
 
 func rmsNormRows(_, _, _, _ []float32, _ int, _ float64) int { return 0 }
 
+// MulRows is how many rows MulPanels takes side by side.
+const MulRows = 4
+
 func mulPanels32(c, a, b []float32, rows, k, panels, ldc, lda, stride int) {
 	mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen32)
 }
@@ -49,8 +54,11 @@ func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride i
 	mulPanelsGeneric(c, a, b, rows, k, panels, ldc, lda, stride, widen16)
 }
 
-func bias(x []float32, scale, slope, first float32) float32 {
-	return biasGeneric(x, scale, slope, first)
+func bias(x []float32, slope, first float32) { biasGeneric(x, slope, first) }
+
+func exp2Sum(x []float32) (top float32, sum float64) {
+	top = maxGeneric(x)
+	return top, exp2SumGeneric(x, top)
 }
 
 func softcap(x []float32, scale, limit float32) { softcapGeneric(x, scale, limit) }

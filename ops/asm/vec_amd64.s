@@ -8,11 +8,11 @@
 // Requires: AVX, SSE
 TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	MOVQ    x_base+0(FP), CX
+	MOVQ    x_len+8(FP), DX
 	VMOVUPS full_ff800000<>+0(SB), Y0
 	VMOVUPS full_ff800000<>+0(SB), Y1
 	VMOVUPS full_ff800000<>+0(SB), Y2
 	VMOVUPS full_ff800000<>+0(SB), Y3
-	MOVQ    x_len+8(FP), DX
 	MOVQ    DX, BX
 	ANDQ    $0x0000001f, BX
 	JZ      restEnd
@@ -1880,11 +1880,11 @@ done:
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·maxAVX512(SB), NOSPLIT, $0-28
 	MOVQ    x_base+0(FP), CX
+	MOVQ    x_len+8(FP), DX
 	VMOVUPS full_ff800000<>+0(SB), Z0
 	VMOVUPS full_ff800000<>+0(SB), Z1
 	VMOVUPS full_ff800000<>+0(SB), Z2
 	VMOVUPS full_ff800000<>+0(SB), Z3
-	MOVQ    x_len+8(FP), DX
 	MOVQ    DX, BX
 	ANDQ    $0x0000003f, BX
 	JZ      restEnd

@@ -14,6 +14,7 @@ func attention() {
 		t.mulPanels(32)
 		t.mulPanels(16)
 		t.bias()
+		t.exp2Sum()
 		t.softcap()
 		t.scaleAdd()
 		t.rotateHalves()
@@ -158,14 +159,13 @@ func (t isa) tile(rows, panels, bits int, c, a, b, lda, stride reg.Register) {
 }
 
 func (t isa) bias() {
-	TEXT("bias"+t.name, NOSPLIT, "func(x []float32, scale, slope, first float32) float32")
-	Doc("bias" + t.name + " sets x[i] = x[i]*scale + (first+i)*slope and returns the largest.")
+	TEXT("bias"+t.name, NOSPLIT, "func(x []float32, slope, first float32)")
+	Doc("bias" + t.name + " sets x[i] += (first+i)*slope.")
 	Pragma("noescape")
 	i := GP64()
 	x, n := slices(i, "x")[0], Load(Param("x").Len(), GP64())
-	scale, slope, first := t.broadcast("scale"), t.broadcast("slope"), t.broadcast("first")
+	slope, first := t.broadcast("slope"), t.broadcast("first")
 	VADDPS(iota16(), first, first)
-	top := t.fullOf(float32(math.Inf(-1)))
 	walk{t, "", i, n, 1}.each(func(a access, disp, _ int) {
 		at, p := copyOf(i), t.reg()
 		SHRQ(U8(2), at)
@@ -173,16 +173,68 @@ func (t isa) bias() {
 		VCVTSI2SSQ(at, p.AsX(), p.AsX())
 		VBROADCASTSS(p.AsX(), p)
 		VADDPS(first, p, p)
-		VMULPS(slope, p, p)
 		v := a.load(x(disp))
-		VFMADD213PS(p, scale, v)
+		VFMADD231PS(slope, p, v)
 		a.store(v, x(disp))
-		a.fill(v, float32(math.Inf(-1)))
-		VMAXPS(v, top, top)
 	})
-	largest := t.maxLane(top)
 	VZEROUPPER()
-	Store(largest, ReturnIndex(0))
+	RET()
+}
+
+// exp2Low is the least exponent: what it gives is a normal number.
+const exp2Low = -125
+
+// exp2Sum emits 2^(x-top) = 2^n * 2^r with n = round(x-top). The coefficients of 2^r are those
+// of exp(r*ln 2).
+func (t isa) exp2Sum() {
+	TEXT("exp2Sum"+t.name, NOSPLIT, "func(x []float32) (top float32, sum float64)")
+	Doc("exp2Sum"+t.name+" sets x[i] = 2^max(x[i]-top, -125), top being the largest, and returns the sum of the", "new x.")
+	Pragma("noescape")
+	i, n := GP64(), Load(Param("x").Len(), GP64())
+	x := slices(i, "x")[0]
+	top, m := t.largest("max", i, n, x), t.reg()
+	Store(top, Return("top"))
+	VBROADCASTSS(top, m)
+	constant := func(f float64) Op { return full(float32(f)) }
+	if t == avx512 { // with registers to spare
+		constant = func(f float64) Op { return t.fullOf(float32(f)) }
+	}
+	low, c := constant(exp2Low), []Op{constant(1), constant(math.Ln2)}
+	for i, f := range expCoefficients {
+		c = append(c, constant(float64(f)*math.Pow(math.Ln2, float64(i+2))))
+	}
+	sum := t.sum(walk{t, "", i, n, 2}, func(a access, disp int, acc vector) {
+		v := a.load(x(disp))
+		VSUBPS(m, v, v)
+		if t == avx512 {
+			VMAXPS(v, low, v)
+		} else {
+			t.atLeast(v, exp2Low)
+		}
+		n, p := t.reg(), t.reg()
+		if t == avx512 {
+			VRNDSCALEPS(U8(0), v, n)
+		} else {
+			VROUNDPS(U8(0), v, n)
+		}
+		VSUBPS(n, v, v)
+		VMOVUPS(c[len(c)-1], p)
+		for i := len(c) - 2; i >= 0; i-- {
+			VFMADD213PS(c[i], v, p)
+		}
+		if t == avx512 {
+			VSCALEFPS(n, p, p)
+		} else {
+			VCVTPS2DQ(n, n)
+			VPSLLD(U8(23), n, n)
+			VPADDD(n, p, p)
+		}
+		a.store(p, x(disp))
+		a.keep(p)
+		VADDPS(p, acc, acc)
+	})
+	VZEROUPPER()
+	Store(sum, Return("sum"))
 	RET()
 }
 

@@ -166,6 +166,7 @@ func zeroSums(n int) []vector {
 
 // addProducts adds the products of register m of the activations.
 func (k *gemvKernel) addProducts(sums []vector, m int, quants []vector) {
+	k.fetch(fetchedAtOnce)
 	for i, c := range quants {
 		VPDPBUSD(k.q8x8(i, q8x8Transposed+64*m), c, sums[i])
 	}

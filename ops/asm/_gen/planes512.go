@@ -38,6 +38,7 @@ func (k *gemvKernel) widePlanes(blocks []weights, acc vector) {
 					VPTERNLOGD(U8(0xf8), x[b], lowBits, c)
 				}
 			}
+			k.fetch(fetchedAtOnce)
 			for b, c := range c {
 				VPDPBUSD(k.q8x8(b, q8x8Interleaved+128*p+64*h), c, sums[p][b])
 			}

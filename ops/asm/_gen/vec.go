@@ -97,11 +97,19 @@ func (t isa) max() {
 	Pragma("noescape")
 	i := GP64()
 	x := slices(i, "x")[0]
+	top := t.largest("", i, Load(Param("x").Len(), GP64()), x)
+	VZEROUPPER()
+	Store(top, ReturnIndex(0))
+	RET()
+}
+
+// largest emits the largest of n elements of x, -Inf if there is none.
+func (t isa) largest(label string, i, n reg.Register, x func(disp int) Mem) reg.Register {
 	acc := t.regs(4)
 	for _, acc := range acc {
 		VMOVUPS(full(float32(math.Inf(-1))), acc)
 	}
-	walk{t, "", i, Load(Param("x").Len(), GP64()), len(acc)}.each(func(a access, disp, u int) {
+	walk{t, label, i, n, len(acc)}.each(func(a access, disp, u int) {
 		v := a.load(x(disp))
 		a.fill(v, float32(math.Inf(-1)))
 		VMAXPS(v, acc[u], acc[u])
@@ -111,10 +119,7 @@ func (t isa) max() {
 			VMAXPS(acc[u+step], acc[u], acc[u])
 		}
 	}
-	top := t.maxLane(acc[0])
-	VZEROUPPER()
-	Store(top, ReturnIndex(0))
-	RET()
+	return t.maxLane(acc[0])
 }
 
 // maxLane emits the largest lane of v.
