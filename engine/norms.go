@@ -171,7 +171,7 @@ func (m *Model) chooseNorms() (err error) {
 	switch {
 	case len(unread) > 0 && len(unread) == readers:
 		return fmt.Errorf("engine: %s has no norm whose output matrices read, and no readers to fold for %s", a.Spec.Name, RMSReaders)
-	case len(unread) > 0:
+	case len(unread) > 0 && (swapped || m.opts.NormSites != nil):
 		m.remark("%s leaves norms as trained whose output no matrix reads: %s", RMSReaders, strings.Join(unread, ", "))
 	}
 	switch {

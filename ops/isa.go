@@ -44,15 +44,32 @@ func SelectISA(name string) error {
 	return nil
 }
 
-// ReadLoop reads x, as fast as memory is read, and returns the sum of its 64-bit
-// words. The last len(x)%512 bytes are left out. Benchmarks put operations that
-// are bound by memory beside it.
-func ReadLoop(x []byte) uint64 { return asm.Read(x) }
+// ReadLoops is how many loops [ReadLoop] has.
+const ReadLoops = asm.ReadLoops
 
-// PeakLoop runs rounds of fused multiply-adds that only the arithmetic bounds, and
-// returns how many floating-point operations they were. Benchmarks put operations
-// that are bound by arithmetic beside it.
+// ReadLoop reads x, as fast as memory is read by one of the loops, and returns the sum
+// of its 64-bit words. The last len(x)%512 bytes are left out. Benchmarks put
+// operations that are bound by memory beside the fastest loop.
+func ReadLoop(loop int, x []byte) uint64 { return asm.Read(loop, x) }
+
+// The peak loops run rounds of multiply-adds that only the arithmetic bounds, and
+// return how many operations they were, two for each product. Benchmarks put
+// operations that are bound by arithmetic beside them: PeakLoop, fused multiply-adds in
+// float32, IntPeakLoop, products of bytes, and BF16PeakLoop, products of pairs in BF16,
+// which is 0 without [BF16].
 func PeakLoop(rounds int) (flops int) {
 	flops, _ = asm.Peak(rounds)
+	return flops
+}
+
+// IntPeakLoop is described at [PeakLoop].
+func IntPeakLoop(rounds int) (ops int) {
+	ops, _ = asm.IntPeak(rounds)
+	return ops
+}
+
+// BF16PeakLoop is described at [PeakLoop].
+func BF16PeakLoop(rounds int) (flops int) {
+	flops, _ = asm.BF16Peak(rounds)
 	return flops
 }

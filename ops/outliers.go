@@ -2,6 +2,8 @@ package ops
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/normswap/normswap/ops/asm"
@@ -56,18 +58,19 @@ const outlying = 3
 // splitOutlier quantizes a row's group that has an outlier again, without it: the
 // outlier leaves the others of the group only a few levels.
 func splitOutlier(q8 asm.Q8, x []float32) outlier {
-	var g int
-	var first, second float32
-	for i, s := range q8.Scale {
-		if s > first {
-			g, first, second = i, s, first
-		} else if s > second {
-			second = s
-		}
+	// The bit patterns of scales are ordered like the scales, and those of integers
+	// are compared without a branch.
+	var first, second uint32
+	for _, s := range q8.Scale {
+		bits := math.Float32bits(s)
+		second = max(second, min(first, bits))
+		first = max(first, bits)
 	}
-	if !(first > outlying*second) {
+	largest := math.Float32frombits(first)
+	if !(largest > outlying*math.Float32frombits(second)) { // or NaN
 		return outlier{}
 	}
+	g := slices.Index(q8.Scale, largest)
 	group, top := [asm.Group]float32(x[g*asm.Group:]), 0
 	for i, v := range group {
 		if max(v, -v) > max(group[top], -group[top]) {

@@ -29,7 +29,7 @@ func TestText(t *testing.T) {
 	infer(t, "compare", letters).fails(t, 1, "cannot write", "give a text of this model with -f")
 	numbers := file("ids.txt", strings.Repeat("0 1 2 1 ", 40))
 	for how, args := range map[string][]string{"infer calibrate": {"compare"}, "--calibrate": {"sweep"}} {
-		infer(t, append(args, letters, "-f", numbers, "--ids", "decimal", "--ctx", "16", "--norm", "fixed")...).fails(t, 1, "cannot write", how)
+		infer(t, append(args, letters, "-f", numbers, "--ids", "decimal", "--ctx", "8", "--norm", "fixed")...).fails(t, 1, "cannot write", how)
 	}
 	infer(t, "geometry", letters, "-o", filepath.Join(dir, "g")).fails(t, 1, "give a text of this model with -f")
 

@@ -18,7 +18,7 @@ import (
 type benchFlags struct {
 	modelFlags
 	prompts, gens, depths, sessions, threads []int
-	norms                                    []string
+	norms, types                             []string
 	rounds                                   int
 	format                                   choice
 	profile, ops                             bool
@@ -30,6 +30,7 @@ const benchExample = `  infer bench                                            m
   infer bench model.gguf -p 0 --sessions 1,2,4,8,16      how many users at once?
   infer bench model.gguf --profile                       where does the time go?
   infer bench --ops -t 1                                 kernels alone, no model
+  infer bench --ops --types Q4_K,F16                     some of them
   infer bench layernorm.gguf rmsnorm.gguf --format md    two models in turn`
 
 func newBench() *cobra.Command {
@@ -53,8 +54,8 @@ as llama-batched-bench has it: "tg128 x 8" is 8 sessions of 128 tokens
 each, and the speed is that of all together.
 
 Generating a token reads nearly all weights once. Beside it stand the bytes that
-it moves in a second at least, and these in percent of what a plain loop over
-the weights reads, in turn with it.
+it moves in a second at least, and these in percent of what the fastest of several
+loops over the weights reads, in turn with it.
 
 The memory of a single model is the most that the process had by the end of the
 test, the file included (Linux).`,
@@ -65,6 +66,9 @@ test, the file included (Linux).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
+			}
+			if o.types != nil && !o.ops {
+				return usagef("--types is for --ops")
 			}
 			if o.ops {
 				if len(args) > 0 {
@@ -85,6 +89,7 @@ test, the file included (Linux).`,
 	f.StringSliceVar(&o.norms, "norm", []string{string(engine.Native)}, "norm `modes`: native, rms-folded, rms-naive, layer")
 	f.BoolVar(&o.profile, "profile", false, "print what each operation took, instead of tokens per second")
 	f.BoolVar(&o.ops, "ops", false, "measure the norm and matrix kernels alone, on every instruction set")
+	f.StringSliceVar(&o.types, "types", nil, "`types` of weights that --ops measures; default: all")
 	o.addMemory(cmd, "f16")
 	_ = cmd.RegisterFlagCompletionFunc("norm", completeList(modeNames()...))
 	addFormat(cmd, &o.format, "; bench is for benchstat", "text", "md", "csv", "json", "jsonl", "bench")

@@ -6,8 +6,10 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/normswap/normswap/internal/bench"
 	"github.com/normswap/normswap/internal/tales"
@@ -155,5 +157,27 @@ func TestKernelTable(t *testing.T) {
 	}
 	if rows := kernelTable(all, false).Rows; rows[0][4] != 1e-7 || rows[1][7] != 200.0 {
 		t.Errorf("rows %v", rows)
+	}
+}
+
+func TestSlower(t *testing.T) {
+	kernel := func(name, tier string, took time.Duration) bench.Kernel {
+		return bench.Kernel{Name: name, Shape: "1 row", Threads: 2, Tier: tier, Time: took}
+	}
+	all := []bench.Kernel{kernel("a", "avx2", 100), kernel("a", "avx512", 104), kernel("b", "avx2", 50), kernel("b", "avx512", 100)}
+	if got := slower(all[:2]); len(got) != 1 || !strings.HasPrefix(got[0], "No wider") {
+		t.Errorf("%q", got)
+	}
+	if got := slower(all); len(got) != 2 || got[1] != "b, 1 row, -t 2: avx512 reaches 50 % of the speed of avx2." {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestBenchTypes(t *testing.T) {
+	for _, name := range []string{"Q9_9", "I32"} {
+		o := benchFlags{types: []string{name}, threads: []int{1}}
+		if err := o.writeKernels(context.Background(), io.Discard); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "IQ4_XS") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -68,7 +68,8 @@ func Tests(prompts, gens, depths, sessions []int) (tests []Test) {
 type Runner struct {
 	test     Test
 	sessions []*engine.Session
-	tokens   []int32 // of all sessions after one another
+	tokens   []int32  // of all sessions after one another
+	reading  *reading // of the weights; nil before ReadSpeed
 }
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }

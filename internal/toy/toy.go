@@ -248,7 +248,7 @@ func poolOf(t quant.Type, seed uint64) (*pool, error) {
 	if p, ok := pools.Load(poolKey{t, seed}); ok {
 		return p.(*pool), nil
 	}
-	blocks, err := weights(t, poolItems, rand.New(rand.NewPCG(seed, 1<<32)))
+	blocks, err := Weights(t, poolItems, rand.New(rand.NewPCG(seed, 1<<32)))
 	if err != nil {
 		return nil, err
 	}

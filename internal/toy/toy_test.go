@@ -56,7 +56,7 @@ func TestWeights(t *testing.T) {
 			continue // a mixture
 		}
 		v := make([]float32, items)
-		b, err := weights(typ, items, rand.New(rand.NewPCG(1, 2)))
+		b, err := Weights(typ, items, rand.New(rand.NewPCG(1, 2)))
 		if err == nil {
 			err = quant.Decode(v, typ, b)
 		}

@@ -130,10 +130,10 @@ func (m mixture) typeOf(name string, layers int) quant.Type {
 	panic("toy: a mixture without a last rule")
 }
 
-// weights returns random blocks: normally distributed numbers of which the encoder
+// Weights returns random blocks: normally distributed numbers of which the encoder
 // makes blocks, or, if there is none, random bits under scales that give the
 // weights the same variance.
-func weights(t quant.Type, items int, rng *rand.Rand) ([]byte, error) {
+func Weights(t quant.Type, items int, rng *rand.Rand) ([]byte, error) {
 	f, ok := t.Format()
 	if !ok {
 		return nil, fmt.Errorf("toy: unknown type %s", t)

@@ -13,6 +13,10 @@ func roundBF16AVX512(dst *uint16, x *float32, n int)
 //go:noescape
 func gemvPairsBF16AVX512(dst *float32, w *byte, stride, rows int, x *uint32, words int)
 
+// bf16PeakAVX512 adds two products 1*1 to each lane of 12 registers in every round and
+// returns the sum of their first lanes.
+func bf16PeakAVX512(rounds int) float32
+
 // HasBF16 reports whether [GemmBF16] and [GemvBF16] have kernels here.
 func HasBF16() bool { return useAVX512 && cpu.X86.HasAVX512BF16 }
 

@@ -14,3 +14,5 @@ func gemvBF16(dst []float32, w []byte, stride int, x []uint32) {
 }
 
 func roundBF16(dst []uint16, x []float32) { roundBF16Generic(dst, x) }
+
+func bf16Peak(int) float32 { return 0 }

@@ -5,14 +5,35 @@ import "encoding/binary"
 // The probes are what a machine can do at best: benchmarks put the kernels
 // beside them.
 
-// readBlock is how many bytes a step of Read takes.
+// readBlock is how many bytes a step of Read takes: half of them in each of two
+// streams.
 const readBlock = 512
 
+// readLoops are ways to read memory. Which is the fastest depends on the processor,
+// the size of its pages and how many threads read.
+var readLoops = [...]struct {
+	streams int
+	ahead   int // bytes that are fetched ahead
+}{{1, 0}, {1, 4 << 10}, {1, 12 << 10}, {2, 0}, {2, 4 << 10}}
+
+// ReadLoops is the number of loops that Read has.
+const ReadLoops = len(readLoops)
+
 // Read adds up the 64-bit words of x in turn, 8 apart, and returns the sum of
-// all: as fast as memory is read. The last len(x)%512 bytes are left out.
-func Read(x []byte) uint64 {
+// all: as fast as memory is read by one of the loops. The last len(x)%512 bytes are
+// left out.
+func Read(loop int, x []byte) uint64 {
+	blocks := len(x) / readBlock
+	if blocks == 0 {
+		return 0
+	}
+	l := &readLoops[loop]
+	other, step := readBlock/2, readBlock
+	if l.streams == 2 {
+		other, step = blocks*readBlock/2, readBlock/2
+	}
 	var sums [8]uint64
-	read(&sums, x[:len(x)/readBlock*readBlock])
+	read(&sums, x, blocks, other, step, l.ahead)
 	var sum uint64
 	for _, s := range sums {
 		sum += s
@@ -21,8 +42,8 @@ func Read(x []byte) uint64 {
 }
 
 // readGeneric is the definition of read: sums[i%8] += word i of x.
-func readGeneric(sums *[8]uint64, x []byte) {
-	for ; len(x) >= 64; x = x[64:] {
+func readGeneric(sums *[8]uint64, x []byte, blocks int) {
+	for x = x[:blocks*readBlock]; len(x) > 0; x = x[64:] {
 		b := (*[64]byte)(x)
 		for i := range sums {
 			sums[i] += binary.LittleEndian.Uint64(b[8*i:])
@@ -65,4 +86,37 @@ func peakGeneric(rounds int) float32 {
 		l += one * one
 	}
 	return a + b + c + d + e + f + g + h + i + j + k + l
+}
+
+// IntPeak is Peak for products of bytes, with which integer kernels multiply. It returns
+// how many operations they were, two for each product, and the sum of one lane of all
+// chains: four times the rounds times the number of chains, for up to 1,000 rounds.
+func IntPeak(rounds int) (ops int, sum int32) {
+	products, sum := intPeak(rounds)
+	return 2 * peakChains * products * rounds, sum
+}
+
+// intPeakGeneric is the definition of intPeak, with four products to a chain.
+func intPeakGeneric(rounds int) int32 {
+	one := int32(int8(min(rounds, 1))) // no constant, so that the products are computed
+	var sums [peakChains]int32
+	for range rounds {
+		for i := range sums {
+			sums[i] += one*one + one*one + one*one + one*one
+		}
+	}
+	var sum int32
+	for _, s := range sums {
+		sum += s
+	}
+	return sum
+}
+
+// BF16Peak is Peak for products of pairs in BF16, each added to a chain in float32: 0 operations
+// where [HasBF16] is false.
+func BF16Peak(rounds int) (flops int, sum float32) {
+	if !HasBF16() {
+		return 0, 0
+	}
+	return 2 * 2 * 16 * peakChains * rounds, bf16Peak(rounds)
 }

@@ -5,14 +5,14 @@ package asm
 // canFlush tells that flush takes memory out of the caches.
 const canFlush = true
 
-func read(sums *[8]uint64, x []byte) {
+func read(sums *[8]uint64, x []byte, blocks, other, step, ahead int) {
 	switch {
 	case useAVX512:
-		readAVX512(sums, x)
+		readAVX512(sums, &x[0], blocks, other, step, ahead)
 	case useAVX2:
-		readAVX2(sums, x)
+		readAVX2(sums, &x[0], blocks, other, step, ahead)
 	default:
-		readGeneric(sums, x)
+		readGeneric(sums, x, blocks)
 	}
 }
 
@@ -25,3 +25,15 @@ func peak(rounds int) (lanes int, sum float32) {
 	}
 	return 1, peakGeneric(rounds)
 }
+
+func intPeak(rounds int) (products int, sum int32) {
+	switch {
+	case useAVX512:
+		return 64, intPeakAVX512(rounds)
+	case useAVX2:
+		return 32, intPeakAVX2(rounds)
+	}
+	return 4, intPeakGeneric(rounds)
+}
+
+func bf16Peak(rounds int) float32 { return bf16PeakAVX512(rounds) }

@@ -1,23 +1,76 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "neon_arm64.h"
 
-// func readNEON(sums *[8]uint64, x []byte)
-TEXT ·readNEON(SB), NOSPLIT, $0-32
+// func readNEON(sums *[8]uint64, x *byte, blocks, other, step, ahead int)
+TEXT ·readNEON(SB), NOSPLIT, $0-48
 	MOVD sums+0(FP), R0
-	MOVD x_base+8(FP), R1
-	MOVD x_len+16(FP), R2
+	MOVD x+8(FP), R1
+	MOVD blocks+16(FP), R2
+	MOVD other+24(FP), R3
+	MOVD step+32(FP), R4
+	MOVD ahead+40(FP), R7
+	ADD  R1, R3
 	VLD1 (R0), [V0.D2, V1.D2, V2.D2, V3.D2]
 
 block:
-	CMP  $64, R2
-	BLT  end
-	VLD1.P 64(R1), [V4.D2, V5.D2, V6.D2, V7.D2]
+	CBZ  R2, end
+	ADD  R7, R1, R8
+	PRFM 0(R8), PLDL1KEEP
+	PRFM 64(R8), PLDL1KEEP
+	PRFM 128(R8), PLDL1KEEP
+	PRFM 192(R8), PLDL1KEEP
+	MOVD R1, R8
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
 	VADD V4.D2, V0.D2, V0.D2
 	VADD V5.D2, V1.D2, V1.D2
 	VADD V6.D2, V2.D2, V2.D2
 	VADD V7.D2, V3.D2, V3.D2
-	SUB  $64, R2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	ADD  R4, R1
+	ADD  R7, R3, R8
+	PRFM 0(R8), PLDL1KEEP
+	PRFM 64(R8), PLDL1KEEP
+	PRFM 128(R8), PLDL1KEEP
+	PRFM 192(R8), PLDL1KEEP
+	MOVD R3, R8
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	VLD1.P 64(R8), [V4.D2, V5.D2, V6.D2, V7.D2]
+	VADD V4.D2, V0.D2, V0.D2
+	VADD V5.D2, V1.D2, V1.D2
+	VADD V6.D2, V2.D2, V2.D2
+	VADD V7.D2, V3.D2, V3.D2
+	ADD  R4, R3
+	SUB  $1, R2
 	B    block
 
 end:
@@ -72,4 +125,164 @@ end:
 	FADDS F10, F0, F0
 	FADDS F11, F0, F0
 	FMOVS F0, ret+8(FP)
+	RET
+
+// func intPeakNEON(rounds int) int32
+//
+// Two words of two products each make what a double word gets from the others.
+TEXT ·intPeakNEON(SB), NOSPLIT, $0-12
+	MOVD  rounds+0(FP), R0
+	VMOVI $1, V16.B16
+	ZERO(0)
+	ZERO(1)
+	ZERO(2)
+	ZERO(3)
+	ZERO(4)
+	ZERO(5)
+	ZERO(6)
+	ZERO(7)
+	ZERO(8)
+	ZERO(9)
+	ZERO(10)
+	ZERO(11)
+
+round:
+	CBZ   R0, end
+	SMLAL2_8H(0, 16, 16)
+	SMLAL2_8H(1, 16, 16)
+	SMLAL2_8H(2, 16, 16)
+	SMLAL2_8H(3, 16, 16)
+	SMLAL2_8H(4, 16, 16)
+	SMLAL2_8H(5, 16, 16)
+	SMLAL2_8H(6, 16, 16)
+	SMLAL2_8H(7, 16, 16)
+	SMLAL2_8H(8, 16, 16)
+	SMLAL2_8H(9, 16, 16)
+	SMLAL2_8H(10, 16, 16)
+	SMLAL2_8H(11, 16, 16)
+	SUB   $1, R0
+	B     round
+
+end:
+	VADD V1.S4, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	VADD V3.S4, V0.S4, V0.S4
+	VADD V4.S4, V0.S4, V0.S4
+	VADD V5.S4, V0.S4, V0.S4
+	VADD V6.S4, V0.S4, V0.S4
+	VADD V7.S4, V0.S4, V0.S4
+	VADD V8.S4, V0.S4, V0.S4
+	VADD V9.S4, V0.S4, V0.S4
+	VADD V10.S4, V0.S4, V0.S4
+	VADD V11.S4, V0.S4, V0.S4
+	VEOR  V1.B16, V1.B16, V1.B16
+	SADALP_4S(1, 0)
+	VADD  V1.S4, V1.S4, V0.S4
+	VMOV  V0.S[0], R1
+	MOVW  R1, ret+8(FP)
+	RET
+
+// func intPeakDotProd(rounds int) int32
+//
+// Four products go to each double word.
+TEXT ·intPeakDotProd(SB), NOSPLIT, $0-12
+	MOVD  rounds+0(FP), R0
+	VMOVI $1, V16.B16
+	ZERO(0)
+	ZERO(1)
+	ZERO(2)
+	ZERO(3)
+	ZERO(4)
+	ZERO(5)
+	ZERO(6)
+	ZERO(7)
+	ZERO(8)
+	ZERO(9)
+	ZERO(10)
+	ZERO(11)
+
+round:
+	CBZ   R0, end
+	SDOT_4S(0, 16, 16)
+	SDOT_4S(1, 16, 16)
+	SDOT_4S(2, 16, 16)
+	SDOT_4S(3, 16, 16)
+	SDOT_4S(4, 16, 16)
+	SDOT_4S(5, 16, 16)
+	SDOT_4S(6, 16, 16)
+	SDOT_4S(7, 16, 16)
+	SDOT_4S(8, 16, 16)
+	SDOT_4S(9, 16, 16)
+	SDOT_4S(10, 16, 16)
+	SDOT_4S(11, 16, 16)
+	SUB   $1, R0
+	B     round
+
+end:
+	VADD V1.S4, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	VADD V3.S4, V0.S4, V0.S4
+	VADD V4.S4, V0.S4, V0.S4
+	VADD V5.S4, V0.S4, V0.S4
+	VADD V6.S4, V0.S4, V0.S4
+	VADD V7.S4, V0.S4, V0.S4
+	VADD V8.S4, V0.S4, V0.S4
+	VADD V9.S4, V0.S4, V0.S4
+	VADD V10.S4, V0.S4, V0.S4
+	VADD V11.S4, V0.S4, V0.S4
+	VMOV  V0.S[0], R1
+	MOVW  R1, ret+8(FP)
+	RET
+
+// func intPeakI8MM(rounds int) int32
+//
+// Eight products go to each double word: it returns half of them.
+TEXT ·intPeakI8MM(SB), NOSPLIT, $0-12
+	MOVD  rounds+0(FP), R0
+	VMOVI $1, V16.B16
+	ZERO(0)
+	ZERO(1)
+	ZERO(2)
+	ZERO(3)
+	ZERO(4)
+	ZERO(5)
+	ZERO(6)
+	ZERO(7)
+	ZERO(8)
+	ZERO(9)
+	ZERO(10)
+	ZERO(11)
+
+round:
+	CBZ   R0, end
+	SMMLA_4S(0, 16, 16)
+	SMMLA_4S(1, 16, 16)
+	SMMLA_4S(2, 16, 16)
+	SMMLA_4S(3, 16, 16)
+	SMMLA_4S(4, 16, 16)
+	SMMLA_4S(5, 16, 16)
+	SMMLA_4S(6, 16, 16)
+	SMMLA_4S(7, 16, 16)
+	SMMLA_4S(8, 16, 16)
+	SMMLA_4S(9, 16, 16)
+	SMMLA_4S(10, 16, 16)
+	SMMLA_4S(11, 16, 16)
+	SUB   $1, R0
+	B     round
+
+end:
+	VADD V1.S4, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	VADD V3.S4, V0.S4, V0.S4
+	VADD V4.S4, V0.S4, V0.S4
+	VADD V5.S4, V0.S4, V0.S4
+	VADD V6.S4, V0.S4, V0.S4
+	VADD V7.S4, V0.S4, V0.S4
+	VADD V8.S4, V0.S4, V0.S4
+	VADD V9.S4, V0.S4, V0.S4
+	VADD V10.S4, V0.S4, V0.S4
+	VADD V11.S4, V0.S4, V0.S4
+	VUSHR $1, V0.S4, V0.S4
+	VMOV  V0.S[0], R1
+	MOVW  R1, ret+8(FP)
 	RET

@@ -4,21 +4,29 @@
 
 package asm
 
-// readAVX2 adds word i of x to sums[i%8]. len(x) is a multiple of 512.
+// readAVX2 adds word i to sums[i%8], for blocks of 256 bytes at x and as many at x+other; both move by
+// step from block to block. It fetches what is ahead of them.
 //
 //go:noescape
-func readAVX2(sums *[8]uint64, x []byte)
+func readAVX2(sums *[8]uint64, x *byte, blocks int, other int, step int, ahead int)
 
 // peakAVX2 adds 1*1 to each lane of 12 registers in every round and returns the sum of their first lanes.
 func peakAVX2(rounds int) float32
 
-// readAVX512 adds word i of x to sums[i%8]. len(x) is a multiple of 512.
+// intPeakAVX2 adds four products 1*1 to each double word of 12 registers in every round and returns the sum of their first.
+func intPeakAVX2(rounds int) int32
+
+// readAVX512 adds word i to sums[i%8], for blocks of 256 bytes at x and as many at x+other; both move by
+// step from block to block. It fetches what is ahead of them.
 //
 //go:noescape
-func readAVX512(sums *[8]uint64, x []byte)
+func readAVX512(sums *[8]uint64, x *byte, blocks int, other int, step int, ahead int)
 
 // peakAVX512 adds 1*1 to each lane of 12 registers in every round and returns the sum of their first lanes.
 func peakAVX512(rounds int) float32
+
+// intPeakAVX512 adds four products 1*1 to each double word of 12 registers in every round and returns the sum of their first.
+func intPeakAVX512(rounds int) int32
 
 // flush takes x out of all caches.
 //

@@ -1395,39 +1395,33 @@ TEXT ·unpackRowQ2_KAVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      16(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, (AX)
-	VEXTRACTI128 $0x01, Y0, 256(AX)
-	VMOVDQU      16(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 512(AX)
-	VEXTRACTI128 $0x01, Y0, 768(AX)
-	VMOVDQU      16(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 1024(AX)
-	VEXTRACTI128 $0x01, Y0, 1280(AX)
-	VMOVDQU      16(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 1024(AX)
+	VEXTRACTI128 $0x01, Y1, 1280(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 1536(AX)
 	VEXTRACTI128 $0x01, Y0, 1792(AX)
 	VMOVDQU      48(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2048(AX)
-	VEXTRACTI128 $0x01, Y0, 2304(AX)
-	VMOVDQU      48(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2560(AX)
-	VEXTRACTI128 $0x01, Y0, 2816(AX)
-	VMOVDQU      48(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 3072(AX)
-	VEXTRACTI128 $0x01, Y0, 3328(AX)
-	VMOVDQU      48(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      X1, 2048(AX)
+	VEXTRACTI128 $0x01, Y1, 2304(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2560(AX)
+	VEXTRACTI128 $0x01, Y1, 2816(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 3072(AX)
+	VEXTRACTI128 $0x01, Y1, 3328(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 3584(AX)
@@ -1532,39 +1526,33 @@ TEXT ·signedRowQ2_KAVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      16(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, (AX)
-	VEXTRACTI128 $0x01, Y0, 256(AX)
-	VMOVDQU      16(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 512(AX)
-	VEXTRACTI128 $0x01, Y0, 768(AX)
-	VMOVDQU      16(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 1024(AX)
-	VEXTRACTI128 $0x01, Y0, 1280(AX)
-	VMOVDQU      16(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 1024(AX)
+	VEXTRACTI128 $0x01, Y1, 1280(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 1536(AX)
 	VEXTRACTI128 $0x01, Y0, 1792(AX)
 	VMOVDQU      48(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2048(AX)
-	VEXTRACTI128 $0x01, Y0, 2304(AX)
-	VMOVDQU      48(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2560(AX)
-	VEXTRACTI128 $0x01, Y0, 2816(AX)
-	VMOVDQU      48(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 3072(AX)
-	VEXTRACTI128 $0x01, Y0, 3328(AX)
-	VMOVDQU      48(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      X1, 2048(AX)
+	VEXTRACTI128 $0x01, Y1, 2304(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2560(AX)
+	VEXTRACTI128 $0x01, Y1, 2816(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 3072(AX)
+	VEXTRACTI128 $0x01, Y1, 3328(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 3584(AX)
@@ -1649,77 +1637,64 @@ TEXT ·unpackRowQ3_KAVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      32(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSLLW       $0x02, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, (AX)
-	VEXTRACTI128 $0x01, Y0, 256(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSLLW       $0x01, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 512(AX)
-	VEXTRACTI128 $0x01, Y0, 768(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 1024(AX)
-	VEXTRACTI128 $0x01, Y0, 1280(AX)
-	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      (BX), Y2
+	VPSLLW       $0x02, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSLLW       $0x01, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y2, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 1024(AX)
+	VEXTRACTI128 $0x01, Y1, 1280(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x01, Y1, Y1
+	VPSRLW       $0x01, Y2, Y1
 	VPAND        words_04040404<>+0(SB), Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VPADDB       words_04040404<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 1536(AX)
 	VEXTRACTI128 $0x01, Y0, 1792(AX)
 	VMOVDQU      64(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2048(AX)
-	VEXTRACTI128 $0x01, Y0, 2304(AX)
-	VMOVDQU      64(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x03, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2560(AX)
-	VEXTRACTI128 $0x01, Y0, 2816(AX)
-	VMOVDQU      64(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x04, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPADDB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 3072(AX)
-	VEXTRACTI128 $0x01, Y0, 3328(AX)
-	VMOVDQU      64(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2048(AX)
+	VEXTRACTI128 $0x01, Y1, 2304(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSRLW       $0x03, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2560(AX)
+	VEXTRACTI128 $0x01, Y1, 2816(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPADDB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 3072(AX)
+	VEXTRACTI128 $0x01, Y1, 3328(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x05, Y1, Y1
+	VPSRLW       $0x05, Y2, Y1
 	VPAND        words_04040404<>+0(SB), Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VPADDB       words_04040404<>+0(SB), Y0, Y0
@@ -1812,77 +1787,64 @@ TEXT ·signedRowQ3_KAVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      32(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSLLW       $0x02, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, (AX)
-	VEXTRACTI128 $0x01, Y0, 256(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSLLW       $0x01, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 512(AX)
-	VEXTRACTI128 $0x01, Y0, 768(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 1024(AX)
-	VEXTRACTI128 $0x01, Y0, 1280(AX)
-	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VMOVDQU      (BX), Y2
+	VPSLLW       $0x02, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, (AX)
+	VEXTRACTI128 $0x01, Y1, 256(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSLLW       $0x01, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 512(AX)
+	VEXTRACTI128 $0x01, Y1, 768(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPAND        words_04040404<>+0(SB), Y2, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 1024(AX)
+	VEXTRACTI128 $0x01, Y1, 1280(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x01, Y1, Y1
+	VPSRLW       $0x01, Y2, Y1
 	VPAND        words_04040404<>+0(SB), Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VPSUBB       words_04040404<>+0(SB), Y0, Y0
 	VMOVDQU      X0, 1536(AX)
 	VEXTRACTI128 $0x01, Y0, 1792(AX)
 	VMOVDQU      64(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x02, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2048(AX)
-	VEXTRACTI128 $0x01, Y0, 2304(AX)
-	VMOVDQU      64(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x03, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 2560(AX)
-	VEXTRACTI128 $0x01, Y0, 2816(AX)
-	VMOVDQU      64(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x04, Y1, Y1
-	VPAND        words_04040404<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPSUBB       words_04040404<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 3072(AX)
-	VEXTRACTI128 $0x01, Y0, 3328(AX)
-	VMOVDQU      64(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2048(AX)
+	VEXTRACTI128 $0x01, Y1, 2304(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSRLW       $0x03, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 2560(AX)
+	VEXTRACTI128 $0x01, Y1, 2816(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        words_04040404<>+0(SB), Y3, Y3
+	VPOR         Y3, Y1, Y1
+	VPSUBB       words_04040404<>+0(SB), Y1, Y1
+	VMOVDQU      X1, 3072(AX)
+	VEXTRACTI128 $0x01, Y1, 3328(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VMOVDQU      (BX), Y1
-	VPSRLW       $0x05, Y1, Y1
+	VPSRLW       $0x05, Y2, Y1
 	VPAND        words_04040404<>+0(SB), Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VPSUBB       words_04040404<>+0(SB), Y0, Y0
@@ -9476,39 +9438,33 @@ TEXT ·unpackRowTQ2_0AVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      (BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      (BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 512(AX)
-	VMOVDQU      (BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 1024(AX)
-	VMOVDQU      (BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 512(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 1024(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VPADDB       words_07070707<>+0(SB), Y0, Y0
 	VMOVDQU      Y0, 1536(AX)
 	VMOVDQU      32(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 2048(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 2560(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPADDB       words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 3072(AX)
-	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 2048(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 2560(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPADDB       words_07070707<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 3072(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VPADDB       words_07070707<>+0(SB), Y0, Y0
@@ -9543,39 +9499,33 @@ TEXT ·signedRowTQ2_0AVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVDQU      (BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      (BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 512(AX)
-	VMOVDQU      (BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 1024(AX)
-	VMOVDQU      (BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 512(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 1024(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VPSUBB       words_01010101<>+0(SB), Y0, Y0
 	VMOVDQU      Y0, 1536(AX)
 	VMOVDQU      32(BX), Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 2048(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x02, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 2560(AX)
-	VMOVDQU      32(BX), Y0
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        words_03030303<>+0(SB), Y0, Y0
-	VPSUBB       words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU      Y0, 3072(AX)
-	VMOVDQU      32(BX), Y0
+	VPAND        words_03030303<>+0(SB), Y0, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 2048(AX)
+	VPSRLW       $0x02, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 2560(AX)
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words_03030303<>+0(SB), Y1, Y1
+	VPSUBB       words_01010101<>+0(SB), Y1, Y1
+	VMOVDQU      Y1, 3072(AX)
 	VPSRLW       $0x06, Y0, Y0
 	VPAND        words_03030303<>+0(SB), Y0, Y0
 	VPSUBB       words_01010101<>+0(SB), Y0, Y0

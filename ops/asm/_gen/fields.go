@@ -17,11 +17,20 @@ type reader struct {
 	above  int // quants are read so much above their value
 	levels vector
 	digits vector // Ternary: what the next digits come from, 128 above
+	mask   uint32 // of quants, if a register holds it
+	held   vector
+	loaded map[int]loadedField // by the field's place
+}
+
+// A loadedField is 32 bytes that the next groups are in too.
+type loadedField struct {
+	at int
+	vector
 }
 
 // newReader loads the levels.
 func newReader(w weightType, above int) *reader {
-	r := &reader{weightType: w, above: above}
+	r := &reader{weightType: w, above: above, loaded: map[int]loadedField{}}
 	if w.table() {
 		r.levels = YMM()
 		VMOVDQU(w.levelTable(above), r.levels)
@@ -91,8 +100,14 @@ func (r *reader) field(row weights, f quant.Field, i, to int) vector {
 	mask := uint32((1<<f.Bits-1)<<to) * 0x01010101
 	switch inRun := f.Run * 8 / f.Bits; {
 	case f.Run >= 32:
-		VMOVDQU(row(base+32*g/inRun*f.Run+32*g%f.Run), v)
-		shiftRight(f.Shift+f.Bits*(32*g%inRun/f.Run)-to, v)
+		at := base + 32*g/inRun*f.Run + 32*g%f.Run
+		from := r.loaded[f.At]
+		if g == 0 || from.at != at {
+			from = loadedField{at, YMM()}
+			VMOVDQU(row(at), from.vector)
+			r.loaded[f.At] = from
+		}
+		v = shifted(f.Shift+f.Bits*(32*g%inRun/f.Run)-to, from.vector)
 	case f.Run == 16 && f.Bits == 4:
 		clearing(x86.VMOVDQU(row(base+16*g), v.AsX()))
 		VPSRLW(U8(4), v.AsX(), x)
@@ -128,8 +143,27 @@ func (r *reader) field(row weights, f quant.Field, i, to int) vector {
 	default:
 		log.Fatalf("gen: no kernel reads fields like those of %s", r.Name)
 	}
-	VPAND(table(mask), v, v)
-	return v
+	masked := YMM()
+	if mask == r.mask {
+		VPAND(r.held, v, masked)
+	} else {
+		VPAND(table(mask), v, masked)
+	}
+	return masked
+}
+
+// shifted is v after shiftRight.
+func shifted(n int, v vector) vector {
+	if n == 0 {
+		return v
+	}
+	s := YMM()
+	if n > 0 {
+		VPSRLW(U8(n), v, s)
+	} else {
+		VPSLLW(U8(-n), v, s)
+	}
+	return s
 }
 
 // shiftRight moves the bits of words; what comes from neighbors is to be masked.
@@ -194,6 +228,10 @@ func (k *gemvKernel) fields() gemvStep {
 	signed := k.table() && k.above == 0
 	product, ones := k.products(), k.constant(0x00010001)
 	r := newReader(k.weightType, k.above)
+	if k.Coding == quant.Integers {
+		r.mask = uint32((1<<k.Quants.Low.Bits-1)<<k.step()) * 0x01010101
+		r.held = k.constant(r.mask)
+	}
 	return func(row weights, acc vector) {
 		dot := func(i int) vector {
 			c := r.quants(row, i)
@@ -209,14 +247,14 @@ func (k *gemvKernel) fields() gemvStep {
 			return c
 		}
 		if k.Group == 32 {
-			dots := sum8(dot)
+			dots := k.sum8(dot)
 			scale, _ := r.scales(row, true)
 			k.add(0, dots, scale[0], acc)
 			return
 		}
 		scale, min := r.scales(row, true)
 		for h := range 2 {
-			dots := sum4(func(i int) vector { return dot(4*h + i) })
+			dots := k.sum4(func(i int) vector { return dot(4*h + i) })
 			k.add(h, dots, scale[h], acc)
 			if min != nil {
 				VFMADD231PS(k.at.Offset(q8x8ScaledHalfSum+32*h), min[h], acc)

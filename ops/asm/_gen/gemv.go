@@ -8,6 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 	"github.com/mmcloughlin/avo/x86"
+
+	"github.com/normswap/normswap/quant"
 )
 
 // A gemvStep adds eight groups of a row to the chains.
@@ -50,6 +52,7 @@ type gemvKernel struct {
 	scaledSums Op
 	offsets    [2]vector // above times the sums of the quants
 	ahead      []Mem     // what is still to be fetched
+	ones       vector    // words of 16 bits
 }
 
 // The fields of asm.Q8x8.
@@ -225,11 +228,37 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 	RET()
 }
 
-// products returns a function that gives, in eight words, the sums of four
-// products each of unsigned quants, at most 127 in the mean of neighbours, and
-// signed activations.
+// fits16 reports whether the products of half a group add up to 16 bits.
+func (k *gemvKernel) fits16() bool {
+	top := k.above + k.weightType.largest()
+	if k.Levels == nil && k.Coding == quant.Integers {
+		top = 1<<k.Quants.Bits() - 1
+	}
+	return k.shape != bytes32 && (k.above > 0 || k.HasMin()) && top*128*k.Group/2 < 1<<15
+}
+
+// addWords adds what folds: words of 16 bits, if sums of a group fit, or of 32.
+func (k *gemvKernel) addWords(ops ...Op) {
+	if k.fits16() {
+		VPADDW(ops...)
+	} else {
+		VPADDD(ops...)
+	}
+}
+
+// words returns the words of 32 bits of a sum.
+func (k *gemvKernel) words(sum vector) vector {
+	if k.fits16() {
+		VPMADDWD(k.ones, sum, sum)
+	}
+	return sum
+}
+
+// products returns a function that gives the sums of four products each of unsigned
+// quants, at most 127 in the mean of neighbours, and signed activations: in eight words,
+// or in halves of them if addWords adds those.
 func (k *gemvKernel) products() func(quants []vector, activations []Op) vector {
-	ones := k.constant(0x00010001)
+	k.ones = k.constant(0x00010001)
 	return func(quants []vector, activations []Op) vector {
 		d := quants[0]
 		VPMADDUBSW(activations[0], d, d)
@@ -237,7 +266,9 @@ func (k *gemvKernel) products() func(quants []vector, activations []Op) vector {
 			VPMADDUBSW(activations[i+1], c, c)
 			VPADDW(c, d, d)
 		}
-		VPMADDWD(ones, d, d)
+		if !k.fits16() {
+			VPMADDWD(k.ones, d, d)
+		}
 		return d
 	}
 }
@@ -254,33 +285,35 @@ func (k *gemvKernel) constant(w ...uint32) vector {
 }
 
 // fold adds what the operations take from a and b, and leaves it in a.
-func fold(lo, hi func(...Op), a, b vector) vector {
+func (k *gemvKernel) fold(lo, hi func(...Op), a, b vector) vector {
 	t := YMM()
 	lo(b, a, t)
 	hi(b, a, a)
-	VPADDD(t, a, a)
+	k.addWords(t, a, a)
 	return a
 }
 
 // sum4 adds up the four words of each half of four registers: the low half has
 // the sums of the low halves.
-func sum4(leaf func(i int) vector) vector {
+func (k *gemvKernel) sum4(leaf func(i int) vector) vector { return k.words(k.folded4(leaf)) }
+
+func (k *gemvKernel) folded4(leaf func(i int) vector) vector {
 	a := leaf(0)
-	a = fold(VPUNPCKLDQ, VPUNPCKHDQ, a, leaf(1))
+	a = k.fold(VPUNPCKLDQ, VPUNPCKHDQ, a, leaf(1))
 	b := leaf(2)
-	b = fold(VPUNPCKLDQ, VPUNPCKHDQ, b, leaf(3))
-	return fold(VPUNPCKLQDQ, VPUNPCKHQDQ, a, b)
+	b = k.fold(VPUNPCKLDQ, VPUNPCKHDQ, b, leaf(3))
+	return k.fold(VPUNPCKLQDQ, VPUNPCKHQDQ, a, b)
 }
 
 // sum8 adds up the words of eight registers.
-func sum8(leaf func(i int) vector) vector {
-	a := sum4(leaf)
-	b := sum4(func(i int) vector { return leaf(4 + i) })
+func (k *gemvKernel) sum8(leaf func(i int) vector) vector {
+	a := k.folded4(leaf)
+	b := k.folded4(func(i int) vector { return leaf(4 + i) })
 	t := YMM()
 	VPERM2I128(U8(0x20), b, a, t)
 	VPERM2I128(U8(0x31), b, a, a)
-	VPADDD(t, a, a)
-	return a
+	k.addWords(t, a, a)
+	return k.words(a)
 }
 
 // gather returns the half-precision numbers at one place of eight blocks.
@@ -313,7 +346,7 @@ func (k *gemvKernel) bytes32() gemvStep {
 		ones := k.constant(0x00010001)
 		k.above = 0
 		return func(row weights, acc vector) {
-			dots := sum8(func(i int) vector {
+			dots := k.sum8(func(i int) vector {
 				c, s := YMM(), YMM()
 				VMOVDQU(row(k.Bytes*i+at), c)
 				VMOVDQU(k.quants[i], s)
@@ -328,7 +361,7 @@ func (k *gemvKernel) bytes32() gemvStep {
 	}
 	flip := k.constant(0x80808080)
 	return func(row weights, acc vector) {
-		dots := sum8(func(i int) vector {
+		dots := k.sum8(func(i int) vector {
 			c, d := YMM(), YMM()
 			VPXOR(row(k.Bytes*i+at), flip, c)
 			VXORPS(d, d, d)
@@ -348,7 +381,7 @@ func (k *gemvKernel) nibbles32() gemvStep {
 		sixteen, own = k.constant(0x10101010), k.constant(0x08040201, 0x80402010)
 	}
 	return func(row weights, acc vector) {
-		dots := sum4(func(i int) vector {
+		dots := k.sum4(func(i int) vector {
 			a, b := k.Bytes*i, k.Bytes*(i+4)
 			lo, hi := YMM(), YMM()
 			clearing(x86.VMOVDQU(row(a+q.Low.At), lo.AsX()))
@@ -394,7 +427,7 @@ func (k *gemvKernel) nibbles256() gemvStep {
 			bits = YMM()
 			VMOVDQU(row(q.High.At), bits)
 		}
-		dots := sum8(func(i int) vector {
+		dots := k.sum8(func(i int) vector {
 			if i%2 == 1 {
 				return product([]vector{odd}, k.quants[i:])
 			}
@@ -480,7 +513,7 @@ func (k *gemvKernel) sixes256() gemvStep {
 			pairs := YMM()
 			VMOVDQU(row(q.High.At+32*h), pairs)
 			// The chains are those of the groups 0, 2, 4, 6 and 1, 3, 5, 7.
-			dots := sum4(func(i int) vector {
+			dots := k.sum4(func(i int) vector {
 				c, p := YMM(), YMM()
 				if i < 2 {
 					VPAND(row(q.Low.At+64*h+32*i), low, c)

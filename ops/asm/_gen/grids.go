@@ -151,11 +151,11 @@ func (k *gemvKernel) grids() gemv512Step {
 			}
 			// The sums wait where the numbers of points were.
 			if k.Group == 32 {
-				VMOVDQU(sum8(leaf), b.local)
+				VMOVDQU(k.sum8(leaf), b.local)
 				continue
 			}
 			for h := range 2 {
-				VMOVDQU(sum4(func(i int) vector { return leaf(4*h + i) }), b.local.Offset(32*h))
+				VMOVDQU(k.sum4(func(i int) vector { return leaf(4*h + i) }), b.local.Offset(32*h))
 			}
 		}
 		release()
