@@ -184,8 +184,8 @@ func (p *Pool) Attention(dst, q []float32, c *KV, a *Attention, pos, n int) {
 	first, _ := a.visible(pos, pos+n)
 	work := group * t.each * (pos + n - first) * a.HeadDim // multiply-adds of an item, halved
 	items := a.KVHeads * ((n + t.each - 1) / t.each)
-	if blocks := t.blocks(); n == 1 && items < p.Threads() && blocks > 1 {
-		p.Run((*attnBlocks)(t), a.KVHeads*blocks, 1)
+	if t.spread(p.Threads()) {
+		p.Run((*attnBlocks)(t), a.KVHeads*t.blocks(), 1)
 		p.Run((*attnMerge)(t), a.KVHeads, 1)
 	} else {
 		p.Run(t, items, attnGrain/work+1)
@@ -199,13 +199,20 @@ func (t *queries) length() int { return t.pos + t.n }
 // blocks is the number of blocks up to the last query.
 func (t *queries) blocks() int { return (t.length()-1)/kvBlock + 1 }
 
+// spread tells whether the blocks of one query go over the workers, not the heads: where
+// these are so few that some workers would wait for others.
+func (t *attnWork) spread(workers int) bool {
+	heads := t.a.KVHeads
+	return t.n == 1 && t.blocks() > 1 && heads%workers != 0 && heads < 4*workers
+}
+
 func (t *attnWork) reserve(workers, group int) {
 	rows, pad := t.each*group, padLanes(t.a.HeadDim)
 	t.worker = grow(t.worker, workers)
 	for i := range t.worker {
 		t.worker[i].reserve(rows, t.a.HeadDim)
 	}
-	if t.n == 1 && t.a.KVHeads < workers {
+	if t.spread(workers) {
 		t.parts = grow(t.parts, t.a.KVHeads*t.blocks())
 		for i := range t.parts {
 			t.parts[i].grow(rows, pad)
