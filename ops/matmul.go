@@ -201,8 +201,10 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	st := in.storage(w.Type)
 	var from, words [together]int
 	var rows [together][]float32
+	stored := hi-lo == 1 && st.route == integer && w.Cols > 0 && asm.CanGemmStored(st.format, in.rows-lo*asm.PanelRows)
 	for k := range n {
 		switch at := o + k*asm.PanelRows; {
+		case stored: // and read by the product
 		case st.route == integer:
 			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
 		case st.route == halves || st.route == float && st.format == quant.F32:
@@ -224,6 +226,10 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			at := o + k*asm.PanelRows
 			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.PanelRows, in.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
+			case stored:
+				first, data, stride := s.window(w, at)
+				from[k] = first
+				asm.GemmStored(st.format, one, data, stride, in.q8PanelAt(i), w.Cols, take(&ahead, piece), &s.chains)
 			case st.route == integer:
 				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
 			case st.route == halves:

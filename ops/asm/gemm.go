@@ -32,6 +32,19 @@ func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns, rows int, ahead []
 	gemmGeneric(t, c, p, a, columns, SignFlip())
 }
 
+// CanGemmStored returns whether [GemmStored] multiplies weights of type t with that many
+// rows of activations in the active tier.
+func CanGemmStored(t quant.Type, rows int) bool {
+	return active.ints[t].gemmStored != nil && rows <= PanelRows/2
+}
+
+// GemmStored is [Gemm] of 16 rows as they are stored, stride bytes apart, of more than no
+// columns, for what [CanGemmStored] reports: with few rows of activations what is unpacked
+// to memory is read too seldom to pay.
+func GemmStored(t quant.Type, c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains) {
+	active.ints[t].gemmStored(c, w, stride, a, columns, ahead, s)
+}
+
 // gemmGeneric is the definition of Gemm, for activations with the given [SignFlip].
 func gemmGeneric(t quant.Type, c *Tile, p Panel, a Q8Panel, columns int, flip uint32) {
 	group, hasMin := weightTypes[t].Group, weightTypes[t].HasMin()

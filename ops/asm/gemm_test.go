@@ -114,7 +114,7 @@ var matrixTests = []kernelTest{
 		stride := blocks * l.Bytes
 		w, c := o.blocks(t, PanelRows*stride), o.activations(rows*groups)
 		ahead := o.blocks(t, n%5*l.Bytes)
-		var got, want Tile
+		var got, stored, want Tile
 		var s Chains
 		run := func(got *Tile, unpack func(p Panel), gemm func(p Panel, a Q8Panel), size int, flip uint32) {
 			p := Panel{
@@ -138,7 +138,12 @@ var matrixTests = []kernelTest{
 		}
 		return func() {
 				run(&got, func(p Panel) { Unpack(t, p, blocks, w, stride) },
-					func(p Panel, a Q8Panel) { Gemm(t, &got, p, a, columns, rows, ahead, &s) }, QuantBytes(t), SignFlip())
+					func(p Panel, a Q8Panel) {
+						Gemm(t, &got, p, a, columns, rows, ahead, &s)
+						if stored = got; CanGemmStored(t, rows) && groups > 0 {
+							GemmStored(t, &stored, w, stride, a, columns, ahead, &s)
+						}
+					}, QuantBytes(t), SignFlip())
 			}, func() error {
 				run(&want, func(p Panel) { unpackGeneric(t, p, blocks, w, stride) },
 					func(p Panel, a Q8Panel) { gemmGeneric(t, &want, p, a, columns, 0) }, 1, 0)
@@ -154,8 +159,10 @@ var matrixTests = []kernelTest{
 					}
 				}
 				for r := range PanelRows { // the other products are undefined
-					if err := sameFloats(got[r*PanelRows:][:rows], want[r*PanelRows:][:rows]); err != nil {
-						return fmt.Errorf("row %d of weights: %w", r, err)
+					for name, c := range map[string]*Tile{"Gemm": &got, "GemmStored": &stored} {
+						if err := sameFloats(c[r*PanelRows:][:rows], want[r*PanelRows:][:rows]); err != nil {
+							return fmt.Errorf("%s, row %d of weights: %w", name, r, err)
+						}
 					}
 				}
 				return nil

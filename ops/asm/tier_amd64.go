@@ -108,6 +108,7 @@ func kernelsAVX512() kernels {
 			}
 		}
 	}
+	k.ints[quant.Q8_0].gemmStored = gemmStoredQ8_0
 	return k
 }
 
@@ -177,6 +178,20 @@ func gemm512(kernel gemmKernel512) panelProduct {
 	return func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains) {
 		kernel(&c[0], &p.Q[0], &p.Scale[0], &p.Min[0], &p.Compensation[0], &a.Q[0], &a.Scale[0], &a.ScaledSum[0], &a.HalfSum[0], columns, &s[0], unsafe.SliceData(ahead), perGroup(ahead, columns))
 	}
+}
+
+// gemmStoredQ8_0 multiplies with the first eight rows of activations.
+func gemmStoredQ8_0(c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains) {
+	step := perGroup(ahead, columns)
+	if step == 0 {
+		ahead = w
+	}
+	gemmStoredQ8_0AVX512(&w[0], stride, &a.Q[0], &a.Scale[0], columns, &s[0], &ahead[0], step)
+	transpose16(words(c[:]), words(s[:]), PanelRows, PanelRows/2, PanelRows, 0)
+}
+
+func words(x []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 }
 
 // perGroup is how many bytes of what lies ahead are fetched with each group.

@@ -32,7 +32,8 @@ type intKernels struct {
 	gemv       gemvKernel
 	unpack     func(p Panel, blocks int, w []byte, stride int)
 	gemm       panelProduct
-	gemm8      panelProduct // of up to eight rows of activations; nil: gemm
+	gemm8      panelProduct  // of up to eight rows of activations; nil: gemm
+	gemmStored storedProduct // nil: none
 	sumColumns func(sum []float64, p Panel, first, rows int)
 	quantBytes int // of a quant in a Panel; 0: one
 }
@@ -40,6 +41,10 @@ type intKernels struct {
 // A panelProduct is gemmGeneric over whole groups of 32, at least one, and fetches
 // ahead.
 type panelProduct func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains)
+
+// A storedProduct is gemmGeneric of stored rows, stride bytes apart, and up to eight of
+// activations, over whole groups of 32, at least one.
+type storedProduct func(c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains)
 
 // A gemvKernel is gemvGeneric of that many rows and groups, at least one of each.
 type gemvKernel func(dst *float32, w *byte, stride, rows, groups int, a *byte)

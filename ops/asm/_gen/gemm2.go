@@ -60,7 +60,7 @@ func gemm2(f gemm2Form, vecs int) {
 	} else {
 		ahalf = pointer("ahalf")
 	}
-	end, sums := integer("columns"), pointer("chains")
+	end := integer("columns")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain, to, left := GP64(), GP64(), GP64(), GP64()
 	XORQ(i, i)
@@ -147,8 +147,8 @@ func gemm2(f gemm2Form, vecs int) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx2.rounds(f.Group, i, end, chain, sums, block)
-	avx2.sumChains(sums, 8*vecs)
+	avx2.rounds(f.Group, i, end, chain, block)
+	avx2.sumChains(pointer("c"), pointer("chains"), panelRows, 8*vecs)
 	VZEROUPPER()
 	RET()
 }

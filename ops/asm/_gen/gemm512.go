@@ -15,6 +15,7 @@ func gemmFamily() {
 		gemm512("Sub16", lanes, 16, false)
 		gemm512("Sub16Min", lanes, 16, true)
 	}
+	gemmStored()
 	for _, f := range gemm2Forms() {
 		for _, vecs := range []int{2, 1} {
 			gemm2(f, vecs)
@@ -56,7 +57,7 @@ func gemm512(form string, lanes isa, group int, min bool) {
 	case min:
 		asum = pointer("asum")
 	}
-	end, sums := integer("columns"), pointer("chains")
+	end := integer("columns")
 	ADDQ(end, end) // 64 bytes for 32 columns
 	i, chain := GP64(), GP64()
 	XORQ(i, i)
@@ -111,15 +112,15 @@ func gemm512(form string, lanes isa, group int, min bool) {
 		}
 		ADDQ(U8(64), i)
 	}
-	lanes.rounds(group, i, end, chain, sums, block)
-	lanes.sumChains(sums, lanes.lanes)
+	lanes.rounds(group, i, end, chain, block)
+	lanes.sumChains(pointer("c"), pointer("chains"), panelRows, lanes.lanes)
 	VZEROUPPER()
 	RET()
 }
 
 // rounds emits the loop over the groups: block adds 32 columns to a chain, or
 // sets it, and adds 64 to i.
-func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func(name string, first bool)) {
+func (t isa) rounds(group int, i, end, chain reg.GPVirtual, block func(name string, first bool)) {
 	left := GP64()
 	round := func(name string, first bool) {
 		Label(name)
@@ -140,7 +141,7 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		CMOVQGT(chain, left)
 		SUBQ(left, chain)
 		SHLQ(U8(10), chain)
-		ADDQ(sums.Base, chain)
+		ADDQ(param("chains"), chain)
 	}
 	// zeroChains empties the chains from p up to the end.
 	zeroChains := func(p, end reg.GPVirtual) {
@@ -156,9 +157,9 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		CMPQ(p, end)
 		JNE(LabelRef("empty"))
 	}
-	p := GP64()
-	MOVQ(sums.Base, p)
 	if group == 16 {
+		p := GP64()
+		MOVQ(param("chains"), p)
 		// Four groups of 32 take all chains: each sets or adds to two. If the last
 		// ones are 2 or 6, two of these come first, and go to the last chains.
 		name := "whole"
@@ -168,7 +169,7 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 			MOVQ(end, chain)
 			ANDQ(U32(7<<6), chain)
 			CMPQ(left, chain)
-			MOVQ(sums.Base, chain)
+			MOVQ(param("chains"), chain)
 			MOVQ(U32(4), left)
 			JNE(LabelRef(name))
 			BTQ(U8(7), end)
@@ -180,7 +181,7 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		}
 		CMPQ(end, U32(8<<6))
 		JGE(LabelRef("set"))
-		MOVQ(sums.Base, chain)
+		MOVQ(param("chains"), chain)
 		ADDQ(U32(chains*chainBytes), chain)
 		zeroChains(p, chain)
 		JMP(LabelRef("more"))
@@ -190,7 +191,7 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 		begin()
 		// The chains before the first used one, of less than eight groups, are
 		// empty.
-		zeroChains(p, chain)
+		zeroChains(integer("chains"), chain)
 	}
 	round("first", true)
 	Label("more")
@@ -200,14 +201,14 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, sums Mem, block func
 	Label("sum")
 }
 
-// sumChains adds the chains up, and stores the products with the first lanes of
-// the tile.
-func (t isa) sumChains(sums Mem, lanes int) {
-	c, z := pointer("c"), t.reg()
+// sumChains adds the chains of that many rows up, and stores the first lanes of each
+// to c, which may be where the chains are.
+func (t isa) sumChains(c, sums Mem, rows, lanes int) {
+	z := t.reg()
 	zero(z)
 	n := GP64()
 	const unroll = 4 // rows of weights
-	MOVQ(U32(panelRows/unroll), n)
+	MOVQ(U32(rows/unroll), n)
 	loop("products", n, func() {
 		for u := range unroll * lanes / t.lanes {
 			at := u/(lanes/t.lanes)*64 + u%(lanes/t.lanes)*t.size()
