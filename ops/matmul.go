@@ -132,10 +132,19 @@ func (t *product) Do(worker, lo, hi int) {
 // next: what stays in the cache.
 func (t *product) together(w *Matrix) int {
 	st, size := t.in.storage(w.Type), 4
+	if t.stored(w) {
+		return 2 // as many again are on their way from memory
+	}
 	if st.route == integer {
 		size = asm.QuantBytes(st.format)
 	}
 	return min(together, max(1, panelBytes/max(1, asm.PanelRows*w.Cols*size)))
+}
+
+// stored reports whether w is multiplied as it is stored, with all rows of the input.
+func (t *product) stored(w *Matrix) bool {
+	st := t.in.storage(w.Type)
+	return st.route == integer && w.Cols > 0 && asm.CanGemmStored(st.format, t.in.rows)
 }
 
 // span returns how many outputs single computes at a time: what stays in the
@@ -201,7 +210,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	st := in.storage(w.Type)
 	var from, words [together]int
 	var rows [together][]float32
-	stored := hi-lo == 1 && st.route == integer && w.Cols > 0 && asm.CanGemmStored(st.format, in.rows-lo*asm.PanelRows)
+	stored := t.stored(w)
 	for k := range n {
 		switch at := o + k*asm.PanelRows; {
 		case stored: // and read by the product
