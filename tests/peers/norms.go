@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/normswap/normswap/internal/contender"
 	"github.com/normswap/normswap/ops"
 )
 
@@ -100,7 +101,7 @@ func normKernels(pairs int) error {
 			for i := range all {
 				r := ratios(theirs[i], ours[i])
 				fmt.Printf("| %s | %d | %d | %.0f | %.0f | %.2f | %.2f..%.2f |\n", all[i].name, rows, d,
-					median(theirs[i]), median(ours[i]), median(r), slices.Min(r), slices.Max(r))
+					contender.Median(theirs[i]), contender.Median(ours[i]), contender.Median(r), slices.Min(r), slices.Max(r))
 			}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/normswap/normswap/internal/contender"
 )
 
 // A workload is what both sides are given.
@@ -120,7 +122,7 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 				tps[i] = append(tps[i], s.tps[test])
 				memory[i] = max(memory[i], s.memory)
 			}
-			if i < infer && median(tps[i]) > median(tps[best]) {
+			if i < infer && contender.Median(tps[i]) > contender.Median(tps[best]) {
 				best = i
 			}
 		}
@@ -131,12 +133,12 @@ func sideBySide(model string, threads int, w workload) ([]string, error) {
 				perToken := s.reading[test] / tps[infer][i]
 				share[0], share[1] = append(share[0], tps[best][i]*perToken), append(share[1], s.reading[test])
 			}
-			reading = fmt.Sprintf("%.0f / %.0f %%", median(share[0]), median(share[1]))
+			reading = fmt.Sprintf("%.0f / %.0f %%", contender.Median(share[0]), contender.Median(share[1]))
 		}
 		r := ratios(tps[infer], tps[best])
 		low, high := slices.Min(r), slices.Max(r)
 		rows = append(rows, fmt.Sprintf("| %s | %d | %s | %.1f | %s | %.1f | %.2f | %.2f..%.2f | %s | %s | %d / %d MB |",
-			name(model), threads, test, median(tps[best]), sides[best].load, median(tps[infer]), median(r), low, high,
+			name(model), threads, test, contender.Median(tps[best]), sides[best].load, contender.Median(tps[infer]), contender.Median(r), low, high,
 			verdict(w.pairs, low, high), reading, memory[best]/1e6, memory[infer]/1e6))
 	}
 	return rows, nil
@@ -163,12 +165,6 @@ func ratios(a, b []float64) []float64 {
 		r[i] = a[i] / b[i]
 	}
 	return r
-}
-
-func median(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
 // bench runs `PROGRAM bench` once; peer and infer take the same options and both

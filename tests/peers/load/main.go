@@ -22,6 +22,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/normswap/normswap/internal/contender"
 )
 
 var (
@@ -76,9 +78,7 @@ func median(rows [][3]float64, column int) float64 {
 	for _, r := range rows {
 		values = append(values, r[column])
 	}
-	slices.Sort(values)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	return contender.Median(values)
 }
 
 // measure returns tokens per second, and half of the first tokens came within so many
