@@ -226,10 +226,12 @@ func (w *attnScratch) reserve(rows, dim int) {
 	w.total.grow(rows, padLanes(dim))
 }
 
-// Do handles items: all blocks of one key-value head for some of the queries.
+// Do handles items: all blocks of one key-value head for some of the queries. Those of a
+// head follow one another, so that its keys and values stay in the cache of the processor.
 func (t *attnWork) Do(worker, lo, hi int) {
+	chunks := (t.n + t.each - 1) / t.each
 	for item := lo; item < hi; item++ {
-		head, first := item%t.a.KVHeads, item/t.a.KVHeads*t.each
+		head, first := item/chunks, item%chunks*t.each
 		t.attend(&t.worker[worker], head, first, min(t.each, t.n-first))
 	}
 }
