@@ -88,13 +88,22 @@ func (k *kernels) product(t quant.Type, weights []byte) func() {
 	stride, _ := t.RowBytes(tuneCols) // a multiple of every block
 	rows := tuneBytes / stride
 	dst := make([]float32, rows)
+	// The activations are written before they are read: memory that nobody has written may be
+	// one page of zeros at many addresses, and some first-level caches miss at every change
+	// from one of those to another.
+	x := make([]float32, tuneCols)
+	for i := range x {
+		x[i] = 1
+	}
 	if kernel := k.ints[t].gemv; kernel != nil {
-		a := make([]Q8x8, Q8x8Count(tuneCols/Group))
+		q, a := NewQ8(tuneCols/Group), make([]Q8x8, Q8x8Count(tuneCols/Group))
+		Quantize(q, x)
+		PackQ8x8(a, q)
 		return func() {
 			kernel(&dst[0], &weights[0], stride, rows, tuneCols/Group, (*byte)(unsafe.Pointer(&a[0])))
 		}
 	}
-	x, kernel := make([]float32, tuneCols), k.floats[t].gemv
+	kernel := k.floats[t].gemv
 	return func() { kernel(&dst[0], &weights[0], stride, rows, tuneCols, &x[0]) }
 }
 
