@@ -228,9 +228,9 @@ eights4:
 	VXORPS        Z11, Z11, Z11
 	VXORPS        Z12, Z12, Z12
 	VMOVDQU64     bytes0<>+0(SB), Z13
-	VMOVDQU64     bytes0<>+0(SB), Z14
-	VMOVDQU64     bytes0<>+0(SB), Z15
-	VMOVDQU64     bytes0<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VMOVDQU64     bytes0<>+0(SB), Z17
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z5, Z1, Z13
@@ -270,9 +270,9 @@ eights4:
 	VPDPBUSD      3328(AX), Z19, Z11
 	VPDPBUSD      4672(AX), Z20, Z12
 	VMOVDQU64     bytes1<>+0(SB), Z13
-	VMOVDQU64     bytes1<>+0(SB), Z14
-	VMOVDQU64     bytes1<>+0(SB), Z15
-	VMOVDQU64     bytes1<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VMOVDQU64     bytes1<>+0(SB), Z17
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z5, Z1, Z13
@@ -306,9 +306,9 @@ eights4:
 	VPDPBUSD      3392(AX), Z19, Z11
 	VPDPBUSD      4736(AX), Z20, Z12
 	VMOVDQU64     bytes2<>+0(SB), Z13
-	VMOVDQU64     bytes2<>+0(SB), Z14
-	VMOVDQU64     bytes2<>+0(SB), Z15
-	VMOVDQU64     bytes2<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VPERMI2B      Z5, Z1, Z13
 	VPERMI2B      Z6, Z2, Z14
 	VPERMI2B      Z7, Z3, Z15
@@ -371,8 +371,8 @@ eights3:
 	VXORPS        Z8, Z8, Z8
 	VXORPS        Z9, Z9, Z9
 	VMOVDQU64     bytes0<>+0(SB), Z10
-	VMOVDQU64     bytes0<>+0(SB), Z11
-	VMOVDQU64     bytes0<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VMOVDQU64     bytes0<>+0(SB), Z13
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z4, Z1, Z10
@@ -403,8 +403,8 @@ eights3:
 	VPDPBUSD      1984(AX), Z14, Z8
 	VPDPBUSD      3328(AX), Z15, Z9
 	VMOVDQU64     bytes1<>+0(SB), Z10
-	VMOVDQU64     bytes1<>+0(SB), Z11
-	VMOVDQU64     bytes1<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VMOVDQU64     bytes1<>+0(SB), Z13
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z4, Z1, Z10
@@ -431,8 +431,8 @@ eights3:
 	VPDPBUSD      2048(AX), Z14, Z8
 	VPDPBUSD      3392(AX), Z15, Z9
 	VMOVDQU64     bytes2<>+0(SB), Z10
-	VMOVDQU64     bytes2<>+0(SB), Z11
-	VMOVDQU64     bytes2<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VPERMI2B      Z4, Z1, Z10
 	VPERMI2B      Z5, Z2, Z11
 	VPERMI2B      Z6, Z3, Z12
@@ -482,7 +482,7 @@ eights2:
 	VXORPS        Z5, Z5, Z5
 	VXORPS        Z6, Z6, Z6
 	VMOVDQU64     bytes0<>+0(SB), Z7
-	VMOVDQU64     bytes0<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VMOVDQU64     bytes0<>+0(SB), Z9
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z3, Z1, Z7
@@ -504,7 +504,7 @@ eights2:
 	VPDPBUSD      640(AX), Z9, Z5
 	VPDPBUSD      1984(AX), Z10, Z6
 	VMOVDQU64     bytes1<>+0(SB), Z7
-	VMOVDQU64     bytes1<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VMOVDQU64     bytes1<>+0(SB), Z9
 	KMOVQ         words_f0000000_f0000000<>+0(SB), K1
 	VPERMI2B      Z3, Z1, Z7
@@ -524,7 +524,7 @@ eights2:
 	VPDPBUSD      704(AX), Z9, Z5
 	VPDPBUSD      2048(AX), Z10, Z6
 	VMOVDQU64     bytes2<>+0(SB), Z7
-	VMOVDQU64     bytes2<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VPERMI2B      Z3, Z1, Z7
 	VPERMI2B      Z4, Z2, Z8
 	VCVTPH2PS     Y7, Z7
@@ -923,9 +923,9 @@ eights4:
 	VXORPS        Z11, Z11, Z11
 	VXORPS        Z12, Z12, Z12
 	VMOVDQU64     bytes3<>+0(SB), Z13
-	VMOVDQU64     bytes3<>+0(SB), Z14
-	VMOVDQU64     bytes3<>+0(SB), Z15
-	VMOVDQU64     bytes3<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VMOVDQU64     bytes3<>+0(SB), Z17
 	KMOVQ         words_f0000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z5, Z1, Z13
@@ -965,9 +965,9 @@ eights4:
 	VPDPBUSD      3328(AX), Z19, Z11
 	VPDPBUSD      4672(AX), Z20, Z12
 	VMOVDQU64     bytes4<>+0(SB), Z13
-	VMOVDQU64     bytes4<>+0(SB), Z14
-	VMOVDQU64     bytes4<>+0(SB), Z15
-	VMOVDQU64     bytes4<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VMOVDQU64     bytes4<>+0(SB), Z17
 	KMOVQ         words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z5, Z1, Z13
@@ -1002,9 +1002,9 @@ eights4:
 	VPDPBUSD      3392(AX), Z19, Z11
 	VPDPBUSD      4736(AX), Z20, Z12
 	VMOVDQU64     bytes5<>+0(SB), Z13
-	VMOVDQU64     bytes5<>+0(SB), Z14
-	VMOVDQU64     bytes5<>+0(SB), Z15
-	VMOVDQU64     bytes5<>+0(SB), Z16
+	VMOVDQA64     Z13, Z14
+	VMOVDQA64     Z13, Z15
+	VMOVDQA64     Z13, Z16
 	VMOVDQU64     bytes5<>+0(SB), Z17
 	KMOVQ         words_c000c000_c000c000<>+0(SB), K1
 	VPERMI2B      Z5, Z1, Z13
@@ -1069,8 +1069,8 @@ eights3:
 	VXORPS        Z8, Z8, Z8
 	VXORPS        Z9, Z9, Z9
 	VMOVDQU64     bytes3<>+0(SB), Z10
-	VMOVDQU64     bytes3<>+0(SB), Z11
-	VMOVDQU64     bytes3<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VMOVDQU64     bytes3<>+0(SB), Z13
 	KMOVQ         words_f0000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z4, Z1, Z10
@@ -1102,8 +1102,8 @@ eights3:
 	VPDPBUSD      1984(AX), Z14, Z8
 	VPDPBUSD      3328(AX), Z15, Z9
 	VMOVDQU64     bytes4<>+0(SB), Z10
-	VMOVDQU64     bytes4<>+0(SB), Z11
-	VMOVDQU64     bytes4<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VMOVDQU64     bytes4<>+0(SB), Z13
 	KMOVQ         words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z4, Z1, Z10
@@ -1130,8 +1130,8 @@ eights3:
 	VPDPBUSD      2048(AX), Z14, Z8
 	VPDPBUSD      3392(AX), Z15, Z9
 	VMOVDQU64     bytes5<>+0(SB), Z10
-	VMOVDQU64     bytes5<>+0(SB), Z11
-	VMOVDQU64     bytes5<>+0(SB), Z12
+	VMOVDQA64     Z10, Z11
+	VMOVDQA64     Z10, Z12
 	VMOVDQU64     bytes5<>+0(SB), Z13
 	KMOVQ         words_c000c000_c000c000<>+0(SB), K1
 	VPERMI2B      Z4, Z1, Z10
@@ -1183,7 +1183,7 @@ eights2:
 	VXORPS        Z5, Z5, Z5
 	VXORPS        Z6, Z6, Z6
 	VMOVDQU64     bytes3<>+0(SB), Z7
-	VMOVDQU64     bytes3<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VMOVDQU64     bytes3<>+0(SB), Z9
 	KMOVQ         words_f0000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z3, Z1, Z7
@@ -1205,7 +1205,7 @@ eights2:
 	VPDPBUSD      640(AX), Z9, Z5
 	VPDPBUSD      1984(AX), Z10, Z6
 	VMOVDQU64     bytes4<>+0(SB), Z7
-	VMOVDQU64     bytes4<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VMOVDQU64     bytes4<>+0(SB), Z9
 	KMOVQ         words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B      Z3, Z1, Z7
@@ -1225,7 +1225,7 @@ eights2:
 	VPDPBUSD      704(AX), Z9, Z5
 	VPDPBUSD      2048(AX), Z10, Z6
 	VMOVDQU64     bytes5<>+0(SB), Z7
-	VMOVDQU64     bytes5<>+0(SB), Z8
+	VMOVDQA64     Z7, Z8
 	VMOVDQU64     bytes5<>+0(SB), Z9
 	KMOVQ         words_c000c000_c000c000<>+0(SB), K1
 	VPERMI2B      Z3, Z1, Z7
@@ -1781,9 +1781,9 @@ eights4:
 	VMOVDQU64      416(CX), Z7
 	VMOVDQU64      592(CX), Z8
 	VMOVDQU64      bytes6<>+0(SB), Z9
-	VMOVDQU64      bytes6<>+0(SB), Z10
-	VMOVDQU64      bytes6<>+0(SB), Z11
-	VMOVDQU64      bytes6<>+0(SB), Z12
+	VMOVDQA64      Z9, Z10
+	VMOVDQA64      Z9, Z11
+	VMOVDQA64      Z9, Z12
 	VMOVDQU64      bytes6<>+0(SB), Z13
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z9
@@ -1799,9 +1799,9 @@ eights4:
 	VXORPS         Z15, Z15, Z15
 	VXORPS         Z16, Z16, Z16
 	VMOVDQU64      bytes7<>+0(SB), Z17
-	VMOVDQU64      bytes7<>+0(SB), Z18
-	VMOVDQU64      bytes7<>+0(SB), Z19
-	VMOVDQU64      bytes7<>+0(SB), Z20
+	VMOVDQA64      Z17, Z18
+	VMOVDQA64      Z17, Z19
+	VMOVDQA64      Z17, Z20
 	VMOVDQU64      bytes7<>+0(SB), Z21
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z17
@@ -1861,9 +1861,9 @@ eights4:
 	VPDPBUSD       3328(AX), Z23, Z15
 	VPDPBUSD       4672(AX), Z24, Z16
 	VMOVDQU64      bytes10<>+0(SB), Z17
-	VMOVDQU64      bytes10<>+0(SB), Z18
-	VMOVDQU64      bytes10<>+0(SB), Z19
-	VMOVDQU64      bytes10<>+0(SB), Z20
+	VMOVDQA64      Z17, Z18
+	VMOVDQA64      Z17, Z19
+	VMOVDQA64      Z17, Z20
 	VMOVDQU64      bytes10<>+0(SB), Z21
 	KMOVQ          words_ff000000_fff00000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z17
@@ -1919,9 +1919,9 @@ eights4:
 	VPDPBUSD       3392(AX), Z23, Z15
 	VPDPBUSD       4736(AX), Z24, Z16
 	VMOVDQU64      bytes13<>+0(SB), Z9
-	VMOVDQU64      bytes13<>+0(SB), Z10
-	VMOVDQU64      bytes13<>+0(SB), Z11
-	VMOVDQU64      bytes13<>+0(SB), Z12
+	VMOVDQA64      Z9, Z10
+	VMOVDQA64      Z9, Z11
+	VMOVDQA64      Z9, Z12
 	VMOVDQU64      bytes13<>+0(SB), Z17
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z9
@@ -1987,8 +1987,8 @@ eights3:
 	VMOVDQU64      240(CX), Z5
 	VMOVDQU64      416(CX), Z6
 	VMOVDQU64      bytes6<>+0(SB), Z7
-	VMOVDQU64      bytes6<>+0(SB), Z8
-	VMOVDQU64      bytes6<>+0(SB), Z9
+	VMOVDQA64      Z7, Z8
+	VMOVDQA64      Z7, Z9
 	VMOVDQU64      bytes6<>+0(SB), Z10
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z7
@@ -2001,8 +2001,8 @@ eights3:
 	VXORPS         Z11, Z11, Z11
 	VXORPS         Z12, Z12, Z12
 	VMOVDQU64      bytes7<>+0(SB), Z13
-	VMOVDQU64      bytes7<>+0(SB), Z14
-	VMOVDQU64      bytes7<>+0(SB), Z15
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
 	VMOVDQU64      bytes7<>+0(SB), Z16
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z13
@@ -2051,8 +2051,8 @@ eights3:
 	VPDPBUSD       1984(AX), Z17, Z11
 	VPDPBUSD       3328(AX), Z18, Z12
 	VMOVDQU64      bytes10<>+0(SB), Z13
-	VMOVDQU64      bytes10<>+0(SB), Z14
-	VMOVDQU64      bytes10<>+0(SB), Z15
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
 	VMOVDQU64      bytes10<>+0(SB), Z16
 	KMOVQ          words_ff000000_fff00000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z13
@@ -2095,8 +2095,8 @@ eights3:
 	VPDPBUSD       2048(AX), Z17, Z11
 	VPDPBUSD       3392(AX), Z18, Z12
 	VMOVDQU64      bytes13<>+0(SB), Z7
-	VMOVDQU64      bytes13<>+0(SB), Z8
-	VMOVDQU64      bytes13<>+0(SB), Z9
+	VMOVDQA64      Z7, Z8
+	VMOVDQA64      Z7, Z9
 	VMOVDQU64      bytes13<>+0(SB), Z13
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z7
@@ -2149,7 +2149,7 @@ eights2:
 	VMOVDQU64      64(CX), Z3
 	VMOVDQU64      240(CX), Z4
 	VMOVDQU64      bytes6<>+0(SB), Z5
-	VMOVDQU64      bytes6<>+0(SB), Z6
+	VMOVDQA64      Z5, Z6
 	VMOVDQU64      bytes6<>+0(SB), Z7
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z5
@@ -2159,7 +2159,7 @@ eights2:
 	VXORPS         Z7, Z7, Z7
 	VXORPS         Z8, Z8, Z8
 	VMOVDQU64      bytes7<>+0(SB), Z9
-	VMOVDQU64      bytes7<>+0(SB), Z10
+	VMOVDQA64      Z9, Z10
 	VMOVDQU64      bytes7<>+0(SB), Z11
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z9
@@ -2194,7 +2194,7 @@ eights2:
 	VPDPBUSD       640(AX), Z11, Z7
 	VPDPBUSD       1984(AX), Z12, Z8
 	VMOVDQU64      bytes10<>+0(SB), Z9
-	VMOVDQU64      bytes10<>+0(SB), Z10
+	VMOVDQA64      Z9, Z10
 	VMOVDQU64      bytes10<>+0(SB), Z11
 	KMOVQ          words_ff000000_fff00000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z9
@@ -2226,7 +2226,7 @@ eights2:
 	VPDPBUSD       704(AX), Z11, Z7
 	VPDPBUSD       2048(AX), Z12, Z8
 	VMOVDQU64      bytes13<>+0(SB), Z5
-	VMOVDQU64      bytes13<>+0(SB), Z6
+	VMOVDQA64      Z5, Z6
 	VMOVDQU64      bytes13<>+0(SB), Z9
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z5
@@ -2845,9 +2845,9 @@ eights4:
 	VMOVDQU64      448(CX), Z7
 	VMOVDQU64      640(CX), Z8
 	VMOVDQU64      bytes14<>+0(SB), Z9
-	VMOVDQU64      bytes14<>+0(SB), Z10
-	VMOVDQU64      bytes14<>+0(SB), Z11
-	VMOVDQU64      bytes14<>+0(SB), Z12
+	VMOVDQA64      Z9, Z10
+	VMOVDQA64      Z9, Z11
+	VMOVDQA64      Z9, Z12
 	VMOVDQU64      bytes14<>+0(SB), Z13
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z9
@@ -2863,9 +2863,9 @@ eights4:
 	VXORPS         Z15, Z15, Z15
 	VXORPS         Z16, Z16, Z16
 	VMOVDQU64      bytes15<>+0(SB), Z17
-	VMOVDQU64      bytes15<>+0(SB), Z18
-	VMOVDQU64      bytes15<>+0(SB), Z19
-	VMOVDQU64      bytes15<>+0(SB), Z20
+	VMOVDQA64      Z17, Z18
+	VMOVDQA64      Z17, Z19
+	VMOVDQA64      Z17, Z20
 	VMOVDQU64      bytes15<>+0(SB), Z21
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z17
@@ -2925,9 +2925,9 @@ eights4:
 	VPDPBUSD       3328(AX), Z23, Z15
 	VPDPBUSD       4672(AX), Z24, Z16
 	VMOVDQU64      bytes16<>+0(SB), Z17
-	VMOVDQU64      bytes16<>+0(SB), Z18
-	VMOVDQU64      bytes16<>+0(SB), Z19
-	VMOVDQU64      bytes16<>+0(SB), Z20
+	VMOVDQA64      Z17, Z18
+	VMOVDQA64      Z17, Z19
+	VMOVDQA64      Z17, Z20
 	VMOVDQU64      bytes16<>+0(SB), Z21
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z17
@@ -2984,9 +2984,9 @@ eights4:
 	VPDPBUSD       3392(AX), Z23, Z15
 	VPDPBUSD       4736(AX), Z24, Z16
 	VMOVDQU64      bytes17<>+0(SB), Z9
-	VMOVDQU64      bytes17<>+0(SB), Z10
-	VMOVDQU64      bytes17<>+0(SB), Z11
-	VMOVDQU64      bytes17<>+0(SB), Z12
+	VMOVDQA64      Z9, Z10
+	VMOVDQA64      Z9, Z11
+	VMOVDQA64      Z9, Z12
 	VMOVDQU64      bytes17<>+0(SB), Z17
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z5, Z1, Z9
@@ -3048,8 +3048,8 @@ eights3:
 	VMOVDQU64      256(CX), Z5
 	VMOVDQU64      448(CX), Z6
 	VMOVDQU64      bytes14<>+0(SB), Z7
-	VMOVDQU64      bytes14<>+0(SB), Z8
-	VMOVDQU64      bytes14<>+0(SB), Z9
+	VMOVDQA64      Z7, Z8
+	VMOVDQA64      Z7, Z9
 	VMOVDQU64      bytes14<>+0(SB), Z10
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z7
@@ -3062,8 +3062,8 @@ eights3:
 	VXORPS         Z11, Z11, Z11
 	VXORPS         Z12, Z12, Z12
 	VMOVDQU64      bytes15<>+0(SB), Z13
-	VMOVDQU64      bytes15<>+0(SB), Z14
-	VMOVDQU64      bytes15<>+0(SB), Z15
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
 	VMOVDQU64      bytes15<>+0(SB), Z16
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z13
@@ -3112,8 +3112,8 @@ eights3:
 	VPDPBUSD       1984(AX), Z17, Z11
 	VPDPBUSD       3328(AX), Z18, Z12
 	VMOVDQU64      bytes16<>+0(SB), Z13
-	VMOVDQU64      bytes16<>+0(SB), Z14
-	VMOVDQU64      bytes16<>+0(SB), Z15
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
 	VMOVDQU64      bytes16<>+0(SB), Z16
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z13
@@ -3156,8 +3156,8 @@ eights3:
 	VPDPBUSD       2048(AX), Z17, Z11
 	VPDPBUSD       3392(AX), Z18, Z12
 	VMOVDQU64      bytes17<>+0(SB), Z7
-	VMOVDQU64      bytes17<>+0(SB), Z8
-	VMOVDQU64      bytes17<>+0(SB), Z9
+	VMOVDQA64      Z7, Z8
+	VMOVDQA64      Z7, Z9
 	VMOVDQU64      bytes17<>+0(SB), Z13
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z4, Z1, Z7
@@ -3207,7 +3207,7 @@ eights2:
 	VMOVDQU64      64(CX), Z3
 	VMOVDQU64      256(CX), Z4
 	VMOVDQU64      bytes14<>+0(SB), Z5
-	VMOVDQU64      bytes14<>+0(SB), Z6
+	VMOVDQA64      Z5, Z6
 	VMOVDQU64      bytes14<>+0(SB), Z7
 	KMOVQ          words_ff000000_ff000000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z5
@@ -3217,7 +3217,7 @@ eights2:
 	VXORPS         Z7, Z7, Z7
 	VXORPS         Z8, Z8, Z8
 	VMOVDQU64      bytes15<>+0(SB), Z9
-	VMOVDQU64      bytes15<>+0(SB), Z10
+	VMOVDQA64      Z9, Z10
 	VMOVDQU64      bytes15<>+0(SB), Z11
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z9
@@ -3252,7 +3252,7 @@ eights2:
 	VPDPBUSD       640(AX), Z11, Z7
 	VPDPBUSD       1984(AX), Z12, Z8
 	VMOVDQU64      bytes16<>+0(SB), Z9
-	VMOVDQU64      bytes16<>+0(SB), Z10
+	VMOVDQA64      Z9, Z10
 	VMOVDQU64      bytes16<>+0(SB), Z11
 	KMOVQ          words_fff00000_fff00000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z9
@@ -3284,7 +3284,7 @@ eights2:
 	VPDPBUSD       704(AX), Z11, Z7
 	VPDPBUSD       2048(AX), Z12, Z8
 	VMOVDQU64      bytes17<>+0(SB), Z5
-	VMOVDQU64      bytes17<>+0(SB), Z6
+	VMOVDQA64      Z5, Z6
 	VMOVDQU64      bytes17<>+0(SB), Z9
 	KMOVQ          words_f000f000_f000f000<>+0(SB), K1
 	VPERMI2B       Z3, Z1, Z5
@@ -4986,9 +4986,9 @@ eights4:
 	VMOVDQU64      368(CX), Z11
 	VMOVDQU64      512(CX), Z12
 	VMOVDQU64      bytes28<>+0(SB), Z13
-	VMOVDQU64      bytes28<>+0(SB), Z14
-	VMOVDQU64      bytes28<>+0(SB), Z15
-	VMOVDQU64      bytes28<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2Q       Z9, Z5, Z13
 	VPERMI2Q       Z10, Z6, Z14
 	VPERMI2Q       Z11, Z7, Z15
@@ -5028,9 +5028,9 @@ eights4:
 	VPDPBUSD       3264(AX), Z15, Z3
 	VPDPBUSD       4608(AX), Z16, Z4
 	VMOVDQU64      bytes31<>+0(SB), Z13
-	VMOVDQU64      bytes31<>+0(SB), Z14
-	VMOVDQU64      bytes31<>+0(SB), Z15
-	VMOVDQU64      bytes31<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2Q       Z9, Z5, Z13
 	VPERMI2Q       Z10, Z6, Z14
 	VPERMI2Q       Z11, Z7, Z15
@@ -5167,8 +5167,8 @@ eights3:
 	VMOVDQU64      224(CX), Z8
 	VMOVDQU64      368(CX), Z9
 	VMOVDQU64      bytes28<>+0(SB), Z10
-	VMOVDQU64      bytes28<>+0(SB), Z11
-	VMOVDQU64      bytes28<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2Q       Z7, Z4, Z10
 	VPERMI2Q       Z8, Z5, Z11
 	VPERMI2Q       Z9, Z6, Z12
@@ -5199,8 +5199,8 @@ eights3:
 	VPDPBUSD       1920(AX), Z11, Z2
 	VPDPBUSD       3264(AX), Z12, Z3
 	VMOVDQU64      bytes31<>+0(SB), Z10
-	VMOVDQU64      bytes31<>+0(SB), Z11
-	VMOVDQU64      bytes31<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2Q       Z7, Z4, Z10
 	VPERMI2Q       Z8, Z5, Z11
 	VPERMI2Q       Z9, Z6, Z12
@@ -5308,7 +5308,7 @@ eights2:
 	VMOVDQU64      80(CX), Z5
 	VMOVDQU64      224(CX), Z6
 	VMOVDQU64      bytes28<>+0(SB), Z7
-	VMOVDQU64      bytes28<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2Q       Z5, Z3, Z7
 	VPERMI2Q       Z6, Z4, Z8
 	VMOVDQU64      bytes29<>+0(SB), Z9
@@ -5330,7 +5330,7 @@ eights2:
 	VPDPBUSD       576(AX), Z7, Z1
 	VPDPBUSD       1920(AX), Z8, Z2
 	VMOVDQU64      bytes31<>+0(SB), Z7
-	VMOVDQU64      bytes31<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2Q       Z5, Z3, Z7
 	VPERMI2Q       Z6, Z4, Z8
 	VMOVDQU64      bytes29<>+0(SB), Z3
@@ -5763,9 +5763,9 @@ eights4:
 	VMOVDQU64       464(CX), Z11
 	VMOVDQU64       640(CX), Z12
 	VMOVDQU64       bytes28<>+0(SB), Z13
-	VMOVDQU64       bytes28<>+0(SB), Z14
-	VMOVDQU64       bytes28<>+0(SB), Z15
-	VMOVDQU64       bytes28<>+0(SB), Z16
+	VMOVDQA64       Z13, Z14
+	VMOVDQA64       Z13, Z15
+	VMOVDQA64       Z13, Z16
 	VPERMI2Q        Z9, Z5, Z13
 	VPERMI2Q        Z10, Z6, Z14
 	VPERMI2Q        Z11, Z7, Z15
@@ -5834,9 +5834,9 @@ eights4:
 	VPDPBUSD        3264(AX), Z15, Z3
 	VPDPBUSD        4608(AX), Z16, Z4
 	VMOVDQU64       bytes31<>+0(SB), Z13
-	VMOVDQU64       bytes31<>+0(SB), Z14
-	VMOVDQU64       bytes31<>+0(SB), Z15
-	VMOVDQU64       bytes31<>+0(SB), Z16
+	VMOVDQA64       Z13, Z14
+	VMOVDQA64       Z13, Z15
+	VMOVDQA64       Z13, Z16
 	VPERMI2Q        Z9, Z5, Z13
 	VPERMI2Q        Z10, Z6, Z14
 	VPERMI2Q        Z11, Z7, Z15
@@ -6004,8 +6004,8 @@ eights3:
 	VMOVDQU64       288(CX), Z8
 	VMOVDQU64       464(CX), Z9
 	VMOVDQU64       bytes28<>+0(SB), Z10
-	VMOVDQU64       bytes28<>+0(SB), Z11
-	VMOVDQU64       bytes28<>+0(SB), Z12
+	VMOVDQA64       Z10, Z11
+	VMOVDQA64       Z10, Z12
 	VPERMI2Q        Z7, Z4, Z10
 	VPERMI2Q        Z8, Z5, Z11
 	VPERMI2Q        Z9, Z6, Z12
@@ -6061,8 +6061,8 @@ eights3:
 	VPDPBUSD        1920(AX), Z11, Z2
 	VPDPBUSD        3264(AX), Z12, Z3
 	VMOVDQU64       bytes31<>+0(SB), Z10
-	VMOVDQU64       bytes31<>+0(SB), Z11
-	VMOVDQU64       bytes31<>+0(SB), Z12
+	VMOVDQA64       Z10, Z11
+	VMOVDQA64       Z10, Z12
 	VPERMI2Q        Z7, Z4, Z10
 	VPERMI2Q        Z8, Z5, Z11
 	VPERMI2Q        Z9, Z6, Z12
@@ -6193,7 +6193,7 @@ eights2:
 	VMOVDQU64       112(CX), Z5
 	VMOVDQU64       288(CX), Z6
 	VMOVDQU64       bytes28<>+0(SB), Z7
-	VMOVDQU64       bytes28<>+0(SB), Z8
+	VMOVDQA64       Z7, Z8
 	VPERMI2Q        Z5, Z3, Z7
 	VPERMI2Q        Z6, Z4, Z8
 	VMOVDQU64       bytes33<>+0(SB), Z9
@@ -6233,7 +6233,7 @@ eights2:
 	VPDPBUSD        576(AX), Z7, Z1
 	VPDPBUSD        1920(AX), Z8, Z2
 	VMOVDQU64       bytes31<>+0(SB), Z7
-	VMOVDQU64       bytes31<>+0(SB), Z8
+	VMOVDQA64       Z7, Z8
 	VPERMI2Q        Z5, Z3, Z7
 	VPERMI2Q        Z6, Z4, Z8
 	VMOVDQU64       bytes36<>+0(SB), Z3
@@ -17725,9 +17725,9 @@ eights4:
 	VMOVDQU64       496(CX), Z12
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z13
 	VMOVDQU64       bytes0<>+0(SB), Z14
-	VMOVDQU64       bytes0<>+0(SB), Z15
-	VMOVDQU64       bytes0<>+0(SB), Z16
-	VMOVDQU64       bytes0<>+0(SB), Z17
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
+	VMOVDQA64       Z14, Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -17760,9 +17760,9 @@ eights4:
 	VPDPBUSD        3200(AX), Z21, Z3
 	VPDPBUSD        4544(AX), Z18, Z4
 	VMOVDQU64       bytes1<>+0(SB), Z18
-	VMOVDQU64       bytes1<>+0(SB), Z19
-	VMOVDQU64       bytes1<>+0(SB), Z20
-	VMOVDQU64       bytes1<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z9, Z5, Z18
 	VPERMI2B        Z10, Z6, Z19
 	VPERMI2B        Z11, Z7, Z20
@@ -17831,9 +17831,9 @@ eights4:
 	VPDPBUSD        3392(AX), Z17, Z3
 	VPDPBUSD        4736(AX), Z14, Z4
 	VMOVDQU64       bytes2<>+0(SB), Z13
-	VMOVDQU64       bytes2<>+0(SB), Z14
-	VMOVDQU64       bytes2<>+0(SB), Z15
-	VMOVDQU64       bytes2<>+0(SB), Z16
+	VMOVDQA64       Z13, Z14
+	VMOVDQA64       Z13, Z15
+	VMOVDQA64       Z13, Z16
 	VPERMI2B        Z9, Z5, Z13
 	VPERMI2B        Z10, Z6, Z14
 	VPERMI2B        Z11, Z7, Z15
@@ -17897,8 +17897,8 @@ eights3:
 	VMOVDQU64       352(CX), Z9
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z10
 	VMOVDQU64       bytes0<>+0(SB), Z11
-	VMOVDQU64       bytes0<>+0(SB), Z12
-	VMOVDQU64       bytes0<>+0(SB), Z13
+	VMOVDQA64       Z11, Z12
+	VMOVDQA64       Z11, Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -17925,8 +17925,8 @@ eights3:
 	VPDPBUSD        1856(AX), Z16, Z2
 	VPDPBUSD        3200(AX), Z14, Z3
 	VMOVDQU64       bytes1<>+0(SB), Z14
-	VMOVDQU64       bytes1<>+0(SB), Z15
-	VMOVDQU64       bytes1<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z7, Z4, Z14
 	VPERMI2B        Z8, Z5, Z15
 	VPERMI2B        Z9, Z6, Z16
@@ -17979,8 +17979,8 @@ eights3:
 	VPDPBUSD        2048(AX), Z13, Z2
 	VPDPBUSD        3392(AX), Z11, Z3
 	VMOVDQU64       bytes2<>+0(SB), Z10
-	VMOVDQU64       bytes2<>+0(SB), Z11
-	VMOVDQU64       bytes2<>+0(SB), Z12
+	VMOVDQA64       Z10, Z11
+	VMOVDQA64       Z10, Z12
 	VPERMI2B        Z7, Z4, Z10
 	VPERMI2B        Z8, Z5, Z11
 	VPERMI2B        Z9, Z6, Z12
@@ -18031,7 +18031,7 @@ eights2:
 	VMOVDQU64       208(CX), Z6
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z7
 	VMOVDQU64       bytes0<>+0(SB), Z8
-	VMOVDQU64       bytes0<>+0(SB), Z9
+	VMOVDQA64       Z8, Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VMOVDQU64       bytes0<>+0(SB), Z10
@@ -18051,7 +18051,7 @@ eights2:
 	VPDPBUSD        512(AX), Z11, Z1
 	VPDPBUSD        1856(AX), Z10, Z2
 	VMOVDQU64       bytes1<>+0(SB), Z10
-	VMOVDQU64       bytes1<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z5, Z3, Z10
 	VPERMI2B        Z6, Z4, Z11
 	VMOVDQU64       bytes1<>+0(SB), Z12
@@ -18089,7 +18089,7 @@ eights2:
 	VPDPBUSD        704(AX), Z9, Z1
 	VPDPBUSD        2048(AX), Z8, Z2
 	VMOVDQU64       bytes2<>+0(SB), Z7
-	VMOVDQU64       bytes2<>+0(SB), Z8
+	VMOVDQA64       Z7, Z8
 	VPERMI2B        Z5, Z3, Z7
 	VPERMI2B        Z6, Z4, Z8
 	VCVTPH2PS       X7, Y7
@@ -23684,9 +23684,9 @@ eights4:
 	VMOVDQU64       480(CX), Z12
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z13
 	VMOVDQU64       bytes73<>+0(SB), Z14
-	VMOVDQU64       bytes73<>+0(SB), Z15
-	VMOVDQU64       bytes73<>+0(SB), Z16
-	VMOVDQU64       bytes73<>+0(SB), Z17
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
+	VMOVDQA64       Z14, Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -23713,9 +23713,9 @@ eights4:
 	VPDPBUSD        3200(AX), Z21, Z3
 	VPDPBUSD        4544(AX), Z18, Z4
 	VMOVDQU64       bytes74<>+0(SB), Z18
-	VMOVDQU64       bytes74<>+0(SB), Z19
-	VMOVDQU64       bytes74<>+0(SB), Z20
-	VMOVDQU64       bytes74<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z9, Z5, Z18
 	VPERMI2B        Z10, Z6, Z19
 	VPERMI2B        Z11, Z7, Z20
@@ -23895,8 +23895,8 @@ eights3:
 	VMOVDQU64       344(CX), Z9
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z10
 	VMOVDQU64       bytes73<>+0(SB), Z11
-	VMOVDQU64       bytes73<>+0(SB), Z12
-	VMOVDQU64       bytes73<>+0(SB), Z13
+	VMOVDQA64       Z11, Z12
+	VMOVDQA64       Z11, Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -23918,8 +23918,8 @@ eights3:
 	VPDPBUSD        1856(AX), Z16, Z2
 	VPDPBUSD        3200(AX), Z14, Z3
 	VMOVDQU64       bytes74<>+0(SB), Z14
-	VMOVDQU64       bytes74<>+0(SB), Z15
-	VMOVDQU64       bytes74<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z7, Z4, Z14
 	VPERMI2B        Z8, Z5, Z15
 	VPERMI2B        Z9, Z6, Z16
@@ -24059,7 +24059,7 @@ eights2:
 	VMOVDQU64       208(CX), Z6
 	VBROADCASTI32X4 words_3f2d1801_766a5d4f_a6998d81_f1d9c5b5<>+0(SB), Z7
 	VMOVDQU64       bytes73<>+0(SB), Z8
-	VMOVDQU64       bytes73<>+0(SB), Z9
+	VMOVDQA64       Z8, Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VMOVDQU64       bytes66<>+0(SB), Z10
@@ -24075,7 +24075,7 @@ eights2:
 	VPDPBUSD        512(AX), Z11, Z1
 	VPDPBUSD        1856(AX), Z10, Z2
 	VMOVDQU64       bytes74<>+0(SB), Z10
-	VMOVDQU64       bytes74<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z5, Z3, Z10
 	VPERMI2B        Z6, Z4, Z11
 	VMOVDQU64       bytes66<>+0(SB), Z3
@@ -26226,105 +26226,112 @@ eights1:
 	VPXOR          words_80808080<>+0(SB), Y3, Y3
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y4
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y5
-	VPADDB         Y5, Y4, Y4
-	VPABSB         Y4, Y4
-	VPMADDUBSW     (AX), Y4, Y4
-	VPADDB         Y3, Y3, Y5
-	VPADDB         Y3, Y5, Y5
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y5, Y3
-	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y5, Y6
-	VPADDB         Y6, Y3, Y3
-	VPABSB         Y3, Y3
-	VPMADDUBSW     32(AX), Y3, Y3
-	VPUNPCKLDQ     Y3, Y4, Y6
-	VPUNPCKHDQ     Y3, Y4, Y4
-	VPADDW         Y6, Y4, Y4
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y5, Y3, Y3
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y5
-	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y6
-	VPADDB         Y6, Y5, Y5
-	VPABSB         Y5, Y5
-	VPMADDUBSW     64(AX), Y5, Y5
-	VPADDB         Y3, Y3, Y6
-	VPADDB         Y3, Y6, Y6
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y6, Y3
-	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y6, Y7
-	VPADDB         Y7, Y3, Y3
-	VPABSB         Y3, Y3
-	VPMADDUBSW     96(AX), Y3, Y3
-	VPUNPCKLDQ     Y3, Y5, Y7
-	VPUNPCKHDQ     Y3, Y5, Y5
-	VPADDW         Y7, Y5, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y3
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	VPADDW         Y3, Y4, Y4
-	VPADDB         Y6, Y6, Y3
-	VPADDB         Y6, Y3, Y3
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y5
+	VPXOR          Y6, Y6, Y6
+	VPSUBB         Y4, Y6, Y6
+	VPSUBB         Y5, Y6, Y6
+	VPMADDUBSW     (AX), Y6, Y6
+	VPADDB         Y3, Y3, Y4
+	VPADDB         Y3, Y4, Y4
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y4, Y3
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y4, Y5
+	VPXOR          Y7, Y7, Y7
+	VPSUBB         Y3, Y7, Y7
+	VPSUBB         Y5, Y7, Y7
+	VPMADDUBSW     32(AX), Y7, Y7
+	VPUNPCKLDQ     Y7, Y6, Y3
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPADDW         Y3, Y6, Y6
+	VPADDB         Y4, Y4, Y3
+	VPADDB         Y4, Y3, Y3
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y4
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y5
+	VPXOR          Y7, Y7, Y7
+	VPSUBB         Y4, Y7, Y7
+	VPSUBB         Y5, Y7, Y7
+	VPMADDUBSW     64(AX), Y7, Y7
+	VPADDB         Y3, Y3, Y4
+	VPADDB         Y3, Y4, Y4
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y4, Y3
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y4, Y5
+	VPXOR          Y8, Y8, Y8
+	VPSUBB         Y3, Y8, Y8
+	VPSUBB         Y5, Y8, Y8
+	VPMADDUBSW     96(AX), Y8, Y8
+	VPUNPCKLDQ     Y8, Y7, Y3
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPADDW         Y3, Y7, Y7
+	VPUNPCKLQDQ    Y7, Y6, Y3
+	VPUNPCKHQDQ    Y7, Y6, Y6
+	VPADDW         Y3, Y6, Y6
+	VPADDB         Y4, Y4, Y3
+	VPADDB         Y4, Y3, Y3
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y4
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y3
-	VPADDB         Y3, Y5, Y5
-	VPABSB         Y5, Y5
+	VPXOR          Y5, Y5, Y5
+	VPSUBB         Y4, Y5, Y5
+	VPSUBB         Y3, Y5, Y5
 	VPMADDUBSW     128(AX), Y5, Y5
 	VBROADCASTI128 32(CX), Y3
 	VPXOR          words_80808080<>+0(SB), Y3, Y3
-	VPADDB         Y3, Y3, Y6
-	VPADDB         Y3, Y6, Y6
-	VPBLENDD       $0xf0, Y6, Y3, Y3
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y6
+	VPADDB         Y3, Y3, Y4
+	VPADDB         Y3, Y4, Y4
+	VPBLENDD       $0xf0, Y4, Y3, Y3
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y4
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y7
-	VPADDB         Y7, Y6, Y6
-	VPABSB         Y6, Y6
-	VPMADDUBSW     160(AX), Y6, Y6
-	VPUNPCKLDQ     Y6, Y5, Y7
-	VPUNPCKHDQ     Y6, Y5, Y5
-	VPADDW         Y7, Y5, Y5
-	VPADDB         Y3, Y3, Y6
-	VPADDB         Y3, Y6, Y6
-	VPADDB         Y6, Y6, Y3
-	VPADDB         Y6, Y3, Y3
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y6
+	VPXOR          Y8, Y8, Y8
+	VPSUBB         Y4, Y8, Y8
+	VPSUBB         Y7, Y8, Y8
+	VPMADDUBSW     160(AX), Y8, Y8
+	VPUNPCKLDQ     Y8, Y5, Y4
+	VPUNPCKHDQ     Y8, Y5, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDB         Y3, Y3, Y4
+	VPADDB         Y3, Y4, Y4
+	VPADDB         Y4, Y4, Y3
+	VPADDB         Y4, Y3, Y3
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y3, Y4
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y3, Y7
-	VPADDB         Y7, Y6, Y6
-	VPABSB         Y6, Y6
-	VPMADDUBSW     192(AX), Y6, Y6
-	VPADDB         Y3, Y3, Y7
-	VPADDB         Y3, Y7, Y7
-	VPADDB         Y7, Y7, Y3
-	VPADDB         Y7, Y3, Y3
-	VPBROADCASTD   48(CX), Y7
-	VPXOR          words_80808080<>+0(SB), Y7, Y7
-	VPADDB         Y7, Y7, Y8
-	VPADDB         Y7, Y8, Y8
-	VPBLENDD       $0x22, Y8, Y7, Y7
-	VPADDB         Y8, Y8, Y9
-	VPADDB         Y8, Y9, Y9
-	VPBLENDD       $0x44, Y9, Y7, Y7
-	VPADDB         Y9, Y9, Y8
-	VPADDB         Y9, Y8, Y8
-	VPBLENDD       $0x88, Y8, Y7, Y7
-	VPBLENDD       $0x0f, Y3, Y7, Y7
-	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y7, Y3
-	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y7, Y7
-	VPADDB         Y7, Y3, Y3
-	VPABSB         Y3, Y3
-	VPMADDUBSW     224(AX), Y3, Y3
-	VPUNPCKLDQ     Y3, Y6, Y7
-	VPUNPCKHDQ     Y3, Y6, Y6
-	VPADDW         Y7, Y6, Y6
-	VPUNPCKLQDQ    Y6, Y5, Y3
-	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPXOR          Y8, Y8, Y8
+	VPSUBB         Y4, Y8, Y8
+	VPSUBB         Y7, Y8, Y8
+	VPMADDUBSW     192(AX), Y8, Y8
+	VPADDB         Y3, Y3, Y4
+	VPADDB         Y3, Y4, Y4
+	VPADDB         Y4, Y4, Y3
+	VPADDB         Y4, Y3, Y3
+	VPBROADCASTD   48(CX), Y4
+	VPXOR          words_80808080<>+0(SB), Y4, Y4
+	VPADDB         Y4, Y4, Y7
+	VPADDB         Y4, Y7, Y7
+	VPBLENDD       $0xaa, Y7, Y4, Y4
+	VPADDB         Y4, Y4, Y7
+	VPADDB         Y4, Y7, Y7
+	VPADDB         Y7, Y7, Y9
+	VPADDB         Y7, Y9, Y9
+	VPBLENDD       $0xcc, Y9, Y4, Y4
+	VPBLENDD       $0x0f, Y3, Y4, Y4
+	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y4, Y3
+	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y4, Y4
+	VPXOR          Y7, Y7, Y7
+	VPSUBB         Y3, Y7, Y7
+	VPSUBB         Y4, Y7, Y7
+	VPMADDUBSW     224(AX), Y7, Y7
+	VPUNPCKLDQ     Y7, Y8, Y3
+	VPUNPCKHDQ     Y7, Y8, Y8
+	VPADDW         Y3, Y8, Y8
+	VPUNPCKLQDQ    Y8, Y5, Y3
+	VPUNPCKHQDQ    Y8, Y5, Y5
 	VPADDW         Y3, Y5, Y5
-	VPERM2I128     $0x20, Y5, Y4, Y3
-	VPERM2I128     $0x31, Y5, Y4, Y4
-	VPADDW         Y3, Y4, Y4
-	VPMADDWD       Y0, Y4, Y4
+	VPERM2I128     $0x20, Y5, Y6, Y3
+	VPERM2I128     $0x31, Y5, Y6, Y6
+	VPADDW         Y3, Y6, Y6
+	VPMADDWD       Y0, Y6, Y6
 	VPBROADCASTW   52(CX), X3
 	VCVTPH2PS      X3, Y3
-	VPSUBD         Y2, Y4, Y4
-	VCVTDQ2PS      Y4, Y4
+	VPSUBD         Y2, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
 	VMULPS         1024(AX), Y3, Y3
-	VFMADD231PS    Y3, Y4, Y1
+	VFMADD231PS    Y3, Y6, Y1
 	ADDQ           $0x00000036, CX
 	ADDQ           $0x00000540, AX
 	SUBQ           $0x01, BX
@@ -28042,9 +28049,9 @@ eights4:
 	VMOVDQU64       472(CX), Z12
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z13
 	VMOVDQU64       bytes91<>+0(SB), Z14
-	VMOVDQU64       bytes91<>+0(SB), Z15
-	VMOVDQU64       bytes91<>+0(SB), Z16
-	VMOVDQU64       bytes91<>+0(SB), Z17
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
+	VMOVDQA64       Z14, Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -28077,9 +28084,9 @@ eights4:
 	VPDPBUSD        3200(AX), Z21, Z3
 	VPDPBUSD        4544(AX), Z18, Z4
 	VMOVDQU64       bytes92<>+0(SB), Z18
-	VMOVDQU64       bytes92<>+0(SB), Z19
-	VMOVDQU64       bytes92<>+0(SB), Z20
-	VMOVDQU64       bytes92<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z9, Z5, Z18
 	VPERMI2B        Z10, Z6, Z19
 	VPERMI2B        Z11, Z7, Z20
@@ -28149,9 +28156,9 @@ eights4:
 	VPDPBUSD        4736(AX), Z14, Z4
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y13
 	VMOVDQU64       bytes93<>+0(SB), Z14
-	VMOVDQU64       bytes93<>+0(SB), Z15
-	VMOVDQU64       bytes93<>+0(SB), Z16
-	VMOVDQU64       bytes93<>+0(SB), Z17
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
+	VMOVDQA64       Z14, Z17
 	VPERMI2B        Z9, Z5, Z14
 	VPERMI2B        Z10, Z6, Z15
 	VPERMI2B        Z11, Z7, Z16
@@ -28238,8 +28245,8 @@ eights3:
 	VMOVDQU64       336(CX), Z9
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z10
 	VMOVDQU64       bytes91<>+0(SB), Z11
-	VMOVDQU64       bytes91<>+0(SB), Z12
-	VMOVDQU64       bytes91<>+0(SB), Z13
+	VMOVDQA64       Z11, Z12
+	VMOVDQA64       Z11, Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -28266,8 +28273,8 @@ eights3:
 	VPDPBUSD        1856(AX), Z16, Z2
 	VPDPBUSD        3200(AX), Z14, Z3
 	VMOVDQU64       bytes92<>+0(SB), Z14
-	VMOVDQU64       bytes92<>+0(SB), Z15
-	VMOVDQU64       bytes92<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z7, Z4, Z14
 	VPERMI2B        Z8, Z5, Z15
 	VPERMI2B        Z9, Z6, Z16
@@ -28321,8 +28328,8 @@ eights3:
 	VPDPBUSD        3392(AX), Z11, Z3
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y10
 	VMOVDQU64       bytes93<>+0(SB), Z11
-	VMOVDQU64       bytes93<>+0(SB), Z12
-	VMOVDQU64       bytes93<>+0(SB), Z13
+	VMOVDQA64       Z11, Z12
+	VMOVDQA64       Z11, Z13
 	VPERMI2B        Z7, Z4, Z11
 	VPERMI2B        Z8, Z5, Z12
 	VPERMI2B        Z9, Z6, Z13
@@ -28391,7 +28398,7 @@ eights2:
 	VMOVDQU64       200(CX), Z6
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z7
 	VMOVDQU64       bytes91<>+0(SB), Z8
-	VMOVDQU64       bytes91<>+0(SB), Z9
+	VMOVDQA64       Z8, Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VMOVDQU64       bytes91<>+0(SB), Z10
@@ -28411,7 +28418,7 @@ eights2:
 	VPDPBUSD        512(AX), Z11, Z1
 	VPDPBUSD        1856(AX), Z10, Z2
 	VMOVDQU64       bytes92<>+0(SB), Z10
-	VMOVDQU64       bytes92<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z5, Z3, Z10
 	VPERMI2B        Z6, Z4, Z11
 	VMOVDQU64       bytes92<>+0(SB), Z12
@@ -28450,7 +28457,7 @@ eights2:
 	VPDPBUSD        2048(AX), Z8, Z2
 	VPBROADCASTD    u32_000000ff<>+0(SB), Y7
 	VMOVDQU64       bytes93<>+0(SB), Z8
-	VMOVDQU64       bytes93<>+0(SB), Z9
+	VMOVDQA64       Z8, Z9
 	VPERMI2B        Z5, Z3, Z8
 	VPERMI2B        Z6, Z4, Z9
 	VPANDD          Y7, Y8, Y3
@@ -29041,9 +29048,9 @@ eights4:
 	VMOVDQU64       496(CX), Z16
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z17
 	VMOVDQU64       bytes94<>+0(SB), Z18
-	VMOVDQU64       bytes94<>+0(SB), Z19
-	VMOVDQU64       bytes94<>+0(SB), Z20
-	VMOVDQU64       bytes94<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
@@ -29076,9 +29083,9 @@ eights4:
 	VPDPBUSD        3200(AX), Z20, Z3
 	VPDPBUSD        4544(AX), Z21, Z4
 	VMOVDQU64       bytes96<>+0(SB), Z18
-	VMOVDQU64       bytes96<>+0(SB), Z19
-	VMOVDQU64       bytes96<>+0(SB), Z20
-	VMOVDQU64       bytes96<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
@@ -29111,9 +29118,9 @@ eights4:
 	VPDPBUSD        3264(AX), Z20, Z3
 	VPDPBUSD        4608(AX), Z21, Z4
 	VMOVDQU64       bytes97<>+0(SB), Z18
-	VMOVDQU64       bytes97<>+0(SB), Z19
-	VMOVDQU64       bytes97<>+0(SB), Z20
-	VMOVDQU64       bytes97<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
@@ -29143,9 +29150,9 @@ eights4:
 	VPDPBUSD        3328(AX), Z20, Z7
 	VPDPBUSD        4672(AX), Z21, Z8
 	VMOVDQU64       bytes98<>+0(SB), Z18
-	VMOVDQU64       bytes98<>+0(SB), Z19
-	VMOVDQU64       bytes98<>+0(SB), Z20
-	VMOVDQU64       bytes98<>+0(SB), Z21
+	VMOVDQA64       Z18, Z19
+	VMOVDQA64       Z18, Z20
+	VMOVDQA64       Z18, Z21
 	VPERMI2B        Z13, Z9, Z18
 	VPERMI2B        Z14, Z10, Z19
 	VPERMI2B        Z15, Z11, Z20
@@ -29175,9 +29182,9 @@ eights4:
 	VPDPBUSD        3392(AX), Z20, Z7
 	VPDPBUSD        4736(AX), Z21, Z8
 	VMOVDQU64       bytes99<>+0(SB), Z17
-	VMOVDQU64       bytes99<>+0(SB), Z18
-	VMOVDQU64       bytes99<>+0(SB), Z19
-	VMOVDQU64       bytes99<>+0(SB), Z20
+	VMOVDQA64       Z17, Z18
+	VMOVDQA64       Z17, Z19
+	VMOVDQA64       Z17, Z20
 	VPERMI2B        Z13, Z9, Z17
 	VPERMI2B        Z14, Z10, Z18
 	VPERMI2B        Z15, Z11, Z19
@@ -29293,8 +29300,8 @@ eights3:
 	VMOVDQU64       352(CX), Z12
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z13
 	VMOVDQU64       bytes94<>+0(SB), Z14
-	VMOVDQU64       bytes94<>+0(SB), Z15
-	VMOVDQU64       bytes94<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
@@ -29321,8 +29328,8 @@ eights3:
 	VPDPBUSD        1856(AX), Z15, Z2
 	VPDPBUSD        3200(AX), Z16, Z3
 	VMOVDQU64       bytes96<>+0(SB), Z14
-	VMOVDQU64       bytes96<>+0(SB), Z15
-	VMOVDQU64       bytes96<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
@@ -29347,8 +29354,8 @@ eights3:
 	VPDPBUSD        1920(AX), Z15, Z2
 	VPDPBUSD        3264(AX), Z16, Z3
 	VMOVDQU64       bytes97<>+0(SB), Z14
-	VMOVDQU64       bytes97<>+0(SB), Z15
-	VMOVDQU64       bytes97<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
@@ -29372,8 +29379,8 @@ eights3:
 	VPDPBUSD        1984(AX), Z15, Z5
 	VPDPBUSD        3328(AX), Z16, Z6
 	VMOVDQU64       bytes98<>+0(SB), Z14
-	VMOVDQU64       bytes98<>+0(SB), Z15
-	VMOVDQU64       bytes98<>+0(SB), Z16
+	VMOVDQA64       Z14, Z15
+	VMOVDQA64       Z14, Z16
 	VPERMI2B        Z10, Z7, Z14
 	VPERMI2B        Z11, Z8, Z15
 	VPERMI2B        Z12, Z9, Z16
@@ -29397,8 +29404,8 @@ eights3:
 	VPDPBUSD        2048(AX), Z15, Z5
 	VPDPBUSD        3392(AX), Z16, Z6
 	VMOVDQU64       bytes99<>+0(SB), Z13
-	VMOVDQU64       bytes99<>+0(SB), Z14
-	VMOVDQU64       bytes99<>+0(SB), Z15
+	VMOVDQA64       Z13, Z14
+	VMOVDQA64       Z13, Z15
 	VPERMI2B        Z10, Z7, Z13
 	VPERMI2B        Z11, Z8, Z14
 	VPERMI2B        Z12, Z9, Z15
@@ -29489,7 +29496,7 @@ eights2:
 	VMOVDQU64       208(CX), Z8
 	VBROADCASTI32X4 words_13121110_1c181614_0d0e0f10_04080a0c<>+0(SB), Z9
 	VMOVDQU64       bytes94<>+0(SB), Z10
-	VMOVDQU64       bytes94<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
 	VMOVDQU64       bytes94<>+0(SB), Z12
@@ -29509,7 +29516,7 @@ eights2:
 	VPDPBUSD        512(AX), Z10, Z1
 	VPDPBUSD        1856(AX), Z11, Z2
 	VMOVDQU64       bytes96<>+0(SB), Z10
-	VMOVDQU64       bytes96<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
 	VMOVDQU64       bytes96<>+0(SB), Z12
@@ -29527,7 +29534,7 @@ eights2:
 	VPDPBUSD        576(AX), Z10, Z1
 	VPDPBUSD        1920(AX), Z11, Z2
 	VMOVDQU64       bytes97<>+0(SB), Z10
-	VMOVDQU64       bytes97<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
 	VMOVDQU64       bytes97<>+0(SB), Z12
@@ -29545,7 +29552,7 @@ eights2:
 	VPDPBUSD        640(AX), Z10, Z3
 	VPDPBUSD        1984(AX), Z11, Z4
 	VMOVDQU64       bytes98<>+0(SB), Z10
-	VMOVDQU64       bytes98<>+0(SB), Z11
+	VMOVDQA64       Z10, Z11
 	VPERMI2B        Z7, Z5, Z10
 	VPERMI2B        Z8, Z6, Z11
 	VMOVDQU64       bytes98<>+0(SB), Z12
@@ -29563,7 +29570,7 @@ eights2:
 	VPDPBUSD        704(AX), Z10, Z3
 	VPDPBUSD        2048(AX), Z11, Z4
 	VMOVDQU64       bytes99<>+0(SB), Z9
-	VMOVDQU64       bytes99<>+0(SB), Z10
+	VMOVDQA64       Z9, Z10
 	VPERMI2B        Z7, Z5, Z9
 	VPERMI2B        Z8, Z6, Z10
 	VPBROADCASTD    u32_00ff00ff<>+0(SB), Y5
@@ -30891,9 +30898,9 @@ eights4:
 	VMOVDQU64      152(CX), Z11
 	VMOVDQU64      224(CX), Z12
 	VMOVDQU64      bytes105<>+0(SB), Z13
-	VMOVDQU64      bytes105<>+0(SB), Z14
-	VMOVDQU64      bytes105<>+0(SB), Z15
-	VMOVDQU64      bytes105<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -30915,9 +30922,9 @@ eights4:
 	VPDPBUSD       3200(AX), Z15, Z3
 	VPDPBUSD       4544(AX), Z16, Z4
 	VMOVDQU64      bytes107<>+0(SB), Z13
-	VMOVDQU64      bytes107<>+0(SB), Z14
-	VMOVDQU64      bytes107<>+0(SB), Z15
-	VMOVDQU64      bytes107<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -30937,9 +30944,9 @@ eights4:
 	VPDPBUSD       3264(AX), Z15, Z3
 	VPDPBUSD       4608(AX), Z16, Z4
 	VMOVDQU64      bytes108<>+0(SB), Z13
-	VMOVDQU64      bytes108<>+0(SB), Z14
-	VMOVDQU64      bytes108<>+0(SB), Z15
-	VMOVDQU64      bytes108<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -30959,9 +30966,9 @@ eights4:
 	VPDPBUSD       3328(AX), Z15, Z3
 	VPDPBUSD       4672(AX), Z16, Z4
 	VMOVDQU64      bytes109<>+0(SB), Z13
-	VMOVDQU64      bytes109<>+0(SB), Z14
-	VMOVDQU64      bytes109<>+0(SB), Z15
-	VMOVDQU64      bytes109<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -30981,9 +30988,9 @@ eights4:
 	VPDPBUSD       3392(AX), Z15, Z3
 	VPDPBUSD       4736(AX), Z16, Z4
 	VMOVDQU64      bytes110<>+0(SB), Z13
-	VMOVDQU64      bytes110<>+0(SB), Z14
-	VMOVDQU64      bytes110<>+0(SB), Z15
-	VMOVDQU64      bytes110<>+0(SB), Z16
+	VMOVDQA64      Z13, Z14
+	VMOVDQA64      Z13, Z15
+	VMOVDQA64      Z13, Z16
 	VPERMI2B       Z9, Z5, Z13
 	VPERMI2B       Z10, Z6, Z14
 	VPERMI2B       Z11, Z7, Z15
@@ -31042,8 +31049,8 @@ eights3:
 	VMOVDQU64      80(CX), Z8
 	VMOVDQU64      152(CX), Z9
 	VMOVDQU64      bytes105<>+0(SB), Z10
-	VMOVDQU64      bytes105<>+0(SB), Z11
-	VMOVDQU64      bytes105<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -31060,8 +31067,8 @@ eights3:
 	VPDPBUSD       1856(AX), Z11, Z2
 	VPDPBUSD       3200(AX), Z12, Z3
 	VMOVDQU64      bytes107<>+0(SB), Z10
-	VMOVDQU64      bytes107<>+0(SB), Z11
-	VMOVDQU64      bytes107<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -31077,8 +31084,8 @@ eights3:
 	VPDPBUSD       1920(AX), Z11, Z2
 	VPDPBUSD       3264(AX), Z12, Z3
 	VMOVDQU64      bytes108<>+0(SB), Z10
-	VMOVDQU64      bytes108<>+0(SB), Z11
-	VMOVDQU64      bytes108<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -31094,8 +31101,8 @@ eights3:
 	VPDPBUSD       1984(AX), Z11, Z2
 	VPDPBUSD       3328(AX), Z12, Z3
 	VMOVDQU64      bytes109<>+0(SB), Z10
-	VMOVDQU64      bytes109<>+0(SB), Z11
-	VMOVDQU64      bytes109<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -31111,8 +31118,8 @@ eights3:
 	VPDPBUSD       2048(AX), Z11, Z2
 	VPDPBUSD       3392(AX), Z12, Z3
 	VMOVDQU64      bytes110<>+0(SB), Z10
-	VMOVDQU64      bytes110<>+0(SB), Z11
-	VMOVDQU64      bytes110<>+0(SB), Z12
+	VMOVDQA64      Z10, Z11
+	VMOVDQA64      Z10, Z12
 	VPERMI2B       Z7, Z4, Z10
 	VPERMI2B       Z8, Z5, Z11
 	VPERMI2B       Z9, Z6, Z12
@@ -31159,7 +31166,7 @@ eights2:
 	VMOVDQU64      8(CX), Z5
 	VMOVDQU64      80(CX), Z6
 	VMOVDQU64      bytes105<>+0(SB), Z7
-	VMOVDQU64      bytes105<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VMOVDQU64      bytes106<>+0(SB), Z9
@@ -31171,7 +31178,7 @@ eights2:
 	VPDPBUSD       512(AX), Z7, Z1
 	VPDPBUSD       1856(AX), Z8, Z2
 	VMOVDQU64      bytes107<>+0(SB), Z7
-	VMOVDQU64      bytes107<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VMOVDQU64      bytes106<>+0(SB), Z9
@@ -31183,7 +31190,7 @@ eights2:
 	VPDPBUSD       576(AX), Z7, Z1
 	VPDPBUSD       1920(AX), Z8, Z2
 	VMOVDQU64      bytes108<>+0(SB), Z7
-	VMOVDQU64      bytes108<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VMOVDQU64      bytes106<>+0(SB), Z9
@@ -31195,7 +31202,7 @@ eights2:
 	VPDPBUSD       640(AX), Z7, Z1
 	VPDPBUSD       1984(AX), Z8, Z2
 	VMOVDQU64      bytes109<>+0(SB), Z7
-	VMOVDQU64      bytes109<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VMOVDQU64      bytes106<>+0(SB), Z9
@@ -31207,7 +31214,7 @@ eights2:
 	VPDPBUSD       704(AX), Z7, Z1
 	VPDPBUSD       2048(AX), Z8, Z2
 	VMOVDQU64      bytes110<>+0(SB), Z7
-	VMOVDQU64      bytes110<>+0(SB), Z8
+	VMOVDQA64      Z7, Z8
 	VPERMI2B       Z5, Z3, Z7
 	VPERMI2B       Z6, Z4, Z8
 	VCVTPH2PS      X7, Y7

@@ -80,6 +80,18 @@ func resident(m Mem) vector {
 	return v
 }
 
+// residents is resident for every block: instructions overwrite it.
+func residents(blocks []weights, m Mem) []vector {
+	first := resident(m)
+	v := []vector{first}
+	for range blocks[1:] {
+		copied := ZMM()
+		VMOVDQA64(first, copied)
+		v = append(v, copied)
+	}
+	return v
+}
+
 func asY(v vector) vector { return v.AsY().(vector) }
 
 // each returns what f returns for every block.
@@ -227,7 +239,7 @@ func (e eightBlocks) gather(m int, f func(s, g, n, b int) int) []vector {
 		i++
 		return p
 	})
-	v := each(e.blocks, func(weights) vector { return resident(table) })
+	v := residents(e.blocks, table)
 	if beyond == 0 {
 		for i := range v {
 			VPERMI2B(e.head[1][i], e.head[0][i], v[i])
@@ -281,7 +293,7 @@ func (k *gemvKernel) wideNibbles256(blocks []weights, acc vector) {
 	head, tail := loaded(blocks, k.Quants.Low.At), loaded(blocks, k.Quants.Low.At+64)
 	for j := range 2 {
 		quads := perQuad(func(s, p int) int { return 4*p + 2*j + s })
-		x := each(blocks, func(weights) vector { return resident(quads) })
+		x := residents(blocks, quads)
 		for i := range x {
 			VPERMI2Q(tail[i], head[i], x[i])
 		}
