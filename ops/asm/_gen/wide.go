@@ -23,6 +23,8 @@ type window struct {
 // what registers hold.
 func (w weightType) together() []int {
 	switch {
+	case w.shape == nibbles256 && !w.hasHigh():
+		return []int{3, 2, 1}
 	case w.inPlanes() || w.shape == ranks256 && w.points() > 256:
 		return []int{2, 1}
 	}
