@@ -9187,42 +9187,47 @@ block:
 	VPXOR          words_80808080<>+0(SB), Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPADDB         words_07070707<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, (AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, (AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
-	VPADDB         Y2, Y0, Y0
-	VPABSB         Y0, Y0
-	VPADDB         words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 512(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y0, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 512(AX)
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPADDB         words_07070707<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1024(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 1024(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
-	VPADDB         Y2, Y0, Y0
-	VPABSB         Y0, Y0
-	VPADDB         words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 1536(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y0, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 1536(AX)
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y0
-	VPADDB         Y0, Y1, Y1
-	VPABSB         Y1, Y1
-	VPADDB         words_07070707<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2048(AX)
+	VPXOR          Y2, Y2, Y2
+	VPSUBB         Y1, Y2, Y2
+	VPSUBB         Y0, Y2, Y2
+	VPADDB         words_07070707<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 2048(AX)
 	VBROADCASTI128 32(BX), Y0
 	VPXOR          words_80808080<>+0(SB), Y0, Y0
 	VPADDB         Y0, Y0, Y1
@@ -9230,20 +9235,22 @@ block:
 	VPBLENDD       $0xf0, Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPADDB         words_07070707<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2560(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 2560(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPADDB         words_07070707<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3072(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPADDB         words_07070707<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 3072(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPADDB         Y1, Y1, Y0
@@ -9252,20 +9259,20 @@ block:
 	VPXOR          words_80808080<>+0(SB), Y1, Y1
 	VPADDB         Y1, Y1, Y2
 	VPADDB         Y1, Y2, Y2
-	VPBLENDD       $0x22, Y2, Y1, Y1
+	VPBLENDD       $0xaa, Y2, Y1, Y1
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y1, Y2, Y2
 	VPADDB         Y2, Y2, Y3
 	VPADDB         Y2, Y3, Y3
-	VPBLENDD       $0x44, Y3, Y1, Y1
-	VPADDB         Y3, Y3, Y2
-	VPADDB         Y3, Y2, Y2
-	VPBLENDD       $0x88, Y2, Y1, Y1
+	VPBLENDD       $0xcc, Y3, Y1, Y1
 	VPBLENDD       $0x0f, Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y1
-	VPADDB         Y1, Y0, Y0
-	VPABSB         Y0, Y0
-	VPADDB         words_07070707<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3584(AX)
+	VPXOR          Y2, Y2, Y2
+	VPSUBB         Y0, Y2, Y2
+	VPSUBB         Y1, Y2, Y2
+	VPADDB         words_07070707<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3584(AX)
 	VPBROADCASTW   52(BX), X0
 	VCVTPH2PS      X0, Y0
 	VMOVSS         X0, (CX)
@@ -9329,42 +9336,47 @@ block:
 	VPXOR          words_80808080<>+0(SB), Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPSUBB         words_01010101<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, (AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, (AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
-	VPADDB         Y2, Y0, Y0
-	VPABSB         Y0, Y0
-	VPSUBB         words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 512(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y0, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 512(AX)
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPSUBB         words_01010101<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1024(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 1024(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y2
-	VPADDB         Y2, Y0, Y0
-	VPABSB         Y0, Y0
-	VPSUBB         words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 1536(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y0, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 1536(AX)
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y0
-	VPADDB         Y0, Y1, Y1
-	VPABSB         Y1, Y1
-	VPSUBB         words_01010101<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2048(AX)
+	VPXOR          Y2, Y2, Y2
+	VPSUBB         Y1, Y2, Y2
+	VPSUBB         Y0, Y2, Y2
+	VPSUBB         words_01010101<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 2048(AX)
 	VBROADCASTI128 32(BX), Y0
 	VPXOR          words_80808080<>+0(SB), Y0, Y0
 	VPADDB         Y0, Y0, Y1
@@ -9372,20 +9384,22 @@ block:
 	VPBLENDD       $0xf0, Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPSUBB         words_01010101<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2560(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 2560(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPADDB         Y1, Y1, Y0
 	VPADDB         Y1, Y0, Y0
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y0, Y1
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y0, Y2
-	VPADDB         Y2, Y1, Y1
-	VPABSB         Y1, Y1
-	VPSUBB         words_01010101<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3072(AX)
+	VPXOR          Y3, Y3, Y3
+	VPSUBB         Y1, Y3, Y3
+	VPSUBB         Y2, Y3, Y3
+	VPSUBB         words_01010101<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 3072(AX)
 	VPADDB         Y0, Y0, Y1
 	VPADDB         Y0, Y1, Y1
 	VPADDB         Y1, Y1, Y0
@@ -9394,20 +9408,20 @@ block:
 	VPXOR          words_80808080<>+0(SB), Y1, Y1
 	VPADDB         Y1, Y1, Y2
 	VPADDB         Y1, Y2, Y2
-	VPBLENDD       $0x22, Y2, Y1, Y1
+	VPBLENDD       $0xaa, Y2, Y1, Y1
+	VPADDB         Y1, Y1, Y2
+	VPADDB         Y1, Y2, Y2
 	VPADDB         Y2, Y2, Y3
 	VPADDB         Y2, Y3, Y3
-	VPBLENDD       $0x44, Y3, Y1, Y1
-	VPADDB         Y3, Y3, Y2
-	VPADDB         Y3, Y2, Y2
-	VPBLENDD       $0x88, Y2, Y1, Y1
+	VPBLENDD       $0xcc, Y3, Y1, Y1
 	VPBLENDD       $0x0f, Y0, Y1, Y1
 	VPCMPGTB       words_d5d5d5d5<>+0(SB), Y1, Y0
 	VPCMPGTB       words_2a2a2a2a<>+0(SB), Y1, Y1
-	VPADDB         Y1, Y0, Y0
-	VPABSB         Y0, Y0
-	VPSUBB         words_01010101<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3584(AX)
+	VPXOR          Y2, Y2, Y2
+	VPSUBB         Y0, Y2, Y2
+	VPSUBB         Y1, Y2, Y2
+	VPSUBB         words_01010101<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3584(AX)
 	VPBROADCASTW   52(BX), X0
 	VCVTPH2PS      X0, Y0
 	VMOVSS         X0, (CX)

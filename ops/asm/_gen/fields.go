@@ -204,22 +204,19 @@ func (r *reader) ternary(row weights, i int) vector {
 		fifth, d := next(next(r.digits)), YMM()
 		VPBROADCASTD(row(48), d)
 		VPXOR(flip, d, d)
-		x = d
-		for k := 1; k < 4; k++ {
-			d = next(d)
-			t := YMM()
-			VPBLENDD(U8(0x11<<k), d, x, t)
-			x = t
-		}
+		VPBLENDD(U8(0xaa), next(d), d, d)
+		VPBLENDD(U8(0xcc), next(next(d)), d, x)
 		VPBLENDD(U8(0x0f), fifth, x, x)
 	}
 	r.digits = x
 	one, two := YMM(), YMM()
 	VPCMPGTB(table(0x01010101*(85^0x80)), x, one)  // above 85: a digit of 1 or more
 	VPCMPGTB(table(0x01010101*(170^0x80)), x, two) // above 170: of 2
-	VPADDB(two, one, one)
-	VPABSB(one, one)
-	return one
+	digit := YMM()
+	VPXOR(digit, digit, digit)
+	VPSUBB(one, digit, digit)
+	VPSUBB(two, digit, digit)
+	return digit
 }
 
 // fields is the step of all types without one for their shape.

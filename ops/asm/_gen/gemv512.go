@@ -5,6 +5,7 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/x86"
 )
 
 // The wide kernels give each of eight groups two words in a register of 16:
@@ -17,7 +18,7 @@ import (
 // gemv512Steps are those of the shapes that have one.
 var gemv512Steps = map[shape]gemv512Step{
 	nibbles32:  (*gemvKernel).wideNibbles32,
-	nibbles256: (*gemvKernel).wideNibbles256,
+	nibbles256: (*gemvKernel).widePlanes,
 	sixes256:   (*gemvKernel).widePlanes,
 	ranks256:   (*gemvKernel).wideRanks,
 	fields:     (*gemvKernel).wideFields,
@@ -77,6 +78,18 @@ func byteTable(t [64]byte) Mem {
 func resident(m Mem) vector {
 	v := ZMM()
 	VMOVDQU64(m, v)
+	return v
+}
+
+// residents is resident for every block: instructions overwrite it.
+func residents(blocks []weights, m Mem) []vector {
+	first := resident(m)
+	v := []vector{first}
+	for range blocks[1:] {
+		copied := ZMM()
+		VMOVDQA64(first, copied)
+		v = append(v, copied)
+	}
 	return v
 }
 
@@ -227,7 +240,7 @@ func (e eightBlocks) gather(m int, f func(s, g, n, b int) int) []vector {
 		i++
 		return p
 	})
-	v := each(e.blocks, func(weights) vector { return resident(table) })
+	v := residents(e.blocks, table)
 	if beyond == 0 {
 		for i := range v {
 			VPERMI2B(e.head[1][i], e.head[0][i], v[i])
@@ -271,38 +284,13 @@ func (k *gemvKernel) wideNibbles32(blocks []weights, acc vector) {
 		return k.Bytes*i + k.D.At + b%2
 	})
 	for _, f := range factors {
-		VCVTPH2PS(asY(f), f)
+		if k.HasMin() {
+			VCVTPH2PS(asY(f), f)
+		} else {
+			clearing(x86.VCVTPH2PS(f.AsX(), asY(f)))
+		}
 	}
 	k.addWide(sums, factors, acc, VFMADD231PS)
-}
-
-func (k *gemvKernel) wideNibbles256(blocks []weights, acc vector) {
-	sums := zeroSums(len(blocks))
-	head, tail := loaded(blocks, k.Quants.Low.At), loaded(blocks, k.Quants.Low.At+64)
-	for j := range 2 {
-		quads := perQuad(func(s, p int) int { return 4*p + 2*j + s })
-		x := each(blocks, func(weights) vector { return resident(quads) })
-		for i := range x {
-			VPERMI2Q(tail[i], head[i], x[i])
-		}
-		var high []vector
-		if k.hasHigh() {
-			quads := resident(perQuad(func(s, _ int) int { return 2*j + s }))
-			high = each(blocks, func(block weights) vector { v := ZMM(); VBROADCASTI64X4(block(k.Quants.High.At), v); return v })
-			for _, f := range high {
-				VPERMQ(f, quads, f)
-			}
-		}
-		for t := range 2 {
-			c := multishift(perByte(0, func(_, g, _, b int) int { return 32*t + 8*b + g%2*4 }), x)
-			mask(0x0f0f0f0f, c)
-			if k.hasHigh() {
-				merge(0x10101010, perByte(0, func(_, g, _, b int) int { return (32*t + 8*b + g - 4) & 63 }), high, c)
-			}
-			k.addProducts(sums, 2*j+t, c)
-		}
-	}
-	k.addWide(sums, scaleMinWide(blocks), acc, VFNMADD231PS)
 }
 
 // scaleMinWide returns scales and mins of a block of Q4_K or Q5_K.
@@ -331,14 +319,14 @@ func scaleMinWide(blocks []weights) []vector {
 		VPTERNLOGD(U8(0xf8), high, x[i], l)
 	}
 	factors := mapped(l, func(l vector) vector { v := ZMM(); VPMOVZXBD(l, v); return v })
-	halves := YMM()
-	VMOVDQU32(byteTable([64]byte{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1,
-		2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3}), halves)
-	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTD(block(0), v); return v })
-	for _, d := range d {
-		VPSHUFB(halves, d, d)
-	}
-	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
+	d := each(blocks, func(block weights) vector {
+		v := XMM()
+		VPBROADCASTD(block(0), v)
+		VCVTPH2PS(v, v)
+		return v
+	})
+	halves := resident(byteTable([64]byte{32: 1, 36: 1, 40: 1, 44: 1, 48: 1, 52: 1, 56: 1, 60: 1})) // the first word, then the second
+	d = mapped(d, func(d vector) vector { v := ZMM(); VPERMPS(d.AsZ(), halves, v); return v })
 	scaled(factors, func(i int) vector { return d[i] })
 	return factors
 }

@@ -13,10 +13,10 @@ import (
 
 // inPlanes reports whether widePlanes has the type.
 func (w weightType) inPlanes() bool {
-	return w.Items == 256 && w.Group == 16 && w.Codebook == nil && w.Levels == nil && w.Quants.Low.Run >= 32
+	return w.shape == nibbles256 || w.Items == 256 && w.Group == 16 && w.Codebook == nil && w.Levels == nil && w.Quants.Low.Run >= 32
 }
 
-// widePlanes is the step of blocks of 256. A register has eight quants of groups 2*p and
+// widePlanes is the step of those. A register has eight quants of groups 2*p and
 // 2*p+1 of 32 in turn, as Q8x8.Interleaved has them; the sums of their products have two
 // words for each half of a group.
 func (k *gemvKernel) widePlanes(blocks []weights, acc vector) {
@@ -46,7 +46,14 @@ func (k *gemvKernel) widePlanes(blocks []weights, acc vector) {
 		VSHUFPS(U8(0xdd), sums[1][b], sums[0][b], sums[0][b])
 		VPADDD(sums[0][b], d, d)
 	}
-	k.addHalves(blocks, dots, acc)
+	if k.Group == 16 {
+		k.addHalves(blocks, dots, acc)
+		return
+	}
+	for _, d := range dots {
+		VSHUFI64X2(U8(0xd8), d, d, d) // the first halves of all groups, then the second
+	}
+	k.addWide(dots, scaleMinWide(blocks), acc, VFNMADD231PS)
 }
 
 // planes returns a function that gives half h of the integers of the groups 2*p and

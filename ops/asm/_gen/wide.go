@@ -23,6 +23,8 @@ type window struct {
 // what registers hold.
 func (w weightType) together() []int {
 	switch {
+	case w.shape == nibbles256 && !w.hasHigh():
+		return []int{3, 2, 1}
 	case w.inPlanes() || w.shape == ranks256 && w.points() > 256:
 		return []int{2, 1}
 	}
@@ -76,7 +78,7 @@ func (w *window) take(places [64]int) []vector {
 		ctrl := resident(from)
 		return mapped(w.head[0], func(x vector) vector { v := ZMM(); VPERMB(x, ctrl, v); return v })
 	}
-	v := each(w.blocks, func(weights) vector { return resident(from) })
+	v := residents(w.blocks, from)
 	for i := range v {
 		VPERMI2B(w.head[1][i], w.head[0][i], v[i])
 	}
