@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -26,12 +26,10 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*4)
 	VMOVUPS     (DI)(R9*4), Y4
 	VFMADD231PS (CX)(R9*4), Y4, Y0
 	VMOVUPS     32(DI)(R9*4), Y4
 	VFMADD231PS 32(CX)(R9*4), Y4, Y1
-	PREFETCHT0  6208(CX)(R9*4)
 	VMOVUPS     64(DI)(R9*4), Y4
 	VFMADD231PS 64(CX)(R9*4), Y4, Y2
 	VMOVUPS     96(DI)(R9*4), Y4
@@ -103,7 +101,7 @@ done:
 	RET
 
 // func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -124,7 +122,6 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Y4
 	VCVTPH2PS   (CX)(R9*2), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -207,7 +204,7 @@ done:
 	RET
 
 // func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -228,7 +225,6 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Y4
 	VPMOVZXWD   (CX)(R9*2), Y5
 	VPSLLD      $0x10, Y5, Y5
@@ -752,7 +748,7 @@ done:
 	RET
 
 // func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -771,10 +767,8 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*4)
 	VMOVUPS     (DI)(R9*4), Z2
 	VFMADD231PS (CX)(R9*4), Z2, Z0
-	PREFETCHT0  6208(CX)(R9*4)
 	VMOVUPS     64(DI)(R9*4), Z2
 	VFMADD231PS 64(CX)(R9*4), Z2, Z1
 	ADDQ        $0x20, R9
@@ -843,7 +837,7 @@ done:
 	RET
 
 // func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3
 TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -862,7 +856,6 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Z2
 	VCVTPH2PS   (CX)(R9*2), Z3
 	VFMADD231PS Z3, Z2, Z0
@@ -938,7 +931,7 @@ done:
 	RET
 
 // func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
@@ -957,7 +950,6 @@ row:
 	JGE    tail
 
 iteration:
-	PREFETCHT0  6144(CX)(R9*2)
 	VMOVUPS     (DI)(R9*4), Z2
 	VPMOVZXWD   (CX)(R9*2), Z3
 	VPSLLD      $0x10, Z3, Z3

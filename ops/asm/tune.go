@@ -3,6 +3,7 @@ package asm
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -18,13 +19,22 @@ import (
 // out of the caches.
 var tuned *[types]sync.Once
 
-// chosen is the tier that was the fastest, for types that were measured.
-var chosen [types]string
+// fastest is the tier whose kernel was the fastest, for types that were measured.
+// Products may be under way when that is found out.
+var fastest [types]atomic.Pointer[tier]
+
+// gemvKernels returns the table whose gemv multiplies weights of type t.
+func gemvKernels(t quant.Type) *kernels {
+	if tier := fastest[t].Load(); tier != nil {
+		return &tier.kernels
+	}
+	return &active
+}
 
 // Tune has [Gemv], or [GemvFloat], use the kernel that is the fastest for weights of
 // type t from memory, of those that this machine can run. That takes some
-// milliseconds the first time, and must be done before the type is used. F32 keeps
-// the widest: rows of it are multiplied without a Matrix too.
+// milliseconds the first time. F32 keeps the widest: rows of it are multiplied without
+// a Matrix too.
 func Tune(t quant.Type) {
 	if tuned != nil && t != quant.F32 && GemvTier(t) != generic {
 		tuned[t].Do(func() { tune(t) })
@@ -70,8 +80,7 @@ func tune(t quant.Type) {
 			winner = c
 		}
 	}
-	chosen[t] = winner.name
-	active.ints[t].gemv, active.floats[t].gemv = winner.kernels.ints[t].gemv, winner.kernels.floats[t].gemv
+	fastest[t].Store(winner.tier)
 }
 
 // product returns a function that multiplies weights with one row.
@@ -79,23 +88,32 @@ func (k *kernels) product(t quant.Type, weights []byte) func() {
 	stride, _ := t.RowBytes(tuneCols) // a multiple of every block
 	rows := tuneBytes / stride
 	dst := make([]float32, rows)
+	// The activations are written before they are read: memory that nobody has written may be
+	// one page of zeros at many addresses, and some first-level caches miss at every change
+	// from one of those to another.
+	x := make([]float32, tuneCols)
+	for i := range x {
+		x[i] = 1
+	}
 	if kernel := k.ints[t].gemv; kernel != nil {
-		a := make([]Q8x8, Q8x8Count(tuneCols/Group))
+		q, a := NewQ8(tuneCols/Group), make([]Q8x8, Q8x8Count(tuneCols/Group))
+		Quantize(q, x)
+		PackQ8x8(a, q)
 		return func() {
 			kernel(&dst[0], &weights[0], stride, rows, tuneCols/Group, (*byte)(unsafe.Pointer(&a[0])))
 		}
 	}
-	x, kernel := make([]float32, tuneCols), k.floats[t].gemv
+	kernel := k.floats[t].gemv
 	return func() { kernel(&dst[0], &weights[0], stride, rows, tuneCols, &x[0]) }
 }
 
 // GemvTier returns the tier whose kernel multiplies weights of type t with one row.
 func GemvTier(t quant.Type) string {
-	switch {
-	case int(t) >= len(chosen) || active.ints[t].gemv == nil && active.floats[t].gemv == nil:
+	if int(t) >= len(fastest) || active.ints[t].gemv == nil && active.floats[t].gemv == nil {
 		return generic
-	case chosen[t] != "":
-		return chosen[t]
+	}
+	if tier := fastest[t].Load(); tier != nil {
+		return tier.name
 	}
 	return Active()
 }

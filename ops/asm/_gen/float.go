@@ -105,7 +105,8 @@ func (t isa) widen(f floatFormat) {
 }
 
 // gemvFloat reads memory from one end to the other, which is how it is
-// read fastest: the arithmetic of one row at a time keeps up.
+// read fastest: the arithmetic of one row at a time keeps up. So does the hardware
+// with its prefetches; others beside them take a fifth and more of the speed.
 func (t isa) gemvFloat(f floatFormat) {
 	name := "gemv" + f.name + t.name
 	TEXT(name, NOSPLIT, "func(dst *float32, w *byte, stride, rows, n int, x *float32)")
@@ -127,9 +128,6 @@ func (t isa) gemvFloat(f floatFormat) {
 		for u := range acc {
 			disp := u * t.lanes * int(f.size)
 			at := Mem{Base: w, Index: i, Scale: f.size, Disp: disp}
-			if disp%64 == 0 {
-				PREFETCHT0(at.Offset(fetchAhead / 2)) // no more than leaves room for x in the first cache
-			}
 			VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
 			if f.size == 4 {
 				VFMADD231PS(at, v[u], acc[u])
