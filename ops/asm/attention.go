@@ -74,9 +74,11 @@ func scatter16Generic(dst []uint16, x []float32) {
 // Spread32 stores x as one row of a sequence of panels: PanelCols elements in
 // each, stride elements apart.
 func Spread32(dst, x []float32, stride int) {
-	for i := 0; i < len(x); i += PanelCols {
-		copy(dst[i/PanelCols*stride:], x[i:min(i+PanelCols, len(x))])
+	for len(x) > PanelCols {
+		*(*[PanelCols]float32)(dst) = [PanelCols]float32(x)
+		dst, x = dst[stride:], x[PanelCols:]
 	}
+	copy(dst, x)
 }
 
 // Spread16 is [Spread32] in half precision.
