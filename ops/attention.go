@@ -104,6 +104,9 @@ func (a *Attention) checkCache(c *KV, pos, n int) {
 // read asm.MulRows at a time from the cache of the processor.
 const attnRows = 48
 
+// line is how many elements a line of the cache of a processor holds, or fewer.
+const line = 16
+
 // log2E makes scores powers of two: softmax(x) is 2^(x*log2E) over the sum of these.
 const log2E = float32(math.Log2E)
 
@@ -135,12 +138,14 @@ type attnWork struct {
 type attnScratch struct {
 	q     []float32 // [rows][dim], times the scale and log2E
 	s     []float32 // [asm.MulRows][kvBlock]
+	seen  [asm.MulRows]int
 	block attnPart
 	total attnPart
 }
 
 // attnPart is attention over some of the keys: per query row the largest
-// score, in units of log2E, the sum of 2^(score-max) and the values weighted by these.
+// score, in units of log2E and rounded to an integer, the sum of 2^(score-max) and the values
+// weighted by these. Parts are merged by powers of two, which round nothing.
 type attnPart struct {
 	max []float32 // [rows]
 	sum []float64 // [rows]
@@ -226,10 +231,12 @@ func (w *attnScratch) reserve(rows, dim int) {
 	w.total.grow(rows, padLanes(dim))
 }
 
-// Do handles items: all blocks of one key-value head for some of the queries.
+// Do handles items: all blocks of one key-value head for some of the queries. Those of a
+// head follow one another, so that its keys and values stay in the cache of the processor.
 func (t *attnWork) Do(worker, lo, hi int) {
+	chunks := (t.n + t.each - 1) / t.each
 	for item := lo; item < hi; item++ {
-		head, first := item%t.a.KVHeads, item/t.a.KVHeads*t.each
+		head, first := item/chunks, item%chunks*t.each
 		t.attend(&t.worker[worker], head, first, min(t.each, t.n-first))
 	}
 }
@@ -238,6 +245,7 @@ func (t *attnWork) Do(worker, lo, hi int) {
 // read a key-value head.
 func (t *queries) attend(w *attnScratch, head, first, n int) {
 	t.gather(w, head, first, n)
+	t.fetch(head, first, n)
 	from, _ := t.a.visible(t.pos+first, t.length())
 	_, end := t.a.visible(t.pos+first+n-1, t.length())
 	b := from / kvBlock
@@ -290,9 +298,21 @@ func (t *queries) gather(w *attnScratch, head, first, n int) {
 	a := t.a
 	size := a.group() * a.HeadDim
 	for i := range n {
-		copy(w.q[i*size:(i+1)*size], t.q[(first+i)*a.Heads*a.HeadDim+head*size:])
+		asm.Scale(w.q[i*size:], t.q[(first+i)*a.Heads*a.HeadDim+head*size:][:size], a.Scale*log2E)
 	}
-	asm.Scale(w.q[:n*size], a.Scale*log2E)
+}
+
+// fetch begins to bring the results of those queries to the processor, which are written at the end,
+// and the next n queries.
+func (t *queries) fetch(head, first, n int) {
+	size, width := t.a.group()*t.a.HeadDim, t.a.Heads*t.a.HeadDim
+	next := min(n, t.n-first-n)
+	for at := first*width + head*size; size > 0; at, size = at+line, size-line {
+		asm.FetchRows(t.dst[at:], width, n)
+		if next > 0 {
+			asm.FetchRows(t.q[at+n*width:], width, next)
+		}
+	}
 }
 
 // block attends to the keys of block b of a head, asm.MulRows rows at a time: each sees few
@@ -308,36 +328,32 @@ func (t *queries) block(part *attnPart, w *attnScratch, head, b, first, n int) {
 		// positions lo to hi-1 of the block are seen by some row
 		from, _ := a.visible(pos, t.length())
 		_, end := a.visible(t.pos+first+(r+rows-1)/group, t.length())
-		lo, hi := max(0, from-start), min(kvBlock, end-start)
+		lo := min(max(0, from-start), kvBlock)
+		hi := max(lo, min(kvBlock, end-start))
 		if lo < hi {
 			panel := lo / asm.PanelCols * asm.PanelCols
 			c.mulKeys(w.s[panel:], w.q[r*a.HeadDim:], b, at+panel*a.HeadDim, rows, (hi-panel+asm.PanelCols-1)/asm.PanelCols)
 		}
+		alike, l := 0, lo // rows from alike on see the keys of the block from l on
 		for i := range rows {
 			x := w.s[i*kvBlock:][:kvBlock]
 			from, end := a.visible(pos, t.length())
-			switch l, h := max(lo, from-start), min(hi, end-start); {
-			case l < h:
-				if lo < l {
-					clear(x[lo:l])
-				}
-				if h < hi {
-					clear(x[h:hi])
-				}
-				if biased {
-					a.score(x[l:h], head*group+g, start+l-pos)
-				}
-				part.max[r+i], part.sum[r+i] = asm.Exp2Sum(x[l:h])
-			default: // the query of this row sees none
-				part.max[r+i], part.sum[r+i] = float32(math.Inf(-1)), 0
-				if lo < hi {
-					clear(x[lo:hi])
-				}
+			from, end = min(max(lo, from-start), hi), max(lo, min(hi, end-start))
+			if from != l {
+				asm.Exp2Sums(w.s[alike*kvBlock+l:], kvBlock, w.seen[alike:i], part.max[r+alike:], part.sum[r+alike:])
+				alike, l = i, from
+			}
+			w.seen[i] = max(0, end-from)
+			clear(x[lo:from])
+			clear(x[max(from, end):hi])
+			if biased {
+				a.score(x[from:max(from, end)], head*group+g, start+from-pos)
 			}
 			if g++; g == group {
 				pos, g = pos+1, 0
 			}
 		}
+		asm.Exp2Sums(w.s[alike*kvBlock+l:], kvBlock, w.seen[alike:rows], part.max[r+alike:], part.sum[r+alike:])
 		if lo < hi {
 			c.mulValues(part.out[r*pad:], w.s[lo:], b, at+lo*asm.PanelCols, rows, hi-lo, pad)
 		}
@@ -382,9 +398,9 @@ func (t *attnPart) merge(u *attnPart, rows, pad int) {
 		default:
 			x, y := float32(1), float32(1)
 			if u.max[r] > t.max[r] {
-				x, t.max[r] = exp2(t.max[r]-u.max[r]), u.max[r]
+				x, t.max[r] = power(t.max[r]-u.max[r]), u.max[r]
 			} else {
-				y = exp2(u.max[r] - t.max[r])
+				y = power(u.max[r] - t.max[r])
 			}
 			t.sum[r] = t.sum[r]*float64(x) + u.sum[r]*float64(y)
 			asm.ScaleAdd(row(t.out, r, pad), row(u.out, r, pad), x, y)
@@ -392,7 +408,16 @@ func (t *attnPart) merge(u *attnPart, rows, pad int) {
 	}
 }
 
-func exp2(x float32) float32 { return float32(math.Exp(math.Ln2 * float64(x))) }
+// power is 2^n for an integer n <= 0, and 0 where that is no normal number.
+func power(n float32) float32 {
+	switch {
+	case n >= -126:
+		return math.Float32frombits(uint32(127+int32(n)) << 23)
+	case n < -126:
+		return 0
+	}
+	return n // NaN
+}
 
 // finish writes the rows of a key-value head to dst.
 func (t *queries) finish(total *attnPart, head, first, n int) {
@@ -401,13 +426,11 @@ func (t *queries) finish(total *attnPart, head, first, n int) {
 	r := 0
 	for i := range n {
 		for h := head * group; h < (head+1)*group; h++ {
-			dst := t.dst[((first+i)*a.Heads+h)*a.HeadDim:][:a.HeadDim]
-			copy(dst, row(total.out, r, pad))
 			sum := total.sum[r]
 			if a.Sinks != nil {
 				sum += math.Exp(float64(a.Sinks[h]) - math.Ln2*float64(total.max[r]))
 			}
-			asm.Scale(dst, float32(1/sum))
+			asm.Scale(t.dst[((first+i)*a.Heads+h)*a.HeadDim:], total.out[r*pad:][:a.HeadDim], float32(1/sum))
 			r++
 		}
 	}

@@ -22,7 +22,8 @@ func ISA() string { return asm.Active() }
 
 // RowISA returns the instruction set of the kernel that multiplies weights of type t
 // with one row: the best in use, or, where nobody has named one, that which is the
-// fastest for weights from memory. It is found out by measuring, once for each type.
+// fastest for weights from memory. It is found out by measuring, once for each type,
+// here or when the matrices of the type have 16 MiB together.
 func RowISA(t quant.Type) string {
 	asm.Tune(t)
 	return asm.GemvTier(t)

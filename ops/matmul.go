@@ -217,7 +217,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 		case st.route == integer:
 			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
 		case st.route == halves || st.route == float && st.format == quant.F32:
-			from[k], rows[k], words[k] = s.stored(k, w, at)
+			from[k], rows[k], words[k] = s.wordWindow(k, w, at)
 		default:
 			from[k] = at
 			s.widen(k, st, w, at, 0, w.Cols)

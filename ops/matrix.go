@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/normswap/normswap/ops/asm"
 	"github.com/normswap/normswap/quant"
@@ -16,6 +17,14 @@ type Matrix struct {
 	Data       []byte
 }
 
+// tuneFrom is how many bytes the matrices of a type have together when the kernel of
+// their products with one row is chosen by measuring. That takes as long as reading
+// tens of megabytes.
+const tuneFrom = 16 << 20
+
+// made is how many bytes the matrices of each type have had so far.
+var made [len(routes)]atomic.Int64
+
 // NewMatrix returns a view of data as a matrix. It is an error if the type is
 // unknown, if cols is not a whole number of its blocks, or if data has another
 // size.
@@ -27,7 +36,9 @@ func NewMatrix(t quant.Type, rows, cols int, data []byte) (Matrix, error) {
 	if rows < 0 || stride > 0 && len(data)/stride != rows || len(data) != rows*stride {
 		return Matrix{}, fmt.Errorf("ops: %v matrix of %d x %d has %d bytes, want %d", t, rows, cols, len(data), rows*stride)
 	}
-	asm.Tune(t)
+	if int(t) < len(made) && made[t].Add(int64(len(data))) >= tuneFrom {
+		asm.Tune(t)
+	}
 	return Matrix{t, rows, cols, data}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/normswap/normswap/ops/asm"
 )
@@ -154,6 +155,40 @@ func TestNormAccuracy(t *testing.T) {
 	})
 }
 
+// TestNormBatch holds batches against single rows, bit by bit: widths of every way
+// that kernels take, and rows far from zero at places of every kind.
+func TestNormBatch(t *testing.T) {
+	eachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, width := range []int{64, 768, 1088, 2048, 2112, 4096, 4160} {
+			for _, rows := range []int{1, 2, 3, 4, 9} {
+				x := randoms(r, width*rows)
+				for _, far := range []int{3, 6, 8} {
+					for i := far * width; i < min((far+1)*width, len(x)); i++ {
+						x[i] += 100
+					}
+				}
+				eachNorm(width, r, func(kind string, n *Norm) {
+					want, buf := make([]float32, len(x)), make([]float32, len(x)+width)
+					for i := range rows {
+						n.Apply(row(want, i, width), row(x, i, width))
+					}
+					got := buf[:len(x)]
+					n.apply(got, x, width)
+					same := slices.Clone(x)
+					n.apply(same, same, width)
+					if !slices.Equal(got, want) || !slices.Equal(same, want) {
+						t.Errorf("%s, %d rows of %d: differ from those alone", kind, rows, width)
+					}
+					if slices.ContainsFunc(buf[len(x):], func(v float32) bool { return v != 0 }) {
+						t.Errorf("%s, %d rows of %d: wrote beyond them", kind, rows, width)
+					}
+				})
+			}
+		}
+	})
+}
+
 func TestNormRows(t *testing.T) {
 	const width, rows = 96, 400
 	r := rand.New(rand.NewPCG(3, 4))
@@ -209,36 +244,44 @@ func FuzzNorm(f *testing.F) {
 	})
 }
 
-// BenchmarkNorm normalises 64 Ki elements, which the second cache holds,
-// and reports the time of a row.
+// BenchmarkNorm normalises one row again and again, and batches of 256 rows, by each
+// norm in turn. It reports the time of a row, the median of the rounds, and how many
+// times as long LayerNorm takes as RMSNorm.
 func BenchmarkNorm(b *testing.B) {
 	defer asm.Reset()
-	const elements = 64 << 10
+	const widest, most = 8192, 256
 	p := NewPool(1)
 	defer p.Close()
 	r := rand.New(rand.NewPCG(1, 2))
-	x, dst := randoms(r, elements), randoms(r, elements)
-	for _, width := range []int{768, 2048, 4096, 8192} {
-		rows := elements / width
-		x, dst, gain, bias := x[:rows*width], dst[:rows*width], randoms(r, width), randoms(r, width)
-		ln, rms, same := &Norm{gain, bias, 1e-5, true}, &Norm{gain, nil, 1e-5, false}, &Norm{gain, bias, 1e-5, false}
-		for _, op := range []struct {
-			name string
-			run  func()
-		}{
-			{"layernorm", func() { p.Norm(dst, x, width, ln) }},
-			{"rmsnorm", func() { p.Norm(dst, x, width, rms) }},
-			{"rmsnorm+bias", func() { p.Norm(dst, x, width, same) }},
-		} {
+	all, to := randoms(r, widest*most), make([]float32, widest*most)
+	gain, bias := randoms(r, widest), randoms(r, widest)
+	for _, rows := range []int{1, most} {
+		for _, width := range []int{768, 2048, 4096, widest} {
+			x, dst := all[:rows*width], to[:rows*width]
+			g, c := gain[:width], bias[:width]
+			norms := []Norm{{g, c, 1e-5, true}, {g, nil, 1e-5, false}, {g, c, 1e-5, false}}
+			repeat := max(1, 64<<10/len(x)) // some microseconds
 			for _, tier := range asm.Tiers() {
 				if err := asm.Select(tier); err != nil {
 					b.Fatal(err)
 				}
-				b.Run(fmt.Sprintf("op=%s/n=%d/impl=%s", op.name, width, tier), func(b *testing.B) {
+				b.Run(fmt.Sprintf("rows=%d/n=%d/impl=%s", rows, width, tier), func(b *testing.B) {
+					times := make([][]float64, len(norms))
 					for b.Loop() {
-						op.run()
+						for i := range norms {
+							start := time.Now()
+							for range repeat {
+								p.Norm(dst, x, width, &norms[i])
+							}
+							times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/float64(repeat*rows))
+						}
 					}
-					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+					for i, name := range []string{"layernorm", "rmsnorm", "rmsnorm+bias"} {
+						slices.Sort(times[i])
+						times[i][0] = times[i][len(times[i])/2]
+						b.ReportMetric(times[i][0], name+"-ns/row")
+					}
+					b.ReportMetric(times[0][0]/times[1][0], "layernorm/rmsnorm")
 				})
 			}
 		}

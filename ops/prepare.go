@@ -94,8 +94,8 @@ func (t *preparation) deferred(q8 asm.Q8, rows []float32) {
 	for r := range len(rows) / cols {
 		x, a := row(rows, r, cols), q8.Groups(r*groups, (r+1)*groups)
 		s := float32(1 / math.Sqrt(asm.Squares(x)/float64(cols)+float64(t.norm.Eps)))
-		asm.Scale(a.Scale, s)
-		asm.Scale(a.ScaledSum, s)
+		asm.Scale(a.Scale, a.Scale, s)
+		asm.Scale(a.ScaledSum, a.ScaledSum, s)
 	}
 }
 

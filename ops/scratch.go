@@ -99,10 +99,10 @@ func (s *scratch) widen(i int, st storage, w *Matrix, o, column, n int) {
 // setBytes is how far apart lines are that fall on each other in a first-level cache.
 const setBytes = 4096
 
-// stored returns the first of 16 rows of F32, or of BF16, two numbers a word, that row o is
-// among, words from there, and their distance: those of the matrix, unless its rows fall on
-// each other in the cache, which those of wide panel i do not.
-func (s *scratch) stored(i int, w *Matrix, o int) (from int, rows []float32, stride int) {
+// wordWindow is window for F32, and for BF16, two numbers a word: it returns words and
+// their distance. They are those of the matrix, unless its rows fall on each other in
+// the cache, which those of wide panel i do not.
+func (s *scratch) wordWindow(i int, w *Matrix, o int) (from int, rows []float32, stride int) {
 	from, data, bytes := s.window(w, o)
 	if bytes%setBytes != 0 {
 		return from, view[float32](data), bytes / 4

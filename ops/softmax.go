@@ -8,5 +8,5 @@ func Softmax(x []float32) {
 	if len(x) == 0 {
 		return
 	}
-	asm.Scale(x, float32(1/asm.ExpSum(x, asm.Max(x))))
+	asm.Scale(x, x, float32(1/asm.ExpSum(x, asm.Max(x))))
 }

@@ -98,15 +98,26 @@ func biasGeneric(x []float32, slope, first float32) {
 	}
 }
 
-// exp2Low is the least exponent of Exp2Sum: what it gives is a normal number.
+// exp2Low is the least exponent of Exp2Sums: what it gives is a normal number.
 const exp2Low = -125
 
-// Exp2Sum sets x[i] = 2^max(x[i]-top, -125), where top is the largest x[i], and returns top
-// and the sum of the new x. The vector versions differ from the definition by at most
-// 2 ulp; NaN gives NaN.
-func Exp2Sum(x []float32) (top float32, sum float64) { return exp2Sum(x) }
+// Exp2Sums sets, for each row r < len(n), the first n[r] elements x of x[r*ld:] to
+// 2^max(x-top[r], -125), where top[r] is the largest of them rounded to an integer, and sum[r] to
+// the sum of the new ones. A row's result does not depend on the others. The vector versions differ from the
+// definition by at most 2 ulp; NaN gives NaN.
+func Exp2Sums(x []float32, ld int, n []int, top []float32, sum []float64) {
+	exp2Sums(x, ld, n, top, sum)
+}
 
-// exp2SumGeneric is the definition of Exp2Sum, given top.
+// exp2SumsGeneric is the definition of Exp2Sums.
+func exp2SumsGeneric(x []float32, ld int, n []int, top []float32, sum []float64) {
+	for r, n := range n {
+		top[r] = float32(math.RoundToEven(float64(maxGeneric(x[r*ld:][:n]))))
+		sum[r] = exp2SumGeneric(x[r*ld:][:n], top[r])
+	}
+}
+
+// exp2SumGeneric is Exp2Sums of one row, given top.
 func exp2SumGeneric(x []float32, top float32) (sum float64) {
 	for i, v := range x {
 		x[i] = float32(math.Exp2(float64(max(v-top, exp2Low))))

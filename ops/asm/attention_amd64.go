@@ -46,15 +46,15 @@ func bias(x []float32, slope, first float32) {
 	}
 }
 
-func exp2Sum(x []float32) (top float32, sum float64) {
+func exp2Sums(x []float32, ld int, n []int, top []float32, sum []float64) {
 	switch {
 	case useAVX512:
-		return exp2SumAVX512(x)
+		exp2SumsAVX512(x, ld, n, top, sum)
 	case useAVX2:
-		return exp2SumAVX2(x)
+		exp2SumsAVX2(x, ld, n, top, sum)
+	default:
+		exp2SumsGeneric(x, ld, n, top, sum)
 	}
-	top = maxGeneric(x)
-	return top, exp2SumGeneric(x, top)
 }
 
 func softcap(x []float32, scale, limit float32) {

@@ -26,10 +26,10 @@ TEXT ·mulPanels32AVX2(SB), NOSPLIT, $0-120
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
-	CMPQ BX, $0x00
-	JE   rows6end
+	CMPQ BX, $0x01
+	JL   rows6by1end
 
-rows6one:
+rows6by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -102,9 +102,10 @@ tile6x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows6one
+	CMPQ    BX, $0x01
+	JGE     rows6by1
 
-rows6end:
+rows6by1end:
 	VZEROUPPER
 	RET
 
@@ -117,10 +118,10 @@ rows5:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
-	CMPQ BX, $0x00
-	JE   rows5end
+	CMPQ BX, $0x01
+	JL   rows5by1end
 
-rows5one:
+rows5by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -185,9 +186,10 @@ tile5x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows5one
+	CMPQ    BX, $0x01
+	JGE     rows5by1
 
-rows5end:
+rows5by1end:
 	VZEROUPPER
 	RET
 
@@ -200,10 +202,10 @@ rows4:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
-	CMPQ BX, $0x00
-	JE   rows4end
+	CMPQ BX, $0x01
+	JL   rows4by1end
 
-rows4one:
+rows4by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -260,9 +262,10 @@ tile4x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows4one
+	CMPQ    BX, $0x01
+	JGE     rows4by1
 
-rows4end:
+rows4by1end:
 	VZEROUPPER
 	RET
 
@@ -275,10 +278,10 @@ rows3:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
-	CMPQ BX, $0x00
-	JE   rows3end
+	CMPQ BX, $0x01
+	JL   rows3by1end
 
-rows3one:
+rows3by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -324,9 +327,10 @@ tile3x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows3one
+	CMPQ    BX, $0x01
+	JGE     rows3by1
 
-rows3end:
+rows3by1end:
 	VZEROUPPER
 	RET
 
@@ -340,9 +344,9 @@ rows2:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x02
-	JL   rows2narrow
+	JL   rows2by2end
 
-rows2wide:
+rows2by2:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -396,13 +400,13 @@ tile2x2end:
 	ADDQ    DI, DX
 	SUBQ    $0x02, BX
 	CMPQ    BX, $0x02
-	JGE     rows2wide
+	JGE     rows2by2
 
-rows2narrow:
-	CMPQ BX, $0x00
-	JE   rows2end
+rows2by2end:
+	CMPQ BX, $0x01
+	JL   rows2by1end
 
-rows2one:
+rows2by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -440,9 +444,10 @@ tile2x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows2one
+	CMPQ    BX, $0x01
+	JGE     rows2by1
 
-rows2end:
+rows2by1end:
 	VZEROUPPER
 	RET
 
@@ -456,9 +461,9 @@ rows1:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows1narrow
+	JL   rows1by4end
 
-rows1wide:
+rows1by4:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -517,13 +522,59 @@ tile1x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows1wide
+	JGE     rows1by4
 
-rows1narrow:
-	CMPQ BX, $0x00
-	JE   rows1end
+rows1by4end:
+	CMPQ BX, $0x02
+	JL   rows1by2end
 
-rows1one:
+rows1by2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   CX, SI
+	MOVQ   DX, R8
+	MOVQ   k+80(FP), R9
+	CMPQ   R9, $0x00
+	JE     tile1x2end
+
+tile1x2:
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	VMOVUPS      (R8)(DI*1), Y6
+	VMOVUPS      32(R8)(DI*1), Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         $0x04, SI
+	ADDQ         $0x40, R8
+	DECQ         R9
+	JNZ          tile1x2
+
+tile1x2end:
+	MOVQ    ldc+96(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	VMOVUPS Y2, 64(R8)
+	VMOVUPS Y3, 96(R8)
+	ADDQ    SI, R8
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows1by2
+
+rows1by2end:
+	CMPQ BX, $0x01
+	JL   rows1by1end
+
+rows1by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   CX, SI
@@ -553,9 +604,10 @@ tile1x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows1one
+	CMPQ    BX, $0x01
+	JGE     rows1by1
 
-rows1end:
+rows1by1end:
 	VZEROUPPER
 	RET
 
@@ -581,10 +633,10 @@ TEXT ·mulPanels16AVX2(SB), NOSPLIT, $0-120
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
-	CMPQ BX, $0x00
-	JE   rows6end
+	CMPQ BX, $0x01
+	JL   rows6by1end
 
-rows6one:
+rows6by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -657,9 +709,10 @@ tile6x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows6one
+	CMPQ    BX, $0x01
+	JGE     rows6by1
 
-rows6end:
+rows6by1end:
 	VZEROUPPER
 	RET
 
@@ -672,10 +725,10 @@ rows5:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
-	CMPQ BX, $0x00
-	JE   rows5end
+	CMPQ BX, $0x01
+	JL   rows5by1end
 
-rows5one:
+rows5by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -740,9 +793,10 @@ tile5x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows5one
+	CMPQ    BX, $0x01
+	JGE     rows5by1
 
-rows5end:
+rows5by1end:
 	VZEROUPPER
 	RET
 
@@ -755,10 +809,10 @@ rows4:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
-	CMPQ BX, $0x00
-	JE   rows4end
+	CMPQ BX, $0x01
+	JL   rows4by1end
 
-rows4one:
+rows4by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -815,9 +869,10 @@ tile4x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows4one
+	CMPQ    BX, $0x01
+	JGE     rows4by1
 
-rows4end:
+rows4by1end:
 	VZEROUPPER
 	RET
 
@@ -830,10 +885,10 @@ rows3:
 	MOVQ stride+112(FP), DI
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
-	CMPQ BX, $0x00
-	JE   rows3end
+	CMPQ BX, $0x01
+	JL   rows3by1end
 
-rows3one:
+rows3by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -879,9 +934,10 @@ tile3x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows3one
+	CMPQ    BX, $0x01
+	JGE     rows3by1
 
-rows3end:
+rows3by1end:
 	VZEROUPPER
 	RET
 
@@ -895,9 +951,9 @@ rows2:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x02
-	JL   rows2narrow
+	JL   rows2by2end
 
-rows2wide:
+rows2by2:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -951,13 +1007,13 @@ tile2x2end:
 	ADDQ    DI, DX
 	SUBQ    $0x02, BX
 	CMPQ    BX, $0x02
-	JGE     rows2wide
+	JGE     rows2by2
 
-rows2narrow:
-	CMPQ BX, $0x00
-	JE   rows2end
+rows2by2end:
+	CMPQ BX, $0x01
+	JL   rows2by1end
 
-rows2one:
+rows2by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -995,9 +1051,10 @@ tile2x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows2one
+	CMPQ    BX, $0x01
+	JGE     rows2by1
 
-rows2end:
+rows2by1end:
 	VZEROUPPER
 	RET
 
@@ -1011,9 +1068,9 @@ rows1:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows1narrow
+	JL   rows1by4end
 
-rows1wide:
+rows1by4:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1072,13 +1129,59 @@ tile1x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows1wide
+	JGE     rows1by4
 
-rows1narrow:
-	CMPQ BX, $0x00
-	JE   rows1end
+rows1by4end:
+	CMPQ BX, $0x02
+	JL   rows1by2end
 
-rows1one:
+rows1by2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   CX, SI
+	MOVQ   DX, R8
+	MOVQ   k+80(FP), R9
+	CMPQ   R9, $0x00
+	JE     tile1x2end
+
+tile1x2:
+	VCVTPH2PS    (R8), Y4
+	VCVTPH2PS    16(R8), Y5
+	VCVTPH2PS    (R8)(DI*1), Y6
+	VCVTPH2PS    16(R8)(DI*1), Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          tile1x2
+
+tile1x2end:
+	MOVQ    ldc+96(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	VMOVUPS Y2, 64(R8)
+	VMOVUPS Y3, 96(R8)
+	ADDQ    SI, R8
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows1by2
+
+rows1by2end:
+	CMPQ BX, $0x01
+	JL   rows1by1end
+
+rows1by1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   CX, SI
@@ -1108,9 +1211,10 @@ tile1x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows1one
+	CMPQ    BX, $0x01
+	JGE     rows1by1
 
-rows1end:
+rows1by1end:
 	VZEROUPPER
 	RET
 
@@ -1202,241 +1306,222 @@ DATA tailMasks<>+56(SB)/4, $0x00000000
 DATA tailMasks<>+60(SB)/4, $0x00000000
 GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
 
-// func exp2SumAVX2(x []float32) (top float32, sum float64)
-// Requires: AVX, AVX2, FMA3, SSE, SSE2
-TEXT ·exp2SumAVX2(SB), NOSPLIT, $0-40
-	MOVQ    x_len+8(FP), CX
-	MOVQ    x_base+0(FP), DX
-	VMOVUPS full_ff800000<>+0(SB), Y0
+// func exp2SumsAVX2(x []float32, ld int, n []int, top []float32, sum []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·exp2SumsAVX2(SB), NOSPLIT, $0-104
+	VMOVUPS full_c2fa0000<>+0(SB), Y0
+	MOVQ    x_base+0(FP), AX
+	MOVQ    n_base+32(FP), CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    top_base+56(FP), BX
+	MOVQ    sum_base+80(FP), SI
+	MOVQ    n_len+40(FP), DI
+	SHLQ    $0x02, DX
+
+rows1:
+	CMPQ    DI, $0x01
+	JL      rows1end
+	MOVQ    (CX), R8
+	ANDQ    $-8, R8
+	SHLQ    $0x02, R8
 	VMOVUPS full_ff800000<>+0(SB), Y1
-	VMOVUPS full_ff800000<>+0(SB), Y2
-	VMOVUPS full_ff800000<>+0(SB), Y3
-	MOVQ    CX, BX
-	ANDQ    $0x0000001f, BX
-	JZ      maxrestEnd
-	MOVQ    CX, AX
-	SUBQ    BX, AX
-	SHLQ    $0x02, AX
-	CMPQ    BX, $0x00000008
-	JL      maxtail
+	XORQ    R9, R9
+	CMPQ    R9, R8
+	JGE     rows1maxend
 
-maxvector:
-	VMOVUPS (DX)(AX*1), Y4
-	VMAXPS  Y4, Y0, Y0
-	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, BX
-	CMPQ    BX, $0x00000008
-	JGE     maxvector
+rows1max:
+	VMAXPS (AX)(R9*1), Y1, Y1
+	ADDQ   $0x20, R9
+	CMPQ   R9, R8
+	JL     rows1max
 
-maxtail:
-	CMPQ       BX, $0x00
-	JE         maxrestEnd
-	LEAQ       tailMasks<>+32(SB), SI
-	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    (SI), Y4
-	VMASKMOVPS (DX)(AX*1), Y4, Y5
-	VMOVUPS    full_ff800000<>+0(SB), Y6
-	VBLENDVPS  Y4, Y5, Y6, Y5
-	VMAXPS     Y5, Y0, Y0
+rows1maxend:
+	MOVQ (CX), R10
+	MOVQ R8, R9
+	SHRQ $0x02, R8
+	SUBQ R8, R10
+	SHLQ $0x02, R8
+	CMPQ R10, $0x08
+	JL   rows1max0tail
 
-maxrestEnd:
-	MOVQ CX, BX
-	ANDQ $-32, BX
-	XORQ AX, AX
-	CMPQ BX, $0x00
-	JE   maxdone
+rows1max0:
+	VMOVUPS (AX)(R9*1), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x20, R9
+	SUBQ    $0x08, R10
+	CMPQ    R10, $0x08
+	JGE     rows1max0
 
-maxiteration:
-	VMOVUPS (DX)(AX*1), Y4
-	VMAXPS  Y4, Y0, Y0
-	VMOVUPS 32(DX)(AX*1), Y4
-	VMAXPS  Y4, Y1, Y1
-	VMOVUPS 64(DX)(AX*1), Y4
-	VMAXPS  Y4, Y2, Y2
-	VMOVUPS 96(DX)(AX*1), Y4
-	VMAXPS  Y4, Y3, Y3
-	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, BX
-	JNE     maxiteration
+rows1max0tail:
+	CMPQ       R10, $0x00
+	JE         rows1max0end
+	LEAQ       tailMasks<>+32(SB), R11
+	SHLQ       $0x02, R10
+	SUBQ       R10, R11
+	VMOVUPS    (R11), Y2
+	VMASKMOVPS (AX)(R9*1), Y2, Y3
+	VMOVUPS    full_ff800000<>+0(SB), Y4
+	VBLENDVPS  Y2, Y3, Y4, Y3
+	VMAXPS     Y3, Y1, Y1
 
-maxdone:
-	VMAXPS       Y1, Y0, Y0
-	VMAXPS       Y3, Y2, Y2
-	VMAXPS       Y2, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VMAXPS       X1, X0, X0
-	VPERMILPS    $0x4e, X0, X1
-	VMAXPS       X1, X0, X0
-	VPERMILPS    $0xb1, X0, X1
-	VMAXPS       X1, X0, X0
-	MOVSS        X0, top+24(FP)
-	VBROADCASTSS X0, Y0
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+rows1max0end:
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPS       X2, X1, X1
+	VPERMILPS    $0x4e, X1, X2
+	VMAXPS       X2, X1, X1
+	VPERMILPS    $0xb1, X1, X2
+	VMAXPS       X2, X1, X1
+	VROUNDSS     $0x00, X1, X1, X1
+	VMOVSS       X1, (BX)
+	VBROADCASTSS X1, Y3
 	VXORPS       Y1, Y1, Y1
-	MOVQ         CX, BX
-	ANDQ         $0x0000000f, BX
-	JZ           restEnd
-	MOVQ         CX, AX
-	SUBQ         BX, AX
-	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000008
-	JL           tail
+	VXORPS       Y2, Y2, Y2
+	XORQ         R9, R9
+	ANDQ         $-64, R8
+	CMPQ         R9, R8
+	JGE          rows1exp2end
 
-vector:
-	VMOVUPS     (DX)(AX*1), Y2
-	VSUBPS      Y0, Y2, Y2
-	VMOVUPS     full_c2fa0000<>+0(SB), Y5
-	VMAXPS      Y2, Y5, Y2
-	VROUNDPS    $0x00, Y2, Y5
-	VSUBPS      Y5, Y2, Y2
+rows1exp2:
+	VMOVUPS      (AX)(R9*1), Y4
+	VMOVUPS      32(AX)(R9*1), Y5
+	VSUBPS       Y3, Y4, Y4
+	VSUBPS       Y3, Y5, Y5
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VROUNDPS     $0x00, Y4, Y6
+	VROUNDPS     $0x00, Y5, Y7
+	VSUBPS       Y6, Y4, Y4
+	VMOVUPS      full_3920a7b1<>+0(SB), Y8
+	VSUBPS       Y7, Y5, Y5
+	VMOVUPS      full_3920a7b1<>+0(SB), Y9
+	VFMADD213PS  full_3aaf8244<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3aaf8244<>+0(SB), Y5, Y9
+	VFMADD213PS  full_3c1d9706<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3c1d9706<>+0(SB), Y5, Y9
+	VFMADD213PS  full_3d6357c3<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3d6357c3<>+0(SB), Y5, Y9
+	VFMADD213PS  full_3e75fdee<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3e75fdee<>+0(SB), Y5, Y9
+	VFMADD213PS  full_3f317218<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3f317218<>+0(SB), Y5, Y9
+	VFMADD213PS  full_3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  full_3f800000<>+0(SB), Y5, Y9
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y8, Y8
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VMOVUPS      Y8, (AX)(R9*1)
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      Y9, 32(AX)(R9*1)
+	VADDPS       Y9, Y1, Y1
+	ADDQ         $0x00000040, R9
+	TESTQ        $0x000000ff, R9
+	JNZ          rows1exp2on
+	VCVTPS2PD    X1, Y4
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+
+rows1exp2on:
+	CMPQ R9, R8
+	JL   rows1exp2
+
+rows1exp2end:
+	MOVQ R9, R8
+	MOVQ (CX), R10
+	MOVQ R8, R9
+	SHRQ $0x02, R8
+	SUBQ R8, R10
+	SHLQ $0x02, R8
+	CMPQ R10, $0x08
+	JL   rows1exp0oftail
+
+rows1exp0of:
+	VMOVUPS      (AX)(R9*1), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMAXPS       Y4, Y0, Y4
+	VROUNDPS     $0x00, Y4, Y5
+	VSUBPS       Y5, Y4, Y4
+	VMOVUPS      full_3920a7b1<>+0(SB), Y6
+	VFMADD213PS  full_3aaf8244<>+0(SB), Y4, Y6
+	VFMADD213PS  full_3c1d9706<>+0(SB), Y4, Y6
+	VFMADD213PS  full_3d6357c3<>+0(SB), Y4, Y6
+	VFMADD213PS  full_3e75fdee<>+0(SB), Y4, Y6
+	VFMADD213PS  full_3f317218<>+0(SB), Y4, Y6
+	VFMADD213PS  full_3f800000<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VMOVUPS      Y6, (AX)(R9*1)
+	VADDPS       Y6, Y1, Y1
+	ADDQ         $0x20, R9
+	TESTQ        $0x000000ff, R9
+	JNZ          rows1exp0ofon
+	VCVTPS2PD    X1, Y4
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+
+rows1exp0ofon:
+	SUBQ $0x20, R9
+	ADDQ $0x20, R9
+	SUBQ $0x08, R10
+	CMPQ R10, $0x08
+	JGE  rows1exp0of
+
+rows1exp0oftail:
+	CMPQ        R10, $0x00
+	JE          rows1exp0ofend
+	LEAQ        tailMasks<>+32(SB), R8
+	SHLQ        $0x02, R10
+	SUBQ        R10, R8
+	VMOVUPS     (R8), Y4
+	VMASKMOVPS  (AX)(R9*1), Y4, Y5
+	VSUBPS      Y3, Y5, Y5
+	VMAXPS      Y5, Y0, Y5
+	VROUNDPS    $0x00, Y5, Y3
+	VSUBPS      Y3, Y5, Y5
 	VMOVUPS     full_3920a7b1<>+0(SB), Y6
-	VFMADD213PS full_3aaf8244<>+0(SB), Y2, Y6
-	VFMADD213PS full_3c1d9706<>+0(SB), Y2, Y6
-	VFMADD213PS full_3d6357c3<>+0(SB), Y2, Y6
-	VFMADD213PS full_3e75fdee<>+0(SB), Y2, Y6
-	VFMADD213PS full_3f317218<>+0(SB), Y2, Y6
-	VFMADD213PS full_3f800000<>+0(SB), Y2, Y6
-	VCVTPS2DQ   Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VPADDD      Y5, Y6, Y6
-	VMOVUPS     Y6, (DX)(AX*1)
+	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y6
+	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y6
+	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y6
+	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y6
+	VFMADD213PS full_3f317218<>+0(SB), Y5, Y6
+	VFMADD213PS full_3f800000<>+0(SB), Y5, Y6
+	VCVTPS2DQ   Y3, Y3
+	VPSLLD      $0x17, Y3, Y3
+	VPADDD      Y3, Y6, Y6
+	VMASKMOVPS  Y6, Y4, (AX)(R9*1)
+	VANDPS      Y4, Y6, Y6
 	VADDPS      Y6, Y1, Y1
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, BX
-	CMPQ        BX, $0x00000008
-	JGE         vector
 
-tail:
-	CMPQ        BX, $0x00
-	JE          restEnd
-	LEAQ        tailMasks<>+32(SB), SI
-	SHLQ        $0x02, BX
-	SUBQ        BX, SI
-	VMOVUPS     (SI), Y2
-	VMASKMOVPS  (DX)(AX*1), Y2, Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     full_c2fa0000<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VROUNDPS    $0x00, Y5, Y6
-	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     full_3920a7b1<>+0(SB), Y7
-	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
-	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
-	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
-	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
-	VCVTPS2DQ   Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VPADDD      Y6, Y7, Y7
-	VMASKMOVPS  Y7, Y2, (DX)(AX*1)
-	VANDPS      Y2, Y7, Y7
-	VADDPS      Y7, Y1, Y1
-
-restEnd:
-	ANDQ   $-16, CX
-	XORQ   AX, AX
-	CMPQ   CX, $0x00
-	JE     last
-	VXORPS Y2, Y2, Y2
-	JMP    chainStart
-
-block:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-
-chainStart:
-	MOVQ $0x00000008, BX
-
-chain:
-	VMOVUPS     (DX)(AX*1), Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     full_c2fa0000<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VROUNDPS    $0x00, Y5, Y6
-	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     full_3920a7b1<>+0(SB), Y7
-	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
-	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
-	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
-	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
-	VCVTPS2DQ   Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VPADDD      Y6, Y7, Y7
-	VMOVUPS     Y7, (DX)(AX*1)
-	VADDPS      Y7, Y1, Y1
-	VMOVUPS     32(DX)(AX*1), Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     full_c2fa0000<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VROUNDPS    $0x00, Y5, Y6
-	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     full_3920a7b1<>+0(SB), Y7
-	VFMADD213PS full_3aaf8244<>+0(SB), Y5, Y7
-	VFMADD213PS full_3c1d9706<>+0(SB), Y5, Y7
-	VFMADD213PS full_3d6357c3<>+0(SB), Y5, Y7
-	VFMADD213PS full_3e75fdee<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f317218<>+0(SB), Y5, Y7
-	VFMADD213PS full_3f800000<>+0(SB), Y5, Y7
-	VCVTPS2DQ   Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VPADDD      Y6, Y7, Y7
-	VMOVUPS     Y7, 32(DX)(AX*1)
-	VADDPS      Y7, Y2, Y2
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, CX
-	JE          fold
-	DECQ        BX
-	JNZ         chain
-
-fold:
-	VADDPS       Y2, Y1, Y1
-	VCVTPS2PD    X1, Y2
+rows1exp0ofend:
+	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       Y2, Y3, Y3
-	VADDPD       Y1, Y4, Y4
-	CMPQ         CX, $0x00
-	JNE          block
-	JMP          reduce
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y1, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VHADDPD      X2, X2, X2
+	VMOVSD       X2, (SI)
+	ADDQ         DX, AX
+	ADDQ         $0x08, CX
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, DI
+	JMP          rows1
 
-last:
-	VCVTPS2PD    X1, Y0
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       Y0, Y3, Y3
-	VADDPD       Y1, Y4, Y4
-
-reduce:
-	VADDPD       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
+rows1end:
 	VZEROUPPER
-	MOVSD        X3, sum+32(FP)
 	RET
-
-DATA full_ff800000<>+0(SB)/4, $0xff800000
-DATA full_ff800000<>+4(SB)/4, $0xff800000
-DATA full_ff800000<>+8(SB)/4, $0xff800000
-DATA full_ff800000<>+12(SB)/4, $0xff800000
-DATA full_ff800000<>+16(SB)/4, $0xff800000
-DATA full_ff800000<>+20(SB)/4, $0xff800000
-DATA full_ff800000<>+24(SB)/4, $0xff800000
-DATA full_ff800000<>+28(SB)/4, $0xff800000
-DATA full_ff800000<>+32(SB)/4, $0xff800000
-DATA full_ff800000<>+36(SB)/4, $0xff800000
-DATA full_ff800000<>+40(SB)/4, $0xff800000
-DATA full_ff800000<>+44(SB)/4, $0xff800000
-DATA full_ff800000<>+48(SB)/4, $0xff800000
-DATA full_ff800000<>+52(SB)/4, $0xff800000
-DATA full_ff800000<>+56(SB)/4, $0xff800000
-DATA full_ff800000<>+60(SB)/4, $0xff800000
-GLOBL full_ff800000<>(SB), RODATA|NOPTR, $64
 
 DATA full_c2fa0000<>+0(SB)/4, $0xc2fa0000
 DATA full_c2fa0000<>+4(SB)/4, $0xc2fa0000
@@ -1581,6 +1666,24 @@ DATA full_3920a7b1<>+52(SB)/4, $0x3920a7b1
 DATA full_3920a7b1<>+56(SB)/4, $0x3920a7b1
 DATA full_3920a7b1<>+60(SB)/4, $0x3920a7b1
 GLOBL full_3920a7b1<>(SB), RODATA|NOPTR, $64
+
+DATA full_ff800000<>+0(SB)/4, $0xff800000
+DATA full_ff800000<>+4(SB)/4, $0xff800000
+DATA full_ff800000<>+8(SB)/4, $0xff800000
+DATA full_ff800000<>+12(SB)/4, $0xff800000
+DATA full_ff800000<>+16(SB)/4, $0xff800000
+DATA full_ff800000<>+20(SB)/4, $0xff800000
+DATA full_ff800000<>+24(SB)/4, $0xff800000
+DATA full_ff800000<>+28(SB)/4, $0xff800000
+DATA full_ff800000<>+32(SB)/4, $0xff800000
+DATA full_ff800000<>+36(SB)/4, $0xff800000
+DATA full_ff800000<>+40(SB)/4, $0xff800000
+DATA full_ff800000<>+44(SB)/4, $0xff800000
+DATA full_ff800000<>+48(SB)/4, $0xff800000
+DATA full_ff800000<>+52(SB)/4, $0xff800000
+DATA full_ff800000<>+56(SB)/4, $0xff800000
+DATA full_ff800000<>+60(SB)/4, $0xff800000
+GLOBL full_ff800000<>(SB), RODATA|NOPTR, $64
 
 // func softcapAVX2(x []float32, scale float32, limit float32)
 // Requires: AVX, AVX2, FMA3
@@ -2091,9 +2194,9 @@ TEXT ·mulPanels32AVX512(SB), NOSPLIT, $0-120
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows6narrow
+	JL   rows6by4end
 
-rows6wide:
+rows6by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2209,13 +2312,94 @@ tile6x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows6wide
+	JGE     rows6by4
 
-rows6narrow:
-	CMPQ BX, $0x00
-	JE   rows6end
+rows6by4end:
+	CMPQ BX, $0x02
+	JL   rows6by2end
 
-rows6one:
+rows6by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile6x2end
+
+tile6x2:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      (R9)(DI*1), Z13
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R8)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (R8)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R11)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R11)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          tile6x2
+
+tile6x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows6by2
+
+rows6by2end:
+	CMPQ BX, $0x01
+	JL   rows6by1end
+
+rows6by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2269,9 +2453,10 @@ tile6x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows6one
+	CMPQ    BX, $0x01
+	JGE     rows6by1
 
-rows6end:
+rows6by1end:
 	VZEROUPPER
 	RET
 
@@ -2285,9 +2470,9 @@ rows5:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows5narrow
+	JL   rows5by4end
 
-rows5wide:
+rows5by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2389,13 +2574,86 @@ tile5x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows5wide
+	JGE     rows5by4
 
-rows5narrow:
-	CMPQ BX, $0x00
-	JE   rows5end
+rows5by4end:
+	CMPQ BX, $0x02
+	JL   rows5by2end
 
-rows5one:
+rows5by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile5x2end
+
+tile5x2:
+	VMOVUPS      (R9), Z10
+	VMOVUPS      (R9)(DI*1), Z11
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R8)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R8)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R11)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          tile5x2
+
+tile5x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows5by2
+
+rows5by2end:
+	CMPQ BX, $0x01
+	JL   rows5by1end
+
+rows5by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2444,9 +2702,10 @@ tile5x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows5one
+	CMPQ    BX, $0x01
+	JGE     rows5by1
 
-rows5end:
+rows5by1end:
 	VZEROUPPER
 	RET
 
@@ -2460,9 +2719,9 @@ rows4:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows4narrow
+	JL   rows4by4end
 
-rows4wide:
+rows4by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2550,13 +2809,78 @@ tile4x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows4wide
+	JGE     rows4by4
 
-rows4narrow:
-	CMPQ BX, $0x00
-	JE   rows4end
+rows4by4end:
+	CMPQ BX, $0x02
+	JL   rows4by2end
 
-rows4one:
+rows4by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile4x2end
+
+tile4x2:
+	VMOVUPS      (R9), Z8
+	VMOVUPS      (R9)(DI*1), Z9
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R8)(SI*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8)(SI*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          tile4x2
+
+tile4x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows4by2
+
+rows4by2end:
+	CMPQ BX, $0x01
+	JL   rows4by1end
+
+rows4by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2600,9 +2924,10 @@ tile4x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows4one
+	CMPQ    BX, $0x01
+	JGE     rows4by1
 
-rows4end:
+rows4by1end:
 	VZEROUPPER
 	RET
 
@@ -2616,9 +2941,9 @@ rows3:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows3narrow
+	JL   rows3by4end
 
-rows3wide:
+rows3by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2689,13 +3014,67 @@ tile3x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows3wide
+	JGE     rows3by4
 
-rows3narrow:
-	CMPQ BX, $0x00
-	JE   rows3end
+rows3by4end:
+	CMPQ BX, $0x02
+	JL   rows3by2end
 
-rows3one:
+rows3by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	CMPQ   R10, $0x00
+	JE     tile3x2end
+
+tile3x2:
+	VMOVUPS      (R9), Z6
+	VMOVUPS      (R9)(DI*1), Z7
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R8)(SI*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (R8)(SI*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          tile3x2
+
+tile3x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows3by2
+
+rows3by2end:
+	CMPQ BX, $0x01
+	JL   rows3by1end
+
+rows3by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2731,9 +3110,10 @@ tile3x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows3one
+	CMPQ    BX, $0x01
+	JGE     rows3by1
 
-rows3end:
+rows3by1end:
 	VZEROUPPER
 	RET
 
@@ -2747,9 +3127,9 @@ rows2:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows2narrow
+	JL   rows2by4end
 
-rows2wide:
+rows2by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2806,13 +3186,59 @@ tile2x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows2wide
+	JGE     rows2by4
 
-rows2narrow:
-	CMPQ BX, $0x00
-	JE   rows2end
+rows2by4end:
+	CMPQ BX, $0x02
+	JL   rows2by2end
 
-rows2one:
+rows2by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	CMPQ   R10, $0x00
+	JE     tile2x2end
+
+tile2x2:
+	VMOVUPS      (R9), Z4
+	VMOVUPS      (R9)(DI*1), Z5
+	VBROADCASTSS (R8), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R8)(SI*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          tile2x2
+
+tile2x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows2by2
+
+rows2by2end:
+	CMPQ BX, $0x01
+	JL   rows2by1end
+
+rows2by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   CX, R8
@@ -2843,9 +3269,10 @@ tile2x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows2one
+	CMPQ    BX, $0x01
+	JGE     rows2by1
 
-rows2end:
+rows2by1end:
 	VZEROUPPER
 	RET
 
@@ -2859,9 +3286,9 @@ rows1:
 	SHLQ $0x02, SI
 	SHLQ $0x02, DI
 	CMPQ BX, $0x04
-	JL   rows1narrow
+	JL   rows1by4end
 
-rows1wide:
+rows1by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2904,13 +3331,51 @@ tile1x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows1wide
+	JGE     rows1by4
 
-rows1narrow:
-	CMPQ BX, $0x00
-	JE   rows1end
+rows1by4end:
+	CMPQ BX, $0x02
+	JL   rows1by2end
 
-rows1one:
+rows1by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   CX, SI
+	MOVQ   DX, R8
+	MOVQ   k+80(FP), R9
+	CMPQ   R9, $0x00
+	JE     tile1x2end
+
+tile1x2:
+	VMOVUPS      (R8), Z2
+	VMOVUPS      (R8)(DI*1), Z3
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $0x04, SI
+	ADDQ         $0x40, R8
+	DECQ         R9
+	JNZ          tile1x2
+
+tile1x2end:
+	MOVQ    ldc+96(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    SI, R8
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows1by2
+
+rows1by2end:
+	CMPQ BX, $0x01
+	JL   rows1by1end
+
+rows1by1:
 	VXORPS Z0, Z0, Z0
 	MOVQ   CX, SI
 	MOVQ   DX, R8
@@ -2936,9 +3401,10 @@ tile1x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows1one
+	CMPQ    BX, $0x01
+	JGE     rows1by1
 
-rows1end:
+rows1by1end:
 	VZEROUPPER
 	RET
 
@@ -2965,9 +3431,9 @@ TEXT ·mulPanels16AVX512(SB), NOSPLIT, $0-120
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows6narrow
+	JL   rows6by4end
 
-rows6wide:
+rows6by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3083,13 +3549,94 @@ tile6x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows6wide
+	JGE     rows6by4
 
-rows6narrow:
-	CMPQ BX, $0x00
-	JE   rows6end
+rows6by4end:
+	CMPQ BX, $0x02
+	JL   rows6by2end
 
-rows6one:
+rows6by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile6x2end
+
+tile6x2:
+	VCVTPH2PS    (R9), Z12
+	VCVTPH2PS    (R9)(DI*1), Z13
+	VBROADCASTSS (R8), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R8)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (R8)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R11)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R11)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x20, R9
+	DECQ         R10
+	JNZ          tile6x2
+
+tile6x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows6by2
+
+rows6by2end:
+	CMPQ BX, $0x01
+	JL   rows6by1end
+
+rows6by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3143,9 +3690,10 @@ tile6x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows6one
+	CMPQ    BX, $0x01
+	JGE     rows6by1
 
-rows6end:
+rows6by1end:
 	VZEROUPPER
 	RET
 
@@ -3159,9 +3707,9 @@ rows5:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows5narrow
+	JL   rows5by4end
 
-rows5wide:
+rows5by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3263,13 +3811,86 @@ tile5x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows5wide
+	JGE     rows5by4
 
-rows5narrow:
-	CMPQ BX, $0x00
-	JE   rows5end
+rows5by4end:
+	CMPQ BX, $0x02
+	JL   rows5by2end
 
-rows5one:
+rows5by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile5x2end
+
+tile5x2:
+	VCVTPH2PS    (R9), Z10
+	VCVTPH2PS    (R9)(DI*1), Z11
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R8)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R8)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R11)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x20, R9
+	DECQ         R10
+	JNZ          tile5x2
+
+tile5x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows5by2
+
+rows5by2end:
+	CMPQ BX, $0x01
+	JL   rows5by1end
+
+rows5by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3318,9 +3939,10 @@ tile5x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows5one
+	CMPQ    BX, $0x01
+	JGE     rows5by1
 
-rows5end:
+rows5by1end:
 	VZEROUPPER
 	RET
 
@@ -3334,9 +3956,9 @@ rows4:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows4narrow
+	JL   rows4by4end
 
-rows4wide:
+rows4by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3424,13 +4046,78 @@ tile4x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows4wide
+	JGE     rows4by4
 
-rows4narrow:
-	CMPQ BX, $0x00
-	JE   rows4end
+rows4by4end:
+	CMPQ BX, $0x02
+	JL   rows4by2end
 
-rows4one:
+rows4by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	LEAQ   (CX)(SI*2), R11
+	ADDQ   SI, R11
+	CMPQ   R10, $0x00
+	JE     tile4x2end
+
+tile4x2:
+	VCVTPH2PS    (R9), Z8
+	VCVTPH2PS    (R9)(DI*1), Z9
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R8)(SI*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8)(SI*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R11
+	ADDQ         $0x20, R9
+	DECQ         R10
+	JNZ          tile4x2
+
+tile4x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows4by2
+
+rows4by2end:
+	CMPQ BX, $0x01
+	JL   rows4by1end
+
+rows4by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3474,9 +4161,10 @@ tile4x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows4one
+	CMPQ    BX, $0x01
+	JGE     rows4by1
 
-rows4end:
+rows4by1end:
 	VZEROUPPER
 	RET
 
@@ -3490,9 +4178,9 @@ rows3:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows3narrow
+	JL   rows3by4end
 
-rows3wide:
+rows3by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3563,13 +4251,67 @@ tile3x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows3wide
+	JGE     rows3by4
 
-rows3narrow:
-	CMPQ BX, $0x00
-	JE   rows3end
+rows3by4end:
+	CMPQ BX, $0x02
+	JL   rows3by2end
 
-rows3one:
+rows3by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	CMPQ   R10, $0x00
+	JE     tile3x2end
+
+tile3x2:
+	VCVTPH2PS    (R9), Z6
+	VCVTPH2PS    (R9)(DI*1), Z7
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R8)(SI*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (R8)(SI*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         $0x04, R8
+	ADDQ         $0x20, R9
+	DECQ         R10
+	JNZ          tile3x2
+
+tile3x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows3by2
+
+rows3by2end:
+	CMPQ BX, $0x01
+	JL   rows3by1end
+
+rows3by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3605,9 +4347,10 @@ tile3x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows3one
+	CMPQ    BX, $0x01
+	JGE     rows3by1
 
-rows3end:
+rows3by1end:
 	VZEROUPPER
 	RET
 
@@ -3621,9 +4364,9 @@ rows2:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows2narrow
+	JL   rows2by4end
 
-rows2wide:
+rows2by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3680,13 +4423,59 @@ tile2x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows2wide
+	JGE     rows2by4
 
-rows2narrow:
-	CMPQ BX, $0x00
-	JE   rows2end
+rows2by4end:
+	CMPQ BX, $0x02
+	JL   rows2by2end
 
-rows2one:
+rows2by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   CX, R8
+	MOVQ   DX, R9
+	MOVQ   k+80(FP), R10
+	CMPQ   R10, $0x00
+	JE     tile2x2end
+
+tile2x2:
+	VCVTPH2PS    (R9), Z4
+	VCVTPH2PS    (R9)(DI*1), Z5
+	VBROADCASTSS (R8), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R8)(SI*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         $0x04, R8
+	ADDQ         $0x20, R9
+	DECQ         R10
+	JNZ          tile2x2
+
+tile2x2end:
+	MOVQ    ldc+96(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    R8, R9
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows2by2
+
+rows2by2end:
+	CMPQ BX, $0x01
+	JL   rows2by1end
+
+rows2by1:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   CX, R8
@@ -3717,9 +4506,10 @@ tile2x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows2one
+	CMPQ    BX, $0x01
+	JGE     rows2by1
 
-rows2end:
+rows2by1end:
 	VZEROUPPER
 	RET
 
@@ -3733,9 +4523,9 @@ rows1:
 	SHLQ $0x02, SI
 	SHLQ $0x01, DI
 	CMPQ BX, $0x04
-	JL   rows1narrow
+	JL   rows1by4end
 
-rows1wide:
+rows1by4:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3778,13 +4568,51 @@ tile1x4end:
 	ADDQ    DI, DX
 	SUBQ    $0x04, BX
 	CMPQ    BX, $0x04
-	JGE     rows1wide
+	JGE     rows1by4
 
-rows1narrow:
-	CMPQ BX, $0x00
-	JE   rows1end
+rows1by4end:
+	CMPQ BX, $0x02
+	JL   rows1by2end
 
-rows1one:
+rows1by2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   CX, SI
+	MOVQ   DX, R8
+	MOVQ   k+80(FP), R9
+	CMPQ   R9, $0x00
+	JE     tile1x2end
+
+tile1x2:
+	VCVTPH2PS    (R8), Z2
+	VCVTPH2PS    (R8)(DI*1), Z3
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          tile1x2
+
+tile1x2end:
+	MOVQ    ldc+96(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    SI, R8
+	ADDQ    $0x00000080, AX
+	ADDQ    DI, DX
+	ADDQ    DI, DX
+	SUBQ    $0x02, BX
+	CMPQ    BX, $0x02
+	JGE     rows1by2
+
+rows1by2end:
+	CMPQ BX, $0x01
+	JL   rows1by1end
+
+rows1by1:
 	VXORPS Z0, Z0, Z0
 	MOVQ   CX, SI
 	MOVQ   DX, R8
@@ -3810,9 +4638,10 @@ tile1x1end:
 	ADDQ    $0x00000040, AX
 	ADDQ    DI, DX
 	SUBQ    $0x01, BX
-	JNE     rows1one
+	CMPQ    BX, $0x01
+	JGE     rows1by1
 
-rows1end:
+rows1by1end:
 	VZEROUPPER
 	RET
 
@@ -3867,220 +4696,725 @@ done:
 	VZEROUPPER
 	RET
 
-// func exp2SumAVX512(x []float32) (top float32, sum float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE, SSE2
-TEXT ·exp2SumAVX512(SB), NOSPLIT, $0-40
-	MOVQ    x_len+8(FP), CX
-	MOVQ    x_base+0(FP), DX
-	VMOVUPS full_ff800000<>+0(SB), Z0
-	VMOVUPS full_ff800000<>+0(SB), Z1
-	VMOVUPS full_ff800000<>+0(SB), Z2
-	VMOVUPS full_ff800000<>+0(SB), Z3
-	MOVQ    CX, BX
-	ANDQ    $0x0000003f, BX
-	JZ      maxrestEnd
-	MOVQ    CX, AX
-	SUBQ    BX, AX
-	SHLQ    $0x02, AX
-	CMPQ    BX, $0x00000010
-	JL      maxtail
+// func exp2SumsAVX512(x []float32, ld int, n []int, top []float32, sum []float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·exp2SumsAVX512(SB), NOSPLIT, $0-104
+	VMOVUPS full_c2fa0000<>+0(SB), Z0
+	VMOVUPS full_3f800000<>+0(SB), Z1
+	VMOVUPS full_3f317218<>+0(SB), Z2
+	VMOVUPS full_3e75fdee<>+0(SB), Z3
+	VMOVUPS full_3d6357c3<>+0(SB), Z4
+	VMOVUPS full_3c1d9706<>+0(SB), Z5
+	VMOVUPS full_3aaf8244<>+0(SB), Z6
+	VMOVUPS full_3920a7b1<>+0(SB), Z7
+	MOVQ    x_base+0(FP), AX
+	MOVQ    n_base+32(FP), CX
+	MOVQ    ld+24(FP), DX
+	MOVQ    top_base+56(FP), BX
+	MOVQ    sum_base+80(FP), SI
+	MOVQ    n_len+40(FP), DI
+	SHLQ    $0x02, DX
 
-maxvector:
-	VMOVUPS (DX)(AX*1), Z4
-	VMAXPS  Z4, Z0, Z0
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, BX
-	CMPQ    BX, $0x00000010
-	JGE     maxvector
+rows3:
+	CMPQ    DI, $0x03
+	JL      rows3end
+	MOVQ    AX, R8
+	ADDQ    DX, R8
+	MOVQ    R8, R9
+	ADDQ    DX, R9
+	MOVQ    (CX), R10
+	MOVQ    8(CX), R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	MOVQ    16(CX), R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	ANDQ    $-16, R10
+	SHLQ    $0x02, R10
+	VMOVUPS full_ff800000<>+0(SB), Z8
+	VMOVUPS full_ff800000<>+0(SB), Z9
+	VMOVUPS full_ff800000<>+0(SB), Z10
+	XORQ    R11, R11
+	CMPQ    R11, R10
+	JGE     rows3maxend
 
-maxtail:
-	CMPQ      BX, $0x00
-	JE        maxrestEnd
-	MOVL      $0xffffffff, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*1), K1, Z4
+rows3max:
+	VMAXPS (AX)(R11*1), Z8, Z8
+	VMAXPS (R8)(R11*1), Z9, Z9
+	VMAXPS (R9)(R11*1), Z10, Z10
+	ADDQ   $0x40, R11
+	CMPQ   R11, R10
+	JL     rows3max
+
+rows3maxend:
+	MOVQ (CX), R12
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R12
+	SHLQ $0x02, R10
+	CMPQ R12, $0x10
+	JL   rows3max0tail
+
+rows3max0:
+	VMOVUPS (AX)(R11*1), Z11
+	VMAXPS  Z11, Z8, Z8
+	ADDQ    $0x40, R11
+	SUBQ    $0x10, R12
+	CMPQ    R12, $0x10
+	JGE     rows3max0
+
+rows3max0tail:
+	CMPQ      R12, $0x00
+	JE        rows3max0end
+	MOVL      $0xffffffff, R13
+	BZHIL     R12, R13, R13
+	KMOVW     R13, K1
+	VMOVUPS.Z (AX)(R11*1), K1, Z11
 	KNOTW     K1, K1
-	VMOVUPS   full_ff800000<>+0(SB), K1, Z4
-	VMAXPS    Z4, Z0, Z0
+	VMOVUPS   full_ff800000<>+0(SB), K1, Z11
+	VMAXPS    Z11, Z8, Z8
 
-maxrestEnd:
-	MOVQ CX, BX
-	ANDQ $-64, BX
-	XORQ AX, AX
-	CMPQ BX, $0x00
-	JE   maxdone
+rows3max0end:
+	MOVQ 8(CX), R12
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R12
+	SHLQ $0x02, R10
+	CMPQ R12, $0x10
+	JL   rows3max1tail
 
-maxiteration:
-	VMOVUPS (DX)(AX*1), Z4
-	VMAXPS  Z4, Z0, Z0
-	VMOVUPS 64(DX)(AX*1), Z4
-	VMAXPS  Z4, Z1, Z1
-	VMOVUPS 128(DX)(AX*1), Z4
-	VMAXPS  Z4, Z2, Z2
-	VMOVUPS 192(DX)(AX*1), Z4
-	VMAXPS  Z4, Z3, Z3
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, BX
-	JNE     maxiteration
+rows3max1:
+	VMOVUPS (R8)(R11*1), Z11
+	VMAXPS  Z11, Z9, Z9
+	ADDQ    $0x40, R11
+	SUBQ    $0x10, R12
+	CMPQ    R12, $0x10
+	JGE     rows3max1
 
-maxdone:
-	VMAXPS        Z1, Z0, Z0
-	VMAXPS        Z3, Z2, Z2
-	VMAXPS        Z2, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VMAXPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VMAXPS        X1, X0, X0
-	VPERMILPS     $0x4e, X0, X1
-	VMAXPS        X1, X0, X0
-	VPERMILPS     $0xb1, X0, X1
-	VMAXPS        X1, X0, X0
-	MOVSS         X0, top+24(FP)
-	VBROADCASTSS  X0, Z0
-	VMOVUPS       full_c2fa0000<>+0(SB), Z1
-	VMOVUPS       full_3f800000<>+0(SB), Z2
-	VMOVUPS       full_3f317218<>+0(SB), Z3
-	VMOVUPS       full_3e75fdee<>+0(SB), Z4
-	VMOVUPS       full_3d6357c3<>+0(SB), Z5
-	VMOVUPS       full_3c1d9706<>+0(SB), Z6
-	VMOVUPS       full_3aaf8244<>+0(SB), Z7
-	VMOVUPS       full_3920a7b1<>+0(SB), Z8
+rows3max1tail:
+	CMPQ      R12, $0x00
+	JE        rows3max1end
+	MOVL      $0xffffffff, R13
+	BZHIL     R12, R13, R13
+	KMOVW     R13, K1
+	VMOVUPS.Z (R8)(R11*1), K1, Z11
+	KNOTW     K1, K1
+	VMOVUPS   full_ff800000<>+0(SB), K1, Z11
+	VMAXPS    Z11, Z9, Z9
+
+rows3max1end:
+	MOVQ 16(CX), R12
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R12
+	SHLQ $0x02, R10
+	CMPQ R12, $0x10
+	JL   rows3max2tail
+
+rows3max2:
+	VMOVUPS (R9)(R11*1), Z11
+	VMAXPS  Z11, Z10, Z10
+	ADDQ    $0x40, R11
+	SUBQ    $0x10, R12
+	CMPQ    R12, $0x10
+	JGE     rows3max2
+
+rows3max2tail:
+	CMPQ      R12, $0x00
+	JE        rows3max2end
+	MOVL      $0xffffffff, R13
+	BZHIL     R12, R13, R13
+	KMOVW     R13, K1
+	VMOVUPS.Z (R9)(R11*1), K1, Z11
+	KNOTW     K1, K1
+	VMOVUPS   full_ff800000<>+0(SB), K1, Z11
+	VMAXPS    Z11, Z10, Z10
+
+rows3max2end:
+	VEXTRACTF64X4 $0x01, Z8, Y11
+	VMAXPS        Y11, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X11
+	VMAXPS        X11, X8, X8
+	VPERMILPS     $0x4e, X8, X11
+	VMAXPS        X11, X8, X8
+	VPERMILPS     $0xb1, X8, X11
+	VMAXPS        X11, X8, X8
+	VRNDSCALESS   $0x00, X8, X8, X8
+	VMOVSS        X8, (BX)
+	VBROADCASTSS  X8, Z14
+	VEXTRACTF64X4 $0x01, Z9, Y8
+	VMAXPS        Y8, Y9, Y9
+	VEXTRACTF128  $0x01, Y9, X8
+	VMAXPS        X8, X9, X9
+	VPERMILPS     $0x4e, X9, X8
+	VMAXPS        X8, X9, X9
+	VPERMILPS     $0xb1, X9, X8
+	VMAXPS        X8, X9, X9
+	VRNDSCALESS   $0x00, X9, X9, X9
+	VMOVSS        X9, 4(BX)
+	VBROADCASTSS  X9, Z15
+	VEXTRACTF64X4 $0x01, Z10, Y8
+	VMAXPS        Y8, Y10, Y10
+	VEXTRACTF128  $0x01, Y10, X8
+	VMAXPS        X8, X10, X10
+	VPERMILPS     $0x4e, X10, X8
+	VMAXPS        X8, X10, X10
+	VPERMILPS     $0xb1, X10, X8
+	VMAXPS        X8, X10, X10
+	VRNDSCALESS   $0x00, X10, X10, X10
+	VMOVSS        X10, 8(BX)
+	VBROADCASTSS  X10, Z16
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z9, Z9, Z9
+	VXORPS        Z10, Z10, Z10
 	VXORPS        Z11, Z11, Z11
 	VXORPS        Z12, Z12, Z12
-	VXORPS        Z9, Z9, Z9
-	MOVQ          CX, BX
-	ANDQ          $0x0000001f, BX
-	JZ            restEnd
-	MOVQ          CX, AX
-	SUBQ          BX, AX
-	SHLQ          $0x02, AX
-	CMPQ          BX, $0x00000010
-	JL            tail
+	VXORPS        Z13, Z13, Z13
+	XORQ          R11, R11
+	CMPQ          R11, R10
+	JGE           rows3exp1end
 
-vector:
-	VMOVUPS     (DX)(AX*1), Z10
-	VSUBPS      Z0, Z10, Z10
-	VMAXPS      Z10, Z1, Z10
-	VRNDSCALEPS $0x00, Z10, Z13
-	VSUBPS      Z13, Z10, Z10
-	VMOVUPS     Z8, Z14
-	VFMADD213PS Z7, Z10, Z14
-	VFMADD213PS Z6, Z10, Z14
-	VFMADD213PS Z5, Z10, Z14
-	VFMADD213PS Z4, Z10, Z14
-	VFMADD213PS Z3, Z10, Z14
-	VFMADD213PS Z2, Z10, Z14
-	VSCALEFPS   Z13, Z14, Z14
-	VMOVUPS     Z14, (DX)(AX*1)
-	VADDPS      Z14, Z9, Z9
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, BX
-	CMPQ        BX, $0x00000010
-	JGE         vector
-
-tail:
-	CMPQ        BX, $0x00
-	JE          restEnd
-	MOVL        $0xffffffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (DX)(AX*1), K1, Z10
-	VSUBPS      Z0, Z10, Z10
-	VMAXPS      Z10, Z1, Z10
-	VRNDSCALEPS $0x00, Z10, Z13
-	VSUBPS      Z13, Z10, Z10
-	VMOVUPS     Z8, Z14
-	VFMADD213PS Z7, Z10, Z14
-	VFMADD213PS Z6, Z10, Z14
-	VFMADD213PS Z5, Z10, Z14
-	VFMADD213PS Z4, Z10, Z14
-	VFMADD213PS Z3, Z10, Z14
-	VFMADD213PS Z2, Z10, Z14
-	VSCALEFPS   Z13, Z14, Z14
-	VMOVUPS     Z14, K1, (DX)(AX*1)
-	VMOVAPS.Z   Z14, K1, Z14
-	VADDPS      Z14, Z9, Z9
-
-restEnd:
-	ANDQ   $-32, CX
-	XORQ   AX, AX
-	CMPQ   CX, $0x00
-	JE     last
-	VXORPS Z10, Z10, Z10
-	JMP    chainStart
-
-block:
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-
-chainStart:
-	MOVQ $0x00000008, BX
-
-chain:
-	VMOVUPS     (DX)(AX*1), Z13
-	VSUBPS      Z0, Z13, Z13
-	VMAXPS      Z13, Z1, Z13
-	VRNDSCALEPS $0x00, Z13, Z14
-	VSUBPS      Z14, Z13, Z13
-	VMOVUPS     Z8, Z15
-	VFMADD213PS Z7, Z13, Z15
-	VFMADD213PS Z6, Z13, Z15
-	VFMADD213PS Z5, Z13, Z15
-	VFMADD213PS Z4, Z13, Z15
-	VFMADD213PS Z3, Z13, Z15
-	VFMADD213PS Z2, Z13, Z15
-	VSCALEFPS   Z14, Z15, Z15
-	VMOVUPS     Z15, (DX)(AX*1)
-	VADDPS      Z15, Z9, Z9
-	VMOVUPS     64(DX)(AX*1), Z13
-	VSUBPS      Z0, Z13, Z13
-	VMAXPS      Z13, Z1, Z13
-	VRNDSCALEPS $0x00, Z13, Z14
-	VSUBPS      Z14, Z13, Z13
-	VMOVUPS     Z8, Z15
-	VFMADD213PS Z7, Z13, Z15
-	VFMADD213PS Z6, Z13, Z15
-	VFMADD213PS Z5, Z13, Z15
-	VFMADD213PS Z4, Z13, Z15
-	VFMADD213PS Z3, Z13, Z15
-	VFMADD213PS Z2, Z13, Z15
-	VSCALEFPS   Z14, Z15, Z15
-	VMOVUPS     Z15, 64(DX)(AX*1)
-	VADDPS      Z15, Z10, Z10
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, CX
-	JE          fold
-	DECQ        BX
-	JNZ         chain
-
-fold:
-	VADDPS        Z10, Z9, Z9
-	VCVTPS2PD     Y9, Z10
+rows3exp1:
+	VMOVUPS       (AX)(R11*1), Z17
+	VMOVUPS       (R8)(R11*1), Z18
+	VMOVUPS       (R9)(R11*1), Z19
+	VSUBPS        Z14, Z17, Z17
+	VSUBPS        Z15, Z18, Z18
+	VSUBPS        Z16, Z19, Z19
+	VMAXPS        Z17, Z0, Z17
+	VMAXPS        Z18, Z0, Z18
+	VMAXPS        Z19, Z0, Z19
+	VRNDSCALEPS   $0x00, Z17, Z20
+	VRNDSCALEPS   $0x00, Z18, Z21
+	VRNDSCALEPS   $0x00, Z19, Z22
+	VSUBPS        Z20, Z17, Z17
+	VMOVUPS       Z7, Z23
+	VSUBPS        Z21, Z18, Z18
+	VMOVUPS       Z7, Z24
+	VSUBPS        Z22, Z19, Z19
+	VMOVUPS       Z7, Z25
+	VFMADD213PS   Z6, Z17, Z23
+	VFMADD213PS   Z6, Z18, Z24
+	VFMADD213PS   Z6, Z19, Z25
+	VFMADD213PS   Z5, Z17, Z23
+	VFMADD213PS   Z5, Z18, Z24
+	VFMADD213PS   Z5, Z19, Z25
+	VFMADD213PS   Z4, Z17, Z23
+	VFMADD213PS   Z4, Z18, Z24
+	VFMADD213PS   Z4, Z19, Z25
+	VFMADD213PS   Z3, Z17, Z23
+	VFMADD213PS   Z3, Z18, Z24
+	VFMADD213PS   Z3, Z19, Z25
+	VFMADD213PS   Z2, Z17, Z23
+	VFMADD213PS   Z2, Z18, Z24
+	VFMADD213PS   Z2, Z19, Z25
+	VFMADD213PS   Z1, Z17, Z23
+	VFMADD213PS   Z1, Z18, Z24
+	VFMADD213PS   Z1, Z19, Z25
+	VSCALEFPS     Z20, Z23, Z23
+	VSCALEFPS     Z21, Z24, Z24
+	VSCALEFPS     Z22, Z25, Z25
+	VMOVUPS       Z23, (AX)(R11*1)
+	VADDPS        Z23, Z8, Z8
+	VMOVUPS       Z24, (R8)(R11*1)
+	VADDPS        Z24, Z9, Z9
+	VMOVUPS       Z25, (R9)(R11*1)
+	VADDPS        Z25, Z10, Z10
+	ADDQ          $0x00000040, R11
+	TESTQ         $0x000001ff, R11
+	JNZ           rows3exp1on
+	VCVTPS2PD     Y8, Z17
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z17, Z11, Z11
+	VADDPD        Z8, Z11, Z11
+	VXORPS        Z8, Z8, Z8
+	VCVTPS2PD     Y9, Z17
 	VEXTRACTF64X4 $0x01, Z9, Y9
 	VCVTPS2PD     Y9, Z9
-	VADDPD        Z10, Z11, Z11
+	VADDPD        Z17, Z12, Z12
 	VADDPD        Z9, Z12, Z12
-	CMPQ          CX, $0x00
-	JNE           block
-	JMP           reduce
+	VXORPS        Z9, Z9, Z9
+	VCVTPS2PD     Y10, Z17
+	VEXTRACTF64X4 $0x01, Z10, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        Z17, Z13, Z13
+	VADDPD        Z10, Z13, Z13
+	VXORPS        Z10, Z10, Z10
 
-last:
-	VCVTPS2PD     Y9, Z0
-	VEXTRACTF64X4 $0x01, Z9, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        Z0, Z11, Z11
-	VADDPD        Z1, Z12, Z12
+rows3exp1on:
+	CMPQ R11, R10
+	JL   rows3exp1
 
-reduce:
-	VADDPD        Z12, Z11, Z11
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPD        Y0, Y11, Y11
-	VEXTRACTF128  $0x01, Y11, X0
-	VADDPD        X0, X11, X11
+rows3exp1end:
+	MOVQ (CX), R12
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R12
+	SHLQ $0x02, R10
+	CMPQ R12, $0x10
+	JL   rows3exp0oftail
+
+rows3exp0of:
+	VMOVUPS       (AX)(R11*1), Z17
+	VSUBPS        Z14, Z17, Z17
+	VMAXPS        Z17, Z0, Z17
+	VRNDSCALEPS   $0x00, Z17, Z18
+	VSUBPS        Z18, Z17, Z17
+	VMOVUPS       Z7, Z19
+	VFMADD213PS   Z6, Z17, Z19
+	VFMADD213PS   Z5, Z17, Z19
+	VFMADD213PS   Z4, Z17, Z19
+	VFMADD213PS   Z3, Z17, Z19
+	VFMADD213PS   Z2, Z17, Z19
+	VFMADD213PS   Z1, Z17, Z19
+	VSCALEFPS     Z18, Z19, Z19
+	VMOVUPS       Z19, (AX)(R11*1)
+	VADDPS        Z19, Z8, Z8
+	ADDQ          $0x40, R11
+	TESTQ         $0x000001ff, R11
+	JNZ           rows3exp0ofon
+	VCVTPS2PD     Y8, Z17
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z17, Z11, Z11
+	VADDPD        Z8, Z11, Z11
+	VXORPS        Z8, Z8, Z8
+
+rows3exp0ofon:
+	SUBQ $0x40, R11
+	ADDQ $0x40, R11
+	SUBQ $0x10, R12
+	CMPQ R12, $0x10
+	JGE  rows3exp0of
+
+rows3exp0oftail:
+	CMPQ        R12, $0x00
+	JE          rows3exp0ofend
+	MOVL        $0xffffffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (AX)(R11*1), K1, Z17
+	VSUBPS      Z14, Z17, Z17
+	VMAXPS      Z17, Z0, Z17
+	VRNDSCALEPS $0x00, Z17, Z14
+	VSUBPS      Z14, Z17, Z17
+	VMOVUPS     Z7, Z18
+	VFMADD213PS Z6, Z17, Z18
+	VFMADD213PS Z5, Z17, Z18
+	VFMADD213PS Z4, Z17, Z18
+	VFMADD213PS Z3, Z17, Z18
+	VFMADD213PS Z2, Z17, Z18
+	VFMADD213PS Z1, Z17, Z18
+	VSCALEFPS   Z14, Z18, Z18
+	VMOVUPS     Z18, K1, (AX)(R11*1)
+	VMOVAPS.Z   Z18, K1, Z18
+	VADDPS      Z18, Z8, Z8
+
+rows3exp0ofend:
+	MOVQ 8(CX), R12
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R12
+	SHLQ $0x02, R10
+	CMPQ R12, $0x10
+	JL   rows3exp1oftail
+
+rows3exp1of:
+	VMOVUPS       (R8)(R11*1), Z14
+	VSUBPS        Z15, Z14, Z14
+	VMAXPS        Z14, Z0, Z14
+	VRNDSCALEPS   $0x00, Z14, Z17
+	VSUBPS        Z17, Z14, Z14
+	VMOVUPS       Z7, Z18
+	VFMADD213PS   Z6, Z14, Z18
+	VFMADD213PS   Z5, Z14, Z18
+	VFMADD213PS   Z4, Z14, Z18
+	VFMADD213PS   Z3, Z14, Z18
+	VFMADD213PS   Z2, Z14, Z18
+	VFMADD213PS   Z1, Z14, Z18
+	VSCALEFPS     Z17, Z18, Z18
+	VMOVUPS       Z18, (R8)(R11*1)
+	VADDPS        Z18, Z9, Z9
+	ADDQ          $0x40, R11
+	TESTQ         $0x000001ff, R11
+	JNZ           rows3exp1ofon
+	VCVTPS2PD     Y9, Z14
+	VEXTRACTF64X4 $0x01, Z9, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z14, Z12, Z12
+	VADDPD        Z9, Z12, Z12
+	VXORPS        Z9, Z9, Z9
+
+rows3exp1ofon:
+	SUBQ $0x40, R11
+	ADDQ $0x40, R11
+	SUBQ $0x10, R12
+	CMPQ R12, $0x10
+	JGE  rows3exp1of
+
+rows3exp1oftail:
+	CMPQ        R12, $0x00
+	JE          rows3exp1ofend
+	MOVL        $0xffffffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (R8)(R11*1), K1, Z14
+	VSUBPS      Z15, Z14, Z14
+	VMAXPS      Z14, Z0, Z14
+	VRNDSCALEPS $0x00, Z14, Z15
+	VSUBPS      Z15, Z14, Z14
+	VMOVUPS     Z7, Z17
+	VFMADD213PS Z6, Z14, Z17
+	VFMADD213PS Z5, Z14, Z17
+	VFMADD213PS Z4, Z14, Z17
+	VFMADD213PS Z3, Z14, Z17
+	VFMADD213PS Z2, Z14, Z17
+	VFMADD213PS Z1, Z14, Z17
+	VSCALEFPS   Z15, Z17, Z17
+	VMOVUPS     Z17, K1, (R8)(R11*1)
+	VMOVAPS.Z   Z17, K1, Z17
+	VADDPS      Z17, Z9, Z9
+
+rows3exp1ofend:
+	MOVQ 16(CX), R8
+	MOVQ R10, R11
+	SHRQ $0x02, R10
+	SUBQ R10, R8
+	SHLQ $0x02, R10
+	CMPQ R8, $0x10
+	JL   rows3exp2oftail
+
+rows3exp2of:
+	VMOVUPS       (R9)(R11*1), Z14
+	VSUBPS        Z16, Z14, Z14
+	VMAXPS        Z14, Z0, Z14
+	VRNDSCALEPS   $0x00, Z14, Z15
+	VSUBPS        Z15, Z14, Z14
+	VMOVUPS       Z7, Z17
+	VFMADD213PS   Z6, Z14, Z17
+	VFMADD213PS   Z5, Z14, Z17
+	VFMADD213PS   Z4, Z14, Z17
+	VFMADD213PS   Z3, Z14, Z17
+	VFMADD213PS   Z2, Z14, Z17
+	VFMADD213PS   Z1, Z14, Z17
+	VSCALEFPS     Z15, Z17, Z17
+	VMOVUPS       Z17, (R9)(R11*1)
+	VADDPS        Z17, Z10, Z10
+	ADDQ          $0x40, R11
+	TESTQ         $0x000001ff, R11
+	JNZ           rows3exp2ofon
+	VCVTPS2PD     Y10, Z14
+	VEXTRACTF64X4 $0x01, Z10, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        Z14, Z13, Z13
+	VADDPD        Z10, Z13, Z13
+	VXORPS        Z10, Z10, Z10
+
+rows3exp2ofon:
+	SUBQ $0x40, R11
+	ADDQ $0x40, R11
+	SUBQ $0x10, R8
+	CMPQ R8, $0x10
+	JGE  rows3exp2of
+
+rows3exp2oftail:
+	CMPQ        R8, $0x00
+	JE          rows3exp2ofend
+	MOVL        $0xffffffff, R10
+	BZHIL       R8, R10, R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (R9)(R11*1), K1, Z14
+	VSUBPS      Z16, Z14, Z14
+	VMAXPS      Z14, Z0, Z14
+	VRNDSCALEPS $0x00, Z14, Z15
+	VSUBPS      Z15, Z14, Z14
+	VMOVUPS     Z7, Z16
+	VFMADD213PS Z6, Z14, Z16
+	VFMADD213PS Z5, Z14, Z16
+	VFMADD213PS Z4, Z14, Z16
+	VFMADD213PS Z3, Z14, Z16
+	VFMADD213PS Z2, Z14, Z16
+	VFMADD213PS Z1, Z14, Z16
+	VSCALEFPS   Z15, Z16, Z16
+	VMOVUPS     Z16, K1, (R9)(R11*1)
+	VMOVAPS.Z   Z16, K1, Z16
+	VADDPS      Z16, Z10, Z10
+
+rows3exp2ofend:
+	VCVTPS2PD     Y8, Z14
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z14, Z11, Z11
+	VADDPD        Z8, Z11, Z11
+	VXORPS        Z8, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z11, Y8
+	VADDPD        Y8, Y11, Y11
+	VEXTRACTF128  $0x01, Y11, X8
+	VADDPD        X8, X11, X11
 	VHADDPD       X11, X11, X11
+	VMOVSD        X11, (SI)
+	VCVTPS2PD     Y9, Z8
+	VEXTRACTF64X4 $0x01, Z9, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z8, Z12, Z12
+	VADDPD        Z9, Z12, Z12
+	VXORPS        Z9, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z12, Y8
+	VADDPD        Y8, Y12, Y12
+	VEXTRACTF128  $0x01, Y12, X8
+	VADDPD        X8, X12, X12
+	VHADDPD       X12, X12, X12
+	VMOVSD        X12, 8(SI)
+	VCVTPS2PD     Y10, Z8
+	VEXTRACTF64X4 $0x01, Z10, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z8, Z13, Z13
+	VADDPD        Z9, Z13, Z13
+	VXORPS        Z10, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z13, Y8
+	VADDPD        Y8, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X8
+	VADDPD        X8, X13, X13
+	VHADDPD       X13, X13, X13
+	VMOVSD        X13, 16(SI)
+	ADDQ          DX, AX
+	ADDQ          DX, AX
+	ADDQ          DX, AX
+	ADDQ          $0x18, CX
+	ADDQ          $0x0c, BX
+	ADDQ          $0x18, SI
+	SUBQ          $0x03, DI
+	JMP           rows3
+
+rows3end:
+rows1:
+	CMPQ    DI, $0x01
+	JL      rows1end
+	MOVQ    (CX), R8
+	ANDQ    $-16, R8
+	SHLQ    $0x02, R8
+	VMOVUPS full_ff800000<>+0(SB), Z8
+	XORQ    R9, R9
+	CMPQ    R9, R8
+	JGE     rows1maxend
+
+rows1max:
+	VMAXPS (AX)(R9*1), Z8, Z8
+	ADDQ   $0x40, R9
+	CMPQ   R9, R8
+	JL     rows1max
+
+rows1maxend:
+	MOVQ (CX), R10
+	MOVQ R8, R9
+	SHRQ $0x02, R8
+	SUBQ R8, R10
+	SHLQ $0x02, R8
+	CMPQ R10, $0x10
+	JL   rows1max0tail
+
+rows1max0:
+	VMOVUPS (AX)(R9*1), Z9
+	VMAXPS  Z9, Z8, Z8
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, R10
+	CMPQ    R10, $0x10
+	JGE     rows1max0
+
+rows1max0tail:
+	CMPQ      R10, $0x00
+	JE        rows1max0end
+	MOVL      $0xffffffff, R11
+	BZHIL     R10, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (AX)(R9*1), K1, Z9
+	KNOTW     K1, K1
+	VMOVUPS   full_ff800000<>+0(SB), K1, Z9
+	VMAXPS    Z9, Z8, Z8
+
+rows1max0end:
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VMAXPS        Y9, Y8, Y8
+	VEXTRACTF128  $0x01, Y8, X9
+	VMAXPS        X9, X8, X8
+	VPERMILPS     $0x4e, X8, X9
+	VMAXPS        X9, X8, X8
+	VPERMILPS     $0xb1, X8, X9
+	VMAXPS        X9, X8, X8
+	VRNDSCALESS   $0x00, X8, X8, X8
+	VMOVSS        X8, (BX)
+	VBROADCASTSS  X8, Z10
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z9, Z9, Z9
+	XORQ          R9, R9
+	ANDQ          $-256, R8
+	CMPQ          R9, R8
+	JGE           rows1exp4end
+
+rows1exp4:
+	VMOVUPS       (AX)(R9*1), Z11
+	VMOVUPS       64(AX)(R9*1), Z12
+	VMOVUPS       128(AX)(R9*1), Z13
+	VMOVUPS       192(AX)(R9*1), Z14
+	VSUBPS        Z10, Z11, Z11
+	VSUBPS        Z10, Z12, Z12
+	VSUBPS        Z10, Z13, Z13
+	VSUBPS        Z10, Z14, Z14
+	VMAXPS        Z11, Z0, Z11
+	VMAXPS        Z12, Z0, Z12
+	VMAXPS        Z13, Z0, Z13
+	VMAXPS        Z14, Z0, Z14
+	VRNDSCALEPS   $0x00, Z11, Z15
+	VRNDSCALEPS   $0x00, Z12, Z16
+	VRNDSCALEPS   $0x00, Z13, Z17
+	VRNDSCALEPS   $0x00, Z14, Z18
+	VSUBPS        Z15, Z11, Z11
+	VMOVUPS       Z7, Z19
+	VSUBPS        Z16, Z12, Z12
+	VMOVUPS       Z7, Z20
+	VSUBPS        Z17, Z13, Z13
+	VMOVUPS       Z7, Z21
+	VSUBPS        Z18, Z14, Z14
+	VMOVUPS       Z7, Z22
+	VFMADD213PS   Z6, Z11, Z19
+	VFMADD213PS   Z6, Z12, Z20
+	VFMADD213PS   Z6, Z13, Z21
+	VFMADD213PS   Z6, Z14, Z22
+	VFMADD213PS   Z5, Z11, Z19
+	VFMADD213PS   Z5, Z12, Z20
+	VFMADD213PS   Z5, Z13, Z21
+	VFMADD213PS   Z5, Z14, Z22
+	VFMADD213PS   Z4, Z11, Z19
+	VFMADD213PS   Z4, Z12, Z20
+	VFMADD213PS   Z4, Z13, Z21
+	VFMADD213PS   Z4, Z14, Z22
+	VFMADD213PS   Z3, Z11, Z19
+	VFMADD213PS   Z3, Z12, Z20
+	VFMADD213PS   Z3, Z13, Z21
+	VFMADD213PS   Z3, Z14, Z22
+	VFMADD213PS   Z2, Z11, Z19
+	VFMADD213PS   Z2, Z12, Z20
+	VFMADD213PS   Z2, Z13, Z21
+	VFMADD213PS   Z2, Z14, Z22
+	VFMADD213PS   Z1, Z11, Z19
+	VFMADD213PS   Z1, Z12, Z20
+	VFMADD213PS   Z1, Z13, Z21
+	VFMADD213PS   Z1, Z14, Z22
+	VSCALEFPS     Z15, Z19, Z19
+	VSCALEFPS     Z16, Z20, Z20
+	VSCALEFPS     Z17, Z21, Z21
+	VSCALEFPS     Z18, Z22, Z22
+	VMOVUPS       Z19, (AX)(R9*1)
+	VADDPS        Z19, Z8, Z8
+	VMOVUPS       Z20, 64(AX)(R9*1)
+	VADDPS        Z20, Z8, Z8
+	VMOVUPS       Z21, 128(AX)(R9*1)
+	VADDPS        Z21, Z8, Z8
+	VMOVUPS       Z22, 192(AX)(R9*1)
+	VADDPS        Z22, Z8, Z8
+	ADDQ          $0x00000100, R9
+	TESTQ         $0x000001ff, R9
+	JNZ           rows1exp4on
+	VCVTPS2PD     Y8, Z11
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z11, Z9, Z9
+	VADDPD        Z8, Z9, Z9
+	VXORPS        Z8, Z8, Z8
+
+rows1exp4on:
+	CMPQ R9, R8
+	JL   rows1exp4
+
+rows1exp4end:
+	MOVQ R9, R8
+	MOVQ (CX), R10
+	MOVQ R8, R9
+	SHRQ $0x02, R8
+	SUBQ R8, R10
+	SHLQ $0x02, R8
+	CMPQ R10, $0x10
+	JL   rows1exp0oftail
+
+rows1exp0of:
+	VMOVUPS       (AX)(R9*1), Z11
+	VSUBPS        Z10, Z11, Z11
+	VMAXPS        Z11, Z0, Z11
+	VRNDSCALEPS   $0x00, Z11, Z12
+	VSUBPS        Z12, Z11, Z11
+	VMOVUPS       Z7, Z13
+	VFMADD213PS   Z6, Z11, Z13
+	VFMADD213PS   Z5, Z11, Z13
+	VFMADD213PS   Z4, Z11, Z13
+	VFMADD213PS   Z3, Z11, Z13
+	VFMADD213PS   Z2, Z11, Z13
+	VFMADD213PS   Z1, Z11, Z13
+	VSCALEFPS     Z12, Z13, Z13
+	VMOVUPS       Z13, (AX)(R9*1)
+	VADDPS        Z13, Z8, Z8
+	ADDQ          $0x40, R9
+	TESTQ         $0x000001ff, R9
+	JNZ           rows1exp0ofon
+	VCVTPS2PD     Y8, Z11
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z11, Z9, Z9
+	VADDPD        Z8, Z9, Z9
+	VXORPS        Z8, Z8, Z8
+
+rows1exp0ofon:
+	SUBQ $0x40, R9
+	ADDQ $0x40, R9
+	SUBQ $0x10, R10
+	CMPQ R10, $0x10
+	JGE  rows1exp0of
+
+rows1exp0oftail:
+	CMPQ        R10, $0x00
+	JE          rows1exp0ofend
+	MOVL        $0xffffffff, R8
+	BZHIL       R10, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX)(R9*1), K1, Z11
+	VSUBPS      Z10, Z11, Z11
+	VMAXPS      Z11, Z0, Z11
+	VRNDSCALEPS $0x00, Z11, Z10
+	VSUBPS      Z10, Z11, Z11
+	VMOVUPS     Z7, Z12
+	VFMADD213PS Z6, Z11, Z12
+	VFMADD213PS Z5, Z11, Z12
+	VFMADD213PS Z4, Z11, Z12
+	VFMADD213PS Z3, Z11, Z12
+	VFMADD213PS Z2, Z11, Z12
+	VFMADD213PS Z1, Z11, Z12
+	VSCALEFPS   Z10, Z12, Z12
+	VMOVUPS     Z12, K1, (AX)(R9*1)
+	VMOVAPS.Z   Z12, K1, Z12
+	VADDPS      Z12, Z8, Z8
+
+rows1exp0ofend:
+	VCVTPS2PD     Y8, Z10
+	VEXTRACTF64X4 $0x01, Z8, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z10, Z9, Z9
+	VADDPD        Z8, Z9, Z9
+	VXORPS        Z8, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z9, Y8
+	VADDPD        Y8, Y9, Y9
+	VEXTRACTF128  $0x01, Y9, X8
+	VADDPD        X8, X9, X9
+	VHADDPD       X9, X9, X9
+	VMOVSD        X9, (SI)
+	ADDQ          DX, AX
+	ADDQ          $0x08, CX
+	ADDQ          $0x04, BX
+	ADDQ          $0x08, SI
+	SUBQ          $0x01, DI
+	JMP           rows1
+
+rows1end:
 	VZEROUPPER
-	MOVSD         X11, sum+32(FP)
 	RET
 
 // func softcapAVX512(x []float32, scale float32, limit float32)

@@ -2,6 +2,8 @@
 
 package asm
 
+import "math"
+
 // MulRows is how many rows MulPanels takes side by side.
 const MulRows = 4
 
@@ -82,10 +84,12 @@ func bias(x []float32, slope, first float32) {
 	biasGeneric(x[n:], slope, first+float32(n))
 }
 
-func exp2Sum(x []float32) (top float32, sum float64) {
-	n := whole(len(x))
-	top = largest(x)
-	return top, exp2SumNEON(x[:n], top) + exp2SumGeneric(x[n:], top)
+func exp2Sums(x []float32, ld int, n []int, top []float32, sum []float64) {
+	for r, n := range n {
+		x, whole := x[r*ld:][:n], whole(n)
+		top[r] = float32(math.RoundToEven(float64(largest(x))))
+		sum[r] = exp2SumNEON(x[:whole], top[r]) + exp2SumGeneric(x[whole:], top[r])
+	}
 }
 
 func softcap(x []float32, scale, limit float32) {

@@ -21,11 +21,11 @@ func mulPanels16AVX2(c []float32, a []float32, b []uint16, rows int, k int, pane
 //go:noescape
 func biasAVX2(x []float32, slope float32, first float32)
 
-// exp2SumAVX2 sets x[i] = 2^max(x[i]-top, -125), top being the largest, and returns the sum of the
-// new x.
+// exp2SumsAVX2 sets, for each r, x[r*ld+i] = 2^max(x[r*ld+i]-top[r], -125) for i < n[r], top[r] being the
+// largest rounded to an integer, and sum[r] to the sum of these.
 //
 //go:noescape
-func exp2SumAVX2(x []float32) (top float32, sum float64)
+func exp2SumsAVX2(x []float32, ld int, n []int, top []float32, sum []float64)
 
 // softcapAVX2 sets x[i] = limit * tanh(x[i]*scale).
 //
@@ -66,11 +66,11 @@ func mulPanels16AVX512(c []float32, a []float32, b []uint16, rows int, k int, pa
 //go:noescape
 func biasAVX512(x []float32, slope float32, first float32)
 
-// exp2SumAVX512 sets x[i] = 2^max(x[i]-top, -125), top being the largest, and returns the sum of the
-// new x.
+// exp2SumsAVX512 sets, for each r, x[r*ld+i] = 2^max(x[r*ld+i]-top[r], -125) for i < n[r], top[r] being the
+// largest rounded to an integer, and sum[r] to the sum of these.
 //
 //go:noescape
-func exp2SumAVX512(x []float32) (top float32, sum float64)
+func exp2SumsAVX512(x []float32, ld int, n []int, top []float32, sum []float64)
 
 // softcapAVX512 sets x[i] = limit * tanh(x[i]*scale).
 //

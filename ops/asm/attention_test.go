@@ -107,27 +107,46 @@ var attentionTests = []kernelTest{
 			return equal("x", x, old)
 		}
 	}},
-	{"Exp2Sum", func(o *operands, n int) (func(), func() error) {
-		x := o.floats(n)
+	{"Exp2Sums", func(o *operands, n int) (func(), func() error) {
+		rows := 1 + (n+o.off)%7
+		ld := n + o.off
+		x, top, got := o.floats((rows-1)*ld+n), o.floats(rows), make([]float64, rows)
 		if n > 5 {
 			x[n/2], x[n/3], x[n/5] = 5.25, -130, -119.5
 		}
+		each := make([]int, rows)
+		for r := range each { // rows end one after the other, as those of a prompt
+			each[r] = max(0, n-(rows-1-r)/2)
+		}
 		old := slices.Clone(x)
-		var top float32
-		var got float64
-		return func() { copy(x, old); top, got = Exp2Sum(x) }, func() error {
-			if want := maxGeneric(old); top != want {
-				return fmt.Errorf("largest: got %v, want %v", top, want)
-			}
-			var sum float64
-			for i, v := range old {
-				want := math.Exp2(float64(max(v-top, exp2Low)))
-				if err := within(fmt.Sprintf("2^%v", v-top), float64(x[i]), want, 2*ulp(want)); err != nil {
+		return func() { copy(x, old); Exp2Sums(x, ld, each, top, got) }, func() error {
+			for r, n := range each {
+				x, old := x[r*ld:], old[r*ld:]
+				if want := math.RoundToEven(float64(maxGeneric(old[:n]))); float64(top[r]) != want {
+					return fmt.Errorf("largest of row %d: got %v, want %v", r, top[r], want)
+				}
+				var sum float64
+				for i, v := range old[:n] {
+					want := math.Exp2(float64(max(v-top[r], exp2Low)))
+					if err := within(fmt.Sprintf("row %d: 2^%v", r, v-top[r]), float64(x[i]), want, 2*ulp(want)); err != nil {
+						return err
+					}
+					sum += float64(x[i])
+				}
+				if err := within("sum", got[r], sum, sumTolerance(sum)); err != nil {
 					return err
 				}
-				sum += float64(x[i])
+				for i := n; i < ld && r < rows-1; i++ {
+					if x[i] != old[i] {
+						return fmt.Errorf("row %d: element %d behind its end has changed", r, i)
+					}
+				}
+				alone, top1, sum1 := slices.Clone(old[:n]), []float32{0}, []float64{0}
+				if Exp2Sums(alone, n, []int{n}, top1, sum1); !slices.Equal(alone, x[:n]) || top1[0] != top[r] || sum1[0] != got[r] {
+					return fmt.Errorf("row %d of %d is another alone", r, rows)
+				}
 			}
-			return within("sum", got, sum, sumTolerance(sum))
+			return nil
 		}
 	}},
 	{"Softcap", func(o *operands, n int) (func(), func() error) {
@@ -180,7 +199,7 @@ var attentionTests = []kernelTest{
 func FuzzMulPanels32(f *testing.F)  { fuzzKernel(f, "MulPanels32") }
 func FuzzMulPanels16(f *testing.F)  { fuzzKernel(f, "MulPanels16") }
 func FuzzBias(f *testing.F)         { fuzzKernel(f, "Bias") }
-func FuzzExp2Sum(f *testing.F)      { fuzzKernel(f, "Exp2Sum") }
+func FuzzExp2Sums(f *testing.F)     { fuzzKernel(f, "Exp2Sums") }
 func FuzzSoftcap(f *testing.F)      { fuzzKernel(f, "Softcap") }
 func FuzzScaleAdd(f *testing.F)     { fuzzKernel(f, "ScaleAdd") }
 func FuzzRotateHalves(f *testing.F) { fuzzKernel(f, "RotateHalves") }
@@ -215,7 +234,7 @@ func BenchmarkMulPanels(b *testing.B) {
 	}
 }
 func BenchmarkBias(b *testing.B)         { benchKernel(b, "Bias", 256) }
-func BenchmarkExp2Sum(b *testing.B)      { benchKernel(b, "Exp2Sum", 256, 4096) }
+func BenchmarkExp2Sums(b *testing.B)     { benchKernel(b, "Exp2Sums", 256) }
 func BenchmarkSoftcap(b *testing.B)      { benchKernel(b, "Softcap", 256) }
 func BenchmarkScaleAdd(b *testing.B)     { benchKernel(b, "ScaleAdd", 128) }
 func BenchmarkRotateHalves(b *testing.B) { benchKernel(b, "RotateHalves", 64, 128) }

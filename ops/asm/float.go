@@ -45,7 +45,7 @@ func floatAt(t quant.Type, w []byte, i int) float32 {
 // bytes apart, with x: dst[r] is the sum of w[r,i]*x[i], in 32 partial sums, to whose
 // sum the last len(x)%32 products are added in order, all with one rounding each.
 func GemvFloat(t quant.Type, dst []float32, w []byte, stride int, x []float32) {
-	if kernel := active.floats[t].gemv; kernel != nil && len(dst) > 0 && len(x) > 0 {
+	if kernel := gemvKernels(t).floats[t].gemv; kernel != nil && len(dst) > 0 && len(x) > 0 {
 		kernel(&dst[0], &w[0], stride, len(dst), len(x), &x[0])
 		return
 	}

@@ -18,7 +18,7 @@ import (
 // The sum of quant*q is exact. Rows of n < 8 groups are read from 8-n groups
 // before their first, whose scales and mins must be finite.
 func Gemv(t quant.Type, dst []float32, w []byte, stride, groups int, a []Q8x8) {
-	if kernel := active.ints[t].gemv; kernel != nil && len(dst) > 0 && groups > 0 {
+	if kernel := gemvKernels(t).ints[t].gemv; kernel != nil && len(dst) > 0 && groups > 0 {
 		kernel(&dst[0], &w[0], stride, len(dst), groups, (*byte)(unsafe.Pointer(&a[0])))
 		return
 	}

@@ -23,7 +23,7 @@ func largest(x []float32) float32 { return maxGeneric(x) }
 
 func expSum(x []float32, m float32) float64 { return expSumGeneric(x, m) }
 
-func scale(x []float32, s float32) { scaleGeneric(x, s) }
+func scale(dst, x []float32, s float32) { scaleGeneric(dst, x, s) }
 
 func sums(x []float32, pivot float32) (sum, squares float64) { return sumsGeneric(x, pivot) }
 
@@ -56,9 +56,8 @@ func mulPanels16(c, a []float32, b []uint16, rows, k, panels, ldc, lda, stride i
 
 func bias(x []float32, slope, first float32) { biasGeneric(x, slope, first) }
 
-func exp2Sum(x []float32) (top float32, sum float64) {
-	top = maxGeneric(x)
-	return top, exp2SumGeneric(x, top)
+func exp2Sums(x []float32, ld int, n []int, top []float32, sum []float64) {
+	exp2SumsGeneric(x, ld, n, top, sum)
 }
 
 func softcap(x []float32, scale, limit float32) { softcapGeneric(x, scale, limit) }

@@ -385,334 +385,261 @@ GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
 // func layerNormAVX2(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
 // Requires: AVX, AVX2, CMOV, FMA3, SSE2
 TEXT ·layerNormAVX2(SB), NOSPLIT, $136-88
-	MOVQ       width+48(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+48(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R8
-	SHRQ       $0x06, R8
+	MOVQ       $0x00000000, done+64(FP)
 	XORQ       DI, DI
-	CMPQ       DX, $0x00
-	JE         stop
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R8, R9
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
+block:
 	MOVQ    $0x0000000c, R11
-	MOVQ    R9, R10
-	CMPQ    R9, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
 	CMOVQGT R11, R10
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    AX, R11
+	VXORPS  Y10, Y10, Y10
+	MOVQ    R9, R11
 	MOVQ    R10, R12
 	TESTQ   R12, R12
-	JZ      aloneat0end
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (R11), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R11), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R11), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R11), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
+at0:
+	VMOVUPS     (R11), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(R11), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     64(R11), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     96(R11), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
 	ADDQ        $0x00000100, R11
 	DECQ        R12
-	JNZ         aloneat0
+	JNZ         at0
 
-aloneat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
+at0end:
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y3, 8(SP)
+	VMOVUPS Y4, 40(SP)
 	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y7, 72(SP)
+	VMOVUPS Y8, 104(SP)
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
 	MOVQ    R10, R11
 	TESTQ   R11, R11
-	JZ      aloneat128end
+	JZ      at128end
 
-aloneat128:
-	VMOVUPS     128(AX), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(AX), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(AX), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(AX), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, AX
+at128:
+	VMOVUPS     128(R9), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     160(R9), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     192(R9), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     224(R9), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, R9
 	DECQ        R11
-	JNZ         aloneat128
+	JNZ         at128
 
-aloneat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
+at128end:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       8(SP), Y3, Y3
+	VADDPS       40(SP), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VCVTPS2PD    X4, Y3
+	VADDPD       Y3, Y0, Y0
 	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R10, R9
-	JNZ          aloneblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
+	VADDPS       Y10, Y8, Y8
+	VADDPS       72(SP), Y7, Y7
+	VADDPS       104(SP), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPS       X3, X7, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	SUBQ         R10, R8
+	JNZ          block
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPD       X3, X0, X0
+	VHADDPD      X0, X0, X0
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VHADDPD      X1, X1, X1
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
 	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
 	JB        stop
-	VADDSD    eps+56(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R9
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R10
-	MOVQ      R8, R11
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
+	VADDSD    eps+56(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x7fffffff
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R10, R13
-	MOVQ    R12, R14
-	TESTQ   R14, R14
-	JZ      aheadat0end
+one:
+	VBROADCASTSS X2, Y3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Y4
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	MOVQ         AX, R11
+	ANDQ         $-32, R11
+	XORQ         R8, R8
+	CMPQ         R11, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R13), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R13), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R13), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R13), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R13
-	DECQ        R14
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, (BX)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, 64(BX)(R8*1)
+	VMOVUPS     96(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     Y5, 96(BX)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R11
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aheadat128end
+onedone:
+	MOVQ R9, BX
+	MOVQ R10, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-aheadat128:
-	VMOVUPS     128(R10), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(R10), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(R10), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(R10), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R10
-	DECQ        R13
-	JNZ         aheadat128
-
-aheadat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R12, R11
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
-
-write:
-	VMOVD        R9, X0
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	VBROADCASTSS X2, Y1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Y3
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	VBROADCASTSS X0, Y4
+	VMOVSHDUP    X0, X0
 	VBROADCASTSS X0, Y0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
-	JL           writetail
+	LEAQ         (R9)(AX*4), R11
+	LEAQ         (R10)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-16, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R9
-	CMPQ        R9, $0x00000008
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     (R10)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     Y5, (BX)(R8*1)
+	VMOVUPS     Y6, (R9)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     32(R10)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VMOVUPS     Y6, 32(R9)(R8*1)
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R13
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R9, $0x00
-	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R10
-	SHLQ        $0x02, R9
-	SUBQ        R9, R10
-	VMOVUPS     (R10), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VFMADD213PS Y0, Y1, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-32, R9
-	XORQ AX, AX
-	CMPQ R9, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R9
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ DI
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+72(FP)
-	MOVSD X2, squares+80(FP)
+	MOVSD X1, sum+72(FP)
+	MOVSD X0, squares+80(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  DI, done+64(FP)
 	RET
 
 DATA f64_3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
@@ -734,96 +661,101 @@ GLOBL u128_8000000000000000<>(SB), RODATA|NOPTR, $16
 // func rmsNormAVX2(dst []float32, x []float32, width int, eps float64) (done int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·rmsNormAVX2(SB), NOSPLIT, $72-72
-	MOVQ       width+48(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+48(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R8
-	SHRQ       $0x06, R8
+	MOVQ       $0x00000000, done+64(FP)
 	XORQ       DI, DI
-	CMPQ       DX, $0x00
-	JE         stop
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R8, R9
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
+block:
 	MOVQ    $0x0000000c, R11
-	MOVQ    R9, R10
-	CMPQ    R9, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
 	CMOVQGT R11, R10
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    AX, R11
+	VXORPS  Y5, Y5, Y5
+	MOVQ    R9, R11
 	MOVQ    R10, R12
 	TESTQ   R12, R12
-	JZ      aloneat0end
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (R11), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R11), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R11), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R11), Y5
-	VFMADD231PS Y5, Y5, Y4
+at0:
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(R11), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(R11), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(R11), Y6
+	VFMADD231PS Y6, Y6, Y5
 	ADDQ        $0x00000100, R11
 	DECQ        R12
-	JNZ         aloneat0
+	JNZ         at0
 
-aloneat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
+at0end:
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y5, Y3, Y3
 	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
+	VMOVUPS Y3, 40(SP)
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
 	MOVQ    R10, R11
 	TESTQ   R11, R11
-	JZ      aloneat128end
+	JZ      at128end
 
-aloneat128:
-	VMOVUPS     128(AX), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(AX), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(AX), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(AX), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, AX
+at128:
+	VMOVUPS     128(R9), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     160(R9), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     192(R9), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     224(R9), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000100, R9
 	DECQ        R11
-	JNZ         aloneat128
+	JNZ         at128
 
-aloneat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
+at128end:
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y5, Y3, Y3
 	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
+	VADDPS       40(SP), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X3
+	VCVTPS2PD    X3, Y1
 	VADDPD       Y1, Y0, Y0
-	SUBQ         R10, R9
-	JNZ          aloneblock
+	SUBQ         R10, R8
+	JNZ          block
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VHADDPD      X0, X0, X0
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -832,156 +764,107 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+56(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R9
-	MOVQ      R8, R10
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x7fffffff
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R12
-	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R9, R12
-	MOVQ    R11, R13
-	TESTQ   R13, R13
-	JZ      aheadat0end
+one:
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	MOVQ         AX, R11
+	ANDQ         $-32, R11
+	XORQ         R8, R8
+	CMPQ         R11, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R12), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R12), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R12), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R12), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R12
-	DECQ        R13
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS (SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y3, (BX)(R8*1)
+	VMOVUPS 32(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y3, 32(BX)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y3, 64(BX)(R8*1)
+	VMOVUPS 96(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y3, 96(BX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, R11
+	JNE     oneiteration
 
-aheadat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R11, R12
-	TESTQ   R12, R12
-	JZ      aheadat128end
+onedone:
+	MOVQ R9, BX
+	MOVQ R10, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-aheadat128:
-	VMOVUPS     128(R9), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(R9), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(R9), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(R9), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R9
-	DECQ        R12
-	JNZ         aheadat128
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	VBROADCASTSS X0, Y0
+	LEAQ         (R9)(AX*4), R11
+	LEAQ         (R10)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-16, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           pairdone
 
-aheadat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
-	VADDPD       Y1, Y0, Y0
-	SUBQ         R11, R10
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VHADDPD      X0, X0, X0
+pairiteration:
+	VMOVUPS (SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS (R10)(R8*1), Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y3, (BX)(R8*1)
+	VMOVUPS Y4, (R9)(R8*1)
+	VMOVUPS 32(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS 32(R10)(R8*1), Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y3, 32(BX)(R8*1)
+	VMOVUPS Y4, 32(R9)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, R13
+	JNE     pairiteration
 
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R9
-	ANDQ         $0x0000001f, R9
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000008
-	JL           writetail
-
-writevector:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, R9
-	CMPQ    R9, $0x00000008
-	JGE     writevector
-
-writetail:
-	CMPQ       R9, $0x00
-	JE         writerestEnd
-	LEAQ       tailMasks<>+32(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    (R10), Y2
-	VMASKMOVPS (SI)(AX*1), Y2, Y3
-	VMULPS     Y1, Y3, Y3
-	VMASKMOVPS Y3, Y2, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-32, R9
-	XORQ AX, AX
-	CMPQ R9, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS Y2, 96(BX)(AX*1)
-	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, R9
-	JNE     writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ DI
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ DI, done+64(FP)
 	RET
 
 // func normalizeGainAVX2(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
@@ -1071,443 +954,377 @@ writedone:
 // func layerNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
 // Requires: AVX, AVX2, CMOV, FMA3, SSE2
 TEXT ·layerNormGainAVX2(SB), NOSPLIT, $136-112
-	MOVQ       width+72(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+72(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R9
-	SHRQ       $0x06, R9
-	XORQ       R8, R8
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+88(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R9, R10
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
-	MOVQ    $0x0000000c, R12
-	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    AX, R12
-	MOVQ    R11, R13
-	TESTQ   R13, R13
-	JZ      aloneat0end
-
-aloneat0:
-	VMOVUPS     (R12), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R12), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R12), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R12), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R12
-	DECQ        R13
-	JNZ         aloneat0
-
-aloneat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R11, R12
+	VXORPS  Y10, Y10, Y10
+	MOVQ    R9, R11
+	MOVQ    R10, R12
 	TESTQ   R12, R12
-	JZ      aloneat128end
+	JZ      at0end
 
-aloneat128:
-	VMOVUPS     128(AX), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(AX), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(AX), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(AX), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, AX
-	DECQ        R12
-	JNZ         aloneat128
-
-aloneat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R11, R10
-	JNZ          aloneblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
-
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
-	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
-	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
-	JB        stop
-	VADDSD    eps+80(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R10
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R11
-	MOVQ      R9, R12
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
-
-aheadblock:
-	MOVQ    $0x0000000c, R14
-	MOVQ    R12, R13
-	CMPQ    R12, R14
-	CMOVQGT R14, R13
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R11, R14
-	MOVQ    R13, R15
-	TESTQ   R15, R15
-	JZ      aheadat0end
-
-aheadat0:
-	VMOVUPS     (R14), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R14), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R14), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R14), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R14
-	DECQ        R15
-	JNZ         aheadat0
-
-aheadat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R13, R14
-	TESTQ   R14, R14
-	JZ      aheadat128end
-
-aheadat128:
-	VMOVUPS     128(R11), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(R11), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(R11), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(R11), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
+at0:
+	VMOVUPS     (R11), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(R11), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     64(R11), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     96(R11), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
 	ADDQ        $0x00000100, R11
-	DECQ        R14
-	JNZ         aheadat128
+	DECQ        R12
+	JNZ         at0
 
-aheadat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
+at0end:
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y3, 8(SP)
+	VMOVUPS Y4, 40(SP)
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y7, 72(SP)
+	VMOVUPS Y8, 104(SP)
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at128end
+
+at128:
+	VMOVUPS     128(R9), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     160(R9), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     192(R9), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     224(R9), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at128
+
+at128end:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       8(SP), Y3, Y3
+	VADDPS       40(SP), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VCVTPS2PD    X4, Y3
+	VADDPD       Y3, Y0, Y0
 	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R13, R12
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
+	VADDPS       Y10, Y8, Y8
+	VADDPS       72(SP), Y7, Y7
+	VADDPS       104(SP), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPS       X3, X7, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	SUBQ         R10, R8
+	JNZ          block
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPD       X3, X0, X0
+	VHADDPD      X0, X0, X0
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VHADDPD      X1, X1, X1
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-write:
-	VMOVD        R10, X0
-	VBROADCASTSS X0, Y0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
-	JL           writetail
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
+	JBE       stop
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
+	JBE       stop
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
+	JB        stop
+	VADDSD    eps+80(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00001000
+	JG        sums
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R10
-	CMPQ        R10, $0x00000008
-	JGE         writevector
+one:
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Y3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Y4
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	MOVQ         AX, R12
+	ANDQ         $-32, R12
+	XORQ         R8, R8
+	CMPQ         R12, $0x00
+	JE           onedone
 
-writetail:
-	CMPQ        R10, $0x00
-	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R11
-	SHLQ        $0x02, R10
-	SUBQ        R10, R11
-	VMOVUPS     (R11), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VFMADD213PS Y0, Y1, Y5
-	VMASKMOVPS  (DI)(AX*1), Y4, Y6
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     (R9)(R8*1), Y6
 	VMULPS      Y6, Y5, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
+	VMOVUPS     Y5, (BX)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     32(R9)(R8*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     64(R9)(R8*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VMOVUPS     Y5, 64(BX)(R8*1)
+	VMOVUPS     96(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     96(R9)(R8*1), Y6
+	VMULPS      Y6, Y5, Y5
+	VMOVUPS     Y5, 96(BX)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R12
+	JNE         oneiteration
 
-writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-32, R10
-	XORQ AX, AX
-	CMPQ R10, $0x00
-	JE   writedone
+onedone:
+	MOVQ R10, BX
+	MOVQ R11, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     (DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     32(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     64(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     96(DI)(AX*1), Y5
-	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R10
-	JNE         writeiteration
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Y1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Y3
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	VBROADCASTSS X0, Y4
+	VMOVSHDUP    X0, X0
+	VBROADCASTSS X0, Y0
+	LEAQ         (R10)(AX*4), R12
+	LEAQ         (R11)(AX*4), R13
+	MOVQ         AX, R14
+	ANDQ         $-16, R14
+	XORQ         R8, R8
+	CMPQ         R14, $0x00
+	JE           pairdone
 
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R8
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     (R11)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     (R9)(R8*1), Y7
+	VMULPS      Y7, Y5, Y5
+	VMOVUPS     Y5, (BX)(R8*1)
+	VMULPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R10)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     32(R11)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     32(R9)(R8*1), Y7
+	VMULPS      Y7, Y5, Y5
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VMULPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 32(R10)(R8*1)
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R14
+	JNE         pairiteration
+
+pairdone:
+	MOVQ R12, BX
+	MOVQ R13, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+96(FP)
-	MOVSD X2, squares+104(FP)
+	MOVSD X1, sum+96(FP)
+	MOVSD X0, squares+104(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  R8, done+88(FP)
 	RET
 
 // func rmsNormGainAVX2(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·rmsNormGainAVX2(SB), NOSPLIT, $72-96
-	MOVQ       width+72(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+72(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R9
-	SHRQ       $0x06, R9
-	XORQ       R8, R8
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+88(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R9, R10
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
-	MOVQ    $0x0000000c, R12
-	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    AX, R12
-	MOVQ    R11, R13
-	TESTQ   R13, R13
-	JZ      aloneat0end
-
-aloneat0:
-	VMOVUPS     (R12), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R12), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R12), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R12), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R12
-	DECQ        R13
-	JNZ         aloneat0
-
-aloneat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R11, R12
+	VXORPS  Y5, Y5, Y5
+	MOVQ    R9, R11
+	MOVQ    R10, R12
 	TESTQ   R12, R12
-	JZ      aloneat128end
+	JZ      at0end
 
-aloneat128:
-	VMOVUPS     128(AX), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(AX), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(AX), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(AX), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, AX
+at0:
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(R11), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(R11), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(R11), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000100, R11
 	DECQ        R12
-	JNZ         aloneat128
+	JNZ         at0
 
-aloneat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
+at0end:
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS Y1, 8(SP)
+	VMOVUPS Y3, 40(SP)
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at128end
+
+at128:
+	VMOVUPS     128(R9), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     160(R9), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     192(R9), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     224(R9), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at128
+
+at128end:
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y5, Y3, Y3
 	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
+	VADDPS       40(SP), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X3
+	VCVTPS2PD    X3, Y1
 	VADDPD       Y1, Y0, Y0
-	SUBQ         R11, R10
-	JNZ          aloneblock
+	SUBQ         R10, R8
+	JNZ          block
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VHADDPD      X0, X0, X0
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -1516,168 +1333,123 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+80(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R10
-	MOVQ      R9, R11
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00001000
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R10, R13
-	MOVQ    R12, R14
-	TESTQ   R14, R14
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	MOVQ         AX, R12
+	ANDQ         $-32, R12
+	XORQ         R8, R8
+	CMPQ         R12, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R13), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R13), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R13), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R13), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R13
-	DECQ        R14
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS (SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS (R9)(R8*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, (BX)(R8*1)
+	VMOVUPS 32(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS 32(R9)(R8*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 32(BX)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS 64(R9)(R8*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 64(BX)(R8*1)
+	VMOVUPS 96(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS 96(R9)(R8*1), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS Y3, 96(BX)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, R12
+	JNE     oneiteration
 
-aheadat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aheadat128end
+onedone:
+	MOVQ R10, BX
+	MOVQ R11, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-aheadat128:
-	VMOVUPS     128(R10), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(R10), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(R10), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(R10), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R10
-	DECQ        R13
-	JNZ         aheadat128
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	VBROADCASTSS X0, Y0
+	LEAQ         (R10)(AX*4), R12
+	LEAQ         (R11)(AX*4), R13
+	MOVQ         AX, R14
+	ANDQ         $-16, R14
+	XORQ         R8, R8
+	CMPQ         R14, $0x00
+	JE           pairdone
 
-aheadat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
-	VADDPD       Y1, Y0, Y0
-	SUBQ         R12, R11
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VHADDPD      X0, X0, X0
+pairiteration:
+	VMOVUPS (SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS (R11)(R8*1), Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (R9)(R8*1), Y5
+	VMULPS  Y5, Y3, Y3
+	VMOVUPS Y3, (BX)(R8*1)
+	VMULPS  Y5, Y4, Y4
+	VMOVUPS Y4, (R10)(R8*1)
+	VMOVUPS 32(SI)(R8*1), Y3
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS 32(R11)(R8*1), Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS 32(R9)(R8*1), Y5
+	VMULPS  Y5, Y3, Y3
+	VMOVUPS Y3, 32(BX)(R8*1)
+	VMULPS  Y5, Y4, Y4
+	VMOVUPS Y4, 32(R10)(R8*1)
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000010, R14
+	JNE     pairiteration
 
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R10
-	ANDQ         $0x0000001f, R10
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000008
-	JL           writetail
-
-writevector:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS (DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, R10
-	CMPQ    R10, $0x00000008
-	JGE     writevector
-
-writetail:
-	CMPQ       R10, $0x00
-	JE         writerestEnd
-	LEAQ       tailMasks<>+32(SB), R11
-	SHLQ       $0x02, R10
-	SUBQ       R10, R11
-	VMOVUPS    (R11), Y2
-	VMASKMOVPS (SI)(AX*1), Y2, Y3
-	VMULPS     Y1, Y3, Y3
-	VMASKMOVPS (DI)(AX*1), Y2, Y4
-	VMULPS     Y4, Y3, Y3
-	VMASKMOVPS Y3, Y2, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-32, R10
-	XORQ AX, AX
-	CMPQ R10, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS (SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS (DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, (BX)(AX*1)
-	VMOVUPS 32(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 32(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 32(BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 64(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 64(BX)(AX*1)
-	VMOVUPS 96(SI)(AX*1), Y2
-	VMULPS  Y1, Y2, Y2
-	VMOVUPS 96(DI)(AX*1), Y3
-	VMULPS  Y3, Y2, Y2
-	VMOVUPS Y2, 96(BX)(AX*1)
-	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, R10
-	JNE     writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R8
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R12, BX
+	MOVQ R13, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ R8, done+88(FP)
 	RET
 
 // func normalizeGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
@@ -1704,9 +1476,9 @@ writevector:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     (SI)(AX*1), Y4
-	VMOVUPS     (BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     (BX)(AX*1), Y4
+	VMOVUPS     (SI)(AX*1), Y5
+	VFMADD213PS Y5, Y4, Y3
 	VMOVUPS     Y3, (CX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, R8
@@ -1723,9 +1495,9 @@ writetail:
 	VMASKMOVPS  (DX)(AX*1), Y3, Y4
 	VSUBPS      Y0, Y4, Y4
 	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  (SI)(AX*1), Y3, Y5
-	VMASKMOVPS  (BX)(AX*1), Y3, Y6
-	VFMADD213PS Y5, Y6, Y4
+	VMASKMOVPS  (BX)(AX*1), Y3, Y5
+	VMASKMOVPS  (SI)(AX*1), Y3, Y6
+	VFMADD213PS Y6, Y5, Y4
 	VMASKMOVPS  Y4, Y3, (CX)(AX*1)
 
 writerestEnd:
@@ -1738,30 +1510,30 @@ writeiteration:
 	VMOVUPS     (DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     (SI)(AX*1), Y4
-	VMOVUPS     (BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     (BX)(AX*1), Y4
+	VMOVUPS     (SI)(AX*1), Y5
+	VFMADD213PS Y5, Y4, Y3
 	VMOVUPS     Y3, (CX)(AX*1)
 	VMOVUPS     32(DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     32(SI)(AX*1), Y4
-	VMOVUPS     32(BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     32(BX)(AX*1), Y4
+	VMOVUPS     32(SI)(AX*1), Y5
+	VFMADD213PS Y5, Y4, Y3
 	VMOVUPS     Y3, 32(CX)(AX*1)
 	VMOVUPS     64(DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     64(SI)(AX*1), Y4
-	VMOVUPS     64(BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     64(BX)(AX*1), Y4
+	VMOVUPS     64(SI)(AX*1), Y5
+	VFMADD213PS Y5, Y4, Y3
 	VMOVUPS     Y3, 64(CX)(AX*1)
 	VMOVUPS     96(DX)(AX*1), Y3
 	VSUBPS      Y0, Y3, Y3
 	VFMADD213PS Y2, Y1, Y3
-	VMOVUPS     96(SI)(AX*1), Y4
-	VMOVUPS     96(BX)(AX*1), Y5
-	VFMADD213PS Y4, Y5, Y3
+	VMOVUPS     96(BX)(AX*1), Y4
+	VMOVUPS     96(SI)(AX*1), Y5
+	VFMADD213PS Y5, Y4, Y3
 	VMOVUPS     Y3, 96(CX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, DI
@@ -1774,451 +1546,385 @@ writedone:
 // func layerNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
 // Requires: AVX, AVX2, CMOV, FMA3, SSE2
 TEXT ·layerNormGainBiasAVX2(SB), NOSPLIT, $136-136
-	MOVQ       width+96(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+96(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
-	MOVQ       bias_base+72(FP), R8
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R10
-	SHRQ       $0x06, R10
-	XORQ       R9, R9
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+112(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R10, R11
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    AX, R13
-	MOVQ    R12, R14
-	TESTQ   R14, R14
-	JZ      aloneat0end
+	VXORPS  Y10, Y10, Y10
+	MOVQ    R9, R11
+	MOVQ    R10, R12
+	TESTQ   R12, R12
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (R13), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R13), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R13), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R13), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R13
-	DECQ        R14
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R11), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(R11), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     64(R11), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     96(R11), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, R11
+	DECQ        R12
+	JNZ         at0
 
-aloneat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
+at0end:
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y3, 8(SP)
+	VMOVUPS Y4, 40(SP)
 	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y7, 72(SP)
+	VMOVUPS Y8, 104(SP)
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aloneat128end
+	VXORPS  Y10, Y10, Y10
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at128end
 
-aloneat128:
-	VMOVUPS     128(AX), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(AX), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(AX), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(AX), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, AX
-	DECQ        R13
-	JNZ         aloneat128
+at128:
+	VMOVUPS     128(R9), Y11
+	VFMADD231PS Y11, Y11, Y3
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     160(R9), Y11
+	VFMADD231PS Y11, Y11, Y4
+	VADDPS      Y11, Y8, Y8
+	VMOVUPS     192(R9), Y11
+	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     224(R9), Y11
+	VFMADD231PS Y11, Y11, Y6
+	VADDPS      Y11, Y10, Y10
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at128
 
-aloneat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
+at128end:
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       8(SP), Y3, Y3
+	VADDPS       40(SP), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VCVTPS2PD    X4, Y3
+	VADDPD       Y3, Y0, Y0
 	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R12, R11
-	JNZ          aloneblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
+	VADDPS       Y10, Y8, Y8
+	VADDPS       72(SP), Y7, Y7
+	VADDPS       104(SP), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPS       X3, X7, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y1, Y1
+	SUBQ         R10, R8
+	JNZ          block
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPD       X3, X0, X0
+	VHADDPD      X0, X0, X0
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VHADDPD      X1, X1, X1
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
 	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
 	JB        stop
-	VADDSD    eps+104(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R11
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R12
-	MOVQ      R10, R13
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
+	VADDSD    eps+104(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00000800
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R15
-	MOVQ    R13, R14
-	CMPQ    R13, R15
-	CMOVQGT R15, R14
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R12, R15
-	MOVQ    R14, BP
-	TESTQ   BP, BP
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Y3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Y4
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-32, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R15), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     32(R15), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     64(R15), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     96(R15), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R15
-	DECQ        BP
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     (R9)(R8*1), Y6
+	VMOVUPS     (R10)(R8*1), Y7
+	VFMADD213PS Y7, Y6, Y5
+	VMOVUPS     Y5, (BX)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     32(R9)(R8*1), Y6
+	VMOVUPS     32(R10)(R8*1), Y7
+	VFMADD213PS Y7, Y6, Y5
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     64(R9)(R8*1), Y6
+	VMOVUPS     64(R10)(R8*1), Y7
+	VFMADD213PS Y7, Y6, Y5
+	VMOVUPS     Y5, 64(BX)(R8*1)
+	VMOVUPS     96(SI)(R8*1), Y5
+	VFMADD213PS Y4, Y3, Y5
+	VMOVUPS     96(R9)(R8*1), Y6
+	VMOVUPS     96(R10)(R8*1), Y7
+	VFMADD213PS Y7, Y6, Y5
+	VMOVUPS     Y5, 96(BX)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R13
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VMOVUPS Y0, 8(SP)
-	VMOVUPS Y1, 40(SP)
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y9, Y7, Y7
-	VMOVUPS Y6, 72(SP)
-	VMOVUPS Y7, 104(SP)
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    R14, R15
-	TESTQ   R15, R15
-	JZ      aheadat128end
+onedone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-aheadat128:
-	VMOVUPS     128(R12), Y10
-	VFMADD231PS Y10, Y10, Y0
-	VADDPS      Y10, Y6, Y6
-	VMOVUPS     160(R12), Y10
-	VFMADD231PS Y10, Y10, Y1
-	VADDPS      Y10, Y7, Y7
-	VMOVUPS     192(R12), Y10
-	VFMADD231PS Y10, Y10, Y4
-	VADDPS      Y10, Y8, Y8
-	VMOVUPS     224(R12), Y10
-	VFMADD231PS Y10, Y10, Y5
-	VADDPS      Y10, Y9, Y9
-	ADDQ        $0x00000100, R12
-	DECQ        R15
-	JNZ         aheadat128
-
-aheadat128end:
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y5, Y1, Y1
-	VADDPS       8(SP), Y0, Y0
-	VADDPS       40(SP), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X1
-	VCVTPS2PD    X1, Y0
-	VADDPD       Y0, Y2, Y2
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
-	VADDPS       72(SP), Y6, Y6
-	VADDPS       104(SP), Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       Y0, Y3, Y3
-	SUBQ         R14, R13
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
-	VHADDPD      X3, X3, X3
-
-write:
-	VMOVD        R11, X0
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Y1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Y3
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	VBROADCASTSS X0, Y4
+	VMOVSHDUP    X0, X0
 	VBROADCASTSS X0, Y0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R11
-	ANDQ         $0x0000001f, R11
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R11, AX
-	SHLQ         $0x02, AX
-	CMPQ         R11, $0x00000008
-	JL           writetail
+	LEAQ         (R11)(AX*4), R13
+	LEAQ         (R12)(AX*4), R14
+	MOVQ         AX, R15
+	ANDQ         $-16, R15
+	XORQ         R8, R8
+	CMPQ         R15, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     (R8)(AX*1), Y5
-	VMOVUPS     (DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R11
-	CMPQ        R11, $0x00000008
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     (R12)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R10)(R8*1), Y8
+	VFMADD213PS Y8, Y7, Y5
+	VMOVUPS     Y5, (BX)(R8*1)
+	VFMADD213PS Y8, Y7, Y6
+	VMOVUPS     Y6, (R11)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y5
+	VFMADD213PS Y3, Y1, Y5
+	VMOVUPS     32(R12)(R8*1), Y6
+	VFMADD213PS Y0, Y4, Y6
+	VMOVUPS     32(R9)(R8*1), Y7
+	VMOVUPS     32(R10)(R8*1), Y8
+	VFMADD213PS Y8, Y7, Y5
+	VMOVUPS     Y5, 32(BX)(R8*1)
+	VFMADD213PS Y8, Y7, Y6
+	VMOVUPS     Y6, 32(R11)(R8*1)
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R15
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R11, $0x00
-	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R12
-	SHLQ        $0x02, R11
-	SUBQ        R11, R12
-	VMOVUPS     (R12), Y4
-	VMASKMOVPS  (SI)(AX*1), Y4, Y5
-	VFMADD213PS Y0, Y1, Y5
-	VMASKMOVPS  (R8)(AX*1), Y4, Y6
-	VMASKMOVPS  (DI)(AX*1), Y4, Y7
-	VFMADD213PS Y6, Y7, Y5
-	VMASKMOVPS  Y5, Y4, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R11
-	ANDQ $-32, R11
-	XORQ AX, AX
-	CMPQ R11, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     (R8)(AX*1), Y5
-	VMOVUPS     (DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     32(R8)(AX*1), Y5
-	VMOVUPS     32(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     64(R8)(AX*1), Y5
-	VMOVUPS     64(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y4
-	VFMADD213PS Y0, Y1, Y4
-	VMOVUPS     96(R8)(AX*1), Y5
-	VMOVUPS     96(DI)(AX*1), Y6
-	VFMADD213PS Y5, Y6, Y4
-	VMOVUPS     Y4, 96(BX)(AX*1)
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R11
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R9
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R13, BX
+	MOVQ R14, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+120(FP)
-	MOVSD X2, squares+128(FP)
+	MOVSD X1, sum+120(FP)
+	MOVSD X0, squares+128(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  R9, done+112(FP)
 	RET
 
 // func rmsNormGainBiasAVX2(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·rmsNormGainBiasAVX2(SB), NOSPLIT, $72-120
-	MOVQ       width+96(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+96(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
-	MOVQ       bias_base+72(FP), R8
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R10
-	SHRQ       $0x06, R10
-	XORQ       R9, R9
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+112(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R10, R11
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    AX, R13
-	MOVQ    R12, R14
-	TESTQ   R14, R14
-	JZ      aloneat0end
+	VXORPS  Y5, Y5, Y5
+	MOVQ    R9, R11
+	MOVQ    R10, R12
+	TESTQ   R12, R12
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (R13), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R13), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R13), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R13), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R13
-	DECQ        R14
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(R11), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(R11), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(R11), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000100, R11
+	DECQ        R12
+	JNZ         at0
 
-aloneat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
+at0end:
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y5, Y3, Y3
 	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
+	VMOVUPS Y3, 40(SP)
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aloneat128end
+	VXORPS  Y5, Y5, Y5
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at128end
 
-aloneat128:
-	VMOVUPS     128(AX), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(AX), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(AX), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(AX), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, AX
-	DECQ        R13
-	JNZ         aloneat128
+at128:
+	VMOVUPS     128(R9), Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     160(R9), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     192(R9), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     224(R9), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at128
 
-aloneat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
+at128end:
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y5, Y3, Y3
 	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
+	VADDPS       40(SP), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X3
+	VCVTPS2PD    X3, Y1
 	VADDPD       Y1, Y0, Y0
-	SUBQ         R12, R11
-	JNZ          aloneblock
+	SUBQ         R10, R8
+	JNZ          block
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VHADDPD      X0, X0, X0
+	CMPQ         AX, $0x00000400
+	JG           factors
+	CMPQ         DI, $0x00
+	JNE          one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -2227,174 +1933,131 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+104(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R11
-	MOVQ      R10, R12
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00000800
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R14
-	MOVQ    R12, R13
-	CMPQ    R12, R14
-	CMOVQGT R14, R13
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R11, R14
-	MOVQ    R13, R15
-	TESTQ   R15, R15
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-32, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R14), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(R14), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(R14), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(R14), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R14
-	DECQ        R15
-	JNZ         aheadat0
-
-aheadat0end:
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, 8(SP)
-	VMOVUPS Y2, 40(SP)
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    R13, R14
-	TESTQ   R14, R14
-	JZ      aheadat128end
-
-aheadat128:
-	VMOVUPS     128(R11), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     160(R11), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     192(R11), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     224(R11), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x00000100, R11
-	DECQ        R14
-	JNZ         aheadat128
-
-aheadat128end:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VADDPS       8(SP), Y1, Y1
-	VADDPS       40(SP), Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X2
-	VCVTPS2PD    X2, Y1
-	VADDPD       Y1, Y0, Y0
-	SUBQ         R13, R12
-	JNZ          aheadblock
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VHADDPD      X0, X0, X0
-
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Y1
-	MOVQ         CX, R11
-	ANDQ         $0x0000001f, R11
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R11, AX
-	SHLQ         $0x02, AX
-	CMPQ         R11, $0x00000008
-	JL           writetail
-
-writevector:
-	VMOVUPS     (SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     (R8)(AX*1), Y3
-	VMOVUPS     (DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, (BX)(AX*1)
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x00000008, R11
-	CMPQ        R11, $0x00000008
-	JGE         writevector
-
-writetail:
-	CMPQ        R11, $0x00
-	JE          writerestEnd
-	LEAQ        tailMasks<>+32(SB), R12
-	SHLQ        $0x02, R11
-	SUBQ        R11, R12
-	VMOVUPS     (R12), Y2
-	VMASKMOVPS  (SI)(AX*1), Y2, Y3
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Y3
 	VMULPS      Y1, Y3, Y3
-	VMASKMOVPS  (R8)(AX*1), Y2, Y4
-	VMASKMOVPS  (DI)(AX*1), Y2, Y5
-	VFMADD213PS Y4, Y5, Y3
-	VMASKMOVPS  Y3, Y2, (BX)(AX*1)
+	VMOVUPS     (R9)(R8*1), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, (BX)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     32(R9)(R8*1), Y4
+	VMOVUPS     32(R10)(R8*1), Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, 32(BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     64(R9)(R8*1), Y4
+	VMOVUPS     64(R10)(R8*1), Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, 64(BX)(R8*1)
+	VMOVUPS     96(SI)(R8*1), Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     96(R9)(R8*1), Y4
+	VMOVUPS     96(R10)(R8*1), Y5
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, 96(BX)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R13
+	JNE         oneiteration
 
-writerestEnd:
-	MOVQ CX, R11
-	ANDQ $-32, R11
-	XORQ AX, AX
-	CMPQ R11, $0x00
-	JE   writedone
+onedone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     (R8)(AX*1), Y3
-	VMOVUPS     (DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, (BX)(AX*1)
-	VMOVUPS     32(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     32(R8)(AX*1), Y3
-	VMOVUPS     32(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 32(BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     64(R8)(AX*1), Y3
-	VMOVUPS     64(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 64(BX)(AX*1)
-	VMOVUPS     96(SI)(AX*1), Y2
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     96(R8)(AX*1), Y3
-	VMOVUPS     96(DI)(AX*1), Y4
-	VFMADD213PS Y3, Y4, Y2
-	VMOVUPS     Y2, 96(BX)(AX*1)
-	ADDQ        $0x00000080, AX
-	SUBQ        $0x00000020, R11
-	JNE         writeiteration
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Y1
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	VBROADCASTSS X0, Y0
+	LEAQ         (R11)(AX*4), R13
+	LEAQ         (R12)(AX*4), R14
+	MOVQ         AX, R15
+	ANDQ         $-16, R15
+	XORQ         R8, R8
+	CMPQ         R15, $0x00
+	JE           pairdone
 
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R9
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     (R12)(R8*1), Y4
+	VMULPS      Y0, Y4, Y4
+	VMOVUPS     (R9)(R8*1), Y5
+	VMOVUPS     (R10)(R8*1), Y6
+	VFMADD213PS Y6, Y5, Y3
+	VMOVUPS     Y3, (BX)(R8*1)
+	VFMADD213PS Y6, Y5, Y4
+	VMOVUPS     Y4, (R11)(R8*1)
+	VMOVUPS     32(SI)(R8*1), Y3
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     32(R12)(R8*1), Y4
+	VMULPS      Y0, Y4, Y4
+	VMOVUPS     32(R9)(R8*1), Y5
+	VMOVUPS     32(R10)(R8*1), Y6
+	VFMADD213PS Y6, Y5, Y3
+	VMOVUPS     Y3, 32(BX)(R8*1)
+	VFMADD213PS Y6, Y5, Y4
+	VMOVUPS     Y4, 32(R11)(R8*1)
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R15
+	JNE         pairiteration
+
+pairdone:
+	MOVQ R13, BX
+	MOVQ R14, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ R9, done+112(FP)
 	RET
 
 // func sumsAVX512(x *float32, rows int, last *float32, pivot float32) (sum float64, squares float64)
@@ -2651,325 +2314,297 @@ writedone:
 	RET
 
 // func layerNormAVX512(dst []float32, x []float32, width int, eps float64) (done int, sum float64, squares float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE2
 TEXT ·layerNormAVX512(SB), NOSPLIT, $8-88
-	MOVQ       width+48(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+48(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R8
-	SHRQ       $0x06, R8
+	MOVQ       $0x00000000, done+64(FP)
 	XORQ       DI, DI
-	CMPQ       DX, $0x00
-	JE         stop
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R8, R9
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
+block:
 	MOVQ    $0x0000000c, R11
-	MOVQ    R9, R10
-	CMPQ    R9, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
 	CMOVQGT R11, R10
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
+	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	VXORPS  Z5, Z5, Z5
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
 	MOVQ    R10, R11
 	TESTQ   R11, R11
-	JZ      aloneat0end
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(AX), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(AX), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(AX), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, AX
+at0:
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z11, Z3
+	VADDPS      Z11, Z7, Z7
+	VMOVUPS     64(R9), Z11
+	VFMADD231PS Z11, Z11, Z4
+	VADDPS      Z11, Z8, Z8
+	VMOVUPS     128(R9), Z11
+	VFMADD231PS Z11, Z11, Z5
+	VADDPS      Z11, Z9, Z9
+	VMOVUPS     192(R9), Z11
+	VFMADD231PS Z11, Z11, Z6
+	VADDPS      Z11, Z10, Z10
+	ADDQ        $0x00000100, R9
 	DECQ        R11
-	JNZ         aloneat0
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R10, R9
-	JNZ           aloneblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+at0end:
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X4
+	VCVTPS2PD     X4, Y3
+	VADDPD        Y3, Y0, Y0
+	VADDPS        Z8, Z7, Z7
+	VADDPS        Z10, Z9, Z9
+	VADDPS        Z9, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X3
+	VADDPS        X3, X7, X3
+	VCVTPS2PD     X3, Y3
+	VADDPD        Y3, Y1, Y1
+	SUBQ          R10, R8
+	JNZ           block
+	VEXTRACTF128  $0x01, Y0, X3
+	VADDPD        X3, X0, X0
+	VHADDPD       X0, X0, X0
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPD        X3, X1, X1
+	VHADDPD       X1, X1, X1
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
 	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
 	JB        stop
-	VADDSD    eps+56(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R9
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R10
-	MOVQ      R8, R11
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
+	VADDSD    eps+56(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x7fffffff
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aheadat0end
+one:
+	VBROADCASTSS X2, Z3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Z4
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	MOVQ         AX, R11
+	ANDQ         $-64, R11
+	XORQ         R8, R8
+	CMPQ         R11, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(R10), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(R10), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(R10), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, R10
-	DECQ        R13
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, (BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VMOVUPS     128(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, 128(BX)(R8*1)
+	VMOVUPS     192(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, 192(BX)(R8*1)
+	ADDQ        $0x00000100, R8
+	SUBQ        $0x00000040, R11
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R12, R11
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+onedone:
+	MOVQ R9, BX
+	MOVQ R10, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        R9, X0
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	VBROADCASTSS X2, Z1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Z3
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	VBROADCASTSS X0, Z4
+	VMOVSHDUP    X0, X0
 	VBROADCASTSS X0, Z0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R9
-	ANDQ         $0x0000003f, R9
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000010
-	JL           writetail
+	LEAQ         (R9)(AX*4), R11
+	LEAQ         (R10)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-32, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R9
-	CMPQ        R9, $0x00000010
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     (R10)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     Z5, (BX)(R8*1)
+	VMOVUPS     Z6, (R9)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     64(R10)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VMOVUPS     Z6, 64(R9)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R13
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R9, $0x00
-	JE          writerestEnd
-	MOVL        $0xffffffff, R10
-	BZHIL       R9, R10, R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-64, R9
-	XORQ AX, AX
-	CMPQ R9, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R9
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ DI
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+72(FP)
-	MOVSD X2, squares+80(FP)
+	MOVSD X1, sum+72(FP)
+	MOVSD X0, squares+80(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  DI, done+64(FP)
 	RET
 
 // func rmsNormAVX512(dst []float32, x []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·rmsNormAVX512(SB), NOSPLIT, $8-72
-	MOVQ       width+48(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+48(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R8
-	SHRQ       $0x06, R8
+	MOVQ       $0x00000000, done+64(FP)
 	XORQ       DI, DI
-	CMPQ       DX, $0x00
-	JE         stop
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R8, R9
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
+block:
 	MOVQ    $0x0000000c, R11
-	MOVQ    R9, R10
-	CMPQ    R9, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
 	CMOVQGT R11, R10
 	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
 	MOVQ    R10, R11
 	TESTQ   R11, R11
-	JZ      aloneat0end
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(AX), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(AX), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(AX), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, AX
+at0:
+	VMOVUPS     (R9), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     64(R9), Z6
+	VFMADD231PS Z6, Z6, Z3
+	VMOVUPS     128(R9), Z6
+	VFMADD231PS Z6, Z6, Z4
+	VMOVUPS     192(R9), Z6
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x00000100, R9
 	DECQ        R11
-	JNZ         aloneat0
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
+at0end:
 	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPS        X3, X1, X3
+	VCVTPS2PD     X3, Y1
 	VADDPD        Y1, Y0, Y0
-	SUBQ          R10, R9
-	JNZ           aloneblock
+	SUBQ          R10, R8
+	JNZ           block
 	VEXTRACTF128  $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VHADDPD       X0, X0, X0
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -2978,128 +2613,107 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+56(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R9
-	MOVQ      R8, R10
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x7fffffff
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R12
-	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	MOVQ    R11, R12
-	TESTQ   R12, R12
-	JZ      aheadat0end
+one:
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	MOVQ         AX, R11
+	ANDQ         $-64, R11
+	XORQ         R8, R8
+	CMPQ         R11, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R9), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(R9), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(R9), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(R9), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, R9
-	DECQ        R12
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS (SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS Z3, (BX)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS Z3, 64(BX)(R8*1)
+	VMOVUPS 128(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS Z3, 128(BX)(R8*1)
+	VMOVUPS 192(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS Z3, 192(BX)(R8*1)
+	ADDQ    $0x00000100, R8
+	SUBQ    $0x00000040, R11
+	JNE     oneiteration
 
-aheadat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
-	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
-	VADDPD        Y1, Y0, Y0
-	SUBQ          R11, R10
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPD        X1, X0, X0
-	VHADDPD       X0, X0, X0
+onedone:
+	MOVQ R9, BX
+	MOVQ R10, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R9
-	ANDQ         $0x0000003f, R9
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R9, AX
-	SHLQ         $0x02, AX
-	CMPQ         R9, $0x00000010
-	JL           writetail
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R9
+	LEAQ         (SI)(AX*4), R10
+	VBROADCASTSS X0, Z0
+	LEAQ         (R9)(AX*4), R11
+	LEAQ         (R10)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-32, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, R9
-	CMPQ    R9, $0x00000010
-	JGE     writevector
+pairiteration:
+	VMOVUPS (SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS (R10)(R8*1), Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z3, (BX)(R8*1)
+	VMOVUPS Z4, (R9)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS 64(R10)(R8*1), Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z3, 64(BX)(R8*1)
+	VMOVUPS Z4, 64(R9)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, R13
+	JNE     pairiteration
 
-writetail:
-	CMPQ      R9, $0x00
-	JE        writerestEnd
-	MOVL      $0xffffffff, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   Z2, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R9
-	ANDQ $-64, R9
-	XORQ AX, AX
-	CMPQ R9, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS Z2, 192(BX)(AX*1)
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, R9
-	JNE     writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ DI
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+64(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ DI, done+64(FP)
 	RET
 
 // func normalizeGainAVX512(dst []float32, x []float32, gain []float32, c float32, scale float32, offset float32)
@@ -3186,339 +2800,313 @@ writedone:
 	RET
 
 // func layerNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int, sum float64, squares float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE2
 TEXT ·layerNormGainAVX512(SB), NOSPLIT, $8-112
-	MOVQ       width+72(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+72(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R9
-	SHRQ       $0x06, R9
-	XORQ       R8, R8
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+88(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R9, R10
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
-	MOVQ    $0x0000000c, R12
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
 	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	MOVQ    R11, R12
-	TESTQ   R12, R12
-	JZ      aloneat0end
+	TESTQ   R11, R11
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(AX), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(AX), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(AX), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, AX
-	DECQ        R12
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z11, Z3
+	VADDPS      Z11, Z7, Z7
+	VMOVUPS     64(R9), Z11
+	VFMADD231PS Z11, Z11, Z4
+	VADDPS      Z11, Z8, Z8
+	VMOVUPS     128(R9), Z11
+	VFMADD231PS Z11, Z11, Z5
+	VADDPS      Z11, Z9, Z9
+	VMOVUPS     192(R9), Z11
+	VFMADD231PS Z11, Z11, Z6
+	VADDPS      Z11, Z10, Z10
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R11, R10
-	JNZ           aloneblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+at0end:
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X4
+	VCVTPS2PD     X4, Y3
+	VADDPD        Y3, Y0, Y0
+	VADDPS        Z8, Z7, Z7
+	VADDPS        Z10, Z9, Z9
+	VADDPS        Z9, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X3
+	VADDPS        X3, X7, X3
+	VCVTPS2PD     X3, Y3
+	VADDPD        Y3, Y1, Y1
+	SUBQ          R10, R8
+	JNZ           block
+	VEXTRACTF128  $0x01, Y0, X3
+	VADDPD        X3, X0, X0
+	VHADDPD       X0, X0, X0
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPD        X3, X1, X1
+	VHADDPD       X1, X1, X1
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
 	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
 	JB        stop
-	VADDSD    eps+80(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R10
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R11
-	MOVQ      R9, R12
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
+	VADDSD    eps+80(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00001000
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R14
-	MOVQ    R12, R13
-	CMPQ    R12, R14
-	CMOVQGT R14, R13
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	MOVQ    R13, R14
-	TESTQ   R14, R14
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Z3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Z4
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	MOVQ         AX, R12
+	ANDQ         $-64, R12
+	XORQ         R8, R8
+	CMPQ         R12, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R11), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(R11), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(R11), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(R11), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, R11
-	DECQ        R14
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     (R9)(R8*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VMOVUPS     Z5, (BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     64(R9)(R8*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VMOVUPS     128(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     128(R9)(R8*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VMOVUPS     Z5, 128(BX)(R8*1)
+	VMOVUPS     192(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     192(R9)(R8*1), Z6
+	VMULPS      Z6, Z5, Z5
+	VMOVUPS     Z5, 192(BX)(R8*1)
+	ADDQ        $0x00000100, R8
+	SUBQ        $0x00000040, R12
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R13, R12
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+onedone:
+	MOVQ R10, BX
+	MOVQ R11, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        R10, X0
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Z1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Z3
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	VBROADCASTSS X0, Z4
+	VMOVSHDUP    X0, X0
 	VBROADCASTSS X0, Z0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R10
-	ANDQ         $0x0000003f, R10
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000010
-	JL           writetail
+	LEAQ         (R10)(AX*4), R12
+	LEAQ         (R11)(AX*4), R13
+	MOVQ         AX, R14
+	ANDQ         $-32, R14
+	XORQ         R8, R8
+	CMPQ         R14, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R10
-	CMPQ        R10, $0x00000010
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     (R11)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     (R9)(R8*1), Z7
+	VMULPS      Z7, Z5, Z5
+	VMOVUPS     Z5, (BX)(R8*1)
+	VMULPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R10)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     64(R11)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     64(R9)(R8*1), Z7
+	VMULPS      Z7, Z5, Z5
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VMULPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 64(R10)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R14
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R10, $0x00
-	JE          writerestEnd
-	MOVL        $0xffffffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS.Z   (DI)(AX*1), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-64, R10
-	XORQ AX, AX
-	CMPQ R10, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     (DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     64(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     128(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     192(DI)(AX*1), Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R10
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R8
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R12, BX
+	MOVQ R13, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+96(FP)
-	MOVSD X2, squares+104(FP)
+	MOVSD X1, sum+96(FP)
+	MOVSD X0, squares+104(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  R8, done+88(FP)
 	RET
 
 // func rmsNormGainAVX512(dst []float32, x []float32, gain []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·rmsNormGainAVX512(SB), NOSPLIT, $8-96
-	MOVQ       width+72(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+72(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R9
-	SHRQ       $0x06, R9
-	XORQ       R8, R8
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+88(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R9, R10
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
-	MOVQ    $0x0000000c, R12
-	MOVQ    R10, R11
-	CMPQ    R10, R12
-	CMOVQGT R12, R11
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
 	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	MOVQ    R11, R12
-	TESTQ   R12, R12
-	JZ      aloneat0end
+	VXORPS  Z5, Z5, Z5
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(AX), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(AX), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(AX), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, AX
-	DECQ        R12
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R9), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     64(R9), Z6
+	VFMADD231PS Z6, Z6, Z3
+	VMOVUPS     128(R9), Z6
+	VFMADD231PS Z6, Z6, Z4
+	VMOVUPS     192(R9), Z6
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
+at0end:
 	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPS        X3, X1, X3
+	VCVTPS2PD     X3, Y1
 	VADDPD        Y1, Y0, Y0
-	SUBQ          R11, R10
-	JNZ           aloneblock
+	SUBQ          R10, R8
+	JNZ           block
 	VEXTRACTF128  $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VHADDPD       X0, X0, X0
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -3527,140 +3115,123 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+80(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R10
-	MOVQ      R9, R11
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00001000
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	MOVQ         AX, R12
+	ANDQ         $-64, R12
+	XORQ         R8, R8
+	CMPQ         R12, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R10), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(R10), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(R10), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(R10), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, R10
-	DECQ        R13
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS (SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS (R9)(R8*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, (BX)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS 64(R9)(R8*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 64(BX)(R8*1)
+	VMOVUPS 128(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS 128(R9)(R8*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 128(BX)(R8*1)
+	VMOVUPS 192(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS 192(R9)(R8*1), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVUPS Z3, 192(BX)(R8*1)
+	ADDQ    $0x00000100, R8
+	SUBQ    $0x00000040, R12
+	JNE     oneiteration
 
-aheadat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
-	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
-	VADDPD        Y1, Y0, Y0
-	SUBQ          R12, R11
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPD        X1, X0, X0
-	VHADDPD       X0, X0, X0
+onedone:
+	MOVQ R10, BX
+	MOVQ R11, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R10
-	ANDQ         $0x0000003f, R10
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R10, AX
-	SHLQ         $0x02, AX
-	CMPQ         R10, $0x00000010
-	JL           writetail
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R10
+	LEAQ         (SI)(AX*4), R11
+	VBROADCASTSS X0, Z0
+	LEAQ         (R10)(AX*4), R12
+	LEAQ         (R11)(AX*4), R13
+	MOVQ         AX, R14
+	ANDQ         $-32, R14
+	XORQ         R8, R8
+	CMPQ         R14, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS (DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, R10
-	CMPQ    R10, $0x00000010
-	JGE     writevector
+pairiteration:
+	VMOVUPS (SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS (R11)(R8*1), Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS (R9)(R8*1), Z5
+	VMULPS  Z5, Z3, Z3
+	VMOVUPS Z3, (BX)(R8*1)
+	VMULPS  Z5, Z4, Z4
+	VMOVUPS Z4, (R10)(R8*1)
+	VMOVUPS 64(SI)(R8*1), Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS 64(R11)(R8*1), Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS 64(R9)(R8*1), Z5
+	VMULPS  Z5, Z3, Z3
+	VMOVUPS Z3, 64(BX)(R8*1)
+	VMULPS  Z5, Z4, Z4
+	VMOVUPS Z4, 64(R10)(R8*1)
+	ADDQ    $0x00000080, R8
+	SUBQ    $0x00000020, R14
+	JNE     pairiteration
 
-writetail:
-	CMPQ      R10, $0x00
-	JE        writerestEnd
-	MOVL      $0xffffffff, R11
-	BZHIL     R10, R11, R11
-	KMOVW     R11, K1
-	VMOVUPS.Z (SI)(AX*1), K1, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS.Z (DI)(AX*1), K1, Z3
-	VMULPS    Z3, Z2, Z2
-	VMOVUPS   Z2, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R10
-	ANDQ $-64, R10
-	XORQ AX, AX
-	CMPQ R10, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS (SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS (DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, (BX)(AX*1)
-	VMOVUPS 64(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 64(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 64(BX)(AX*1)
-	VMOVUPS 128(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 128(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 128(BX)(AX*1)
-	VMOVUPS 192(SI)(AX*1), Z2
-	VMULPS  Z1, Z2, Z2
-	VMOVUPS 192(DI)(AX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS Z2, 192(BX)(AX*1)
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, R10
-	JNE     writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R8
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R12, BX
+	MOVQ R13, SI
+	ADDQ DI, done+88(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ R8, done+88(FP)
 	RET
 
 // func normalizeGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, c float32, scale float32, offset float32)
@@ -3687,9 +3258,9 @@ writevector:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     (SI)(AX*1), Z4
-	VMOVUPS     (BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     (BX)(AX*1), Z4
+	VMOVUPS     (SI)(AX*1), Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, (CX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, R8
@@ -3705,9 +3276,9 @@ writetail:
 	VMOVUPS.Z   (DX)(AX*1), K1, Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VMOVUPS.Z   (BX)(AX*1), K1, Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS.Z   (BX)(AX*1), K1, Z4
+	VMOVUPS.Z   (SI)(AX*1), K1, Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, K1, (CX)(AX*1)
 
 writerestEnd:
@@ -3720,30 +3291,30 @@ writeiteration:
 	VMOVUPS     (DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     (SI)(AX*1), Z4
-	VMOVUPS     (BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     (BX)(AX*1), Z4
+	VMOVUPS     (SI)(AX*1), Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, (CX)(AX*1)
 	VMOVUPS     64(DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     64(SI)(AX*1), Z4
-	VMOVUPS     64(BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     64(BX)(AX*1), Z4
+	VMOVUPS     64(SI)(AX*1), Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, 64(CX)(AX*1)
 	VMOVUPS     128(DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     128(SI)(AX*1), Z4
-	VMOVUPS     128(BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     128(BX)(AX*1), Z4
+	VMOVUPS     128(SI)(AX*1), Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, 128(CX)(AX*1)
 	VMOVUPS     192(DX)(AX*1), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     192(SI)(AX*1), Z4
-	VMOVUPS     192(BX)(AX*1), Z5
-	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     192(BX)(AX*1), Z4
+	VMOVUPS     192(SI)(AX*1), Z5
+	VFMADD213PS Z5, Z4, Z3
 	VMOVUPS     Z3, 192(CX)(AX*1)
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, DI
@@ -3754,347 +3325,321 @@ writedone:
 	RET
 
 // func layerNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int, sum float64, squares float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, SSE2
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE2
 TEXT ·layerNormGainBiasAVX512(SB), NOSPLIT, $8-136
-	MOVQ       width+96(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+96(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
-	MOVQ       bias_base+72(FP), R8
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R10
-	SHRQ       $0x06, R10
-	XORQ       R9, R9
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+112(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R10, R11
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-aloneblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
+	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	VXORPS  Z5, Z5, Z5
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aloneat0end
+	VXORPS  Z10, Z10, Z10
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(AX), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(AX), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(AX), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, AX
-	DECQ        R13
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z11, Z3
+	VADDPS      Z11, Z7, Z7
+	VMOVUPS     64(R9), Z11
+	VFMADD231PS Z11, Z11, Z4
+	VADDPS      Z11, Z8, Z8
+	VMOVUPS     128(R9), Z11
+	VFMADD231PS Z11, Z11, Z5
+	VADDPS      Z11, Z9, Z9
+	VMOVUPS     192(R9), Z11
+	VFMADD231PS Z11, Z11, Z6
+	VADDPS      Z11, Z10, Z10
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R12, R11
-	JNZ           aloneblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+at0end:
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z6, Z5, Z5
+	VADDPS        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X4
+	VCVTPS2PD     X4, Y3
+	VADDPD        Y3, Y0, Y0
+	VADDPS        Z8, Z7, Z7
+	VADDPS        Z10, Z9, Z9
+	VADDPS        Z9, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y7
+	VEXTRACTF128  $0x01, Y7, X3
+	VADDPS        X3, X7, X3
+	VCVTPS2PD     X3, Y3
+	VADDPD        Y3, Y1, Y1
+	SUBQ          R10, R8
+	JNZ           block
+	VEXTRACTF128  $0x01, Y0, X3
+	VADDPD        X3, X0, X0
+	VHADDPD       X0, X0, X0
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPD        X3, X1, X1
+	VHADDPD       X1, X1, X1
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
-	VUCOMISD  f64_3af0000000000000<>+0(SB), X2
+factors:
+	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
-	VMOVSD    f64_4770000000000000<>+0(SB), X0
-	VUCOMISD  X2, X0
+	VMOVSD    f64_4770000000000000<>+0(SB), X3
+	VUCOMISD  X0, X3
 	JBE       stop
-	VMULSD    (SP), X2, X1
-	VMULSD    (SP), X3, X0
-	VMULSD    X0, X0, X4
-	VSUBSD    X4, X1, X1
-	VMULSD    f64_3fd0000000000000<>+0(SB), X1, X5
-	VUCOMISD  X4, X5
+	VMULSD    (SP), X0, X4
+	VMULSD    (SP), X1, X3
+	VMULSD    X3, X3, X5
+	VSUBSD    X5, X4, X4
+	VMULSD    f64_3fd0000000000000<>+0(SB), X4, X6
+	VUCOMISD  X5, X6
 	JB        stop
-	VADDSD    eps+104(FP), X1, X1
-	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X4
-	VDIVSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, AX
-	VMULSD    X0, X4, X4
-	VXORPD    u128_8000000000000000<>+0(SB), X4, X4
-	VCVTSD2SS X4, X4, X1
-	VMOVD     X1, R11
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R12
-	MOVQ      R10, R13
-	VXORPS    Y2, Y2, Y2
-	VXORPS    Y3, Y3, Y3
+	VADDSD    eps+104(FP), X4, X4
+	VSQRTSD   X4, X4, X4
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X5
+	VDIVSD    X4, X5, X5
+	VCVTSD2SS X5, X5, X4
+	VMULSD    X3, X5, X5
+	VXORPD    u128_8000000000000000<>+0(SB), X5, X5
+	VCVTSD2SS X5, X5, X3
+	VUNPCKLPS X3, X4, X4
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X4, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00000800
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R15
-	MOVQ    R13, R14
-	CMPQ    R13, R15
-	CMOVQGT R15, R14
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	MOVQ    R14, R15
-	TESTQ   R15, R15
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Z3
+	VMOVSHDUP    X2, X4
+	VBROADCASTSS X4, Z4
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-64, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R12), Z10
-	VFMADD231PS Z10, Z10, Z0
-	VADDPS      Z10, Z6, Z6
-	VMOVUPS     64(R12), Z10
-	VFMADD231PS Z10, Z10, Z1
-	VADDPS      Z10, Z7, Z7
-	VMOVUPS     128(R12), Z10
-	VFMADD231PS Z10, Z10, Z4
-	VADDPS      Z10, Z8, Z8
-	VMOVUPS     192(R12), Z10
-	VFMADD231PS Z10, Z10, Z5
-	VADDPS      Z10, Z9, Z9
-	ADDQ        $0x00000100, R12
-	DECQ        R15
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     (R9)(R8*1), Z6
+	VMOVUPS     (R10)(R8*1), Z7
+	VFMADD213PS Z7, Z6, Z5
+	VMOVUPS     Z5, (BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     64(R9)(R8*1), Z6
+	VMOVUPS     64(R10)(R8*1), Z7
+	VFMADD213PS Z7, Z6, Z5
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VMOVUPS     128(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     128(R9)(R8*1), Z6
+	VMOVUPS     128(R10)(R8*1), Z7
+	VFMADD213PS Z7, Z6, Z5
+	VMOVUPS     Z5, 128(BX)(R8*1)
+	VMOVUPS     192(SI)(R8*1), Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     192(R9)(R8*1), Z6
+	VMOVUPS     192(R10)(R8*1), Z7
+	VFMADD213PS Z7, Z6, Z5
+	VMOVUPS     Z5, 192(BX)(R8*1)
+	ADDQ        $0x00000100, R8
+	SUBQ        $0x00000040, R13
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS        Z1, Z0, Z0
-	VADDPS        Z5, Z4, Z4
-	VADDPS        Z4, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X1
-	VCVTPS2PD     X1, Y0
-	VADDPD        Y0, Y2, Y2
-	VADDPS        Z7, Z6, Z6
-	VADDPS        Z9, Z8, Z8
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X0
-	VADDPS        X0, X6, X0
-	VCVTPS2PD     X0, Y0
-	VADDPD        Y0, Y3, Y3
-	SUBQ          R14, R13
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VHADDPD       X3, X3, X3
+onedone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        R11, X0
+second:
+	VMOVAPS      X4, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Z1
+	VMOVSHDUP    X2, X3
+	VBROADCASTSS X3, Z3
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	VBROADCASTSS X0, Z4
+	VMOVSHDUP    X0, X0
 	VBROADCASTSS X0, Z0
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R11
-	ANDQ         $0x0000003f, R11
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R11, AX
-	SHLQ         $0x02, AX
-	CMPQ         R11, $0x00000010
-	JL           writetail
+	LEAQ         (R11)(AX*4), R13
+	LEAQ         (R12)(AX*4), R14
+	MOVQ         AX, R15
+	ANDQ         $-32, R15
+	XORQ         R8, R8
+	CMPQ         R15, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     (R8)(AX*1), Z5
-	VMOVUPS     (DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R11
-	CMPQ        R11, $0x00000010
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     (R12)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R10)(R8*1), Z8
+	VFMADD213PS Z8, Z7, Z5
+	VMOVUPS     Z5, (BX)(R8*1)
+	VFMADD213PS Z8, Z7, Z6
+	VMOVUPS     Z6, (R11)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z5
+	VFMADD213PS Z3, Z1, Z5
+	VMOVUPS     64(R12)(R8*1), Z6
+	VFMADD213PS Z0, Z4, Z6
+	VMOVUPS     64(R9)(R8*1), Z7
+	VMOVUPS     64(R10)(R8*1), Z8
+	VFMADD213PS Z8, Z7, Z5
+	VMOVUPS     Z5, 64(BX)(R8*1)
+	VFMADD213PS Z8, Z7, Z6
+	VMOVUPS     Z6, 64(R11)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R15
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R11, $0x00
-	JE          writerestEnd
-	MOVL        $0xffffffff, R12
-	BZHIL       R11, R12, R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS.Z   (R8)(AX*1), K1, Z5
-	VMOVUPS.Z   (DI)(AX*1), K1, Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R11
-	ANDQ $-64, R11
-	XORQ AX, AX
-	CMPQ R11, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     (R8)(AX*1), Z5
-	VMOVUPS     (DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     64(R8)(AX*1), Z5
-	VMOVUPS     64(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     128(R8)(AX*1), Z5
-	VMOVUPS     128(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z4
-	VFMADD213PS Z0, Z1, Z4
-	VMOVUPS     192(R8)(AX*1), Z5
-	VMOVUPS     192(DI)(AX*1), Z6
-	VFMADD213PS Z5, Z6, Z4
-	VMOVUPS     Z4, 192(BX)(AX*1)
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R11
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R9
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R13, BX
+	MOVQ R14, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
-	MOVSD X3, sum+120(FP)
-	MOVSD X2, squares+128(FP)
+	MOVSD X1, sum+120(FP)
+	MOVSD X0, squares+128(FP)
+	XORQ  CX, CX
+	CMPQ  DI, $0x00
+	JNE   one
+
+end:
 	VZEROUPPER
-	MOVQ  R9, done+112(FP)
 	RET
 
 // func rmsNormGainBiasAVX512(dst []float32, x []float32, gain []float32, bias []float32, width int, eps float64) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·rmsNormGainBiasAVX512(SB), NOSPLIT, $8-120
-	MOVQ       width+96(FP), CX
-	MOVQ       x_len+32(FP), DX
+	MOVQ       width+96(FP), AX
+	MOVQ       x_len+32(FP), CX
+	MOVQ       x_base+24(FP), DX
 	MOVQ       dst_base+0(FP), BX
-	MOVQ       x_base+24(FP), SI
-	MOVQ       gain_base+48(FP), DI
-	MOVQ       bias_base+72(FP), R8
+	MOVQ       DX, SI
 	VXORPS     X0, X0, X0
-	VCVTSI2SDQ CX, X0, X0
+	VCVTSI2SDQ AX, X0, X0
 	VMOVSD     f64_3ff0000000000000<>+0(SB), X1
 	VDIVSD     X0, X1, X0
 	VMOVSD     X0, (SP)
-	MOVQ       CX, R10
-	SHRQ       $0x06, R10
-	XORQ       R9, R9
-	CMPQ       DX, $0x00
-	JE         stop
+	MOVQ       $0x00000000, done+112(FP)
+	XORQ       DI, DI
+	CMPQ       CX, $0x00
+	JE         end
 
-alone:
-	MOVQ   SI, AX
-	MOVQ   R10, R11
+sums:
+	MOVQ   AX, R8
+	SHRQ   $0x06, R8
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 
-aloneblock:
-	MOVQ    $0x0000000c, R13
-	MOVQ    R11, R12
-	CMPQ    R11, R13
-	CMOVQGT R13, R12
+block:
+	MOVQ    $0x0000000c, R11
+	MOVQ    R8, R10
+	CMPQ    R8, R11
+	CMOVQGT R11, R10
 	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	MOVQ    R12, R13
-	TESTQ   R13, R13
-	JZ      aloneat0end
+	VXORPS  Z5, Z5, Z5
+	MOVQ    R10, R11
+	TESTQ   R11, R11
+	JZ      at0end
 
-aloneat0:
-	VMOVUPS     (AX), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(AX), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(AX), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(AX), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, AX
-	DECQ        R13
-	JNZ         aloneat0
+at0:
+	VMOVUPS     (R9), Z6
+	VFMADD231PS Z6, Z6, Z1
+	VMOVUPS     64(R9), Z6
+	VFMADD231PS Z6, Z6, Z3
+	VMOVUPS     128(R9), Z6
+	VFMADD231PS Z6, Z6, Z4
+	VMOVUPS     192(R9), Z6
+	VFMADD231PS Z6, Z6, Z5
+	ADDQ        $0x00000100, R9
+	DECQ        R11
+	JNZ         at0
 
-aloneat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
+at0end:
 	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
+	VADDPS        Z5, Z4, Z4
+	VADDPS        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X3
+	VADDPS        X3, X1, X3
+	VCVTPS2PD     X3, Y1
 	VADDPD        Y1, Y0, Y0
-	SUBQ          R12, R11
-	JNZ           aloneblock
+	SUBQ          R10, R8
+	JNZ           block
 	VEXTRACTF128  $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VHADDPD       X0, X0, X0
+	CMPQ          AX, $0x00000400
+	JG            factors
+	CMPQ          DI, $0x00
+	JNE           one
 
-row:
+factors:
 	VUCOMISD  f64_3af0000000000000<>+0(SB), X0
 	JBE       stop
 	VMOVSD    f64_4770000000000000<>+0(SB), X1
@@ -4103,144 +3648,129 @@ row:
 	VMULSD    (SP), X0, X1
 	VADDSD    eps+104(FP), X1, X1
 	VSQRTSD   X1, X1, X1
-	VMOVSD    f64_3ff0000000000000<>+0(SB), X2
-	VDIVSD    X1, X2, X2
-	VCVTSD2SS X2, X2, X1
-	VMOVD     X1, AX
-	CMPQ      DX, CX
-	JE        write
-	CMPQ      CX, $0x00000400
-	JG        write
-	LEAQ      (SI)(CX*4), R11
-	MOVQ      R10, R12
-	VXORPS    Y0, Y0, Y0
+	VMOVSD    f64_3ff0000000000000<>+0(SB), X3
+	VDIVSD    X1, X3, X3
+	VCVTSD2SS X3, X3, X1
+	LEAQ      (DX)(AX*4), DX
+	INCQ      DI
+	CMPQ      DI, $0x02
+	JE        second
+	VMOVAPS   X1, X2
+	SUBQ      AX, CX
+	JE        one
+	CMPQ      AX, $0x00000400
+	JLE       sums
+	CMPQ      AX, $0x00000800
+	JG        sums
 
-aheadblock:
-	MOVQ    $0x0000000c, R14
-	MOVQ    R12, R13
-	CMPQ    R12, R14
-	CMOVQGT R14, R13
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	MOVQ    R13, R14
-	TESTQ   R14, R14
-	JZ      aheadat0end
+one:
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	MOVQ         AX, R13
+	ANDQ         $-64, R13
+	XORQ         R8, R8
+	CMPQ         R13, $0x00
+	JE           onedone
 
-aheadat0:
-	VMOVUPS     (R11), Z5
-	VFMADD231PS Z5, Z5, Z1
-	VMOVUPS     64(R11), Z5
-	VFMADD231PS Z5, Z5, Z2
-	VMOVUPS     128(R11), Z5
-	VFMADD231PS Z5, Z5, Z3
-	VMOVUPS     192(R11), Z5
-	VFMADD231PS Z5, Z5, Z4
-	ADDQ        $0x00000100, R11
-	DECQ        R14
-	JNZ         aheadat0
+oneiteration:
+	VMOVUPS     (SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     (R9)(R8*1), Z4
+	VMOVUPS     (R10)(R8*1), Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, (BX)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     64(R9)(R8*1), Z4
+	VMOVUPS     64(R10)(R8*1), Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, 64(BX)(R8*1)
+	VMOVUPS     128(SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     128(R9)(R8*1), Z4
+	VMOVUPS     128(R10)(R8*1), Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, 128(BX)(R8*1)
+	VMOVUPS     192(SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     192(R9)(R8*1), Z4
+	VMOVUPS     192(R10)(R8*1), Z5
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, 192(BX)(R8*1)
+	ADDQ        $0x00000100, R8
+	SUBQ        $0x00000040, R13
+	JNE         oneiteration
 
-aheadat0end:
-	VADDPS        Z2, Z1, Z1
-	VADDPS        Z4, Z3, Z3
-	VADDPS        Z3, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPS        X2, X1, X2
-	VCVTPS2PD     X2, Y1
-	VADDPD        Y1, Y0, Y0
-	SUBQ          R13, R12
-	JNZ           aheadblock
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPD        X1, X0, X0
-	VHADDPD       X0, X0, X0
+onedone:
+	MOVQ R11, BX
+	MOVQ R12, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JE   end
+	CMPQ AX, $0x00000400
+	JLE  factors
+	JMP  sums
 
-write:
-	VMOVD        AX, X1
-	VBROADCASTSS X1, Z1
-	MOVQ         CX, R11
-	ANDQ         $0x0000003f, R11
-	JZ           writerestEnd
-	MOVQ         CX, AX
-	SUBQ         R11, AX
-	SHLQ         $0x02, AX
-	CMPQ         R11, $0x00000010
-	JL           writetail
+second:
+	VMOVAPS      X1, X0
+	SUBQ         AX, CX
+	MOVQ         gain_base+48(FP), R9
+	MOVQ         bias_base+72(FP), R10
+	VBROADCASTSS X2, Z1
+	LEAQ         (BX)(AX*4), R11
+	LEAQ         (SI)(AX*4), R12
+	VBROADCASTSS X0, Z0
+	LEAQ         (R11)(AX*4), R13
+	LEAQ         (R12)(AX*4), R14
+	MOVQ         AX, R15
+	ANDQ         $-32, R15
+	XORQ         R8, R8
+	CMPQ         R15, $0x00
+	JE           pairdone
 
-writevector:
-	VMOVUPS     (SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     (R8)(AX*1), Z3
-	VMOVUPS     (DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, (BX)(AX*1)
-	ADDQ        $0x00000040, AX
-	SUBQ        $0x00000010, R11
-	CMPQ        R11, $0x00000010
-	JGE         writevector
+pairiteration:
+	VMOVUPS     (SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     (R12)(R8*1), Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS     (R9)(R8*1), Z5
+	VMOVUPS     (R10)(R8*1), Z6
+	VFMADD213PS Z6, Z5, Z3
+	VMOVUPS     Z3, (BX)(R8*1)
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, (R11)(R8*1)
+	VMOVUPS     64(SI)(R8*1), Z3
+	VMULPS      Z1, Z3, Z3
+	VMOVUPS     64(R12)(R8*1), Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS     64(R9)(R8*1), Z5
+	VMOVUPS     64(R10)(R8*1), Z6
+	VFMADD213PS Z6, Z5, Z3
+	VMOVUPS     Z3, 64(BX)(R8*1)
+	VFMADD213PS Z6, Z5, Z4
+	VMOVUPS     Z4, 64(R11)(R8*1)
+	ADDQ        $0x00000080, R8
+	SUBQ        $0x00000020, R15
+	JNE         pairiteration
 
-writetail:
-	CMPQ        R11, $0x00
-	JE          writerestEnd
-	MOVL        $0xffffffff, R12
-	BZHIL       R11, R12, R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (SI)(AX*1), K1, Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS.Z   (R8)(AX*1), K1, Z3
-	VMOVUPS.Z   (DI)(AX*1), K1, Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, K1, (BX)(AX*1)
-
-writerestEnd:
-	MOVQ CX, R11
-	ANDQ $-64, R11
-	XORQ AX, AX
-	CMPQ R11, $0x00
-	JE   writedone
-
-writeiteration:
-	VMOVUPS     (SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     (R8)(AX*1), Z3
-	VMOVUPS     (DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, (BX)(AX*1)
-	VMOVUPS     64(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     64(R8)(AX*1), Z3
-	VMOVUPS     64(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 64(BX)(AX*1)
-	VMOVUPS     128(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     128(R8)(AX*1), Z3
-	VMOVUPS     128(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 128(BX)(AX*1)
-	VMOVUPS     192(SI)(AX*1), Z2
-	VMULPS      Z1, Z2, Z2
-	VMOVUPS     192(R8)(AX*1), Z3
-	VMOVUPS     192(DI)(AX*1), Z4
-	VFMADD213PS Z3, Z4, Z2
-	VMOVUPS     Z2, 192(BX)(AX*1)
-	ADDQ        $0x00000100, AX
-	SUBQ        $0x00000040, R11
-	JNE         writeiteration
-
-writedone:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (SI)(CX*4), SI
-	INCQ R9
-	SUBQ CX, DX
-	JE   stop
-	CMPQ CX, $0x00000400
-	JLE  row
-	JMP  alone
+pairdone:
+	MOVQ R13, BX
+	MOVQ R14, SI
+	ADDQ DI, done+112(FP)
+	XORQ DI, DI
+	CMPQ CX, $0x00
+	JNE  sums
+	JMP  end
 
 stop:
+	XORQ CX, CX
+	CMPQ DI, $0x00
+	JNE  one
+
+end:
 	VZEROUPPER
-	MOVQ R9, done+112(FP)
 	RET

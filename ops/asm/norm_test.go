@@ -85,16 +85,18 @@ func normalizeTest(withGain, withBias bool) func(o *operands, n int) (func(), fu
 	}
 }
 
-// rowsTest holds three rows against the definition in float64, and their bits
-// against those of plain Go, for each choice of gain and bias. The last row is far
+// rowsTest holds some rows against the definition in float64, and their bits
+// against those of plain Go, for each choice of gain and bias. Two rows are far
 // from zero.
 func rowsTest(center bool, norm func(dst, x, gain, bias []float32, width int, eps float64)) func(o *operands, n int) (func(), func() error) {
 	return func(o *operands, n int) (func(), func() error) {
-		const rows, eps = 3, 1e-5
+		const rows, eps = 7, 1e-5
 		n = max(n, 1)
 		dst, x, gain, bias := o.floats(rows*n), o.floats(rows*n), o.floats(n), o.floats(n)
-		for i := 2 * n; i < 3*n; i++ {
-			x[i] += 4 * max(x[0], -x[0])
+		for _, far := range []int{3, 6} {
+			for i := far * n; i < (far+1)*n; i++ {
+				x[i] += 4 * max(x[0], -x[0])
+			}
 		}
 		run := func() { norm(dst, x, gain, bias, n, eps) }
 		return run, func() error {

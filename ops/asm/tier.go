@@ -85,7 +85,8 @@ func Select(name string) error {
 	if top < 0 {
 		return fmt.Errorf("no instruction set %q on this machine, have %s", name, strings.Join(names, ", "))
 	}
-	active, tuned, chosen = kernels{}, nil, [types]string{}
+	active, tuned = kernels{}, nil
+	clear(fastest[:])
 	i := 0
 	for _, t := range tiers {
 		if t.available {

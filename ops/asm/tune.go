@@ -3,6 +3,7 @@ package asm
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -18,13 +19,22 @@ import (
 // out of the caches.
 var tuned *[types]sync.Once
 
-// chosen is the tier that was the fastest, for types that were measured.
-var chosen [types]string
+// fastest is the tier whose kernel was the fastest, for types that were measured.
+// Products may be under way when that is found out.
+var fastest [types]atomic.Pointer[tier]
+
+// gemvKernels returns the table whose gemv multiplies weights of type t.
+func gemvKernels(t quant.Type) *kernels {
+	if tier := fastest[t].Load(); tier != nil {
+		return &tier.kernels
+	}
+	return &active
+}
 
 // Tune has [Gemv], or [GemvFloat], use the kernel that is the fastest for weights of
 // type t from memory, of those that this machine can run. That takes some
-// milliseconds the first time, and must be done before the type is used. F32 keeps
-// the widest: rows of it are multiplied without a Matrix too.
+// milliseconds the first time. F32 keeps the widest: rows of it are multiplied without
+// a Matrix too.
 func Tune(t quant.Type) {
 	if tuned != nil && t != quant.F32 && GemvTier(t) != generic {
 		tuned[t].Do(func() { tune(t) })
@@ -70,8 +80,7 @@ func tune(t quant.Type) {
 			winner = c
 		}
 	}
-	chosen[t] = winner.name
-	active.ints[t].gemv, active.floats[t].gemv = winner.kernels.ints[t].gemv, winner.kernels.floats[t].gemv
+	fastest[t].Store(winner.tier)
 }
 
 // product returns a function that multiplies weights with one row.
@@ -100,11 +109,11 @@ func (k *kernels) product(t quant.Type, weights []byte) func() {
 
 // GemvTier returns the tier whose kernel multiplies weights of type t with one row.
 func GemvTier(t quant.Type) string {
-	switch {
-	case int(t) >= len(chosen) || active.ints[t].gemv == nil && active.floats[t].gemv == nil:
+	if int(t) >= len(fastest) || active.ints[t].gemv == nil && active.floats[t].gemv == nil {
 		return generic
-	case chosen[t] != "":
-		return chosen[t]
+	}
+	if tier := fastest[t].Load(); tier != nil {
+		return tier.name
 	}
 	return Active()
 }

@@ -38,12 +38,12 @@ func expSumGeneric(x []float32, m float32) float64 {
 	return s
 }
 
-// Scale sets x[i] *= s.
-func Scale(x []float32, s float32) { scale(x, s) }
+// Scale sets dst[i] = x[i]*s. dst may be x.
+func Scale(dst, x []float32, s float32) { scale(dst[:len(x)], x, s) }
 
-func scaleGeneric(x []float32, s float32) {
-	for i := range x {
-		x[i] *= s
+func scaleGeneric(dst, x []float32, s float32) {
+	for i, v := range x {
+		dst[i] = v * s
 	}
 }
 

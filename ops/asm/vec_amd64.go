@@ -22,13 +22,13 @@ func expSum(x []float32, m float32) float64 {
 	return expSumGeneric(x, m)
 }
 
-func scale(x []float32, s float32) {
+func scale(dst, x []float32, s float32) {
 	switch {
 	case useAVX512:
-		scaleAVX512(x, s)
+		scaleAVX512(dst, x, s)
 	case useAVX2:
-		scaleAVX2(x, s)
+		scaleAVX2(dst, x, s)
 	default:
-		scaleGeneric(x, s)
+		scaleGeneric(dst, x, s)
 	}
 }

@@ -525,62 +525,63 @@ DATA full_0000007f<>+56(SB)/4, $0x0000007f
 DATA full_0000007f<>+60(SB)/4, $0x0000007f
 GLOBL full_0000007f<>(SB), RODATA|NOPTR, $64
 
-// func scaleAVX2(x []float32, s float32)
+// func scaleAVX2(dst []float32, x []float32, s float32)
 // Requires: AVX
-TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS s+24(FP), Y0
-	MOVQ         x_len+8(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $0x0000001f, BX
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS s+48(FP), Y0
+	MOVQ         x_len+32(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $0x0000001f, SI
 	JZ           restEnd
-	MOVQ         DX, AX
-	SUBQ         BX, AX
+	MOVQ         BX, AX
+	SUBQ         SI, AX
 	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000008
+	CMPQ         SI, $0x00000008
 	JL           tail
 
 vector:
-	VMOVUPS (CX)(AX*1), Y1
+	VMOVUPS (DX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)(AX*1)
 	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, BX
-	CMPQ    BX, $0x00000008
+	SUBQ    $0x00000008, SI
+	CMPQ    SI, $0x00000008
 	JGE     vector
 
 tail:
-	CMPQ       BX, $0x00
+	CMPQ       SI, $0x00
 	JE         restEnd
-	LEAQ       tailMasks<>+32(SB), SI
-	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    (SI), Y1
-	VMASKMOVPS (CX)(AX*1), Y1, Y2
+	LEAQ       tailMasks<>+32(SB), DI
+	SHLQ       $0x02, SI
+	SUBQ       SI, DI
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS (DX)(AX*1), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (CX)(AX*1)
 
 restEnd:
-	ANDQ $-32, DX
+	ANDQ $-32, BX
 	XORQ AX, AX
-	CMPQ DX, $0x00
+	CMPQ BX, $0x00
 	JE   done
 
 iteration:
-	VMOVUPS (CX)(AX*1), Y1
+	VMOVUPS (DX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (CX)(AX*1)
-	VMOVUPS 32(CX)(AX*1), Y1
+	VMOVUPS 32(DX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(CX)(AX*1)
-	VMOVUPS 64(CX)(AX*1), Y1
+	VMOVUPS 64(DX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, 64(CX)(AX*1)
-	VMOVUPS 96(CX)(AX*1), Y1
+	VMOVUPS 96(DX)(AX*1), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, 96(CX)(AX*1)
 	ADDQ    $0x00000080, AX
-	SUBQ    $0x00000020, DX
+	SUBQ    $0x00000020, BX
 	JNE     iteration
 
 done:
@@ -2115,61 +2116,62 @@ reduce:
 	MOVSD         X3, ret+32(FP)
 	RET
 
-// func scaleAVX512(x []float32, s float32)
+// func scaleAVX512(dst []float32, x []float32, s float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), CX
-	VBROADCASTSS s+24(FP), Z0
-	MOVQ         x_len+8(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $0x0000003f, BX
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS s+48(FP), Z0
+	MOVQ         x_len+32(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $0x0000003f, SI
 	JZ           restEnd
-	MOVQ         DX, AX
-	SUBQ         BX, AX
+	MOVQ         BX, AX
+	SUBQ         SI, AX
 	SHLQ         $0x02, AX
-	CMPQ         BX, $0x00000010
+	CMPQ         SI, $0x00000010
 	JL           tail
 
 vector:
-	VMOVUPS (CX)(AX*1), Z1
+	VMOVUPS (DX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (CX)(AX*1)
 	ADDQ    $0x00000040, AX
-	SUBQ    $0x00000010, BX
-	CMPQ    BX, $0x00000010
+	SUBQ    $0x00000010, SI
+	CMPQ    SI, $0x00000010
 	JGE     vector
 
 tail:
-	CMPQ      BX, $0x00
+	CMPQ      SI, $0x00
 	JE        restEnd
-	MOVL      $0xffffffff, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (CX)(AX*1), K1, Z1
+	MOVL      $0xffffffff, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*1), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (CX)(AX*1)
 
 restEnd:
-	ANDQ $-64, DX
+	ANDQ $-64, BX
 	XORQ AX, AX
-	CMPQ DX, $0x00
+	CMPQ BX, $0x00
 	JE   done
 
 iteration:
-	VMOVUPS (CX)(AX*1), Z1
+	VMOVUPS (DX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (CX)(AX*1)
-	VMOVUPS 64(CX)(AX*1), Z1
+	VMOVUPS 64(DX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(CX)(AX*1)
-	VMOVUPS 128(CX)(AX*1), Z1
+	VMOVUPS 128(DX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, 128(CX)(AX*1)
-	VMOVUPS 192(CX)(AX*1), Z1
+	VMOVUPS 192(DX)(AX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, 192(CX)(AX*1)
 	ADDQ    $0x00000100, AX
-	SUBQ    $0x00000040, DX
+	SUBQ    $0x00000040, BX
 	JNE     iteration
 
 done:

@@ -47,10 +47,11 @@ func expSum(x []float32, m float32) float64 {
 	return expSumNEON(x[:n], m) + expSumGeneric(x[n:], m)
 }
 
-func scale(x []float32, s float32) {
+func scale(dst, x []float32, s float32) {
 	n := whole(len(x))
-	scaleNEON(x[:n], s)
-	scaleGeneric(x[n:], s)
+	copy(dst, x)
+	scaleNEON(dst[:n], s)
+	scaleGeneric(dst[n:], dst[n:], s)
 }
 
 // activation4 returns an activation by a kernel that takes multiples of 4

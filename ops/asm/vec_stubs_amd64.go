@@ -14,10 +14,10 @@ func maxAVX2(x []float32) float32
 //go:noescape
 func expSumAVX2(x []float32, m float32) float64
 
-// scaleAVX2 sets x[i] *= s.
+// scaleAVX2 sets dst[i] = x[i]*s.
 //
 //go:noescape
-func scaleAVX2(x []float32, s float32)
+func scaleAVX2(dst []float32, x []float32, s float32)
 
 // siluAVX2 sets dst[i] = x[i]/(1+exp(-x[i])).
 //
@@ -79,10 +79,10 @@ func maxAVX512(x []float32) float32
 //go:noescape
 func expSumAVX512(x []float32, m float32) float64
 
-// scaleAVX512 sets x[i] *= s.
+// scaleAVX512 sets dst[i] = x[i]*s.
 //
 //go:noescape
-func scaleAVX512(x []float32, s float32)
+func scaleAVX512(dst []float32, x []float32, s float32)
 
 // siluAVX512 sets dst[i] = x[i]/(1+exp(-x[i])).
 //

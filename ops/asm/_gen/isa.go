@@ -5,6 +5,7 @@ import (
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -89,8 +90,11 @@ func (t isa) broadcast(name string) vector {
 }
 
 // param is where the named parameter is.
-func param(name string) Mem {
-	p, err := Param(name).Resolve()
+func param(name string) Mem { return place(Param(name)) }
+
+// place is where a parameter or a result is.
+func place(c gotypes.Component) Mem {
+	p, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}
@@ -259,6 +263,11 @@ type body func(a access, disp, u int)
 // each emits the walk over single vectors, then over iterations.
 func (w walk) each(f body) {
 	w.rest(f)
+	w.iterations(f)
+}
+
+// iterations emits the iterations alone.
+func (w walk) iterations(f body) {
 	m := w.iterationsOf()
 	CMPQ(m, U8(0))
 	JE(LabelRef(w.label + "done"))

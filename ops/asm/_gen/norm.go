@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -208,7 +209,8 @@ func (t isa) normalize(name string, params []string) {
 	i := GP64()
 	p := slices(i, append([]string{"dst", "x"}, params...)...)
 	n := Load(Param("x").Len(), GP64())
-	t.write(walk{t, "write", i, n, unroll}, p, t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset"))
+	row := normRow{p[0], p[1], t.broadcast("c"), t.broadcast("scale"), t.broadcast("offset")}
+	walk{t, "write", i, n, unroll}.each(t.writing(p[2:], row))
 	VZEROUPPER()
 	RET()
 }
@@ -221,37 +223,57 @@ func list(names string, more []string) string {
 	return names
 }
 
-// write emits the last pass over the slices dst, x, gain, bias, the last two
-// or one of which need not be there. A nil c is zero, and so is a nil offset.
-func (t isa) write(w walk, p []func(int) Mem, c, scale, offset vector) {
-	w.each(func(a access, disp, _ int) {
-		v := a.load(p[1](disp))
-		if c != nil {
-			VSUBPS(c, v, v)
+// A normRow is a row to write. A nil c is zero, and so is a nil offset.
+type normRow struct {
+	dst, x           func(disp int) Mem
+	c, scale, offset vector
+}
+
+// writing is the last pass over rows, which read gain and bias together. Of these
+// there may be both, the first or none.
+func (t isa) writing(gainBias []func(int) Mem, rows ...normRow) body {
+	return func(a access, disp, _ int) {
+		var v []vector
+		for _, r := range rows {
+			x := a.load(r.x(disp))
+			if r.c != nil {
+				VSUBPS(r.c, x, x)
+			}
+			if r.offset == nil {
+				VMULPS(r.scale, x, x)
+			} else {
+				VFMADD213PS(r.offset, r.scale, x)
+			}
+			v = append(v, x)
 		}
-		if offset == nil {
-			VMULPS(scale, v, v)
-		} else {
-			VFMADD213PS(offset, scale, v)
+		var shared []vector
+		for _, p := range gainBias {
+			shared = append(shared, a.load(p(disp)))
 		}
-		switch len(p) {
-		case 3:
-			VMULPS(a.load(p[2](disp)), v, v)
-		case 4:
-			VFMADD213PS(a.load(p[3](disp)), a.load(p[2](disp)), v)
+		for k, r := range rows {
+			switch len(shared) {
+			case 1:
+				VMULPS(shared[0], v[k], v[k])
+			case 2:
+				VFMADD213PS(shared[1], shared[0], v[k])
+			}
+			a.store(v[k], r.dst(disp))
 		}
-		a.store(v, p[0](disp))
-	})
+	}
 }
 
 // aheadWidth is up to how many elements two rows of x, one of the result, gain
 // and bias fit the first cache together.
 const aheadWidth = 1024
 
-// rows emits a whole norm over rows of a multiple of 64 elements, with nothing but
-// registers between the passes. The sums of a row that is not too wide are made
-// before the one ahead of it is written: the square root and the division of that
-// one have the time they take.
+// pairBytes is up to how long gain and bias together stay in the first cache from row
+// to row.
+const pairBytes = 16 << 10
+
+// rows emits a whole norm over rows of a multiple of 64 elements. The sums of a row
+// that is not too wide are made before the one ahead of it is written: the square root
+// and the division of that one have the time they take. Wide rows are written in pairs,
+// which read gain and bias once.
 func (t isa) rows(name string, center bool, params []string) {
 	result := "(done int)"
 	doc := []string{"stops at one whose sum of squares float32 does not hold. dst may be x."}
@@ -262,29 +284,39 @@ func (t isa) rows(name string, center bool, params []string) {
 	TEXT(name+t.name, NOSPLIT, "func("+list("dst, x", params)+" []float32, width int, eps float64) "+result)
 	Doc(append([]string{name + t.name + " normalises rows of x, of the given width, into dst, and returns how many: it"}, doc...)...)
 	Pragma("noescape")
-	i, n := GP64(), Load(Param("width"), GP64())
-	left := Load(Param("x").Len(), GP64()) // elements
-	p := []func(int) Mem{}
-	var rowPointers []reg.Register
-	for k, name := range append([]string{"dst", "x"}, params...) {
-		base := Load(Param(name).Base(), GP64())
-		if k < 2 {
-			rowPointers = append(rowPointers, base)
-		}
-		p = append(p, indexed(base, i))
+	pairWidth := math.MaxInt32 // without gain and bias there is nothing to share
+	if len(params) > 0 {
+		pairWidth = pairBytes / (4 * len(params))
 	}
+	n := Load(Param("width"), GP64())
+	left := Load(Param("x").Len(), GP64()) // elements of rows without sums
+	unread := Load(Param("x").Base(), GP64())
+	dst, x := Load(Param("dst").Base(), GP64()), copyOf(unread)
 	inverse := AllocLocal(8)
 	VMOVSD(t.inverse(n), inverse)
-	done, lanes := GP64(), copyOf(n)
-	SHRQ(U8(6), lanes)
-	XORQ(done, done)
-	// Of the row whose sums are made.
-	s := t.newSums(center)
+	done := place(Return("done"))
+	MOVQ(U32(0), done)
+	// How many rows have sums and are to be written, up to two, and the scale and
+	// the offset of each.
+	ready, factors := GP64(), []reg.VecVirtual{XMM(), XMM()}
+	XORQ(ready, ready)
+	advance := func(afterDst, afterX reg.Register) {
+		MOVQ(afterDst, dst)
+		MOVQ(afterX, x)
+	}
 	CMPQ(left, U8(0))
-	JE(LabelRef("stop"))
-	Label("alone")
-	s.emit("alone", rowPointers[1], lanes)
-	Label("row")
+	JE(LabelRef("end"))
+
+	Label("sums")
+	s := t.newSums(center)
+	lanes := copyOf(n)
+	SHRQ(U8(6), lanes)
+	s.emit("", unread, lanes)
+	CMPQ(n, U32(aheadWidth))
+	JG(LabelRef("factors"))
+	CMPQ(ready, U8(0))
+	JNE(LabelRef("one")) // and then this one's factors
+	Label("factors")
 	// unordered, as below: a NaN stops too
 	squares := s.total[0].AsX()
 	VUCOMISD(constant64(0x1p-80), squares)
@@ -309,50 +341,80 @@ func (t isa) rows(name string, center bool, params []string) {
 	VSQRTSD(variance, variance, variance)
 	VMOVSD(constant64(1), one)
 	VDIVSD(variance, one, one)
-	scale, offset := GP32(), GP32()
-	f := XMM()
-	VCVTSD2SS(one, one, f)
-	VMOVD(f, scale)
+	scale, offset := XMM(), XMM()
+	VCVTSD2SS(one, one, scale)
 	if center {
 		VMULSD(mean, one, one)
 		VXORPD(constant128(1<<63), one, one)
-		VCVTSD2SS(one, one, f)
-		VMOVD(f, offset)
+		VCVTSD2SS(one, one, offset)
+		VUNPCKLPS(offset, scale, scale)
 	}
-	CMPQ(left, n)
-	JE(LabelRef("write"))
-	CMPQ(n, U32(aheadWidth))
-	JG(LabelRef("write"))
-	next := GP64()
-	LEAQ(Mem{Base: rowPointers[1], Index: n, Scale: 4}, next)
-	s.emit("ahead", next, lanes)
-	Label("write")
-	all := func(bits reg.Register) vector {
-		v := t.reg()
-		VMOVD(bits, v.AsX())
-		VBROADCASTSS(v.AsX(), v)
-		return v
-	}
-	var shift vector
-	if center {
-		shift = all(offset)
-	}
-	t.write(walk{t, "write", i, n, unroll}, p, nil, all(scale), shift)
-	for _, base := range rowPointers {
-		LEAQ(Mem{Base: base, Index: n, Scale: 4}, base)
-	}
-	INCQ(done)
+	LEAQ(Mem{Base: unread, Index: n, Scale: 4}, unread)
+	INCQ(ready)
+	CMPQ(ready, U8(2))
+	JE(LabelRef("second"))
+	VMOVAPS(scale, factors[0])
 	SUBQ(n, left)
-	JE(LabelRef("stop"))
+	JE(LabelRef("one"))
 	CMPQ(n, U32(aheadWidth))
-	JLE(LabelRef("row"))
-	JMP(LabelRef("alone"))
+	JLE(LabelRef("sums"))
+	CMPQ(n, U32(pairWidth))
+	JG(LabelRef("sums"))
+
+	Label("one")
+	advance(t.writeRows("one", factors[:1], center, params, dst, x, n))
+	ADDQ(ready, done)
+	XORQ(ready, ready)
+	CMPQ(left, U8(0))
+	JE(LabelRef("end"))
+	CMPQ(n, U32(aheadWidth))
+	JLE(LabelRef("factors"))
+	JMP(LabelRef("sums"))
+
+	Label("second")
+	VMOVAPS(scale, factors[1])
+	SUBQ(n, left)
+	advance(t.writeRows("pair", factors, center, params, dst, x, n))
+	ADDQ(ready, done)
+	XORQ(ready, ready)
+	CMPQ(left, U8(0))
+	JNE(LabelRef("sums"))
+	JMP(LabelRef("end"))
+
 	Label("stop")
 	if center {
 		Store(s.total[1].AsX(), Return("sum"))
 		Store(s.total[0].AsX(), Return("squares"))
 	}
+	XORQ(left, left)
+	CMPQ(ready, U8(0))
+	JNE(LabelRef("one"))
+	Label("end")
 	VZEROUPPER()
-	Store(done, Return("done"))
 	RET()
+}
+
+// writeRows emits the last pass over the next rows, with the factors of each, and
+// returns where those after them are.
+func (t isa) writeRows(label string, factors []reg.VecVirtual, center bool, params []string, dst, x, n reg.Register) (afterDst, afterX reg.Register) {
+	i := GP64()
+	gainBias := slices(i, params...)
+	var all []normRow
+	for _, f := range factors {
+		row := normRow{dst: indexed(dst, i), x: indexed(x, i), scale: t.reg()}
+		VBROADCASTSS(f, row.scale)
+		if center {
+			high := XMM()
+			row.offset = t.reg()
+			VMOVSHDUP(f, high)
+			VBROADCASTSS(high, row.offset)
+		}
+		all = append(all, row)
+		nextDst, nextX := GP64(), GP64()
+		LEAQ(Mem{Base: dst, Index: n, Scale: 4}, nextDst)
+		LEAQ(Mem{Base: x, Index: n, Scale: 4}, nextX)
+		dst, x = nextDst, nextX
+	}
+	walk{t, label, i, n, unroll / len(factors)}.iterations(t.writing(gainBias, all...))
+	return dst, x
 }

@@ -57,15 +57,15 @@ func (t isa) elementwise(name, formula string, f func(isa, vector) vector) {
 }
 
 func (t isa) scale() {
-	TEXT("scale"+t.name, NOSPLIT, "func(x []float32, s float32)")
-	Doc("scale" + t.name + " sets x[i] *= s.")
+	TEXT("scale"+t.name, NOSPLIT, "func(dst, x []float32, s float32)")
+	Doc("scale" + t.name + " sets dst[i] = x[i]*s.")
 	Pragma("noescape")
 	i := GP64()
-	x, s := slices(i, "x")[0], t.broadcast("s")
+	p, s := slices(i, "dst", "x"), t.broadcast("s")
 	walk{t, "", i, Load(Param("x").Len(), GP64()), 4}.each(func(a access, disp, _ int) {
-		v := a.load(x(disp))
+		v := a.load(p[1](disp))
 		VMULPS(s, v, v)
-		a.store(v, x(disp))
+		a.store(v, p[0](disp))
 	})
 	VZEROUPPER()
 	RET()
@@ -181,14 +181,18 @@ func (t isa) sum(w walk, add func(a access, disp int, acc vector)) reg.Register 
 	Label(w.label + "last")
 	widen()
 	Label(w.label + "reduce")
-	sum := total[0]
-	VADDPD(total[1], sum, sum)
+	VADDPD(total[1], total[0], total[0])
+	return t.lanes64(total[0])
+}
+
+// lanes64 emits the sum of the float64 lanes of v.
+func (t isa) lanes64(v vector) reg.Register {
 	if t == avx512 {
-		VADDPD(t.high(sum), sum.AsY(), sum.AsY())
+		VADDPD(t.high(v), v.AsY(), v.AsY())
 	}
 	hi := XMM()
-	VEXTRACTF128(U8(1), sum.AsY(), hi)
-	VADDPD(hi, sum.AsX(), sum.AsX())
-	VHADDPD(sum.AsX(), sum.AsX(), sum.AsX())
-	return sum.AsX()
+	VEXTRACTF128(U8(1), v.AsY(), hi)
+	VADDPD(hi, v.AsX(), v.AsX())
+	VHADDPD(v.AsX(), v.AsX(), v.AsX())
+	return v.AsX()
 }
