@@ -15,6 +15,84 @@ TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x02
+	JL     left
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Y8
+	VFMADD231PS (CX)(R9*4), Y8, Y0
+	VFMADD231PS (R10)(R9*4), Y8, Y4
+	VMOVUPS     32(DI)(R9*4), Y8
+	VFMADD231PS 32(CX)(R9*4), Y8, Y1
+	VFMADD231PS 32(R10)(R9*4), Y8, Y5
+	VMOVUPS     64(DI)(R9*4), Y8
+	VFMADD231PS 64(CX)(R9*4), Y8, Y2
+	VFMADD231PS 64(R10)(R9*4), Y8, Y6
+	VMOVUPS     96(DI)(R9*4), Y8
+	VFMADD231PS 96(CX)(R9*4), Y8, Y3
+	VFMADD231PS 96(R10)(R9*4), Y8, Y7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVAPS      Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVAPS      Y4, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VHADDPS      X1, X1, X1
+	VHADDPS      X1, X1, X1
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X2
+	VMOVSS      (CX)(R9*4), X3
+	VFMADD231SS X3, X2, X0
+	VMOVSS      (R10)(R9*4), X3
+	VFMADD231SS X3, X2, X1
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	ADDQ   $0x08, AX
+	MOVQ   R10, CX
+	ADDQ   DX, CX
+	SUBQ   $0x02, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Y0, Y0, Y0
@@ -23,9 +101,9 @@ row:
 	VXORPS Y3, Y3, Y3
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Y4
 	VFMADD231PS (CX)(R9*4), Y4, Y0
 	VMOVUPS     32(DI)(R9*4), Y4
@@ -36,9 +114,9 @@ iteration:
 	VFMADD231PS 96(CX)(R9*4), Y4, Y3
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -48,21 +126,23 @@ tail:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -111,6 +191,96 @@ TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x02
+	JL     left
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Y8
+	VCVTPH2PS   (CX)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VCVTPH2PS   (R10)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     32(DI)(R9*4), Y8
+	VCVTPH2PS   16(CX)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VCVTPH2PS   16(R10)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS     64(DI)(R9*4), Y8
+	VCVTPH2PS   32(CX)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VCVTPH2PS   32(R10)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     96(DI)(R9*4), Y8
+	VCVTPH2PS   48(CX)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y3
+	VCVTPH2PS   48(R10)(R9*2), Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVAPS      Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVAPS      Y4, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VHADDPS      X1, X1, X1
+	VHADDPS      X1, X1, X1
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X2
+	MOVWLZX     (CX)(R9*2), R11
+	VMOVD       R11, X3
+	VCVTPH2PS   X3, X3
+	VFMADD231SS X3, X2, X0
+	MOVWLZX     (R10)(R9*2), R11
+	VMOVD       R11, X3
+	VCVTPH2PS   X3, X3
+	VFMADD231SS X3, X2, X1
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	ADDQ   $0x08, AX
+	MOVQ   R10, CX
+	ADDQ   DX, CX
+	SUBQ   $0x02, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Y0, Y0, Y0
@@ -119,9 +289,9 @@ row:
 	VXORPS Y3, Y3, Y3
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Y4
 	VCVTPH2PS   (CX)(R9*2), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -136,9 +306,9 @@ iteration:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -148,23 +318,25 @@ tail:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	MOVWLZX     (CX)(R9*2), R10
 	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -214,6 +386,104 @@ TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x02
+	JL     left
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Y8
+	VPMOVZXWD   (CX)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y0
+	VPMOVZXWD   (R10)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     32(DI)(R9*4), Y8
+	VPMOVZXWD   16(CX)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y1
+	VPMOVZXWD   16(R10)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS     64(DI)(R9*4), Y8
+	VPMOVZXWD   32(CX)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
+	VPMOVZXWD   32(R10)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     96(DI)(R9*4), Y8
+	VPMOVZXWD   48(CX)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y3
+	VPMOVZXWD   48(R10)(R9*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVAPS      Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVAPS      Y4, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VHADDPS      X1, X1, X1
+	VHADDPS      X1, X1, X1
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X2
+	MOVWLZX     (CX)(R9*2), R11
+	SHLL        $0x10, R11
+	VMOVD       R11, X3
+	VFMADD231SS X3, X2, X0
+	MOVWLZX     (R10)(R9*2), R11
+	SHLL        $0x10, R11
+	VMOVD       R11, X3
+	VFMADD231SS X3, X2, X1
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	ADDQ   $0x08, AX
+	MOVQ   R10, CX
+	ADDQ   DX, CX
+	SUBQ   $0x02, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Y0, Y0, Y0
@@ -222,9 +492,9 @@ row:
 	VXORPS Y3, Y3, Y3
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Y4
 	VPMOVZXWD   (CX)(R9*2), Y5
 	VPSLLD      $0x10, Y5, Y5
@@ -243,9 +513,9 @@ iteration:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -255,23 +525,25 @@ tail:
 	VHADDPS      X0, X0, X0
 	VHADDPS      X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	MOVWLZX     (CX)(R9*2), R10
 	SHLL        $0x10, R10
 	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -758,24 +1030,122 @@ TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x04
+	JL     left
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	MOVQ   R10, R11
+	ADDQ   DX, R11
+	MOVQ   R11, R12
+	ADDQ   DX, R12
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Z8
+	VFMADD231PS (CX)(R9*4), Z8, Z0
+	VFMADD231PS (R10)(R9*4), Z8, Z2
+	VFMADD231PS (R11)(R9*4), Z8, Z4
+	VFMADD231PS (R12)(R9*4), Z8, Z6
+	VMOVUPS     64(DI)(R9*4), Z8
+	VFMADD231PS 64(CX)(R9*4), Z8, Z1
+	VFMADD231PS 64(R10)(R9*4), Z8, Z3
+	VFMADD231PS 64(R11)(R9*4), Z8, Z5
+	VFMADD231PS 64(R12)(R9*4), Z8, Z7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y1, Y2, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VHADDPS       X1, X1, X1
+	VHADDPS       X1, X1, X1
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPS        Y2, Y4, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VHADDPS       X2, X2, X2
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VADDPS        Y3, Y6, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VHADDPS       X3, X3, X3
+	VHADDPS       X3, X3, X3
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X4
+	VMOVSS      (CX)(R9*4), X5
+	VFMADD231SS X5, X4, X0
+	VMOVSS      (R10)(R9*4), X5
+	VFMADD231SS X5, X4, X1
+	VMOVSS      (R11)(R9*4), X5
+	VFMADD231SS X5, X4, X2
+	VMOVSS      (R12)(R9*4), X5
+	VFMADD231SS X5, X4, X3
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	VMOVSS X2, 8(AX)
+	VMOVSS X3, 12(AX)
+	ADDQ   $0x10, AX
+	MOVQ   R12, CX
+	ADDQ   DX, CX
+	SUBQ   $0x04, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Z2
 	VFMADD231PS (CX)(R9*4), Z2, Z0
 	VMOVUPS     64(DI)(R9*4), Z2
 	VFMADD231PS 64(CX)(R9*4), Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -784,21 +1154,23 @@ tail:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	VMOVSS      (CX)(R9*4), X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -847,15 +1219,129 @@ TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x04
+	JL     left
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	MOVQ   R10, R11
+	ADDQ   DX, R11
+	MOVQ   R11, R12
+	ADDQ   DX, R12
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Z8
+	VCVTPH2PS   (CX)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VCVTPH2PS   (R10)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VCVTPH2PS   (R11)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z4
+	VCVTPH2PS   (R12)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS     64(DI)(R9*4), Z8
+	VCVTPH2PS   32(CX)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VCVTPH2PS   32(R10)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z3
+	VCVTPH2PS   32(R11)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z5
+	VCVTPH2PS   32(R12)(R9*2), Z9
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y1, Y2, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VHADDPS       X1, X1, X1
+	VHADDPS       X1, X1, X1
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPS        Y2, Y4, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VHADDPS       X2, X2, X2
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VADDPS        Y3, Y6, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VHADDPS       X3, X3, X3
+	VHADDPS       X3, X3, X3
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X4
+	MOVWLZX     (CX)(R9*2), R13
+	VMOVD       R13, X5
+	VCVTPH2PS   X5, X5
+	VFMADD231SS X5, X4, X0
+	MOVWLZX     (R10)(R9*2), R13
+	VMOVD       R13, X5
+	VCVTPH2PS   X5, X5
+	VFMADD231SS X5, X4, X1
+	MOVWLZX     (R11)(R9*2), R13
+	VMOVD       R13, X5
+	VCVTPH2PS   X5, X5
+	VFMADD231SS X5, X4, X2
+	MOVWLZX     (R12)(R9*2), R13
+	VMOVD       R13, X5
+	VCVTPH2PS   X5, X5
+	VFMADD231SS X5, X4, X3
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	VMOVSS X2, 8(AX)
+	VMOVSS X3, 12(AX)
+	ADDQ   $0x10, AX
+	MOVQ   R12, CX
+	ADDQ   DX, CX
+	SUBQ   $0x04, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Z2
 	VCVTPH2PS   (CX)(R9*2), Z3
 	VFMADD231PS Z3, Z2, Z0
@@ -864,9 +1350,9 @@ iteration:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -875,23 +1361,25 @@ tail:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	MOVWLZX     (CX)(R9*2), R10
 	VMOVD       R10, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -941,15 +1429,137 @@ TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
 	MOVQ x+40(FP), DI
 	MOVQ SI, R8
 	ANDQ $-32, R8
+	CMPQ SI, $0x00001400
+	JL   row
+
+rows:
+	CMPQ   BX, $0x04
+	JL     left
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   CX, R10
+	ADDQ   DX, R10
+	MOVQ   R10, R11
+	ADDQ   DX, R11
+	MOVQ   R11, R12
+	ADDQ   DX, R12
+	XORQ   R9, R9
+	CMPQ   R9, R8
+	JGE    rowstail
+
+rowsiteration:
+	VMOVUPS     (DI)(R9*4), Z8
+	VPMOVZXWD   (CX)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z0
+	VPMOVZXWD   (R10)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VPMOVZXWD   (R11)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VPMOVZXWD   (R12)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS     64(DI)(R9*4), Z8
+	VPMOVZXWD   32(CX)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z1
+	VPMOVZXWD   32(R10)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VPMOVZXWD   32(R11)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z5
+	VPMOVZXWD   32(R12)(R9*2), Z9
+	VPSLLD      $0x10, Z9, Z9
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ        $0x20, R9
+	CMPQ        R9, R8
+	JL          rowsiteration
+
+rowstail:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y1, Y2, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VHADDPS       X1, X1, X1
+	VHADDPS       X1, X1, X1
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPS        Y2, Y4, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VHADDPS       X2, X2, X2
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VADDPS        Y3, Y6, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VHADDPS       X3, X3, X3
+	VHADDPS       X3, X3, X3
+
+rowsscalar:
+	CMPQ        R9, SI
+	JGE         rowsstore
+	VMOVSS      (DI)(R9*4), X4
+	MOVWLZX     (CX)(R9*2), R13
+	SHLL        $0x10, R13
+	VMOVD       R13, X5
+	VFMADD231SS X5, X4, X0
+	MOVWLZX     (R10)(R9*2), R13
+	SHLL        $0x10, R13
+	VMOVD       R13, X5
+	VFMADD231SS X5, X4, X1
+	MOVWLZX     (R11)(R9*2), R13
+	SHLL        $0x10, R13
+	VMOVD       R13, X5
+	VFMADD231SS X5, X4, X2
+	MOVWLZX     (R12)(R9*2), R13
+	SHLL        $0x10, R13
+	VMOVD       R13, X5
+	VFMADD231SS X5, X4, X3
+	INCQ        R9
+	JMP         rowsscalar
+
+rowsstore:
+	VMOVSS X0, (AX)
+	VMOVSS X1, 4(AX)
+	VMOVSS X2, 8(AX)
+	VMOVSS X3, 12(AX)
+	ADDQ   $0x10, AX
+	MOVQ   R12, CX
+	ADDQ   DX, CX
+	SUBQ   $0x04, BX
+	JMP    rows
+
+left:
+	TESTQ BX, BX
+	JZ    end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	XORQ   R9, R9
 	CMPQ   R9, R8
-	JGE    tail
+	JGE    rowtail
 
-iteration:
+rowiteration:
 	VMOVUPS     (DI)(R9*4), Z2
 	VPMOVZXWD   (CX)(R9*2), Z3
 	VPSLLD      $0x10, Z3, Z3
@@ -960,9 +1570,9 @@ iteration:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        $0x20, R9
 	CMPQ        R9, R8
-	JL          iteration
+	JL          rowiteration
 
-tail:
+rowtail:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -971,23 +1581,25 @@ tail:
 	VHADDPS       X0, X0, X0
 	VHADDPS       X0, X0, X0
 
-scalar:
+rowscalar:
 	CMPQ        R9, SI
-	JGE         store
+	JGE         rowstore
 	VMOVSS      (DI)(R9*4), X1
 	MOVWLZX     (CX)(R9*2), R10
 	SHLL        $0x10, R10
 	VMOVD       R10, X2
 	VFMADD231SS X2, X1, X0
 	INCQ        R9
-	JMP         scalar
+	JMP         rowscalar
 
-store:
+rowstore:
 	VMOVSS X0, (AX)
 	ADDQ   $0x04, AX
 	ADDQ   DX, CX
-	DECQ   BX
+	SUBQ   $0x01, BX
 	JNZ    row
+
+end:
 	VZEROUPPER
 	RET
 

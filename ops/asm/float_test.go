@@ -208,3 +208,29 @@ func BenchmarkGemmFloat(b *testing.B) {
 		})
 	}
 }
+
+// Long rows are multiplied some together, to the same bits.
+func TestGemvFloatLongRows(t *testing.T) {
+	eachTier(t, func(t *testing.T) {
+		for _, f := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
+			for _, n := range []int{5 << 10, 5<<10 + 37} {
+				r := newRand(uint64(n))
+				x := make([]float32, n)
+				for i := range x {
+					x[i] = float32(r.NormFloat64())
+				}
+				const most = 7
+				w, _ := stored(f, n*most, 1, r)
+				want := make([]float32, most)
+				gemvFloatGeneric(f, want, w, len(w)/most, x)
+				for rows := 1; rows <= most; rows++ {
+					got := append(make([]float32, rows), 7)
+					GemvFloat(f, got[:rows], w, len(w)/most, x)
+					if !slices.Equal(got[:rows], want[:rows]) || got[rows] != 7 {
+						t.Errorf("%v, %d rows of %d: %v, want %v and 7", f, rows, n, got, want[:rows])
+					}
+				}
+			}
+		}
+	})
+}

@@ -117,50 +117,91 @@ func (t isa) gemvFloat(f floatFormat) {
 	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
 	iterations := copyOf(n) // those that have 32 products
 	ANDQ(I32(-32), iterations)
-	loop("row", rows.(reg.GPVirtual), func() {
-		acc, v := t.regs(32/t.lanes), t.regs(32/t.lanes)
-		zero(acc...)
-		i := GP64()
+	// sums multiplies some rows, one behind the other.
+	sums := func(label string, some int) {
+		acc := make([][]vector, some)
+		for r := range acc {
+			acc[r] = t.regs(32 / t.lanes)
+			zero(acc[r]...)
+		}
+		i, from := GP64(), []reg.Register{w}
+		for r := range some - 1 {
+			next := copyOf(from[r])
+			ADDQ(stride, next)
+			from = append(from, next)
+		}
 		XORQ(i, i)
 		CMPQ(i, iterations)
-		JGE(LabelRef("tail"))
-		Label("iteration")
-		for u := range acc {
-			disp := u * t.lanes * int(f.size)
-			at := Mem{Base: w, Index: i, Scale: f.size, Disp: disp}
-			VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v[u])
-			if f.size == 4 {
-				VFMADD231PS(at, v[u], acc[u])
-			} else {
-				VFMADD231PS(f.load(t, at), v[u], acc[u])
+		JGE(LabelRef(label + "tail"))
+		Label(label + "iteration")
+		for u := range acc[0] {
+			v := t.reg()
+			VMOVUPS(Mem{Base: x, Index: i, Scale: 4, Disp: u * t.size()}, v)
+			for r := range acc {
+				at := Mem{Base: from[r], Index: i, Scale: f.size, Disp: u * t.lanes * int(f.size)}
+				if f.size == 4 {
+					VFMADD231PS(at, v, acc[r][u])
+				} else {
+					VFMADD231PS(f.load(t, at), v, acc[r][u])
+				}
 			}
 		}
 		ADDQ(U8(32), i)
 		CMPQ(i, iterations)
-		JL(LabelRef("iteration"))
-		Label("tail")
-		for n := len(acc) / 2; n > 0; n /= 2 {
-			for u := range n {
-				VADDPS(acc[u+n], acc[u], acc[u])
+		JL(LabelRef(label + "iteration"))
+		Label(label + "tail")
+		sum := make([]reg.VecVirtual, some)
+		for r, acc := range acc {
+			for n := len(acc) / 2; n > 0; n /= 2 {
+				for u := range n {
+					VADDPS(acc[u+n], acc[u], acc[u])
+				}
 			}
+			sum[r] = t.horizontal(acc[0])
 		}
-		sum := t.horizontal(acc[0])
-		Label("scalar")
+		Label(label + "scalar")
 		CMPQ(i, n)
-		JGE(LabelRef("store"))
+		JGE(LabelRef(label + "store"))
 		last := XMM()
 		VMOVSS(Mem{Base: x, Index: i, Scale: 4}, last)
-		VFMADD231SS(f.scalar(Mem{Base: w, Index: i, Scale: f.size}), last, sum)
+		for r := range sum {
+			VFMADD231SS(f.scalar(Mem{Base: from[r], Index: i, Scale: f.size}), last, sum[r])
+		}
 		INCQ(i)
-		JMP(LabelRef("scalar"))
-		Label("store")
-		VMOVSS(sum, Mem{Base: dst})
-		ADDQ(U8(4), dst)
+		JMP(LabelRef(label + "scalar"))
+		Label(label + "store")
+		for r := range sum {
+			VMOVSS(sum[r], Mem{Base: dst, Disp: 4 * r})
+		}
+		ADDQ(U8(4*some), dst)
+		w, _ := w.(reg.GPVirtual)
+		MOVQ(from[some-1], w)
 		ADDQ(stride, w)
-	})
+		SUBQ(U8(some), rows)
+	}
+	CMPQ(n, U32(longRow))
+	JL(LabelRef("row"))
+	some := t.lanes / 4
+	Label("rows")
+	CMPQ(rows, U8(some))
+	JL(LabelRef("left"))
+	sums("rows", some)
+	JMP(LabelRef("rows"))
+	Label("left")
+	TESTQ(rows, rows)
+	JZ(LabelRef("end"))
+	Label("row")
+	sums("row", 1)
+	JNZ(LabelRef("row"))
+	Label("end")
 	VZEROUPPER()
 	RET()
 }
+
+// longRow is from how many columns on rows are multiplied together: the activations of
+// longer ones leave no room for weights in the first cache, and are read once for all of
+// those.
+const longRow = 5 << 10
 
 // horizontal adds the lanes of v, halves to halves.
 func (t isa) horizontal(v vector) reg.VecVirtual {
