@@ -223,7 +223,7 @@ func (in *Input) arrange(i int, q8 asm.Q8, x []float32, s *scratch) {
 		}
 	}
 	if in.packings&panelsQ8 != 0 {
-		t := in.q8PanelAt(i)
+		t := in.q8PanelsAt(i, 1)
 		asm.Transpose(t.Q, view[uint32](q8.Q), in.cols/4, rows, in.cols/4, asm.SignFlip())
 		asm.Transpose(view[uint32](t.Scale), view[uint32](q8.Scale), groups, rows, groups, 0)
 		asm.Transpose(view[uint32](t.ScaledSum), view[uint32](q8.ScaledSum), groups, rows, groups, 0)
@@ -249,14 +249,14 @@ func (in *Input) rowQ8x8(r int) []asm.Q8x8 {
 	return in.q8x8[r*n:][:n]
 }
 
-// q8PanelAt returns the quantized form of the rows from 16*i.
-func (in *Input) q8PanelAt(i int) asm.Q8Panel {
+// q8PanelsAt returns the quantized form of some panels, the rows from 16*i.
+func (in *Input) q8PanelsAt(i, panels int) asm.Q8Panel {
 	n, groups := asm.PanelRows*in.cols/4, asm.PanelRows*in.cols/asm.Group
 	return asm.Q8Panel{
-		Q:         in.q8Panel.Q[i*n:][:n],
-		Scale:     in.q8Panel.Scale[i*groups:][:groups],
-		ScaledSum: in.q8Panel.ScaledSum[i*groups:][:groups],
-		HalfSum:   in.q8Panel.HalfSum[i*groups:][:groups],
+		Q:         in.q8Panel.Q[i*n:][:panels*n],
+		Scale:     in.q8Panel.Scale[i*groups:][:panels*groups],
+		ScaledSum: in.q8Panel.ScaledSum[i*groups:][:panels*groups],
+		HalfSum:   in.q8Panel.HalfSum[i*groups:][:panels*groups],
 	}
 }
 

@@ -113,7 +113,8 @@ func (t *product) Do(worker, lo, hi int) {
 		}
 		tiles := t.in.panels()
 		for item := from; item < to; {
-			if t.cuts == 1 {
+			stored := t.stored(d.W)
+			if t.cuts == 1 && !stored {
 				n := min(t.together(d.W), to-item)
 				t.tile(s, d, item*asm.PanelRows, n, 0, tiles)
 				item += n
@@ -122,7 +123,11 @@ func (t *product) Do(worker, lo, hi int) {
 			// The cuts of one panel that fall to this piece, together.
 			panel, cut := item/t.cuts, item%t.cuts
 			last := min(t.cuts, cut+to-item)
-			t.tile(s, d, panel*asm.PanelRows, 1, cut*tiles/t.cuts, last*tiles/t.cuts)
+			if lo, hi := cut*tiles/t.cuts, last*tiles/t.cuts; stored {
+				t.storedRows(s, d, panel*asm.PanelRows, lo, hi)
+			} else {
+				t.tile(s, d, panel*asm.PanelRows, 1, lo, hi)
+			}
 			item += last - cut
 		}
 	}
@@ -132,9 +137,6 @@ func (t *product) Do(worker, lo, hi int) {
 // next: what stays in the cache.
 func (t *product) together(w *Matrix) int {
 	st, size := t.in.storage(w.Type), 4
-	if t.stored(w) {
-		return 2 // as many again are on their way from memory
-	}
 	if st.route == integer {
 		size = asm.QuantBytes(st.format)
 	}
@@ -204,16 +206,26 @@ func (t *product) single(s *scratch, d *Product, o, n int) {
 	}
 }
 
+// storedRows computes the panel of 16 outputs from o for the tiles lo to hi, with the
+// weights as they are stored.
+func (t *product) storedRows(s *scratch, d *Product, o, lo, hi int) {
+	in, w := t.in, d.W
+	first, data, stride := s.window(w, o)
+	r, end := lo*asm.PanelRows, min(hi*asm.PanelRows, in.rows)
+	asm.GemmStored(in.storage(w.Type).format, &s.chains, data, stride, in.q8PanelsAt(lo, hi-lo), w.Cols, end-r, w.panelsAfter(o+asm.PanelRows, 1))
+	for ; lo < hi; lo++ {
+		t.finish(d, lo, o, s.chains[(lo*asm.PanelRows-r)*asm.PanelRows+o-first:], asm.EpilogueRows)
+	}
+}
+
 // tile computes n panels of 16 outputs, from o, for the tiles lo to hi.
 func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 	in, w := t.in, d.W
 	st := in.storage(w.Type)
 	var from, words [together]int
 	var rows [together][]float32
-	stored := t.stored(w)
 	for k := range n {
 		switch at := o + k*asm.PanelRows; {
-		case stored: // and read by the product
 		case st.route == integer:
 			from[k] = s.unpack(k, st.format, w, at, 0, w.Cols)
 		case st.route == halves || st.route == float && st.format == quant.F32:
@@ -235,12 +247,8 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 			at := o + k*asm.PanelRows
 			asm.FetchRows(d.Dst[r*w.Rows+at:], w.Rows, min(many*asm.PanelRows, in.rows-r)) // while the products are made
 			switch one := (*[outSize]float32)(s.out[:]); {
-			case stored:
-				first, data, stride := s.window(w, at)
-				from[k] = first
-				asm.GemmStored(st.format, one, data, stride, in.q8PanelAt(i), w.Cols, take(&ahead, piece), &s.chains)
 			case st.route == integer:
-				asm.Gemm(st.format, one, s.panel[k], in.q8PanelAt(i), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
+				asm.Gemm(st.format, one, s.panel[k], in.q8PanelsAt(i, 1), w.Cols, in.rows-r, take(&ahead, piece), &s.chains)
 			case st.route == halves:
 				asm.GemmBF16(&s.out, rows[k], words[k], in.b16PanelsAt(i))
 				asm.Fetch(take(&ahead, piece))
@@ -250,7 +258,7 @@ func (t *product) tile(s *scratch, d *Product, o, n, lo, hi int) {
 				asm.GemmFloat2(&s.out, rows[k], words[k], in.f32PanelsAt(i, 2), take(&ahead, 2*asm.FetchBytes*w.Cols))
 			}
 			for j := range many {
-				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.PanelRows:])
+				t.finish(d, i+j, at, s.out[j*outSize+(at-from[k])*asm.PanelRows:], asm.Epilogue)
 			}
 		}
 	}
@@ -265,7 +273,7 @@ func take(b *[]byte, n int) []byte {
 }
 
 // finish writes the products of tile i with the panel of the outputs from o.
-func (t *product) finish(d *Product, i, o int, c []float32) {
+func (t *product) finish(d *Product, i, o int, c []float32, epilogue func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)) {
 	w, r := d.W, i*asm.PanelRows
 	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.PanelRows, t.in.rows-r)
 	var bias, mean []float32
@@ -275,5 +283,5 @@ func (t *product) finish(d *Product, i, o int, c []float32) {
 	if d.Mean != nil {
 		mean = d.Mean[r:][:rows]
 	}
-	asm.Epilogue(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, mean, d.Add)
+	epilogue(d.Dst[r*w.Rows+o:], w.Rows, c, have, rows, bias, mean, d.Add)
 }

@@ -13,8 +13,8 @@ type Tile = [PanelRows * PanelRows]float32
 // TileFrom is from how many rows on [Gemm] is faster than [Gemv] for each row.
 func TileFrom() int { return cmp.Or(active.tileFrom, 5) }
 
-// Chains is scratch for Gemm.
-type Chains [chains * PanelRows * PanelRows]float32
+// Chains is scratch for Gemm and GemmStored.
+type Chains [chains * PanelRows * StoredRows]float32
 
 // Gemm multiplies the rows of a panel of weights with the first rows of one of
 // activations, that many columns of each: c[r*16+n] is for row r of weights and row
@@ -32,17 +32,22 @@ func Gemm(t quant.Type, c *Tile, p Panel, a Q8Panel, columns, rows int, ahead []
 	gemmGeneric(t, c, p, a, columns, SignFlip())
 }
 
+// StoredRows is how many rows of activations [GemmStored] takes at most.
+const StoredRows = 64
+
 // CanGemmStored returns whether [GemmStored] multiplies weights of type t with that many
 // rows of activations in the active tier.
 func CanGemmStored(t quant.Type, rows int) bool {
-	return active.ints[t].gemmStored != nil && rows <= PanelRows/2
+	return active.ints[t].gemmStored != nil && rows <= StoredRows
 }
 
-// GemmStored is [Gemm] of 16 rows as they are stored, stride bytes apart, of more than no
-// columns, for what [CanGemmStored] reports: with few rows of activations what is unpacked
-// to memory is read too seldom to pay.
-func GemmStored(t quant.Type, c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains) {
-	active.ints[t].gemmStored(c, w, stride, a, columns, ahead, s)
+// GemmStored multiplies 16 rows of weights as they are stored, stride bytes apart, with rows
+// of activations in panels one after the other, more than no columns and rows of each, for
+// what [CanGemmStored] reports: with few rows what is unpacked to memory is read too seldom
+// to pay. c[n*16+r] becomes the product of row r of weights and row n of activations, which
+// [Gemv] computes, to the last bit; the rest of c is scratch.
+func GemmStored(t quant.Type, c *Chains, w []byte, stride int, a Q8Panel, columns, rows int, ahead []byte) {
+	active.ints[t].gemmStored(c, w, stride, a, columns, rows, ahead)
 }
 
 // gemmGeneric is the definition of Gemm, for activations with the given [SignFlip].

@@ -52,11 +52,12 @@ func gemm8Sub16AVX512(c *float32, q *int8, scale *float32, min *float32, comp *i
 //go:noescape
 func gemm8Sub16MinAVX512(c *float32, q *int8, scale *float32, min *float32, comp *int32, aq *uint32, ascale *float32, asum *float32, ahalf *uint32, columns int, chains *float32, ahead *byte, step int)
 
-// gemmStoredQ8_0AVX512 multiplies 16 stored rows with eight of activations, whole groups of 32, at
-// least one. chains[16*n+r] becomes the product of row r of weights and row n of activations.
+// gemmStoredQ8_0AVX512 multiplies 16 stored rows with rows of activations in panels, whole groups of
+// 32, at least one. A chain has that many bytes: 256 for four rows, at least these. chains[16*n+r] becomes
+// the product of row r of weights and row n of activations.
 //
 //go:noescape
-func gemmStoredQ8_0AVX512(w *byte, stride int, aq *uint32, ascale *float32, columns int, chains *float32, ahead *byte, step int)
+func gemmStoredQ8_0AVX512(w *byte, stride int, aq *uint32, ascale *float32, columns int, chain int, chains *float32, ahead *byte, step int)
 
 // gemmBits4AVX2 is gemmGeneric over that many columns, whole groups of 32, at least one,
 // for 16 activation rows. For each group it fetches step bytes from ahead on.

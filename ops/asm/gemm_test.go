@@ -114,7 +114,7 @@ var matrixTests = []kernelTest{
 		stride := blocks * l.Bytes
 		w, c := o.blocks(t, PanelRows*stride), o.activations(rows*groups)
 		ahead := o.blocks(t, n%5*l.Bytes)
-		var got, stored, want Tile
+		var got, want Tile
 		var s Chains
 		run := func(got *Tile, unpack func(p Panel), gemm func(p Panel, a Q8Panel), size int, flip uint32) {
 			p := Panel{
@@ -140,9 +140,6 @@ var matrixTests = []kernelTest{
 				run(&got, func(p Panel) { Unpack(t, p, blocks, w, stride) },
 					func(p Panel, a Q8Panel) {
 						Gemm(t, &got, p, a, columns, rows, ahead, &s)
-						if stored = got; CanGemmStored(t, rows) && groups > 0 {
-							GemmStored(t, &stored, w, stride, a, columns, ahead, &s)
-						}
 					}, QuantBytes(t), SignFlip())
 			}, func() error {
 				run(&want, func(p Panel) { unpackGeneric(t, p, blocks, w, stride) },
@@ -159,15 +156,78 @@ var matrixTests = []kernelTest{
 					}
 				}
 				for r := range PanelRows { // the other products are undefined
-					for name, c := range map[string]*Tile{"Gemm": &got, "GemmStored": &stored} {
-						if err := sameFloats(c[r*PanelRows:][:rows], want[r*PanelRows:][:rows]); err != nil {
-							return fmt.Errorf("%s, row %d of weights: %w", name, r, err)
-						}
+					if err := sameFloats(got[r*PanelRows:][:rows], want[r*PanelRows:][:rows]); err != nil {
+						return fmt.Errorf("row %d of weights: %w", r, err)
 					}
 				}
 				return nil
 			}
 	})},
+	{"GemmStored", eachType(func(o *operands, t quant.Type, n int) (func(), func() error) {
+		groups, rows := someGroups(t, n%13), 1+n%StoredRows
+		columns := groups * Group
+		if !CanGemmStored(t, rows) || columns == 0 {
+			return func() {}, func() error { return nil }
+		}
+		panels := (rows + PanelRows - 1) / PanelRows
+		stride := columns / weightTypes[t].Items * weightTypes[t].Bytes
+		w, q := o.blocks(t, PanelRows*stride), o.activations(rows*groups)
+		ahead := o.blocks(t, n%5*weightTypes[t].Bytes)
+		all := Q8Panel{
+			Q:     fenced(o, panels*PanelRows*columns/4, 7, o.r.Uint32),
+			Scale: o.floats(panels * PanelRows * groups),
+		}
+		for i := range panels {
+			n := min(rows-i*PanelRows, PanelRows)
+			some := q.Groups(i*PanelRows*groups, (i*PanelRows+n)*groups)
+			Transpose(all.Q[i*PanelRows*columns/4:], bits(some.Q), columns/4, n, columns/4, SignFlip())
+			Transpose(bits(all.Scale[i*PanelRows*groups:]), bits(some.Scale), groups, n, groups, 0)
+		}
+		got := (*Chains)(o.floats(len(Chains{})))
+		return func() { GemmStored(t, got, w, stride, all, columns, rows, ahead) }, func() error {
+			for n := range rows {
+				a := make([]Q8x8, Q8x8Count(groups))
+				PackQ8x8(a, q.Groups(n*groups, (n+1)*groups))
+				want := make([]float32, PanelRows)
+				gemvGeneric(t, want, w, stride, groups, a)
+				if err := sameFloats(got[n*PanelRows:][:PanelRows], want); err != nil {
+					return fmt.Errorf("row %d of activations: %w", n, err)
+				}
+			}
+			return nil
+		}
+	})},
+	{"EpilogueRows", func(o *operands, n int) (func(), func() error) {
+		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%PanelRows, o.r.IntN(2) == 0
+		stride := rows + n%5
+		got, c := o.floats((lanes-1)*stride+rows), o.floats(PanelRows*PanelRows)
+		var bias, mean []float32
+		if o.r.IntN(2) == 0 {
+			bias = o.floats(rows)
+		}
+		if o.r.IntN(2) == 0 {
+			mean = o.floats(lanes)
+		}
+		want := slices.Clone(got)
+		return func() { EpilogueRows(got, stride, c, rows, lanes, bias, mean, add) }, func() error {
+			for n := range lanes {
+				for r := range rows {
+					v := c[n*PanelRows+r]
+					if add {
+						v += want[n*stride+r]
+					}
+					if bias != nil {
+						v += bias[r]
+					}
+					if mean != nil {
+						v -= mean[n]
+					}
+					want[n*stride+r] = v
+				}
+			}
+			return sameFloats(got, want)
+		}
+	}},
 	{"Epilogue", func(o *operands, n int) (func(), func() error) {
 		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%PanelRows, o.r.IntN(2) == 0
 		stride := rows + n%5
@@ -384,14 +444,16 @@ func TestQuantizeEdges(t *testing.T) {
 	})
 }
 
-func FuzzQuantize(f *testing.F)   { fuzzKernel(f, "Quantize") }
-func FuzzShuffle(f *testing.F)    { fuzzKernel(f, "Shuffle") }
-func FuzzTranspose(f *testing.F)  { fuzzKernel(f, "Transpose") }
-func FuzzGemv(f *testing.F)       { fuzzKernel(f, "Gemv") }
-func FuzzGemm(f *testing.F)       { fuzzKernel(f, "Gemm") }
-func FuzzEpilogue(f *testing.F)   { fuzzKernel(f, "Epilogue") }
-func FuzzDotQ8(f *testing.F)      { fuzzKernel(f, "DotQ8") }
-func FuzzSumColumns(f *testing.F) { fuzzKernel(f, "SumColumns") }
+func FuzzQuantize(f *testing.F)     { fuzzKernel(f, "Quantize") }
+func FuzzShuffle(f *testing.F)      { fuzzKernel(f, "Shuffle") }
+func FuzzTranspose(f *testing.F)    { fuzzKernel(f, "Transpose") }
+func FuzzGemv(f *testing.F)         { fuzzKernel(f, "Gemv") }
+func FuzzGemm(f *testing.F)         { fuzzKernel(f, "Gemm") }
+func FuzzGemmStored(f *testing.F)   { fuzzKernel(f, "GemmStored") }
+func FuzzEpilogueRows(f *testing.F) { fuzzKernel(f, "EpilogueRows") }
+func FuzzEpilogue(f *testing.F)     { fuzzKernel(f, "Epilogue") }
+func FuzzDotQ8(f *testing.F)        { fuzzKernel(f, "DotQ8") }
+func FuzzSumColumns(f *testing.F)   { fuzzKernel(f, "SumColumns") }
 
 func BenchmarkDotQ8(b *testing.B)    { benchKernel(b, "DotQ8", 768, 2048) }
 func BenchmarkQuantize(b *testing.B) { benchKernel(b, "Quantize", 768, 2048) }

@@ -22,13 +22,14 @@ type kernels struct {
 	ints   [types]intKernels
 	floats [types]floatKernels
 
-	quantize  func(q *int8, scale, scaledSum *float32, sum, halfSum *int32, x *float32, groups int)
-	shuffle   func(a *byte) // nil: nothing reads Paired and Transposed
-	transpose func(dst, src []uint32, stride, rows, cols int, flip uint32)
-	signFlip  uint32
-	tileFrom  int // see TileFrom; 0: five
-	dotQ8     func(dst *float32, q *int8, scale, c *float32, rows, groups int)
-	epilogue  func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
+	quantize     func(q *int8, scale, scaledSum *float32, sum, halfSum *int32, x *float32, groups int)
+	shuffle      func(a *byte) // nil: nothing reads Paired and Transposed
+	transpose    func(dst, src []uint32, stride, rows, cols int, flip uint32)
+	signFlip     uint32
+	tileFrom     int // see TileFrom; 0: five
+	dotQ8        func(dst *float32, q *int8, scale, c *float32, rows, groups int)
+	epilogue     func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
+	epilogueRows func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
 
 	gemmFloat  func(c *Tile, w []float32, stride int, a []float32, ahead []byte)
 	gemmFloat2 func(c *[2 * len(Tile{})]float32, w []float32, stride int, a []float32, ahead []byte) // nil: twice gemmFloat

@@ -68,16 +68,17 @@ func kernelsAVX512() kernels {
 			quant.F16:  {widenF16AVX512, gemvF16AVX512},
 			quant.BF16: {widenBF16AVX512, gemvBF16AVX512},
 		},
-		quantize:   quantizeAVX512,
-		shuffle:    shuffleAVX2,
-		transpose:  transpose16,
-		signFlip:   0x80808080, // 128 above
-		tileFrom:   4,
-		dotQ8:      dotQ8AVX512,
-		epilogue:   epilogue16,
-		gemmFloat:  fetching(gemmFloatAVX512),
-		gemmFloat2: gemmFloat2Fetching,
-		addFloats:  addFloatsAVX512,
+		quantize:     quantizeAVX512,
+		shuffle:      shuffleAVX2,
+		transpose:    transpose16,
+		signFlip:     0x80808080, // 128 above
+		tileFrom:     4,
+		dotQ8:        dotQ8AVX512,
+		epilogue:     epilogue16,
+		epilogueRows: epilogueRows16,
+		gemmFloat:    fetching(gemmFloatAVX512),
+		gemmFloat2:   gemmFloat2Fetching,
+		addFloats:    addFloatsAVX512,
 		activations: [numActivations]activationKernels{
 			GELU:    {geluAVX512, geluMulAVX512},
 			GELUErf: {geluErfAVX512, geluErfMulAVX512},
@@ -180,18 +181,12 @@ func gemm512(kernel gemmKernel512) panelProduct {
 	}
 }
 
-// gemmStoredQ8_0 multiplies with the first eight rows of activations.
-func gemmStoredQ8_0(c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains) {
+func gemmStoredQ8_0(c *Chains, w []byte, stride int, a Q8Panel, columns, rows int, ahead []byte) {
 	step := perGroup(ahead, columns)
 	if step == 0 {
 		ahead = w
 	}
-	gemmStoredQ8_0AVX512(&w[0], stride, &a.Q[0], &a.Scale[0], columns, &s[0], &ahead[0], step)
-	transpose16(words(c[:]), words(s[:]), PanelRows, PanelRows/2, PanelRows, 0)
-}
-
-func words(x []float32) []uint32 {
-	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
+	gemmStoredQ8_0AVX512(&w[0], stride, &a.Q[0], &a.Scale[0], columns, (rows+3)/4*256, &c[0], &ahead[0], step)
 }
 
 // perGroup is how many bytes of what lies ahead are fetched with each group.
@@ -239,6 +234,12 @@ func transpose8(dst, src []uint32, stride, rows, cols int, flip uint32) {
 func epilogue16(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
 	if rows > 0 && lanes > 0 {
 		epilogueAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(mean), add)
+	}
+}
+
+func epilogueRows16(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
+	if rows > 0 && lanes > 0 {
+		epilogueRowsAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(mean), add)
 	}
 }
 

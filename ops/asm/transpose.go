@@ -62,6 +62,26 @@ func Epilogue(dst []float32, stride int, c []float32, rows, lanes int, bias, mea
 	active.epilogue(dst, stride, c, rows, lanes, bias, mean, add)
 }
 
+// EpilogueRows is [Epilogue] of products that lie the other way: c[n*16+r].
+func EpilogueRows(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
+	if active.epilogueRows == nil {
+		epilogueRowsGeneric(dst, stride, c, rows, lanes, bias, mean, add)
+		return
+	}
+	active.epilogueRows(dst, stride, c, rows, lanes, bias, mean, add)
+}
+
+// epilogueRowsGeneric is the definition of EpilogueRows.
+func epilogueRowsGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
+	var turned Tile
+	for n := range lanes {
+		for r := range rows {
+			turned[r*PanelRows+n] = c[n*PanelRows+r]
+		}
+	}
+	epilogueGeneric(dst, stride, turned[:], rows, lanes, bias, mean, add)
+}
+
 // epilogueGeneric is the definition of Epilogue.
 func epilogueGeneric(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
 	for n := range lanes {

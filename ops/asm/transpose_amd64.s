@@ -472,6 +472,168 @@ done:
 	VZEROUPPER
 	RET
 
+// func epilogueRowsAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bias *float32, mean *float32, add bool)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·epilogueRowsAVX512(SB), NOSPLIT, $0-57
+	MOVQ        dst+0(FP), AX
+	MOVQ        stride+8(FP), CX
+	MOVQ        c+16(FP), DX
+	MOVQ        rows+24(FP), BX
+	MOVQ        lanes+32(FP), SI
+	MOVQ        bias+40(FP), DI
+	MOVQ        mean+48(FP), R8
+	SHLQ        $0x02, CX
+	MOVL        $0xffffffff, R9
+	BZHIL       BX, R9, R9
+	XORL        BX, BX
+	KMOVW       R9, K1
+	MOVL        R9, R10
+	TESTQ       DI, DI
+	CMOVLEQ     BX, R10
+	KMOVW       R10, K2
+	MOVL        R9, R10
+	TESTQ       R8, R8
+	CMOVLEQ     BX, R10
+	KMOVW       R10, K3
+	MOVB        add+56(FP), R10
+	TESTB       R10, R10
+	CMOVLEQ     BX, R9
+	KMOVW       R9, K4
+	TESTQ       DI, DI
+	CMOVQEQ     DX, DI
+	TESTQ       R8, R8
+	CMOVQEQ     DX, R8
+	VMOVUPS.Z   (DI), K2, Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     64(DX), Z2
+	VMOVUPS     128(DX), Z3
+	VMOVUPS     192(DX), Z4
+	VMOVUPS     256(DX), Z5
+	VMOVUPS     320(DX), Z6
+	VMOVUPS     384(DX), Z7
+	VMOVUPS     448(DX), Z8
+	VMOVUPS     512(DX), Z9
+	VMOVUPS     576(DX), Z10
+	VMOVUPS     640(DX), Z11
+	VMOVUPS     704(DX), Z12
+	VMOVUPS     768(DX), Z13
+	VMOVUPS     832(DX), Z14
+	VMOVUPS     896(DX), Z15
+	VMOVUPS     960(DX), Z16
+	VADDPS      (AX), Z1, K4, Z1
+	VADDPS      Z0, Z1, K2, Z1
+	VSUBPS.BCST (R8), Z1, K3, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x01
+	JE          done
+	VADDPS      (AX), Z2, K4, Z2
+	VADDPS      Z0, Z2, K2, Z2
+	VSUBPS.BCST 4(R8), Z2, K3, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x02
+	JE          done
+	VADDPS      (AX), Z3, K4, Z3
+	VADDPS      Z0, Z3, K2, Z3
+	VSUBPS.BCST 8(R8), Z3, K3, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x03
+	JE          done
+	VADDPS      (AX), Z4, K4, Z4
+	VADDPS      Z0, Z4, K2, Z4
+	VSUBPS.BCST 12(R8), Z4, K3, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x04
+	JE          done
+	VADDPS      (AX), Z5, K4, Z5
+	VADDPS      Z0, Z5, K2, Z5
+	VSUBPS.BCST 16(R8), Z5, K3, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x05
+	JE          done
+	VADDPS      (AX), Z6, K4, Z6
+	VADDPS      Z0, Z6, K2, Z6
+	VSUBPS.BCST 20(R8), Z6, K3, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x06
+	JE          done
+	VADDPS      (AX), Z7, K4, Z7
+	VADDPS      Z0, Z7, K2, Z7
+	VSUBPS.BCST 24(R8), Z7, K3, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x07
+	JE          done
+	VADDPS      (AX), Z8, K4, Z8
+	VADDPS      Z0, Z8, K2, Z8
+	VSUBPS.BCST 28(R8), Z8, K3, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x08
+	JE          done
+	VADDPS      (AX), Z9, K4, Z9
+	VADDPS      Z0, Z9, K2, Z9
+	VSUBPS.BCST 32(R8), Z9, K3, Z9
+	VMOVUPS     Z9, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x09
+	JE          done
+	VADDPS      (AX), Z10, K4, Z10
+	VADDPS      Z0, Z10, K2, Z10
+	VSUBPS.BCST 36(R8), Z10, K3, Z10
+	VMOVUPS     Z10, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0a
+	JE          done
+	VADDPS      (AX), Z11, K4, Z11
+	VADDPS      Z0, Z11, K2, Z11
+	VSUBPS.BCST 40(R8), Z11, K3, Z11
+	VMOVUPS     Z11, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0b
+	JE          done
+	VADDPS      (AX), Z12, K4, Z12
+	VADDPS      Z0, Z12, K2, Z12
+	VSUBPS.BCST 44(R8), Z12, K3, Z12
+	VMOVUPS     Z12, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0c
+	JE          done
+	VADDPS      (AX), Z13, K4, Z13
+	VADDPS      Z0, Z13, K2, Z13
+	VSUBPS.BCST 48(R8), Z13, K3, Z13
+	VMOVUPS     Z13, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0d
+	JE          done
+	VADDPS      (AX), Z14, K4, Z14
+	VADDPS      Z0, Z14, K2, Z14
+	VSUBPS.BCST 52(R8), Z14, K3, Z14
+	VMOVUPS     Z14, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0e
+	JE          done
+	VADDPS      (AX), Z15, K4, Z15
+	VADDPS      Z0, Z15, K2, Z15
+	VSUBPS.BCST 56(R8), Z15, K3, Z15
+	VMOVUPS     Z15, K1, (AX)
+	ADDQ        CX, AX
+	CMPQ        SI, $0x0f
+	JE          done
+	VADDPS      (AX), Z16, K4, Z16
+	VADDPS      Z0, Z16, K2, Z16
+	VSUBPS.BCST 60(R8), Z16, K3, Z16
+	VMOVUPS     Z16, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func transposeAVX2(dst *uint32, src *uint32, stride int, rows int, cols int, flip uint32)
 // Requires: AVX, AVX2, CMOV
 TEXT ·transposeAVX2(SB), NOSPLIT, $0-44

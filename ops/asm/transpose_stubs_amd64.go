@@ -14,6 +14,11 @@ func transposeAVX512(dst *uint32, src *uint32, stride int, rows int, cols int, f
 //go:noescape
 func epilogueAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bias *float32, mean *float32, add bool)
 
+// epilogueRowsAVX512 is epilogueRowsGeneric, with 0 < rows <= 16, 0 < lanes <= 16. It reads whole rows of c, 16 of them.
+//
+//go:noescape
+func epilogueRowsAVX512(dst *float32, stride int, c *float32, rows int, lanes int, bias *float32, mean *float32, add bool)
+
 // transposeAVX2 is transposeGeneric, with 0 < rows <= 16, and cols a multiple of eight, at least eight.
 //
 //go:noescape

@@ -42,9 +42,8 @@ type intKernels struct {
 // ahead.
 type panelProduct func(c *Tile, p Panel, a Q8Panel, columns int, ahead []byte, s *Chains)
 
-// A storedProduct is gemmGeneric of stored rows, stride bytes apart, and up to eight of
-// activations, over whole groups of 32, at least one.
-type storedProduct func(c *Tile, w []byte, stride int, a Q8Panel, columns int, ahead []byte, s *Chains)
+// A storedProduct is GemmStored over whole groups of 32, at least one.
+type storedProduct func(c *Chains, w []byte, stride int, a Q8Panel, columns, rows int, ahead []byte)
 
 // A gemvKernel is gemvGeneric of that many rows and groups, at least one of each.
 type gemvKernel func(dst *float32, w *byte, stride, rows, groups int, a *byte)

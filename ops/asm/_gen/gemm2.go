@@ -147,7 +147,7 @@ func gemm2(f gemm2Form, vecs int) {
 		}
 		ADDQ(U8(64), i)
 	}
-	avx2.rounds(f.Group, i, end, chain, block)
+	avx2.rounds(f.Group, U32(chainBytes), i, end, chain, block)
 	avx2.sumChains(pointer("c"), pointer("chains"), panelRows, 8*vecs)
 	VZEROUPPER()
 	RET()

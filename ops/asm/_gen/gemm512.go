@@ -112,20 +112,20 @@ func gemm512(form string, lanes isa, group int, min bool) {
 		}
 		ADDQ(U8(64), i)
 	}
-	lanes.rounds(group, i, end, chain, block)
+	lanes.rounds(group, U32(chainBytes), i, end, chain, block)
 	lanes.sumChains(pointer("c"), pointer("chains"), panelRows, lanes.lanes)
 	VZEROUPPER()
 	RET()
 }
 
-// rounds emits the loop over the groups: block adds 32 columns to a chain, or
-// sets it, and adds 64 to i.
-func (t isa) rounds(group int, i, end, chain reg.GPVirtual, block func(name string, first bool)) {
+// rounds emits the loop over the groups: block adds 32 columns to a chain of that many
+// bytes, or sets it, and adds 64 to i. Where it depends on the call, group is 32.
+func (t isa) rounds(group int, bytes Op, i, end, chain reg.GPVirtual, block func(name string, first bool)) {
 	left := GP64()
 	round := func(name string, first bool) {
 		Label(name)
 		block(name, first)
-		ADDQ(U32(chainBytes), chain)
+		ADDQ(bytes, chain)
 		DECQ(left)
 		JNZ(LabelRef(name))
 		CMPQ(i, end)
@@ -140,7 +140,11 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, block func(name stri
 		CMPQ(left, chain)
 		CMOVQGT(chain, left)
 		SUBQ(left, chain)
-		SHLQ(U8(10), chain)
+		if m, ok := bytes.(Mem); ok {
+			IMULQ(m, chain)
+		} else {
+			IMUL3Q(bytes, chain, chain)
+		}
 		ADDQ(param("chains"), chain)
 	}
 	// zeroChains empties the chains from p up to the end.
@@ -149,10 +153,11 @@ func (t isa) rounds(group int, i, end, chain reg.GPVirtual, block func(name stri
 		zero(z)
 		JMP(LabelRef("emptyEnd"))
 		Label("empty")
-		for disp := 0; disp < chainBytes; disp += t.size() {
+		const some = 256 // all chains have a multiple
+		for disp := 0; disp < some; disp += t.size() {
 			VMOVUPS(z, Mem{Base: p, Disp: disp})
 		}
-		ADDQ(U32(chainBytes), p)
+		ADDQ(U32(some), p)
 		Label("emptyEnd")
 		CMPQ(p, end)
 		JNE(LabelRef("empty"))

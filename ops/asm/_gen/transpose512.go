@@ -7,7 +7,8 @@ import (
 
 func transposeFamily() {
 	transpose512()
-	epilogue512()
+	epilogue512("epilogueAVX512", "epilogueGeneric", transposed16)
+	epilogue512("epilogueRowsAVX512", "epilogueRowsGeneric", func(r []vector) []vector { return r })
 	transpose2()
 	epilogue2()
 }
@@ -89,9 +90,10 @@ func transpose512() {
 	RET()
 }
 
-func epilogue512() {
-	TEXT("epilogueAVX512", NOSPLIT, "func(dst *float32, stride int, c *float32, rows, lanes int, bias, mean *float32, add bool)")
-	Doc("epilogueAVX512 is epilogueGeneric, with 0 < rows <= 16, 0 < lanes <= 16. It reads whole rows of c, 16 of them.")
+// epilogue512 makes of the rows of c what is written to those of dst.
+func epilogue512(name, definition string, turn func([]vector) []vector) {
+	TEXT(name, NOSPLIT, "func(dst *float32, stride int, c *float32, rows, lanes int, bias, mean *float32, add bool)")
+	Doc(name + " is " + definition + ", with 0 < rows <= 16, 0 < lanes <= 16. It reads whole rows of c, 16 of them.")
 	Pragma("noescape")
 	dst, stride, c, rows, lanes := pointer("dst"), integer("stride"), pointer("c"), integer("rows"), integer("lanes")
 	bias, mean := pointer("bias"), pointer("mean")
@@ -125,7 +127,7 @@ func epilogue512() {
 		r[i] = ZMM()
 		VMOVUPS(c.Offset(64*i), r[i])
 	}
-	for i, v := range transposed16(r) {
+	for i, v := range turn(r) {
 		VADDPS(dst, v, added, v)
 		VADDPS(b, v, biased, v)
 		VSUBPS_BCST(mean.Offset(4*i), v, hasMean, v)
