@@ -38,6 +38,7 @@ func run(args []string) error {
 		prompt  = fs.Int("p", 512, "tokens of the prompt")
 		gen     = fs.Int("n", 64, "tokens to generate")
 		depth   = fs.Int("d", 0, "tokens in the cache before")
+		act     = fs.String("act", "q8", "`activations` of infer: its --act")
 		flash   = fs.String("fa", "auto", "llama.cpp's flash attention: auto, on or off")
 		loads   = fs.String("load", "mmap,none", "`ways` in which llama.cpp loads a model: mmap: from the mapping of its file; none: read into memory; the better one counts")
 		threads = fs.String("t", "1,2", "numbers of `threads`")
@@ -51,7 +52,7 @@ func run(args []string) error {
 		fs.PrintDefaults()
 	}
 	fs.Parse(args)
-	w := workload{prompt: *prompt, gen: *gen, depth: *depth, pairs: *pairs, sessions: split(*count), loads: split(*loads), flash: *flash}
+	w := workload{prompt: *prompt, gen: *gen, depth: *depth, pairs: *pairs, sessions: split(*count), loads: split(*loads), flash: *flash, act: *act}
 	for _, s := range split(*threads) {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {

@@ -21,6 +21,7 @@ type workload struct {
 	sessions                  []string // numbers of those that generate at once; none: one alone, without a name
 	loads                     []string // how llama.cpp loads the model: mmap, none
 	flash                     string   // its flash attention: auto, on, off
+	act                       string   // activations of infer, its --act
 }
 
 // tests are the names of the tests.
@@ -54,7 +55,7 @@ func (w *workload) sides() (all []side) {
 	for _, load := range w.loads {
 		all = append(all, side{opponent(), []string{"--load", load, "-fa", w.flash}, load})
 	}
-	return append(all, side{program: "infer"})
+	return append(all, side{program: "infer", args: []string{"--act", w.act}})
 }
 
 // opponent is the program that drives llama.cpp: with the libraries of PEER_DIR, or
