@@ -111,9 +111,8 @@ func (t *product) Do(worker, lo, hi int) {
 			}
 			continue
 		}
-		tiles := t.in.panels()
+		tiles, stored := t.in.panels(), t.stored(d.W)
 		for item := from; item < to; {
-			stored := t.stored(d.W)
 			if t.cuts == 1 && !stored {
 				n := min(t.together(d.W), to-item)
 				t.tile(s, d, item*asm.PanelRows, n, 0, tiles)
@@ -273,7 +272,7 @@ func take(b *[]byte, n int) []byte {
 }
 
 // finish writes the products of tile i with the panel of the outputs from o.
-func (t *product) finish(d *Product, i, o int, c []float32, epilogue func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)) {
+func (t *product) finish(d *Product, i, o int, c []float32, epilogue asm.EpilogueFunc) {
 	w, r := d.W, i*asm.PanelRows
 	have, rows := min(asm.PanelRows, w.Rows-o), min(asm.PanelRows, t.in.rows-r)
 	var bias, mean []float32

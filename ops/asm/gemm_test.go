@@ -197,54 +197,8 @@ var matrixTests = []kernelTest{
 			return nil
 		}
 	})},
-	{"EpilogueRows", func(o *operands, n int) (func(), func() error) {
-		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%PanelRows, o.r.IntN(2) == 0
-		stride := rows + n%5
-		got, c := o.floats((lanes-1)*stride+rows), o.floats(PanelRows*PanelRows)
-		var bias, mean []float32
-		if o.r.IntN(2) == 0 {
-			bias = o.floats(rows)
-		}
-		if o.r.IntN(2) == 0 {
-			mean = o.floats(lanes)
-		}
-		want := slices.Clone(got)
-		return func() { EpilogueRows(got, stride, c, rows, lanes, bias, mean, add) }, func() error {
-			for n := range lanes {
-				for r := range rows {
-					v := c[n*PanelRows+r]
-					if add {
-						v += want[n*stride+r]
-					}
-					if bias != nil {
-						v += bias[r]
-					}
-					if mean != nil {
-						v -= mean[n]
-					}
-					want[n*stride+r] = v
-				}
-			}
-			return sameFloats(got, want)
-		}
-	}},
-	{"Epilogue", func(o *operands, n int) (func(), func() error) {
-		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%PanelRows, o.r.IntN(2) == 0
-		stride := rows + n%5
-		got, c := o.floats((lanes-1)*stride+rows), o.floats(PanelRows*PanelRows)
-		var bias, mean []float32
-		if o.r.IntN(2) == 0 {
-			bias = o.floats(rows)
-		}
-		if o.r.IntN(2) == 0 {
-			mean = o.floats(lanes)
-		}
-		want := slices.Clone(got)
-		return func() { Epilogue(got, stride, c, rows, lanes, bias, mean, add) }, func() error {
-			epilogueGeneric(want, stride, c, rows, lanes, bias, mean, add)
-			return sameFloats(got, want)
-		}
-	}},
+	{"Epilogue", epilogueTest(Epilogue, func(c []float32, r, n int) float32 { return c[r*PanelRows+n] })},
+	{"EpilogueRows", epilogueTest(EpilogueRows, func(c []float32, r, n int) float32 { return c[n*PanelRows+r] })},
 	{"SumColumns", eachType(func(o *operands, t quant.Type, n int) (func(), func() error) {
 		l, groups := &weightTypes[t], someGroups(t, n%9)
 		columns := groups * Group
@@ -442,6 +396,41 @@ func TestQuantizeEdges(t *testing.T) {
 			t.Errorf("sums %v of %v, want %v of %v", got.Sum, got.HalfSum, want.Sum, want.HalfSum)
 		}
 	})
+}
+
+// epilogueTest holds an epilogue against its sums, in order; product is that of row r and lane n.
+func epilogueTest(epilogue EpilogueFunc, product func(c []float32, r, n int) float32) func(o *operands, n int) (func(), func() error) {
+	return func(o *operands, n int) (func(), func() error) {
+		rows, lanes, add := 1+n%PanelRows, 1+n/PanelRows%PanelRows, o.r.IntN(2) == 0
+		stride := rows + n%5
+		got, c := o.floats((lanes-1)*stride+rows), o.floats(PanelRows*PanelRows)
+		var bias, mean []float32
+		if o.r.IntN(2) == 0 {
+			bias = o.floats(rows)
+		}
+		if o.r.IntN(2) == 0 {
+			mean = o.floats(lanes)
+		}
+		want := slices.Clone(got)
+		return func() { epilogue(got, stride, c, rows, lanes, bias, mean, add) }, func() error {
+			for n := range lanes {
+				for r := range rows {
+					v := product(c, r, n)
+					if add {
+						v += want[n*stride+r]
+					}
+					if bias != nil {
+						v += bias[r]
+					}
+					if mean != nil {
+						v -= mean[n]
+					}
+					want[n*stride+r] = v
+				}
+			}
+			return sameFloats(got, want)
+		}
+	}
 }
 
 func FuzzQuantize(f *testing.F)     { fuzzKernel(f, "Quantize") }

@@ -28,8 +28,8 @@ type kernels struct {
 	signFlip     uint32
 	tileFrom     int // see TileFrom; 0: five
 	dotQ8        func(dst *float32, q *int8, scale, c *float32, rows, groups int)
-	epilogue     func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
-	epilogueRows func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
+	epilogue     EpilogueFunc
+	epilogueRows EpilogueFunc
 
 	gemmFloat  func(c *Tile, w []float32, stride int, a []float32, ahead []byte)
 	gemmFloat2 func(c *[2 * len(Tile{})]float32, w []float32, stride int, a []float32, ahead []byte) // nil: twice gemmFloat

@@ -74,8 +74,8 @@ func kernelsAVX512() kernels {
 		signFlip:     0x80808080, // 128 above
 		tileFrom:     4,
 		dotQ8:        dotQ8AVX512,
-		epilogue:     epilogue16,
-		epilogueRows: epilogueRows16,
+		epilogue:     epilogue16(epilogueAVX512),
+		epilogueRows: epilogue16(epilogueRowsAVX512),
 		gemmFloat:    fetching(gemmFloatAVX512),
 		gemmFloat2:   gemmFloat2Fetching,
 		addFloats:    addFloatsAVX512,
@@ -231,15 +231,11 @@ func transpose8(dst, src []uint32, stride, rows, cols int, flip uint32) {
 	transposeGeneric(dst, src, stride, rows, cols, flip)
 }
 
-func epilogue16(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
-	if rows > 0 && lanes > 0 {
-		epilogueAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(mean), add)
-	}
-}
-
-func epilogueRows16(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
-	if rows > 0 && lanes > 0 {
-		epilogueRowsAVX512(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(mean), add)
+func epilogue16(kernel func(dst *float32, stride int, c *float32, rows, lanes int, bias, mean *float32, add bool)) EpilogueFunc {
+	return func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
+		if rows > 0 && lanes > 0 {
+			kernel(&dst[0], stride, &c[0], rows, lanes, unsafe.SliceData(bias), unsafe.SliceData(mean), add)
+		}
 	}
 }
 

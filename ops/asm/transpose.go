@@ -62,6 +62,9 @@ func Epilogue(dst []float32, stride int, c []float32, rows, lanes int, bias, mea
 	active.epilogue(dst, stride, c, rows, lanes, bias, mean, add)
 }
 
+// An EpilogueFunc is [Epilogue] or [EpilogueRows].
+type EpilogueFunc func(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool)
+
 // EpilogueRows is [Epilogue] of products that lie the other way: c[n*16+r].
 func EpilogueRows(dst []float32, stride int, c []float32, rows, lanes int, bias, mean []float32, add bool) {
 	if active.epilogueRows == nil {
