@@ -184,6 +184,10 @@ func TestSynth(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("files left: %v", left)
 	}
+	works(t, append(args, "--force", "--layers", "1")...)
+	if text := works(t, "inspect", path); !strings.Contains(text, "blk.0.") || strings.Contains(text, "blk.1.") {
+		t.Errorf("one layer:\n%s", text)
+	}
 }
 
 func TestArchs(t *testing.T) {

@@ -192,6 +192,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"logits", model, "--tokens", "1"}, []string{"--out"}},
 		{[]string{"synth", "-o", "x"}, []string{"--shape", "gpt2-124M"}},
 		{[]string{"synth", "--shape", "gpt2-124m", "--type", "Q9", "-o", "x"}, []string{"--type", "Q9", "Q8_0"}},
+		{[]string{"synth", "--shape", "gpt2-124m", "--layers", "-1", "-o", "x"}, []string{"--layers -1"}},
 		{[]string{"synth", "--shape", "gpt2-125M", "-o", "x"}, []string{"did you mean gpt2-124M?"}},
 		{[]string{"synth", "--shape", "gpt2-124M"}, []string{"-o"}},
 	} {

@@ -57,21 +57,30 @@ static void run_tokens(struct llama_context * ctx, int n, int step) {
     free(tokens);
 }
 
-// bench_one times one test as llama-bench does: a context of just the length
-// needed, a warm-up.
-static void bench_one(struct llama_model * model, bool prefill, int n) {
+// bench_alone times a prompt and the generating of tokens (0: none) as llama-bench does:
+// a context of just the length needed, a warm-up. What is in the cache before them is
+// computed once for both.
+static void bench_alone(struct llama_model * model, int prompt, int gen) {
+    if (prompt + gen == 0) return;
     const int            batch = 2048;
-    struct bench_context b     = new_context(model, opt.d + n, 1);
-    const int            step  = prefill ? batch : 1;
-    char                 test[32];
-    snprintf(test, sizeof test, "%s%d", prefill ? "pp" : "tg", n);
-    run_tokens(b.ctx, prefill ? n : 1, step);
+    struct bench_context b     = new_context(model, opt.d + (prompt > gen ? prompt : gen), 1);
+    llama_memory_t       mem   = llama_get_memory(b.ctx);
+    run_tokens(b.ctx, prompt, batch);
+    llama_memory_clear(mem, false);
+    run_tokens(b.ctx, gen > 0, 1);
     for (int i = 0; i < opt.r; i++) {
-        llama_memory_clear(llama_get_memory(b.ctx), false);
+        llama_memory_clear(mem, false);
         run_tokens(b.ctx, opt.d, batch);
-        const double start = seconds();
-        run_tokens(b.ctx, n, step);
-        report(test, n / (seconds() - start));
+        for (int prefill = 1; prefill >= 0; prefill--) {
+            const int n = prefill ? prompt : gen;
+            if (n == 0) continue;
+            char test[32];
+            snprintf(test, sizeof test, "%s%d", prefill ? "pp" : "tg", n);
+            const double start = seconds();
+            run_tokens(b.ctx, n, prefill ? batch : 1);
+            report(test, n / (seconds() - start));
+            llama_memory_seq_rm(mem, 0, opt.d, -1);
+        }
     }
     free_context(b);
 }
@@ -106,12 +115,10 @@ static void bench_sessions(struct llama_model * model, int n_seq) {
 
 void bench(void) {
     struct llama_model * model = load_model();
-    if (opt.p > 0) bench_one(model, true, opt.p);
+    bench_alone(model, opt.p, opt.sessions ? 0 : opt.n);
     if (opt.sessions) {
         int32_t * counts;
         const int n = parse_list(opt.sessions, &counts);
         for (int i = 0; i < n; i++) bench_sessions(model, counts[i]);
-    } else if (opt.n > 0) {
-        bench_one(model, false, opt.n);
     }
 }
