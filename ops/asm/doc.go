@@ -37,8 +37,8 @@
 // a way that each type has for itself; what is done with them is one routine: the
 // quants of 32 weights are made in registers and multiplied with activations as
 // those of other types, or written to a panel. Points are looked up in memory
-// (grids.go), but for the product of one row with VBMI, where there are up to 512
-// of them: it finds 32 at once by permuting tables of their ranks (grids_amd64.go).
+// (grids.go), but for the product of one row with VBMI, where there are up to 1,024
+// of them: it finds 64 at once by permuting tables of their digits (_gen/grids512.go).
 //
 // # Direct calls
 //

@@ -67,8 +67,14 @@ var matrixTests = []kernelTest{
 				} else {
 					shuffleGeneric(e)
 				}
+				if active.stride != nil {
+					active.stride((*byte)(unsafe.Pointer(e)))
+				} else {
+					strideGeneric(e)
+				}
 			}, func() error {
 				shuffleGeneric(&want)
+				strideGeneric(&want)
 				if *e != want {
 					return fmt.Errorf("got %v, want %v", *e, want)
 				}

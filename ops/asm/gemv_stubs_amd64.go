@@ -164,6 +164,11 @@ func gemvIQ3_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *b
 //go:noescape
 func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
 
+// gemvIQ2_SVBMI is gemvGeneric of that many rows, at least one.
+//
+//go:noescape
+func gemvIQ2_SVBMI(dst *float32, w *byte, stride int, rows int, groups int, a *byte)
+
 // gemvIQ4_XSAVX2 is gemvGeneric of that many rows, at least one.
 //
 //go:noescape

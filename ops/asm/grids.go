@@ -47,7 +47,6 @@ var fillGrids = sync.OnceFunc(func() {
 	fillGrid(gridIQ2_S[:], quant.IQ2_S)
 	fillGrid(gridIQ3_XXS[:], quant.IQ3_XXS)
 	fillGrid(gridIQ3_S[:], quant.IQ3_S)
-	fillRanks()
 })
 
 func fillGrid[W uint32 | uint64](words []W, t quant.Type) {

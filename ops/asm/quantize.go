@@ -88,6 +88,7 @@ type Q8x8 struct {
 	Paired           [8 * Group]int8 // groups 0 and 4, 1 and 5, ...: the first 16 quants of both, then the others
 	Transposed       [8 * Group]int8 // four quants of each group in turn: those from 4*n, n = 0, 2, 1, 3, 4, 6, 5, 7
 	Interleaved      [8 * Group]int8 // see shuffleGeneric
+	Strided          [8 * Group]int8 // every fourth quant, from the first on, the second, the third, the fourth: with VBMI
 	Scale, ScaledSum [8]float32
 	Sum              [8]int32
 	_                [32]byte  // what follows begins with a cache line
@@ -123,6 +124,9 @@ func PackQ8x8(dst []Q8x8, a Q8) {
 		if active.shuffle != nil {
 			active.shuffle((*byte)(unsafe.Pointer(e)))
 		}
+		if active.stride != nil {
+			active.stride((*byte)(unsafe.Pointer(e)))
+		}
 	}
 }
 
@@ -144,5 +148,12 @@ func shuffleGeneric(e *Q8x8) {
 		for g := range 8 {
 			copy(e.Transposed[32*k+4*g:][:4], e.Q[32*g+4*n:])
 		}
+	}
+}
+
+// strideGeneric makes Strided.
+func strideGeneric(e *Q8x8) {
+	for i, q := range e.Q {
+		e.Strided[i%4*64+i/4] = q
 	}
 }

@@ -18,3 +18,8 @@ func quantizeAVX2(q *int8, scale *float32, scaledSum *float32, sum *int32, halfS
 //
 //go:noescape
 func shuffleAVX2(e *byte)
+
+// strideVBMI is strideGeneric.
+//
+//go:noescape
+func strideVBMI(e *byte)

@@ -24,6 +24,7 @@ type kernels struct {
 
 	quantize     func(q *int8, scale, scaledSum *float32, sum, halfSum *int32, x *float32, groups int)
 	shuffle      func(a *byte) // nil: nothing reads Paired and Transposed
+	stride       func(a *byte) // nil: nothing reads Strided
 	transpose    func(dst, src []uint32, stride, rows, cols int, flip uint32)
 	signFlip     uint32
 	tileFrom     int // see TileFrom; 0: five

@@ -19,6 +19,9 @@ var tiers = []tier{
 		cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VNNI, &useAVX512, kernelsAVX512()},
 }
 
+// hasVBMI: the instructions that needsVBMI asks for.
+var hasVBMI = cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512GFNI
+
 func kernelsAVX2() kernels {
 	k := kernels{
 		floats: [types]floatKernels{
@@ -90,7 +93,7 @@ func kernelsAVX512() kernels {
 	for t := range weightTypes {
 		if w := &weightTypes[t]; gemvsAVX2[t] != nil {
 			gemv := gemvsAVX512[t]
-			if needsVBMI[t] && !(cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512GFNI) {
+			if needsVBMI[t] && !hasVBMI {
 				gemv = gemvsAVX2[t]
 			}
 			k.ints[t] = intKernels{
@@ -110,6 +113,9 @@ func kernelsAVX512() kernels {
 		}
 	}
 	k.ints[quant.Q8_0].gemmStored = gemmStoredQ8_0
+	if hasVBMI {
+		k.stride = strideVBMI
+	}
 	return k
 }
 

@@ -53,7 +53,7 @@ var gemvsAVX512 = [types]gemvKernel{
 	quant.IQ1_S:   gemvIQ1_SAVX2,
 	quant.IQ4_NL:  gemvIQ4_NLVBMI,
 	quant.IQ3_S:   gemvIQ3_SVBMI,
-	quant.IQ2_S:   gemvIQ2_SAVX2,
+	quant.IQ2_S:   gemvIQ2_SVBMI,
 	quant.IQ4_XS:  gemvIQ4_XSVBMI,
 	quant.IQ1_M:   gemvIQ1_MAVX2,
 	quant.TQ1_0:   gemvTQ1_0VBMI,
@@ -82,7 +82,7 @@ var needsVBMI = [types]bool{
 	quant.IQ1_S:   false,
 	quant.IQ4_NL:  true,
 	quant.IQ3_S:   true,
-	quant.IQ2_S:   false,
+	quant.IQ2_S:   true,
 	quant.IQ4_XS:  true,
 	quant.IQ1_M:   false,
 	quant.TQ1_0:   true,
@@ -356,4 +356,4 @@ var panelQuantsAVX2 = [types]panelQuants{
 }
 
 // offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.
-var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 1024, 1056, 1088, 1152, 1216, 1280, 1344}
+var offsetsQ8x8 = [...]uintptr{0, 256, 512, 768, 1024, 1280, 1312, 1344, 1408, 1472, 1536, 1600}

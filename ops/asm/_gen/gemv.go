@@ -51,7 +51,7 @@ type gemvKernel struct {
 	offsets    [2]vector      // above times the sums of the quants
 	ahead      []Mem          // what is still to be fetched
 	ones       vector         // words of 16 bits
-	held       map[Mem]vector // matrices of widePlanes
+	held       map[Mem]vector // tables that stay in registers
 	lowBits    vector
 }
 
@@ -61,13 +61,14 @@ const (
 	q8x8Paired        = 256
 	q8x8Transposed    = 512
 	q8x8Interleaved   = 768
-	q8x8Scale         = 1024
-	q8x8ScaledSum     = 1056
-	q8x8Sum           = 1088
-	q8x8HalfSum       = 1152
-	q8x8HalfScale     = 1216
-	q8x8ScaledHalfSum = 1280
-	q8x8Bytes         = 1344
+	q8x8Strided       = 1024
+	q8x8Scale         = 1280
+	q8x8ScaledSum     = 1312
+	q8x8Sum           = 1344
+	q8x8HalfSum       = 1408
+	q8x8HalfScale     = 1472
+	q8x8ScaledHalfSum = 1536
+	q8x8Bytes         = 1600
 )
 
 // load finds eight groups.
@@ -172,9 +173,14 @@ func gemv(name string, t isa, w weightType, many gemv512Step) {
 			one(block(0), acc)
 		}
 	}
-	if t == avx512 && w.inPlanes() {
+	if t == avx512 {
 		k.held = map[Mem]vector{}
-		k.holdPlanes()
+		switch {
+		case w.inPlanes():
+			k.holdPlanes()
+		case w.shape == digits256:
+			k.holdDigits()
+		}
 	}
 	acc := YMM()
 	MOVQ(param("rows"), left)

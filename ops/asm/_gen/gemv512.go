@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -20,7 +21,7 @@ var gemv512Steps = map[shape]gemv512Step{
 	nibbles32:  (*gemvKernel).wideNibbles32,
 	nibbles256: (*gemvKernel).widePlanes,
 	sixes256:   (*gemvKernel).widePlanes,
-	ranks256:   (*gemvKernel).wideRanks,
+	digits256:  (*gemvKernel).wideGrids,
 	fields:     (*gemvKernel).wideFields,
 }
 
@@ -55,15 +56,17 @@ var tables64 = map[[64]byte]Mem{}
 func byteTable(t [64]byte) Mem {
 	m, ok := tables64[t]
 	if !ok {
-		m = GLOBL(fmt.Sprint("bytes", len(tables64)), rodata)
-		for i := 0; i < len(t); i += 8 {
-			var v uint64
-			for k := range 8 {
-				v |= uint64(t[i+k]) << (8 * k)
-			}
-			DATA(i, U64(v))
-		}
+		m = bytesTable(fmt.Sprint("bytes", len(tables64)), t[:])
 		tables64[t] = m
+	}
+	return m
+}
+
+// bytesTable writes bytes, a multiple of eight, under a name.
+func bytesTable(name string, t []byte) Mem {
+	m := GLOBL(name, rodata)
+	for i := 0; i < len(t); i += 8 {
+		DATA(i, U64(binary.LittleEndian.Uint64(t[i:])))
 	}
 	return m
 }

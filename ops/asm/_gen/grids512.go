@@ -1,237 +1,395 @@
 package main
 
 import (
+	"log"
 	"math"
 	"math/bits"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	"github.com/mmcloughlin/avo/x86"
 
 	"github.com/normswap/normswap/quant"
 )
 
-// Where there are not too many points, the wide kernels look 32 points up at a time, in tables of 64 that instructions
-// permute by: each point is a word that has the ranks of its magnitudes, of two
-// bits or three. A rank and a sign below are an index to the quants. The
-// registers that are multiplied are those of the wide kernels of other types.
-
-// A wideBook is what blocks have.
-type wideBook struct {
-	// numbers are those of 32 points of each block. Words 2*d and 2*d+1, d =
-	// 8*s+g, are the points s and 2+s of group g, or, of points of four quants, the
-	// points 4*j+2*s and the next for register j.
-	numbers [][]vector
-	// ninth sets a mask of the bits from 8 on, if the words do not have them.
-	ninth func(m reg.Register, block, j, bit int)
-	// signs are, in word 8*s+g from bit step*j on, those of the eight quants of group g
-	// from 16*j+8*s on.
-	signs   []vector
-	step    int
-	factors []vector // scales of the groups
-}
+// The wide kernels of types with a codebook look 64 points up at a time, in tables of 128
+// bytes that instructions permute by: a byte has the digits of two or four quants, as many
+// bits as their magnitudes follow from by a product with a matrix of bits (GFNI). Byte i
+// of a register belongs to the quants from 4*i on, and each of four registers has one of
+// those four, as Q8x8.Strided has the activations: so the products of 16 quants in a row
+// add up where they are. Signs choose which activations are negated.
 
 // points is the number of points.
 func (w weightType) points() int { return len(w.Codebook.Points()) / w.Codebook.Width }
 
-// magnitudes are those that points have, ascending.
-func (w weightType) magnitudes() []int8 {
-	var have [128]bool
+// digitBits is how many bits the digit of a quant has.
+func (w weightType) digitBits() int { return 16 / w.Codebook.Width }
+
+// affine returns how magnitudes follow from digits: one is m, and each bit of the digit
+// that is set changes the bits of a mask. The first of these has its highest bit alone
+// among them, and so on: bits of a magnitude, less those of m, are the digit.
+func (w weightType) affine() (m byte, masks []byte) {
+	m = byte(w.Codebook.Points()[0])
 	for _, q := range w.Codebook.Points() {
-		have[q] = true
-	}
-	var all []int8
-	for q, ok := range have {
-		if ok {
-			all = append(all, int8(q))
+		v := byte(q) ^ m
+		for _, mask := range masks {
+			v = min(v, v^mask)
 		}
+		if v == 0 {
+			continue
+		}
+		for i, mask := range masks {
+			masks[i] = min(mask, mask^v)
+		}
+		masks = append(masks, v)
 	}
-	return all
+	if len(masks) > w.digitBits() {
+		log.Fatalf("gen: magnitudes of %s are no affine function of %d bits", w.Name, w.digitBits())
+	}
+	return m, masks
 }
 
-func (k *gemvKernel) wideRanks(blocks []weights, acc vector) {
-	b := k.wideBook(blocks)
-	magnitudes := k.magnitudes()
-	rankBits := 2
-	if len(magnitudes) > 4 {
-		rankBits = 3
+var digitTables = map[string]Mem{}
+
+// digits is where the table with byte n of all points is.
+func (w weightType) digits(n int) Mem {
+	if t, ok := digitTables[w.Name]; ok {
+		return t.Offset(n * w.points())
 	}
-	var values [64]byte
-	for i := range values {
-		v := int(magnitudes[min(i%(1<<rankBits), len(magnitudes)-1)])
-		if i>>rankBits&1 != 0 {
-			v = -v
-		}
-		values[i] = byte(k.aboveValue() + v)
-	}
-	var sums [][]vector
-	var ranks []vector
-	for m := range 4 {
-		j, t := m/2, m%2
-		if m%2 == 0 && j < len(b.numbers) {
-			ranks = k.lookUp(b, j)
-		}
-		if m == 0 || m == 2 && k.Group == 16 {
-			sums = append(sums, zeroSums(len(blocks)))
-		}
-		q := multishift(perByte(0, func(_, g, _, n int) int {
-			if k.Codebook.Width == 8 {
-				return g%2*32 + 16*j + (4*t+n)*rankBits
+	t := make([]byte, 2*w.points())
+	m, masks := w.affine()
+	for i, q := range w.Codebook.Points() {
+		at := i % w.Codebook.Width * w.digitBits()
+		for bit, mask := range masks {
+			if top := byte(1) << (bits.Len8(mask) - 1); (byte(q)^m)&top != 0 {
+				t[at/8*w.points()+i/w.Codebook.Width] |= 1 << (at%8 + bit)
 			}
-			return g%2*32 + 16*t + n*rankBits
-		}), ranks)
-		signs := multishift(perByte(0, func(_, g, _, n int) int { return (g%2*32 + b.step*j + 4*t + n - rankBits) & 63 }), b.signs)
-		rank, table := avx512.repeat((1<<rankBits-1)*0x01010101), resident(byteTable(values))
-		for i, q := range q {
-			VPTERNLOGD(U8(0xe4), rank, signs[i], q) // q where rank has bits, else signs
-			VPERMB(table, q, q)
 		}
-		k.addProducts(sums[len(sums)-1], m, q)
 	}
-	if k.Group == 16 {
-		k.addWide16(sums[0], sums[1], b.factors, acc)
-		return
-	}
-	k.addWide(sums[0], b.factors, acc, nil)
+	digitTables[w.Name] = bytesTable("digits"+w.Name, t)
+	return w.digits(n)
 }
 
-// lookUp returns the words of 32 points of each block, those of register j.
-func (k *gemvKernel) lookUp(b wideBook, j int) []vector {
-	numbers, words := b.numbers[j], symbol("ranks"+k.Name)
-	top := bits.Len(uint(k.points())) - 2
-	masks := map[int][]reg.Register{}
-	test := func(bit int) {
-		for i, n := range numbers {
-			m := K()
-			if bit >= 8 && b.ninth != nil {
-				b.ninth(m, i, j, bit)
-			} else {
-				VPTESTMW(avx512.repeat(0x00010001<<bit), n, m)
-			}
-			masks[bit] = append(masks[bit], m)
+// magnitudes is the matrix, and what is added to it, that take the digit of quant q of
+// four to the magnitude.
+func (w weightType) magnitudes(q int) (matrix Mem, add U8) {
+	m, masks := w.affine()
+	at := q * w.digitBits() % 8
+	return bytes64(func(i int) int {
+		row := 0
+		for bit, mask := range masks {
+			row |= int(mask) >> (7 - i%8) & 1 << (at + bit)
+		}
+		return row
+	}), U8(m)
+}
+
+// ownSigns is a table of the signs of quant q of the four of each byte.
+func ownSigns(q int) Mem { return bytes64(func(i int) int { return 1 << (q + i%2*4) }) }
+
+// holdDigits loads the lower half of each 128 bytes of the tables, and what every block
+// needs again and again.
+func (k *gemvKernel) holdDigits() {
+	hold := func(m Mem) { k.held[m] = resident(m) }
+	for n := range 2 {
+		for i := 0; i < k.points(); i += 128 {
+			hold(k.digits(n).Offset(i))
 		}
 	}
-	for bit := 6; bit < top; bit++ {
-		test(bit) // the last one is used once
+	if k.points() > 512 {
+		return // there are no more registers
 	}
-	// find takes those from the given point on, of as many as the bits up to the
-	// given one number.
-	var find func(from, bit int) []vector
-	find = func(from, bit int) []vector {
-		if bit < 6 {
-			low := resident(words.Offset(2 * from))
-			return mapped(numbers, func(n vector) vector {
-				v := ZMM()
-				VMOVDQA64(n, v)
-				VPERMI2W(words.Offset(2*from+64), low, v)
-				return v
-			})
-		}
-		v, above := find(from, bit-1), find(from+1<<bit, bit-1)
-		if masks[bit] == nil {
-			test(bit)
-		}
-		for i := range v {
-			VMOVDQU16(above[i], masks[bit][i], v[i])
-		}
+	for q := range 4 {
+		m, _ := k.magnitudes(q)
+		hold(m)
+		hold(ownSigns(q))
+	}
+}
+
+// kept returns a register with a table, held or loaded.
+func (k *gemvKernel) kept(m Mem) vector {
+	if v, ok := k.held[m]; ok {
 		return v
 	}
-	return find(0, top)
+	return resident(m)
 }
 
-// wideBook emits what finds the parts of blocks.
-func (k *gemvKernel) wideBook(blocks []weights) wideBook {
-	b := wideBook{step: 8}
-	load := func(op func(...Op), at int) []vector {
-		return each(blocks, func(block weights) vector { v := ZMM(); op(block(at), v); return v })
+// A numbered is 64 numbers of points: the lower eight bits, and masks of all bits from
+// the seventh on.
+type numbered struct {
+	low  vector
+	bits []reg.Register
+}
+
+// number returns numbers with masks of the bits above the lower eight.
+func number(low vector, above ...reg.Register) numbered {
+	seventh := K()
+	VPMOVB2M(low, seventh)
+	return numbered{low, append([]reg.Register{seventh}, above...)}
+}
+
+// lookUp returns byte n of the points.
+func (k *gemvKernel) lookUp(x numbered, n int) vector {
+	// find takes those from the given point on, of as many as that many masks tell apart.
+	var find func(from, masks int) vector
+	find = func(from, masks int) vector {
+		if masks == 0 {
+			m, v := k.digits(n).Offset(from), ZMM()
+			VMOVDQA64(x.low, v)
+			VPERMI2B(m.Offset(64), k.held[m], v)
+			return v
+		}
+		v := find(from, masks-1)
+		VMOVDQU8(find(from+64<<masks, masks-1), x.bits[masks-1], v)
+		return v
 	}
-	// take returns the bytes of 64 that f gives, and with a mask 0 for the odd ones.
-	even := reg.Register(nil)
-	take := func(x []vector, f func(s, g, n int) int) []vector {
-		from := resident(perByte(0, func(s, g, _, n int) int { return f(s, g, n) }))
-		return mapped(x, func(x vector) vector {
+	return find(0, bits.Len(uint(k.points()/128))-1)
+}
+
+// A wideBook is what some blocks have, for each of them.
+type wideBook struct {
+	digits  [][]vector // byte i: of the quants from 4*i on; of two quants each, if there are two
+	signs   []vector   // byte i: of the eight quants from 8*(i/2) on
+	factors []vector   // scales of the groups, in the order of the chains
+}
+
+func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
+	k.above = 0
+	b := k.wideBook(blocks)
+	sums := zeroSums(len(blocks))
+	nothing := ZMM()
+	zero(nothing)
+	for q := range 4 {
+		var quants []vector
+		m, add := k.magnitudes(q)
+		for _, digits := range b.digits[:len(blocks)] {
 			v := ZMM()
-			if even != nil {
-				VPERMB_Z(x, from, even, v)
+			VGF2P8AFFINEQB(add, k.kept(m), digits[q*k.digitBits()/8], v)
+			quants = append(quants, v)
+		}
+		k.fetch(fetchedAtOnce)
+		for i, c := range quants {
+			negative, a := K(), resident(k.q8x8(i, q8x8Strided+64*q))
+			VPTESTMB(k.kept(ownSigns(q)), b.signs[i], negative)
+			VPSUBB(a, nothing, negative, a)
+			VPDPBUSD(a, c, sums[i])
+		}
+	}
+	if k.Group == 16 {
+		// Word 2*g+s has half s of group g.
+		order := resident(words16(chainOrder))
+		for i, s := range sums {
+			VPERMD(s, order, s)
+			VCVTDQ2PS(s, s)
+			VMULPS(k.q8x8(i, q8x8HalfScale), b.factors[i], b.factors[i])
+		}
+		highSums, highFactors := above(sums), above(b.factors)
+		for i := range sums {
+			VFMADD231PS(asY(b.factors[i]), asY(sums[i]), acc)
+			VFMADD231PS(highFactors[i], highSums[i], acc)
+		}
+		return
+	}
+	first, last := sums[0], sums[len(sums)-1]
+	dots, odd := ZMM(), ZMM()
+	VSHUFPS(U8(0x88), last, first, dots)
+	VSHUFPS(U8(0xdd), last, first, odd)
+	VPADDD(odd, dots, dots)
+	dots = inTurn(dots)
+	VCVTDQ2PS(dots, dots)
+	for i, d := range bothHalves(dots)[:len(blocks)] {
+		VMULPS(k.q8x8(i, q8x8Scale), b.factors[i], b.factors[i])
+		VFMADD231PS(b.factors[i], d, acc)
+	}
+}
+
+// Two blocks share registers: pairs have, in 128 bits, two 32-bit words of the first and
+// two of the second, or eight bytes of both. A block alone is both.
+
+// inTurn returns the words of a pair, those of the first block, then the others.
+func inTurn(x vector) vector {
+	v := ZMM()
+	VPERMD(x, resident(words16(func(i int) int { return i%8/2*4 + i/8*2 + i%2 })), v)
+	return v
+}
+
+// bothHalves returns both halves of a register.
+func bothHalves(x vector) []vector { return []vector{asY(x), above([]vector{x})[0]} }
+
+// doubled returns the bytes of a pair, each twice, by block.
+func doubled(x vector) []vector {
+	low, high := ZMM(), ZMM()
+	VPUNPCKLBW(x, x, low)
+	VPUNPCKHBW(x, x, high)
+	return []vector{low, high}
+}
+
+// evenly returns the pair of 256 bits of both registers.
+func evenly(first, last vector) vector {
+	v := ZMM()
+	VMOVDQA64(first, v)
+	VPERMT2Q(last, resident(perQuad(func(s, p int) int { return 2*s + p/2 + p%2*8 })), v)
+	return v
+}
+
+// bytes64 returns a table of f's value for each byte.
+func bytes64(f func(i int) int) Mem {
+	var t [64]byte
+	for i := range t {
+		t[i] = byte(f(i))
+	}
+	return byteTable(t)
+}
+
+// words16 returns a table of f's value, less than 256, for each 32-bit word.
+func words16(f func(i int) int) Mem {
+	return bytes64(func(i int) int {
+		if i%4 > 0 {
+			return 0
+		}
+		return f(i / 4)
+	})
+}
+
+// wideBook emits what finds the parts of up to two blocks.
+func (k *gemvKernel) wideBook(blocks []weights) (b wideBook) {
+	first, last := blocks[0], blocks[len(blocks)-1]
+	// both loads a register of the first block, and of the last one.
+	both := func(at int, load func(m Mem) vector) (x, y vector) {
+		x = load(first(at))
+		if y = x; len(blocks) > 1 {
+			y = load(last(at))
+		}
+		return x, y
+	}
+	permuted := func(x vector, from func(i int) int) vector {
+		v := ZMM()
+		VPERMB(x, resident(bytes64(from)), v)
+		return v
+	}
+	// of8 takes numbers of points of eight quants, a pair, apart.
+	of8 := func(x numbered) {
+		b.digits = [][]vector{{ZMM()}, {ZMM()}}
+		low, high := k.lookUp(x, 0), k.lookUp(x, 1)
+		VPUNPCKLBW(high, low, b.digits[0][0])
+		VPUNPCKHBW(high, low, b.digits[1][0])
+	}
+	// of4 takes those of points of four.
+	of4 := func(number func(block weights) numbered) {
+		for _, block := range blocks {
+			x := number(block)
+			b.digits = append(b.digits, []vector{k.lookUp(x, 0), k.lookUp(x, 1)})
+		}
+	}
+	// sevens takes a pair of words of four times seven bits of signs and a scale.
+	sevens := func(u vector) {
+		x := multishift(bytes64(func(i int) int { return i%8/4*32 + i%4*7 }), []vector{u})
+		mask(0x7f7f7f7f, x)
+		b.signs = doubled(wideCompleted(x)[0])
+		v := ZMM()
+		VPSRLD(U8(27), u, v)
+		b.factors = bothHalves(inTurn(v))
+	}
+	// nibbles takes scales in the order of the chains.
+	nibbles := func(at int) {
+		b.factors = each(blocks, func(block weights) vector {
+			v := k.chainScales().reg()
+			ctrl := k.chainScales().reg()
+			if k.Group == 16 {
+				VPBROADCASTQ(block(at), v)
+				VMOVDQU64(words4(func(i int) int { return (4*chainOrder(i) - 1) & 63 }), ctrl)
 			} else {
-				VPERMB(x, from, v)
+				VPBROADCASTD(block(at), v)
+				VMOVDQU64(words4(func(i int) int { return (4*i - 1) & 63 }), ctrl)
 			}
+			VPMULTISHIFTQB(v, ctrl, v)
 			return v
 		})
 	}
-	evenBytes := func() { even = K(); KMOVQ(quad(0x5555555555555555), even) }
 	switch k.Type {
 	case quant.IQ2_XXS:
-		x := load(VMOVDQU64, 2)
-		words := resident(perByte(0, func(_, g, _, n int) int { return max(0, 2*g+1-64*n) }))
-		u := mapped(x, func(x vector) vector { v := ZMM(); VPERMD(x, words, v); return v })
-		b.signs = wideSevens(u)
-		b.factors = mapped(u, func(u vector) vector { v := ZMM(); VPSRLD(U8(27), u, v); return v })
-		evenBytes()
-		b.numbers = [][]vector{take(x, func(s, g, n int) int { return 8*g + s + n })}
+		x, y := both(2, resident)
+		numbers, u := ZMM(), ZMM()
+		VSHUFPS(U8(0x88), y, x, numbers)
+		VSHUFPS(U8(0xdd), y, x, u)
+		of8(number(numbers))
+		sevens(u)
 	case quant.IQ3_XXS:
-		u := load(VBROADCASTI64X4, 66)
-		b.signs = wideSevens(u)
-		b.factors = mapped(u, func(u vector) vector { v := ZMM(); VPSRLD(U8(27), u, v); return v })
-		x := load(VMOVDQU64, 2)
-		evenBytes()
-		for j := range 2 {
-			b.numbers = append(b.numbers, take(x, func(s, g, n int) int { return 8*g + 4*j + 2*s + n/2 }))
-		}
+		x, y := both(66, load32)
+		of4(func(block weights) numbered { return number(resident(block(2))) })
+		sevens(evenly(x, y))
 	case quant.IQ2_XS:
-		x := take(load(VMOVDQU64, 2), func(s, g, n int) int { return 8*g + 2*s + 4*(n/2) + n%2 })
-		b.numbers, b.step = [][]vector{x}, 16
-		b.signs = wideCompleted(mapped(x, func(x vector) vector { v := ZMM(); VPSRLW(U8(9), x, v); return v }))
-		b.factors = k.wideNibbles(load(VPBROADCASTQ, 66))
+		x, y := both(2, resident)
+		low, high := ZMM(), ZMM()
+		for odd, v := range []vector{low, high} {
+			VMOVDQU64(bytes64(func(i int) int { return i%16/8*64 + i/16*16 + i%8*2 + odd }), v)
+			VPERMI2B(y, x, v)
+		}
+		eighth := K()
+		VPTESTMB(avx512.repeat(0x01010101), high, eighth)
+		of8(number(low, eighth))
+		VPSRLW(U8(1), high, high)
+		mask(0x7f7f7f7f, []vector{high})
+		b.signs = doubled(wideCompleted([]vector{high})[0])
+		nibbles(66)
+	case quant.IQ2_S:
+		x, y := both(2, resident)
+		high, odd := ZMM(), K()
+		KMOVQ(quad(0xaa), odd)
+		VPBROADCASTQ(first(66), high)
+		VPBROADCASTQ(last(66), odd, high)
+		high = multishift(bytes64(func(i int) int { return 2 * (i/16*8 + i%8) }), []vector{high})[0]
+		eighth, ninth := K(), K()
+		VPTESTMB(avx512.repeat(0x01010101), high, eighth)
+		VPTESTMB(avx512.repeat(0x02020202), high, ninth)
+		of8(number(evenly(x, y), eighth, ninth))
+		for _, x := range []vector{x, y}[:len(blocks)] {
+			b.signs = append(b.signs, permuted(x, func(i int) int { return 32 + i/2 }))
+		}
+		nibbles(74)
 	case quant.IQ3_S:
-		signs := load(VBROADCASTI64X4, 74)
-		b.signs = take(signs, func(s, g, n int) int { return 4*g + s + 2*(n%2) })
-		x := load(VMOVDQU64, 2)
-		evenBytes()
-		for j := range 2 {
-			b.numbers = append(b.numbers, take(x, func(s, g, n int) int { return 8*g + 4*j + 2*s + n/2 }))
-		}
-		b.ninth = func(m reg.Register, i, j, _ int) {
-			v := ZMM()
-			VPBROADCASTQ(blocks[i](66), v)
-			VPSHUFB(resident(perByte(0, func(_, g, _, _ int) int { return g })), v, v)
-			VPTESTMW(perByte(0, func(s, _, _, n int) int { return (1 - n%2) << (4*j + 2*s + n/2) }), v, m)
-		}
-		b.factors = k.wideNibbles(load(VPBROADCASTD, 106))
+		of4(func(block weights) numbered {
+			eighth := K()
+			KMOVQ(block(66), eighth)
+			return number(resident(block(2)), eighth)
+		})
+		b.signs = each(blocks, func(block weights) vector { return permuted(load32(block(74)), func(i int) int { return i / 2 }) })
+		nibbles(106)
 	}
-	d := each(blocks, func(block weights) vector { v := YMM(); VPBROADCASTW(block(k.D.At), v); return v })
-	d = mapped(d, func(d vector) vector { v := ZMM(); VCVTPH2PS(d, v); return v })
-	if k.Codebook.Step != 1 {
-		step := avx512.repeat(math.Float32bits(k.Codebook.Step))
-		for _, d := range d {
-			VMULPS(step, d, d)
+	b.factors = b.factors[:len(blocks)]
+	t := k.chainScales()
+	for i, f := range b.factors {
+		VPANDD(t.repeat(30), f, f)
+		VPORD(t.repeat(1), f, f)
+		VCVTDQ2PS(f, f)
+		d := t.reg()
+		VPBROADCASTW(blocks[i](k.D.At), t.half(d))
+		VCVTPH2PS(t.half(d), d)
+		if k.Codebook.Step != 1 {
+			VMULPS(t.repeat(math.Float32bits(k.Codebook.Step)), d, d)
 		}
+		VMULPS(d, f, f)
 	}
-	mask(30, b.factors)
-	one := avx512.repeat(1)
-	for _, f := range b.factors {
-		VPORD(one, f, f)
-	}
-	scaled(b.factors, func(i int) vector { return d[i] })
 	return b
 }
 
-// wideNibbles returns twice the scales, in bits 1 to 4 of words, of broadcast
-// nibbles: of groups of 16 in the order of the chains, or of 32.
-func (k *gemvKernel) wideNibbles(x []vector) []vector {
-	return multishift(perByte(0, func(s, g, _, n int) int {
-		if k.Group == 16 {
-			g = 8*s + g%4*2 + g/4
-		}
-		return (4*g - 1) & 63
-	}), x)
+// chainScales is as wide as the scales of the groups of a block.
+func (k *gemvKernel) chainScales() isa {
+	if k.Group == 16 {
+		return avx512
+	}
+	return avx2
 }
 
-// wideSevens returns the signs of words of four times seven bits.
-func wideSevens(u []vector) []vector {
-	x := multishift(perByte(0, func(s, g, _, n int) int { return g%2*32 + 7*(s+n%2*2) }), u)
-	mask(0x7f7f7f7f, x)
-	return wideCompleted(x)
+// words4 returns a table of f's value for the four bytes of each 32-bit word.
+func words4(f func(i int) int) Mem { return bytes64(func(i int) int { return f(i / 4) }) }
+
+// load32 returns a register with 32 bytes in its low half.
+func load32(m Mem) vector {
+	v := ZMM()
+	clearing(x86.VMOVDQU64(m, v.AsY()))
+	return v
 }
 
 // wideCompleted sets the eighth bit of bytes so that an even number is set.

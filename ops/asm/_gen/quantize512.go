@@ -10,6 +10,7 @@ func quantizeFamily() {
 	quantize512()
 	quantize2()
 	shuffle2()
+	stride512()
 }
 
 func quantize512() {
@@ -79,6 +80,28 @@ func quantize512() {
 		ADDQ(U8(8), halfSum.Base)
 		ADDQ(U32(128), x.Base)
 	})
+	VZEROUPPER()
+	RET()
+}
+
+// stride512 makes the order that the wide kernels of codebooks read.
+func stride512() {
+	TEXT("strideVBMI", NOSPLIT, "func(e *byte)")
+	Doc("strideVBMI is strideGeneric.")
+	Pragma("noescape")
+	e := pointer("e")
+	var q [4]vector
+	for i := range q {
+		q[i] = resident(e.Offset(q8x8Q + 64*i))
+	}
+	for k := range 4 {
+		every := bytes64(func(i int) int { return (4*i + k) % 128 })
+		low, high := resident(every), resident(every)
+		VPERMI2B(q[1], q[0], low)
+		VPERMI2B(q[3], q[2], high)
+		VMOVDQU64(low.AsY(), e.Offset(q8x8Strided+64*k))
+		VEXTRACTI64X4(U8(1), high, e.Offset(q8x8Strided+64*k+32))
+	}
 	VZEROUPPER()
 	RET()
 }

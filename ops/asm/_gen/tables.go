@@ -47,7 +47,7 @@ func typeTables(path string) {
 	table("unpackRowsAVX2 unpacks a row of a panel by type.", "unpackRowsAVX2", "unpackRowKernel", stored("unpackRow", "AVX2", bytes32, nibbles32, nibbles256, sixes256, fields))
 	table("signedRowsAVX2 is the like, of quants with a sign.", "signedRowsAVX2", "unpackRowKernel", stored("signedRow", "AVX2", fields))
 	table("unpacksAVX512 unpacks a panel by type.", "unpacksAVX512", "unpackKernel512", stored("unpack", "AVX512", bytes32, nibbles32, nibbles256, sixes256))
-	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", grids256, ranks256))
+	table("unpackGridRows unpacks a row of a panel by type.", "unpackGridRows", "unpackGridKernel", stored("unpackRow", "AVX2", grids256, digits256))
 	table("gemmsAVX2 is the product of two panels by type.", "gemmsAVX2", "gemmKernel2", func(w weightType) string { return "gemm" + w.form2() + "AVX2" })
 	table("gemms8AVX2 is the like for up to eight rows of activations.", "gemms8AVX2", "gemmKernel2", func(w weightType) string { return "gemm8" + w.form2() + "AVX2" })
 	table("gemmsAVX512 is like gemmsAVX2.", "gemmsAVX512", "gemmKernel512", func(w weightType) string { return "gemm" + w.form() + "AVX512" })
@@ -62,8 +62,8 @@ func typeTables(path string) {
 		"panelQuantsAVX2", "panelQuants", func(w weightType) string {
 			return fmt.Sprintf("{%d, %d}", w.planes(), w.panelAbove())
 		})
-	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d}\n",
-		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Interleaved, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8HalfScale, q8x8ScaledHalfSum, q8x8Bytes)
+	fmt.Fprintf(&b, "\n// offsetsQ8x8 is where the kernels take the fields of a Q8x8 to be, and its size.\nvar offsetsQ8x8 = [...]uintptr{%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d}\n",
+		q8x8Q, q8x8Paired, q8x8Transposed, q8x8Interleaved, q8x8Strided, q8x8Scale, q8x8ScaledSum, q8x8Sum, q8x8HalfSum, q8x8HalfScale, q8x8ScaledHalfSum, q8x8Bytes)
 	text, err := format.Source([]byte(b.String()))
 	if err != nil {
 		log.Fatal(err)

@@ -27,8 +27,8 @@ const (
 	nibbles32               // 32 nibbles, with a word of fifth bits and a min or without: Q4_0, Q4_1, Q5_0, Q5_1
 	nibbles256              // 256 nibbles, with fifth bits or without, six-bit scales and mins: Q4_K, Q5_K
 	sixes256                // 256 quants of four and two bits, scales of a byte for 16: Q6_K
-	grids256                // 256 quants in points of a codebook: IQ1, IQ2_S
-	ranks256                // the like, of up to 512 points: IQ2_XXS, IQ2_XS, IQ3
+	grids256                // 256 quants in points of a codebook: IQ1
+	digits256               // the like, of up to 1,024 points: IQ2, IQ3
 )
 
 // weightTypes are those that package quant has a layout for.
@@ -50,8 +50,8 @@ func shapeOf(f quant.Format, l quant.Layout) shape {
 	none, halfPrecision := quant.Field{}, quant.Field{Bits: 16, Run: 2}
 	plain := l.Group == f.Items && l.Levels == nil && l.Coding == quant.Integers && less(l.D) == halfPrecision && l.ScaleMin == none && l.Scales.Bits() == 0
 	switch {
-	case l.Codebook != nil && len(l.Codebook.Points()) <= 512*l.Codebook.Width:
-		return ranks256
+	case l.Codebook != nil && len(l.Codebook.Points()) <= 1024*l.Codebook.Width:
+		return digits256
 	case l.Codebook != nil:
 		return grids256
 	case plain && f.Items == 32 && low == quant.Field{Bits: 8, Run: 32} && l.Quants.Zero == 0 && !l.HasMin():

@@ -9,7 +9,7 @@ import (
 func unpackFamily() {
 	for _, f := range weightTypes {
 		switch f.shape {
-		case grids256, ranks256:
+		case grids256, digits256:
 			unpackGrid(f)
 		case fields:
 			unpackFields("unpackRow"+f.Name+"AVX2", f, f.panelAbove(), f.planes())

@@ -25,7 +25,7 @@ func (w weightType) together() []int {
 	switch {
 	case w.shape == nibbles256 && !w.hasHigh():
 		return []int{3, 2, 1}
-	case w.inPlanes() || w.shape == ranks256 && w.points() > 256:
+	case w.inPlanes() || w.shape == digits256:
 		return []int{2, 1}
 	}
 	return []int{4, 3, 2, 1}

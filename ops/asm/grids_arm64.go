@@ -1,6 +1,0 @@
-//go:build !purego
-
-package asm
-
-// NEON looks whole points up.
-func fillRanks() {}
