@@ -7,19 +7,16 @@
 // func gemvF32AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvF32AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001400
 	JL   row
 
 rows:
-	CMPQ   BX, $0x02
+	CMPQ   rows+24(FP), $0x03
 	JL     left
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -29,27 +26,37 @@ rows:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Y8
-	VFMADD231PS (CX)(R9*4), Y8, Y0
-	VFMADD231PS (R10)(R9*4), Y8, Y4
-	VMOVUPS     32(DI)(R9*4), Y8
-	VFMADD231PS 32(CX)(R9*4), Y8, Y1
-	VFMADD231PS 32(R10)(R9*4), Y8, Y5
-	VMOVUPS     64(DI)(R9*4), Y8
-	VFMADD231PS 64(CX)(R9*4), Y8, Y2
-	VFMADD231PS 64(R10)(R9*4), Y8, Y6
-	VMOVUPS     96(DI)(R9*4), Y8
-	VFMADD231PS 96(CX)(R9*4), Y8, Y3
-	VFMADD231PS 96(R10)(R9*4), Y8, Y7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Y12
+	VFMADD231PS (AX)(SI*4), Y12, Y0
+	VFMADD231PS (DI)(SI*4), Y12, Y4
+	VFMADD231PS (R8)(SI*4), Y12, Y8
+	VMOVUPS     32(DX)(SI*4), Y12
+	VFMADD231PS 32(AX)(SI*4), Y12, Y1
+	VFMADD231PS 32(DI)(SI*4), Y12, Y5
+	VFMADD231PS 32(R8)(SI*4), Y12, Y9
+	VMOVUPS     64(DX)(SI*4), Y12
+	VFMADD231PS 64(AX)(SI*4), Y12, Y2
+	VFMADD231PS 64(DI)(SI*4), Y12, Y6
+	VFMADD231PS 64(R8)(SI*4), Y12, Y10
+	VMOVUPS     96(DX)(SI*4), Y12
+	VFMADD231PS 96(AX)(SI*4), Y12, Y3
+	VFMADD231PS 96(DI)(SI*4), Y12, Y7
+	VFMADD231PS 96(R8)(SI*4), Y12, Y11
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -69,51 +76,63 @@ rowstail:
 	VADDPS       X2, X1, X1
 	VHADDPS      X1, X1, X1
 	VHADDPS      X1, X1, X1
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVAPS      Y8, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VHADDPS      X2, X2, X2
+	VHADDPS      X2, X2, X2
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X2
-	VMOVSS      (CX)(R9*4), X3
-	VFMADD231SS X3, X2, X0
-	VMOVSS      (R10)(R9*4), X3
-	VFMADD231SS X3, X2, X1
-	INCQ        R9
+	VMOVSS      (DX)(SI*4), X3
+	VMOVSS      (AX)(SI*4), X4
+	VFMADD231SS X4, X3, X0
+	VMOVSS      (DI)(SI*4), X4
+	VFMADD231SS X4, X3, X1
+	VMOVSS      (R8)(SI*4), X4
+	VFMADD231SS X4, X3, X2
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
-	ADDQ   $0x08, AX
-	MOVQ   R10, CX
-	ADDQ   DX, CX
-	SUBQ   $0x02, BX
+	VMOVSS X2, 8(AX)
+	ADDQ   $0x0c, dst+0(FP)
+	MOVQ   R8, AX
+	ADDQ   CX, AX
+	SUBQ   $0x03, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Y4
-	VFMADD231PS (CX)(R9*4), Y4, Y0
-	VMOVUPS     32(DI)(R9*4), Y4
-	VFMADD231PS 32(CX)(R9*4), Y4, Y1
-	VMOVUPS     64(DI)(R9*4), Y4
-	VFMADD231PS 64(CX)(R9*4), Y4, Y2
-	VMOVUPS     96(DI)(R9*4), Y4
-	VFMADD231PS 96(CX)(R9*4), Y4, Y3
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Y4
+	VFMADD231PS (AX)(SI*4), Y4, Y0
+	VMOVUPS     32(DX)(SI*4), Y4
+	VFMADD231PS 32(AX)(SI*4), Y4, Y1
+	VMOVUPS     64(DX)(SI*4), Y4
+	VFMADD231PS 64(AX)(SI*4), Y4, Y2
+	VMOVUPS     96(DX)(SI*4), Y4
+	VFMADD231PS 96(AX)(SI*4), Y4, Y3
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -127,19 +146,20 @@ rowtail:
 	VHADDPS      X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	VMOVSS      (CX)(R9*4), X2
+	VMOVSS      (DX)(SI*4), X1
+	VMOVSS      (AX)(SI*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:
@@ -183,19 +203,16 @@ done:
 // func gemvF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, F16C, FMA3
 TEXT ·gemvF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001400
 	JL   row
 
 rows:
-	CMPQ   BX, $0x02
+	CMPQ   rows+24(FP), $0x03
 	JL     left
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -205,35 +222,49 @@ rows:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Y8
-	VCVTPH2PS   (CX)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y0
-	VCVTPH2PS   (R10)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y4
-	VMOVUPS     32(DI)(R9*4), Y8
-	VCVTPH2PS   16(CX)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y1
-	VCVTPH2PS   16(R10)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y5
-	VMOVUPS     64(DI)(R9*4), Y8
-	VCVTPH2PS   32(CX)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y2
-	VCVTPH2PS   32(R10)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS     96(DI)(R9*4), Y8
-	VCVTPH2PS   48(CX)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y3
-	VCVTPH2PS   48(R10)(R9*2), Y9
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Y12
+	VCVTPH2PS   (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y0
+	VCVTPH2PS   (DI)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y4
+	VCVTPH2PS   (R8)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y8
+	VMOVUPS     32(DX)(SI*4), Y12
+	VCVTPH2PS   16(AX)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y1
+	VCVTPH2PS   16(DI)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y5
+	VCVTPH2PS   16(R8)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y9
+	VMOVUPS     64(DX)(SI*4), Y12
+	VCVTPH2PS   32(AX)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y2
+	VCVTPH2PS   32(DI)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y6
+	VCVTPH2PS   32(R8)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y10
+	VMOVUPS     96(DX)(SI*4), Y12
+	VCVTPH2PS   48(AX)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y3
+	VCVTPH2PS   48(DI)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y7
+	VCVTPH2PS   48(R8)(SI*2), Y13
+	VFMADD231PS Y13, Y12, Y11
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -253,59 +284,73 @@ rowstail:
 	VADDPS       X2, X1, X1
 	VHADDPS      X1, X1, X1
 	VHADDPS      X1, X1, X1
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVAPS      Y8, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VHADDPS      X2, X2, X2
+	VHADDPS      X2, X2, X2
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X2
-	MOVWLZX     (CX)(R9*2), R11
-	VMOVD       R11, X3
-	VCVTPH2PS   X3, X3
-	VFMADD231SS X3, X2, X0
-	MOVWLZX     (R10)(R9*2), R11
-	VMOVD       R11, X3
-	VCVTPH2PS   X3, X3
-	VFMADD231SS X3, X2, X1
-	INCQ        R9
+	VMOVSS      (DX)(SI*4), X3
+	MOVWLZX     (AX)(SI*2), R9
+	VMOVD       R9, X4
+	VCVTPH2PS   X4, X4
+	VFMADD231SS X4, X3, X0
+	MOVWLZX     (DI)(SI*2), R9
+	VMOVD       R9, X4
+	VCVTPH2PS   X4, X4
+	VFMADD231SS X4, X3, X1
+	MOVWLZX     (R8)(SI*2), R9
+	VMOVD       R9, X4
+	VCVTPH2PS   X4, X4
+	VFMADD231SS X4, X3, X2
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
-	ADDQ   $0x08, AX
-	MOVQ   R10, CX
-	ADDQ   DX, CX
-	SUBQ   $0x02, BX
+	VMOVSS X2, 8(AX)
+	ADDQ   $0x0c, dst+0(FP)
+	MOVQ   R8, AX
+	ADDQ   CX, AX
+	SUBQ   $0x03, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Y4
-	VCVTPH2PS   (CX)(R9*2), Y5
+	VMOVUPS     (DX)(SI*4), Y4
+	VCVTPH2PS   (AX)(SI*2), Y5
 	VFMADD231PS Y5, Y4, Y0
-	VMOVUPS     32(DI)(R9*4), Y4
-	VCVTPH2PS   16(CX)(R9*2), Y5
+	VMOVUPS     32(DX)(SI*4), Y4
+	VCVTPH2PS   16(AX)(SI*2), Y5
 	VFMADD231PS Y5, Y4, Y1
-	VMOVUPS     64(DI)(R9*4), Y4
-	VCVTPH2PS   32(CX)(R9*2), Y5
+	VMOVUPS     64(DX)(SI*4), Y4
+	VCVTPH2PS   32(AX)(SI*2), Y5
 	VFMADD231PS Y5, Y4, Y2
-	VMOVUPS     96(DI)(R9*4), Y4
-	VCVTPH2PS   48(CX)(R9*2), Y5
+	VMOVUPS     96(DX)(SI*4), Y4
+	VCVTPH2PS   48(AX)(SI*2), Y5
 	VFMADD231PS Y5, Y4, Y3
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -319,21 +364,22 @@ rowtail:
 	VHADDPS      X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	MOVWLZX     (CX)(R9*2), R10
-	VMOVD       R10, X2
+	VMOVSS      (DX)(SI*4), X1
+	MOVWLZX     (AX)(SI*2), DI
+	VMOVD       DI, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:
@@ -378,19 +424,16 @@ done:
 // func gemvBF16AVX2(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gemvBF16AVX2(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001400
 	JL   row
 
 rows:
-	CMPQ   BX, $0x02
+	CMPQ   rows+24(FP), $0x03
 	JL     left
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -400,43 +443,61 @@ rows:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Y8
-	VPMOVZXWD   (CX)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y0
-	VPMOVZXWD   (R10)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y4
-	VMOVUPS     32(DI)(R9*4), Y8
-	VPMOVZXWD   16(CX)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
-	VPMOVZXWD   16(R10)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	VMOVUPS     64(DI)(R9*4), Y8
-	VPMOVZXWD   32(CX)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y2
-	VPMOVZXWD   32(R10)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS     96(DI)(R9*4), Y8
-	VPMOVZXWD   48(CX)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
-	VPMOVZXWD   48(R10)(R9*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Y12
+	VPMOVZXWD   (AX)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VPMOVZXWD   (DI)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VPMOVZXWD   (R8)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y8
+	VMOVUPS     32(DX)(SI*4), Y12
+	VPMOVZXWD   16(AX)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VPMOVZXWD   16(DI)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VPMOVZXWD   16(R8)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y9
+	VMOVUPS     64(DX)(SI*4), Y12
+	VPMOVZXWD   32(AX)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VPMOVZXWD   32(DI)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VPMOVZXWD   32(R8)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y10
+	VMOVUPS     96(DX)(SI*4), Y12
+	VPMOVZXWD   48(AX)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VPMOVZXWD   48(DI)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VPMOVZXWD   48(R8)(SI*2), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VFMADD231PS Y13, Y12, Y11
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -456,63 +517,77 @@ rowstail:
 	VADDPS       X2, X1, X1
 	VHADDPS      X1, X1, X1
 	VHADDPS      X1, X1, X1
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVAPS      Y8, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VHADDPS      X2, X2, X2
+	VHADDPS      X2, X2, X2
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X2
-	MOVWLZX     (CX)(R9*2), R11
-	SHLL        $0x10, R11
-	VMOVD       R11, X3
-	VFMADD231SS X3, X2, X0
-	MOVWLZX     (R10)(R9*2), R11
-	SHLL        $0x10, R11
-	VMOVD       R11, X3
-	VFMADD231SS X3, X2, X1
-	INCQ        R9
+	VMOVSS      (DX)(SI*4), X3
+	MOVWLZX     (AX)(SI*2), R9
+	SHLL        $0x10, R9
+	VMOVD       R9, X4
+	VFMADD231SS X4, X3, X0
+	MOVWLZX     (DI)(SI*2), R9
+	SHLL        $0x10, R9
+	VMOVD       R9, X4
+	VFMADD231SS X4, X3, X1
+	MOVWLZX     (R8)(SI*2), R9
+	SHLL        $0x10, R9
+	VMOVD       R9, X4
+	VFMADD231SS X4, X3, X2
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
-	ADDQ   $0x08, AX
-	MOVQ   R10, CX
-	ADDQ   DX, CX
-	SUBQ   $0x02, BX
+	VMOVSS X2, 8(AX)
+	ADDQ   $0x0c, dst+0(FP)
+	MOVQ   R8, AX
+	ADDQ   CX, AX
+	SUBQ   $0x03, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Y4
-	VPMOVZXWD   (CX)(R9*2), Y5
+	VMOVUPS     (DX)(SI*4), Y4
+	VPMOVZXWD   (AX)(SI*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y4, Y0
-	VMOVUPS     32(DI)(R9*4), Y4
-	VPMOVZXWD   16(CX)(R9*2), Y5
+	VMOVUPS     32(DX)(SI*4), Y4
+	VPMOVZXWD   16(AX)(SI*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y4, Y1
-	VMOVUPS     64(DI)(R9*4), Y4
-	VPMOVZXWD   32(CX)(R9*2), Y5
+	VMOVUPS     64(DX)(SI*4), Y4
+	VPMOVZXWD   32(AX)(SI*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y4, Y2
-	VMOVUPS     96(DI)(R9*4), Y4
-	VPMOVZXWD   48(CX)(R9*2), Y5
+	VMOVUPS     96(DX)(SI*4), Y4
+	VPMOVZXWD   48(AX)(SI*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y4, Y3
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -526,21 +601,22 @@ rowtail:
 	VHADDPS      X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	MOVWLZX     (CX)(R9*2), R10
-	SHLL        $0x10, R10
-	VMOVD       R10, X2
+	VMOVSS      (DX)(SI*4), X1
+	MOVWLZX     (AX)(SI*2), DI
+	SHLL        $0x10, DI
+	VMOVD       DI, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:
@@ -1022,19 +1098,16 @@ done:
 // func gemvF32AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvF32AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001000
 	JL   row
 
 rows:
-	CMPQ   BX, $0x04
+	CMPQ   rows+24(FP), $0x04
 	JL     left
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1044,29 +1117,29 @@ rows:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
-	MOVQ   R10, R11
-	ADDQ   DX, R11
-	MOVQ   R11, R12
-	ADDQ   DX, R12
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	MOVQ   R8, R9
+	ADDQ   CX, R9
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Z8
-	VFMADD231PS (CX)(R9*4), Z8, Z0
-	VFMADD231PS (R10)(R9*4), Z8, Z2
-	VFMADD231PS (R11)(R9*4), Z8, Z4
-	VFMADD231PS (R12)(R9*4), Z8, Z6
-	VMOVUPS     64(DI)(R9*4), Z8
-	VFMADD231PS 64(CX)(R9*4), Z8, Z1
-	VFMADD231PS 64(R10)(R9*4), Z8, Z3
-	VFMADD231PS 64(R11)(R9*4), Z8, Z5
-	VFMADD231PS 64(R12)(R9*4), Z8, Z7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Z8
+	VFMADD231PS (AX)(SI*4), Z8, Z0
+	VFMADD231PS (DI)(SI*4), Z8, Z2
+	VFMADD231PS (R8)(SI*4), Z8, Z4
+	VFMADD231PS (R9)(SI*4), Z8, Z6
+	VMOVUPS     64(DX)(SI*4), Z8
+	VFMADD231PS 64(AX)(SI*4), Z8, Z1
+	VFMADD231PS 64(DI)(SI*4), Z8, Z3
+	VFMADD231PS 64(R8)(SI*4), Z8, Z5
+	VFMADD231PS 64(R9)(SI*4), Z8, Z7
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -1100,49 +1173,50 @@ rowstail:
 	VHADDPS       X3, X3, X3
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X4
-	VMOVSS      (CX)(R9*4), X5
+	VMOVSS      (DX)(SI*4), X4
+	VMOVSS      (AX)(SI*4), X5
 	VFMADD231SS X5, X4, X0
-	VMOVSS      (R10)(R9*4), X5
+	VMOVSS      (DI)(SI*4), X5
 	VFMADD231SS X5, X4, X1
-	VMOVSS      (R11)(R9*4), X5
+	VMOVSS      (R8)(SI*4), X5
 	VFMADD231SS X5, X4, X2
-	VMOVSS      (R12)(R9*4), X5
+	VMOVSS      (R9)(SI*4), X5
 	VFMADD231SS X5, X4, X3
-	INCQ        R9
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
 	VMOVSS X2, 8(AX)
 	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
-	MOVQ   R12, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
+	ADDQ   $0x10, dst+0(FP)
+	MOVQ   R9, AX
+	ADDQ   CX, AX
+	SUBQ   $0x04, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Z2
-	VFMADD231PS (CX)(R9*4), Z2, Z0
-	VMOVUPS     64(DI)(R9*4), Z2
-	VFMADD231PS 64(CX)(R9*4), Z2, Z1
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Z2
+	VFMADD231PS (AX)(SI*4), Z2, Z0
+	VMOVUPS     64(DX)(SI*4), Z2
+	VFMADD231PS 64(AX)(SI*4), Z2, Z1
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -1155,19 +1229,20 @@ rowtail:
 	VHADDPS       X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	VMOVSS      (CX)(R9*4), X2
+	VMOVSS      (DX)(SI*4), X1
+	VMOVSS      (AX)(SI*4), X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:
@@ -1211,19 +1286,16 @@ done:
 // func gemvF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, F16C, FMA3
 TEXT ·gemvF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001000
 	JL   row
 
 rows:
-	CMPQ   BX, $0x04
+	CMPQ   rows+24(FP), $0x08
 	JL     left
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1233,37 +1305,69 @@ rows:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	MOVQ   R8, R9
+	ADDQ   CX, R9
+	MOVQ   R9, R10
+	ADDQ   CX, R10
 	MOVQ   R10, R11
-	ADDQ   DX, R11
+	ADDQ   CX, R11
 	MOVQ   R11, R12
-	ADDQ   DX, R12
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	ADDQ   CX, R12
+	MOVQ   R12, R13
+	ADDQ   CX, R13
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Z8
-	VCVTPH2PS   (CX)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z0
-	VCVTPH2PS   (R10)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z2
-	VCVTPH2PS   (R11)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z4
-	VCVTPH2PS   (R12)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z6
-	VMOVUPS     64(DI)(R9*4), Z8
-	VCVTPH2PS   32(CX)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z1
-	VCVTPH2PS   32(R10)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z3
-	VCVTPH2PS   32(R11)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z5
-	VCVTPH2PS   32(R12)(R9*2), Z9
-	VFMADD231PS Z9, Z8, Z7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Z16
+	VCVTPH2PS   (AX)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z0
+	VCVTPH2PS   (DI)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z2
+	VCVTPH2PS   (R8)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z4
+	VCVTPH2PS   (R9)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z6
+	VCVTPH2PS   (R10)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z8
+	VCVTPH2PS   (R11)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z10
+	VCVTPH2PS   (R12)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z12
+	VCVTPH2PS   (R13)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS     64(DX)(SI*4), Z16
+	VCVTPH2PS   32(AX)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z1
+	VCVTPH2PS   32(DI)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z3
+	VCVTPH2PS   32(R8)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z5
+	VCVTPH2PS   32(R9)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z7
+	VCVTPH2PS   32(R10)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z9
+	VCVTPH2PS   32(R11)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z11
+	VCVTPH2PS   32(R12)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z13
+	VCVTPH2PS   32(R13)(SI*2), Z17
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -1295,61 +1399,110 @@ rowstail:
 	VADDPS        X4, X3, X3
 	VHADDPS       X3, X3, X3
 	VHADDPS       X3, X3, X3
+	VADDPS        Z9, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPS        Y4, Y8, Y4
+	VEXTRACTF128  $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VHADDPS       X4, X4, X4
+	VHADDPS       X4, X4, X4
+	VADDPS        Z11, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z10, Y5
+	VADDPS        Y5, Y10, Y5
+	VEXTRACTF128  $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VHADDPS       X5, X5, X5
+	VHADDPS       X5, X5, X5
+	VADDPS        Z13, Z12, Z12
+	VEXTRACTF64X4 $0x01, Z12, Y6
+	VADDPS        Y6, Y12, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X6
+	VHADDPS       X6, X6, X6
+	VHADDPS       X6, X6, X6
+	VADDPS        Z15, Z14, Z14
+	VEXTRACTF64X4 $0x01, Z14, Y7
+	VADDPS        Y7, Y14, Y7
+	VEXTRACTF128  $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VHADDPS       X7, X7, X7
+	VHADDPS       X7, X7, X7
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X4
-	MOVWLZX     (CX)(R9*2), R13
-	VMOVD       R13, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R10)(R9*2), R13
-	VMOVD       R13, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R11)(R9*2), R13
-	VMOVD       R13, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R12)(R9*2), R13
-	VMOVD       R13, X5
-	VCVTPH2PS   X5, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R9
+	VMOVSS      (DX)(SI*4), X8
+	MOVWLZX     (AX)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X0
+	MOVWLZX     (DI)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X1
+	MOVWLZX     (R8)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X2
+	MOVWLZX     (R9)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X3
+	MOVWLZX     (R10)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X4
+	MOVWLZX     (R11)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X5
+	MOVWLZX     (R12)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X6
+	MOVWLZX     (R13)(SI*2), R14
+	VMOVD       R14, X9
+	VCVTPH2PS   X9, X9
+	VFMADD231SS X9, X8, X7
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
 	VMOVSS X2, 8(AX)
 	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
-	MOVQ   R12, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
+	VMOVSS X4, 16(AX)
+	VMOVSS X5, 20(AX)
+	VMOVSS X6, 24(AX)
+	VMOVSS X7, 28(AX)
+	ADDQ   $0x20, dst+0(FP)
+	MOVQ   R13, AX
+	ADDQ   CX, AX
+	SUBQ   $0x08, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Z2
-	VCVTPH2PS   (CX)(R9*2), Z3
+	VMOVUPS     (DX)(SI*4), Z2
+	VCVTPH2PS   (AX)(SI*2), Z3
 	VFMADD231PS Z3, Z2, Z0
-	VMOVUPS     64(DI)(R9*4), Z2
-	VCVTPH2PS   32(CX)(R9*2), Z3
+	VMOVUPS     64(DX)(SI*4), Z2
+	VCVTPH2PS   32(AX)(SI*2), Z3
 	VFMADD231PS Z3, Z2, Z1
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -1362,21 +1515,22 @@ rowtail:
 	VHADDPS       X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	MOVWLZX     (CX)(R9*2), R10
-	VMOVD       R10, X2
+	VMOVSS      (DX)(SI*4), X1
+	MOVWLZX     (AX)(SI*2), DI
+	VMOVD       DI, X2
 	VCVTPH2PS   X2, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:
@@ -1421,19 +1575,16 @@ done:
 // func gemvBF16AVX512(dst *float32, w *byte, stride int, rows int, n int, x *float32)
 // Requires: AVX, AVX512DQ, AVX512F, FMA3
 TEXT ·gemvBF16AVX512(SB), NOSPLIT, $0-48
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ n+32(FP), SI
-	MOVQ x+40(FP), DI
-	MOVQ SI, R8
-	ANDQ $-32, R8
-	CMPQ SI, $0x00001400
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ n+32(FP), BX
+	ANDQ $-32, BX
+	CMPQ BX, $0x00001000
 	JL   row
 
 rows:
-	CMPQ   BX, $0x04
+	CMPQ   rows+24(FP), $0x08
 	JL     left
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1443,45 +1594,85 @@ rows:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   CX, R10
-	ADDQ   DX, R10
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   AX, DI
+	ADDQ   CX, DI
+	MOVQ   DI, R8
+	ADDQ   CX, R8
+	MOVQ   R8, R9
+	ADDQ   CX, R9
+	MOVQ   R9, R10
+	ADDQ   CX, R10
 	MOVQ   R10, R11
-	ADDQ   DX, R11
+	ADDQ   CX, R11
 	MOVQ   R11, R12
-	ADDQ   DX, R12
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	ADDQ   CX, R12
+	MOVQ   R12, R13
+	ADDQ   CX, R13
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowstail
 
 rowsiteration:
-	VMOVUPS     (DI)(R9*4), Z8
-	VPMOVZXWD   (CX)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z0
-	VPMOVZXWD   (R10)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z2
-	VPMOVZXWD   (R11)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z4
-	VPMOVZXWD   (R12)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z6
-	VMOVUPS     64(DI)(R9*4), Z8
-	VPMOVZXWD   32(CX)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z1
-	VPMOVZXWD   32(R10)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z3
-	VPMOVZXWD   32(R11)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z5
-	VPMOVZXWD   32(R12)(R9*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z8, Z7
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	VMOVUPS     (DX)(SI*4), Z16
+	VPMOVZXWD   (AX)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z0
+	VPMOVZXWD   (DI)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z2
+	VPMOVZXWD   (R8)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z4
+	VPMOVZXWD   (R9)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z6
+	VPMOVZXWD   (R10)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z8
+	VPMOVZXWD   (R11)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z10
+	VPMOVZXWD   (R12)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z12
+	VPMOVZXWD   (R13)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS     64(DX)(SI*4), Z16
+	VPMOVZXWD   32(AX)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z1
+	VPMOVZXWD   32(DI)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z3
+	VPMOVZXWD   32(R8)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z5
+	VPMOVZXWD   32(R9)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z7
+	VPMOVZXWD   32(R10)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z9
+	VPMOVZXWD   32(R11)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z11
+	VPMOVZXWD   32(R12)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z13
+	VPMOVZXWD   32(R13)(SI*2), Z17
+	VPSLLD      $0x10, Z17, Z17
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowsiteration
 
 rowstail:
@@ -1513,63 +1704,112 @@ rowstail:
 	VADDPS        X4, X3, X3
 	VHADDPS       X3, X3, X3
 	VHADDPS       X3, X3, X3
+	VADDPS        Z9, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPS        Y4, Y8, Y4
+	VEXTRACTF128  $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VHADDPS       X4, X4, X4
+	VHADDPS       X4, X4, X4
+	VADDPS        Z11, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z10, Y5
+	VADDPS        Y5, Y10, Y5
+	VEXTRACTF128  $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VHADDPS       X5, X5, X5
+	VHADDPS       X5, X5, X5
+	VADDPS        Z13, Z12, Z12
+	VEXTRACTF64X4 $0x01, Z12, Y6
+	VADDPS        Y6, Y12, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X6
+	VHADDPS       X6, X6, X6
+	VHADDPS       X6, X6, X6
+	VADDPS        Z15, Z14, Z14
+	VEXTRACTF64X4 $0x01, Z14, Y7
+	VADDPS        Y7, Y14, Y7
+	VEXTRACTF128  $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VHADDPS       X7, X7, X7
+	VHADDPS       X7, X7, X7
 
 rowsscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowsstore
-	VMOVSS      (DI)(R9*4), X4
-	MOVWLZX     (CX)(R9*2), R13
-	SHLL        $0x10, R13
-	VMOVD       R13, X5
-	VFMADD231SS X5, X4, X0
-	MOVWLZX     (R10)(R9*2), R13
-	SHLL        $0x10, R13
-	VMOVD       R13, X5
-	VFMADD231SS X5, X4, X1
-	MOVWLZX     (R11)(R9*2), R13
-	SHLL        $0x10, R13
-	VMOVD       R13, X5
-	VFMADD231SS X5, X4, X2
-	MOVWLZX     (R12)(R9*2), R13
-	SHLL        $0x10, R13
-	VMOVD       R13, X5
-	VFMADD231SS X5, X4, X3
-	INCQ        R9
+	VMOVSS      (DX)(SI*4), X8
+	MOVWLZX     (AX)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X0
+	MOVWLZX     (DI)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X1
+	MOVWLZX     (R8)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X2
+	MOVWLZX     (R9)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X3
+	MOVWLZX     (R10)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X4
+	MOVWLZX     (R11)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X5
+	MOVWLZX     (R12)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X6
+	MOVWLZX     (R13)(SI*2), R14
+	SHLL        $0x10, R14
+	VMOVD       R14, X9
+	VFMADD231SS X9, X8, X7
+	INCQ        SI
 	JMP         rowsscalar
 
 rowsstore:
+	MOVQ   dst+0(FP), AX
 	VMOVSS X0, (AX)
 	VMOVSS X1, 4(AX)
 	VMOVSS X2, 8(AX)
 	VMOVSS X3, 12(AX)
-	ADDQ   $0x10, AX
-	MOVQ   R12, CX
-	ADDQ   DX, CX
-	SUBQ   $0x04, BX
+	VMOVSS X4, 16(AX)
+	VMOVSS X5, 20(AX)
+	VMOVSS X6, 24(AX)
+	VMOVSS X7, 28(AX)
+	ADDQ   $0x20, dst+0(FP)
+	MOVQ   R13, AX
+	ADDQ   CX, AX
+	SUBQ   $0x08, rows+24(FP)
 	JMP    rows
 
 left:
-	TESTQ BX, BX
-	JZ    end
+	CMPQ rows+24(FP), $0x00
+	JE   end
 
 row:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	XORQ   R9, R9
-	CMPQ   R9, R8
+	XORQ   SI, SI
+	CMPQ   SI, BX
 	JGE    rowtail
 
 rowiteration:
-	VMOVUPS     (DI)(R9*4), Z2
-	VPMOVZXWD   (CX)(R9*2), Z3
+	VMOVUPS     (DX)(SI*4), Z2
+	VPMOVZXWD   (AX)(SI*2), Z3
 	VPSLLD      $0x10, Z3, Z3
 	VFMADD231PS Z3, Z2, Z0
-	VMOVUPS     64(DI)(R9*4), Z2
-	VPMOVZXWD   32(CX)(R9*2), Z3
+	VMOVUPS     64(DX)(SI*4), Z2
+	VPMOVZXWD   32(AX)(SI*2), Z3
 	VPSLLD      $0x10, Z3, Z3
 	VFMADD231PS Z3, Z2, Z1
-	ADDQ        $0x20, R9
-	CMPQ        R9, R8
+	ADDQ        $0x20, SI
+	CMPQ        SI, BX
 	JL          rowiteration
 
 rowtail:
@@ -1582,21 +1822,22 @@ rowtail:
 	VHADDPS       X0, X0, X0
 
 rowscalar:
-	CMPQ        R9, SI
+	CMPQ        SI, n+32(FP)
 	JGE         rowstore
-	VMOVSS      (DI)(R9*4), X1
-	MOVWLZX     (CX)(R9*2), R10
-	SHLL        $0x10, R10
-	VMOVD       R10, X2
+	VMOVSS      (DX)(SI*4), X1
+	MOVWLZX     (AX)(SI*2), DI
+	SHLL        $0x10, DI
+	VMOVD       DI, X2
 	VFMADD231SS X2, X1, X0
-	INCQ        R9
+	INCQ        SI
 	JMP         rowscalar
 
 rowstore:
-	VMOVSS X0, (AX)
-	ADDQ   $0x04, AX
-	ADDQ   DX, CX
-	SUBQ   $0x01, BX
+	MOVQ   dst+0(FP), SI
+	VMOVSS X0, (SI)
+	ADDQ   $0x04, dst+0(FP)
+	ADDQ   CX, AX
+	SUBQ   $0x01, rows+24(FP)
 	JNZ    row
 
 end:

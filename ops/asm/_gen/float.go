@@ -113,9 +113,8 @@ func (t isa) gemvFloat(f floatFormat) {
 	Doc(name+" sets dst[r] to the sum over i < n of w[r,i]*x[i], for r < rows, at least one, stride bytes apart.",
 		"Each row has 32 partial sums; the last n % 32 products are added one by one.")
 	Pragma("noescape")
-	p := pointers("dst", "w", "stride", "rows", "n", "x")
-	dst, w, stride, rows, n, x := p[0], p[1], p[2], p[3], p[4], p[5]
-	iterations := copyOf(n) // those that have 32 products
+	p := pointers("w", "stride", "x", "n")
+	w, stride, x, iterations := p[0], p[1], p[2], p[3] // those that have 32 products
 	ANDQ(I32(-32), iterations)
 	// sums multiplies some rows, one behind the other.
 	sums := func(label string, some int) {
@@ -160,7 +159,7 @@ func (t isa) gemvFloat(f floatFormat) {
 			sum[r] = t.horizontal(acc[0])
 		}
 		Label(label + "scalar")
-		CMPQ(i, n)
+		CMPQ(i, param("n"))
 		JGE(LabelRef(label + "store"))
 		last := XMM()
 		VMOVSS(Mem{Base: x, Index: i, Scale: 4}, last)
@@ -170,26 +169,27 @@ func (t isa) gemvFloat(f floatFormat) {
 		INCQ(i)
 		JMP(LabelRef(label + "scalar"))
 		Label(label + "store")
+		dst := Load(Param("dst"), GP64())
 		for r := range sum {
 			VMOVSS(sum[r], Mem{Base: dst, Disp: 4 * r})
 		}
-		ADDQ(U8(4*some), dst)
+		ADDQ(U8(4*some), param("dst"))
 		w, _ := w.(reg.GPVirtual)
 		MOVQ(from[some-1], w)
 		ADDQ(stride, w)
-		SUBQ(U8(some), rows)
+		SUBQ(U8(some), param("rows"))
 	}
-	CMPQ(n, U32(longRow))
+	some, long := f.together(t)
+	CMPQ(iterations, U32(long))
 	JL(LabelRef("row"))
-	some := t.lanes / 4
 	Label("rows")
-	CMPQ(rows, U8(some))
+	CMPQ(param("rows"), U8(some))
 	JL(LabelRef("left"))
 	sums("rows", some)
 	JMP(LabelRef("rows"))
 	Label("left")
-	TESTQ(rows, rows)
-	JZ(LabelRef("end"))
+	CMPQ(param("rows"), U8(0))
+	JE(LabelRef("end"))
 	Label("row")
 	sums("row", 1)
 	JNZ(LabelRef("row"))
@@ -198,10 +198,18 @@ func (t isa) gemvFloat(f floatFormat) {
 	RET()
 }
 
-// longRow is from how many columns on rows are multiplied together: the activations of
-// longer ones leave no room for weights in the first cache, and are read once for all of
-// those.
-const longRow = 5 << 10
+// together is how many rows of at least long columns are multiplied together: their
+// activations leave no room for weights in the first cache, and are read once for all of
+// them. More rows are read faster where registers have room for their sums.
+func (f floatFormat) together(t isa) (rows, long int) {
+	switch {
+	case t == avx2:
+		return 3, 5 << 10
+	case f.size == 4:
+		return 4, 4 << 10
+	}
+	return 8, 4 << 10
+}
 
 // horizontal adds the lanes of v, halves to halves.
 func (t isa) horizontal(v vector) reg.VecVirtual {
