@@ -114,8 +114,8 @@ func (k *gemvKernel) timesAbove(v vector) {
 // fetchAhead is how far before their use weights are fetched. Left alone, the
 // prefetchers of processors end at every page and begin anew with every row; a
 // kernel from memory then takes as long as the reading and the arithmetic
-// together. This is far enough for memory to be busy all the time; twice as far, lines
-// leave the first cache again before they are used.
+// together. This is far enough for memory to be busy all the time. The lines go to the
+// second cache: the first waits for few at a time, and has activations to keep.
 const fetchAhead = 6 << 10
 
 // fetchedAtOnce is how many lines wide steps fetch in one place.
@@ -126,7 +126,7 @@ const fetchedAtOnce = 3
 func (k *gemvKernel) fetch(n int) {
 	n = min(n, len(k.ahead))
 	for _, m := range k.ahead[:n] {
-		PREFETCHT0(m)
+		PREFETCHT1(m)
 	}
 	k.ahead = k.ahead[n:]
 }
