@@ -27,7 +27,7 @@ IQ3_M, and as Q2_K-mix and IQ4_XS-mix those that it names as a type; UD-Q2_K_XL
 and UD-IQ2_XXS are like the dynamic ones of Unsloth.`,
 		Example: `  infer synth --shape gpt2-124M --type Q8_0 -o gpt2.gguf
   infer synth --shape llama-1B --type Q4_K_M -o llama.gguf --seed 7
-  infer synth --shape llama-1B --layers 1 -o long.gguf   for contexts of 32k, in minutes`,
+  infer synth --shape llama-1B --layers 1 -o one.gguf   for long contexts`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
