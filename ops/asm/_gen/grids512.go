@@ -154,6 +154,7 @@ type wideBook struct {
 	factors []vector   // scales of the groups, in the order of the chains
 }
 
+// wideGrids is the step of those types.
 func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 	k.above = 0
 	b := k.wideBook(blocks)
