@@ -19475,10 +19475,10 @@ DATA bytes55<>+0(SB)/8, $0x030303033f3f3f3f
 DATA bytes55<>+8(SB)/8, $0x0b0b0b0b07070707
 DATA bytes55<>+16(SB)/8, $0x131313130f0f0f0f
 DATA bytes55<>+24(SB)/8, $0x1b1b1b1b17171717
-DATA bytes55<>+32(SB)/8, $0x232323231f1f1f1f
-DATA bytes55<>+40(SB)/8, $0x2b2b2b2b27272727
-DATA bytes55<>+48(SB)/8, $0x333333332f2f2f2f
-DATA bytes55<>+56(SB)/8, $0x3b3b3b3b37373737
+DATA bytes55<>+32(SB)/8, $0x030303033f3f3f3f
+DATA bytes55<>+40(SB)/8, $0x0b0b0b0b07070707
+DATA bytes55<>+48(SB)/8, $0x131313130f0f0f0f
+DATA bytes55<>+56(SB)/8, $0x1b1b1b1b17171717
 GLOBL bytes55<>(SB), RODATA|NOPTR, $64
 
 // func gemvIQ2_SAVX2(dst *float32, w *byte, stride int, rows int, groups int, a *byte)

@@ -32,20 +32,33 @@ type gemv512Step func(k *gemvKernel, blocks []weights, acc vector)
 // perByte returns a table of f's value for each byte b of the words of
 // register m.
 func perByte(m int, f func(s, g, n, b int) int) Mem {
-	var t [64]byte
-	for i := range t {
+	return bytes64(func(i int) int {
 		s, g := i/32, i/4%8
-		t[i] = byte(f(s, g, 4*(m/2)+2*s+m%2, i%4))
-	}
-	return byteTable(t)
+		return f(s, g, 4*(m/2)+2*s+m%2, i%4)
+	})
 }
 
 // perQuad returns a table of f's value for each 64-bit word: the pair p of
 // groups in half s.
 func perQuad(f func(s, p int) int) Mem {
+	return wordsOf(8, func(i int) int { return f(i/4, i%4) })
+}
+
+// wordsOf returns a table of f's value, less than 256, for each word of that many bytes.
+func wordsOf(size int, f func(i int) int) Mem {
+	return bytes64(func(i int) int {
+		if i%size > 0 {
+			return 0
+		}
+		return f(i / size)
+	})
+}
+
+// bytes64 returns a table of f's value for each byte.
+func bytes64(f func(i int) int) Mem {
 	var t [64]byte
-	for i := range 8 {
-		t[8*i] = byte(f(i/4, i%4))
+	for i := range t {
+		t[i] = byte(f(i))
 	}
 	return byteTable(t)
 }

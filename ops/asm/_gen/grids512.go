@@ -179,7 +179,7 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 	}
 	if k.Group == 16 {
 		// Word 2*g+s has half s of group g.
-		order := resident(words16(chainOrder))
+		order := resident(wordsOf(4, chainOrder))
 		for i, s := range sums {
 			VPERMD(s, order, s)
 			VCVTDQ2PS(s, s)
@@ -211,7 +211,7 @@ func (k *gemvKernel) wideGrids(blocks []weights, acc vector) {
 // inTurn returns the words of a pair, those of the first block, then the others.
 func inTurn(x vector) vector {
 	v := ZMM()
-	VPERMD(x, resident(words16(func(i int) int { return i%8/2*4 + i/8*2 + i%2 })), v)
+	VPERMD(x, resident(wordsOf(4, func(i int) int { return i%8/2*4 + i/8*2 + i%2 })), v)
 	return v
 }
 
@@ -232,25 +232,6 @@ func evenly(first, last vector) vector {
 	VMOVDQA64(first, v)
 	VPERMT2Q(last, resident(perQuad(func(s, p int) int { return 2*s + p/2 + p%2*8 })), v)
 	return v
-}
-
-// bytes64 returns a table of f's value for each byte.
-func bytes64(f func(i int) int) Mem {
-	var t [64]byte
-	for i := range t {
-		t[i] = byte(f(i))
-	}
-	return byteTable(t)
-}
-
-// words16 returns a table of f's value, less than 256, for each 32-bit word.
-func words16(f func(i int) int) Mem {
-	return bytes64(func(i int) int {
-		if i%4 > 0 {
-			return 0
-		}
-		return f(i / 4)
-	})
 }
 
 // wideBook emits what finds the parts of up to two blocks.
@@ -286,25 +267,20 @@ func (k *gemvKernel) wideBook(blocks []weights) (b wideBook) {
 	// sevens takes a pair of words of four times seven bits of signs and a scale.
 	sevens := func(u vector) {
 		x := multishift(bytes64(func(i int) int { return i%8/4*32 + i%4*7 }), []vector{u})
-		mask(0x7f7f7f7f, x)
-		b.signs = doubled(wideCompleted(x)[0])
+		b.signs = doubled(wideCompleted(x[0]))
 		v := ZMM()
 		VPSRLD(U8(27), u, v)
 		b.factors = bothHalves(inTurn(v))
 	}
 	// nibbles takes scales in the order of the chains.
+	scales, order := k.inChains()
 	nibbles := func(at int) {
+		broadcast := map[isa]func(...Op){avx2: VPBROADCASTD, avx512: VPBROADCASTQ}[scales]
 		b.factors = each(blocks, func(block weights) vector {
-			v := k.chainScales().reg()
-			ctrl := k.chainScales().reg()
-			if k.Group == 16 {
-				VPBROADCASTQ(block(at), v)
-				VMOVDQU64(words4(func(i int) int { return (4*chainOrder(i) - 1) & 63 }), ctrl)
-			} else {
-				VPBROADCASTD(block(at), v)
-				VMOVDQU64(words4(func(i int) int { return (4*i - 1) & 63 }), ctrl)
-			}
-			VPMULTISHIFTQB(v, ctrl, v)
+			v, from := scales.reg(), scales.reg()
+			broadcast(block(at), v)
+			VMOVDQU64(bytes64(func(i int) int { return (4*order(i/4) - 1) & 63 }), from)
+			VPMULTISHIFTQB(v, from, v)
 			return v
 		})
 	}
@@ -331,8 +307,7 @@ func (k *gemvKernel) wideBook(blocks []weights) (b wideBook) {
 		VPTESTMB(avx512.repeat(0x01010101), high, eighth)
 		of8(number(low, eighth))
 		VPSRLW(U8(1), high, high)
-		mask(0x7f7f7f7f, []vector{high})
-		b.signs = doubled(wideCompleted([]vector{high})[0])
+		b.signs = doubled(wideCompleted(high))
 		nibbles(66)
 	case quant.IQ2_S:
 		x, y := both(2, resident)
@@ -359,32 +334,20 @@ func (k *gemvKernel) wideBook(blocks []weights) (b wideBook) {
 		nibbles(106)
 	}
 	b.factors = b.factors[:len(blocks)]
-	t := k.chainScales()
 	for i, f := range b.factors {
-		VPANDD(t.repeat(30), f, f)
-		VPORD(t.repeat(1), f, f)
+		VPANDD(scales.repeat(30), f, f)
+		VPORD(scales.repeat(1), f, f)
 		VCVTDQ2PS(f, f)
-		d := t.reg()
-		VPBROADCASTW(blocks[i](k.D.At), t.half(d))
-		VCVTPH2PS(t.half(d), d)
+		d := scales.reg()
+		VPBROADCASTW(blocks[i](k.D.At), scales.half(d))
+		VCVTPH2PS(scales.half(d), d)
 		if k.Codebook.Step != 1 {
-			VMULPS(t.repeat(math.Float32bits(k.Codebook.Step)), d, d)
+			VMULPS(scales.repeat(math.Float32bits(k.Codebook.Step)), d, d)
 		}
 		VMULPS(d, f, f)
 	}
 	return b
 }
-
-// chainScales is as wide as the scales of the groups of a block.
-func (k *gemvKernel) chainScales() isa {
-	if k.Group == 16 {
-		return avx512
-	}
-	return avx2
-}
-
-// words4 returns a table of f's value for the four bytes of each 32-bit word.
-func words4(f func(i int) int) Mem { return bytes64(func(i int) int { return f(i / 4) }) }
 
 // load32 returns a register with 32 bytes in its low half.
 func load32(m Mem) vector {
@@ -393,15 +356,15 @@ func load32(m Mem) vector {
 	return v
 }
 
-// wideCompleted sets the eighth bit of bytes so that an even number is set.
-func wideCompleted(x []vector) []vector {
-	four, parity := avx512.repeat(0x0f0f0f0f), ZMM()
+// wideCompleted keeps seven bits of each byte and sets the eighth so that an even number
+// is set.
+func wideCompleted(x vector) vector {
+	mask(0x7f7f7f7f, []vector{x})
+	four, parity, y := avx512.repeat(0x0f0f0f0f), ZMM(), ZMM()
 	VBROADCASTI32X4(table(0x00808000, 0x80000080, 0x80000080, 0x00808000), parity)
-	y := mapped(x, func(x vector) vector { v := ZMM(); VPSRLW(U8(4), x, v); return v })
-	for i, y := range y {
-		VPTERNLOGD(U8(0x28), four, x[i], y) // (y ^ x) & four
-		VPSHUFB(y, parity, y)
-		VPORD(y, x[i], x[i])
-	}
+	VPSRLW(U8(4), x, y)
+	VPTERNLOGD(U8(0x28), four, x, y) // (y ^ x) & four
+	VPSHUFB(y, parity, y)
+	VPORD(y, x, x)
 	return x
 }

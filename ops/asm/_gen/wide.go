@@ -241,14 +241,19 @@ func (k *gemvKernel) wideTernary(blocks []weights) (func(m int) []vector, *windo
 // chainOrder is the group of 16 that is i-th in the order of the chains.
 func chainOrder(i int) int { return i%16/8*8 + i%4*2 + i%8/4 }
 
+// inChains returns how wide the scales of the groups of 256 weights are, and which group
+// is i-th in the order of the chains.
+func (k *gemvKernel) inChains() (scales isa, order func(i int) int) {
+	if k.Group == 16 {
+		return avx512, chainOrder
+	}
+	return avx2, func(i int) int { return i % 8 }
+}
+
 // wideScales returns the scales of the groups of every block: 16 in the order of the
 // chains, or eight in the lower half.
 func (k *gemvKernel) wideScales(blocks []weights, w *window) []vector {
-	order, scales := func(i int) int { return i % 8 }, avx2
-	if k.Group == 16 {
-		scales = avx512
-		order = chainOrder
-	}
+	scales, order := k.inChains()
 	// words takes one byte for each 32-bit word.
 	words := func(at func(g int) int, mask uint32) []vector {
 		var places [64]int
